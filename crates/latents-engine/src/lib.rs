@@ -1,0 +1,1 @@
+//! Networks of layers on CPU lanes: shapes, forward, backward, losses, optimisers.

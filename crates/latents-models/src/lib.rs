@@ -1,0 +1,1 @@
+//! Autoencoders as network specs, and their weights on disk.

@@ -1,0 +1,1 @@
+//! Learn, tune and explore latent spaces of image collections on an ordinary CPU.

@@ -1,0 +1,2 @@
+//! The `latents` command.
+fn main() {}
