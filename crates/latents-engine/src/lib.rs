@@ -1,1 +1,34 @@
-//! Networks of layers on CPU lanes: shapes, forward, backward, losses, optimisers.
+//! The engine: networks of convolutions and matrices, trained on ordinary CPUs.
+//!
+//! A [`Network`] is data: sections of [`Layer`]s over images `[c, h, w]`. [`Network::layout`] infers and checks every shape. An
+//! [`Engine`] computes outputs, losses and gradients of batches; an [`Optimizer`] steps the parameters, which are one plain vector
+//! in PyTorch's order and layouts. Micro-batches of [`LANES`] samples are worked on with the samples innermost, so that strides,
+//! padding and odd sizes never get in the way of the vector units, and a pass stays in a core's own cache.
+//!
+//! The same call gives the same bits on any number of threads and any instruction set ([`Isa`]): every sum has one fixed order.
+//!
+//! Nothing here knows of files, data sets, epochs or what a model is for.
+
+mod engine;
+mod error;
+mod geometry;
+mod init;
+mod kernels;
+mod network;
+mod optimizer;
+mod plan;
+mod runtime;
+mod schedule;
+mod simd;
+mod workspace;
+
+pub use engine::{Engine, Inputs, Pass, Targets};
+pub use error::Error;
+pub use init::{Init, initialize};
+pub use kernels::loss::Loss;
+pub use kernels::peak::peak_gflops;
+pub use network::{Layer, Layout, Network, Parameter, Role, Section, Shape};
+pub use optimizer::{Group, Optimizer, OptimizerState, Rule, clip_norm};
+pub use runtime::Runtime;
+pub use schedule::Schedule;
+pub use simd::{Element, Isa, LANES};

@@ -1,0 +1,460 @@
+//! A network that computes: outputs, losses and gradients of batches, on all worker threads. It keeps buffers but no state that
+//! shows: parameters go in and gradients come out, and the same call gives the same bits on any number of threads.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::kernels::dot::{ChannelSums, DotRun};
+use crate::kernels::loss::{LaneTarget, Loss, LossRun};
+use crate::kernels::transpose::{from_lanes, to_lanes};
+use crate::network::{Layout, Network};
+use crate::plan::{Op, Piece, Plan, Source, WeightGradient, record_dot};
+use crate::runtime::Runtime;
+use crate::simd::{Element, LANES};
+use crate::workspace::{Packed, Shared, Workspace};
+
+/// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
+const SHARDS: usize = 16;
+
+/// What goes into a network.
+#[derive(Clone, Copy, Debug)]
+pub enum Inputs<'a, E> {
+    /// Some images of a collection `[n, c, h, w]` of bytes, in the order of `index`; 0 to 255 become 0 to 1.
+    Bytes {
+        /// The whole collection.
+        pixels: &'a [u8],
+        /// Which images.
+        index: &'a [u32],
+    },
+    /// Numbers `[n, c, h, w]`.
+    Values(&'a [E]),
+}
+
+/// What comes out of it is held against this.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a, E> {
+    /// The inputs themselves.
+    Inputs,
+    /// Numbers of the output's shape, `[n, ...]`.
+    Values(&'a [E]),
+    /// A class for each sample `[n]`; the network gives one logit for each class.
+    Classes(&'a [u8]),
+}
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Dropout is drawn for this seed and epoch.
+    Train {
+        /// Seed of the run.
+        seed: u64,
+        /// Number of the epoch.
+        epoch: u64,
+    },
+    /// No dropout.
+    Evaluate,
+}
+
+/// A network ready to compute with numbers of type `E`.
+#[derive(Debug)]
+pub struct Engine<E = f32> {
+    layout: Layout,
+    plan: Plan,
+    runtime: Arc<Runtime>,
+    packed: Vec<Packed<E>>,
+    workspaces: Vec<Mutex<Workspace<E>>>,
+    shards: Vec<E>,
+    records: Vec<E>,
+}
+
+/// Locks what no other thread holds; a panic elsewhere leaves nothing half-done in it that matters.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn expect_size(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {
+    if got == expected { Ok(()) } else { Err(Error::Size { what, expected, got }) }
+}
+
+impl<E: Element> Inputs<'_, E> {
+    /// The number of samples, where all sizes and indices fit `numbers` a sample.
+    fn check(&self, numbers: usize) -> Result<usize, Error> {
+        match self {
+            Inputs::Bytes { pixels, index } => {
+                let images = pixels.len() / numbers;
+                expect_size("pixels of the collection", pixels.len(), images * numbers)?;
+                match index.iter().max() {
+                    Some(&i) if i as usize >= images => {
+                        Err(Error::Range { what: "image", got: i as usize, limit: images })
+                    }
+                    _ => Ok(index.len()),
+                }
+            }
+            Inputs::Values(values) => {
+                let samples = values.len() / numbers;
+                expect_size("inputs", values.len(), samples * numbers)?;
+                Ok(samples)
+            }
+        }
+    }
+
+    fn to_lanes(self, samples: Range<usize>, numbers: usize, lanes: &mut [E]) {
+        match self {
+            Inputs::Bytes { pixels, index } => {
+                let images: Vec<&[u8]> = index[samples]
+                    .iter()
+                    .map(|&i| &pixels[i as usize * numbers..(i as usize + 1) * numbers])
+                    .collect();
+                let scale: [E; 256] = std::array::from_fn(|i| E::from_f64(i as f64 / 255.0));
+                to_lanes(&images, lanes, |byte: u8| scale[usize::from(byte)]);
+            }
+            Inputs::Values(values) => values_to_lanes(values, samples, numbers, lanes),
+        }
+    }
+
+    /// What dropout knows a sample by: its place in the collection.
+    fn identities(&self, samples: Range<usize>) -> Vec<u64> {
+        match self {
+            Inputs::Bytes { index, .. } => index[samples].iter().map(|&i| u64::from(i)).collect(),
+            Inputs::Values(_) => samples.map(|i| i as u64).collect(),
+        }
+    }
+}
+
+fn values_to_lanes<E: Element>(values: &[E], samples: Range<usize>, numbers: usize, lanes: &mut [E]) {
+    let samples: Vec<&[E]> = values[samples.start * numbers..samples.end * numbers]
+        .chunks_exact(numbers)
+        .collect();
+    to_lanes(&samples, lanes, |x| x);
+}
+
+impl<E: Element> Engine<E> {
+    /// Checks the network and lays out its buffers.
+    ///
+    /// # Errors
+    /// Those of [`Network::layout`].
+    pub fn new(network: &Network, runtime: Arc<Runtime>) -> Result<Self, Error> {
+        let layout = network.layout()?;
+        let plan = Plan::new(&layout);
+        let packed = plan.ops.iter().map(|op| match op {
+            Op::Affine(affine) => Packed {
+                forward: vec![E::default(); affine.forward.pack.len()],
+                backward: vec![E::default(); affine.backward.as_ref().map_or(0, |b| b.pack.len())],
+            },
+            _ => Packed::default(),
+        });
+        let packed = packed.collect();
+        let workspaces = (0..runtime.threads()).map(|_| Mutex::new(Workspace::new(&plan))).collect();
+        Ok(Engine { layout, plan, runtime, packed, workspaces, shards: vec![], records: vec![] })
+    }
+
+    /// Shapes and parameters of the network.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// The loss of each sample of a batch `[n]`, and the gradient of their mean for every parameter, in `gradients`.
+    ///
+    /// # Errors
+    /// Where parameters, inputs or targets have the wrong size or are out of range; nothing has been computed then.
+    pub fn gradients(
+        &mut self,
+        parameters: &[E],
+        inputs: Inputs<'_, E>,
+        targets: Targets<'_, E>,
+        loss: Loss,
+        pass: Pass,
+        gradients: &mut [E],
+    ) -> Result<Vec<f64>, Error> {
+        let n = self.check(parameters, inputs, targets, loss)?;
+        expect_size("gradients", gradients.len(), self.layout.parameter_count())?;
+        let runtime = Arc::clone(&self.runtime);
+        runtime.run(|| {
+            self.pack(parameters, true);
+            let micro_batches = n.div_ceil(LANES);
+            let each = micro_batches.div_ceil(SHARDS).max(1);
+            let shards = micro_batches.div_ceil(each);
+            self.shards.clear();
+            self.shards.resize(shards * self.plan.shard_len, E::default());
+            self.records.resize(micro_batches * self.plan.record_len, E::default());
+            let mut losses = vec![0.0; n];
+            self.shard_gradients(parameters, inputs, targets, (loss, pass), each, &mut losses);
+            self.assemble(shards, micro_batches, gradients);
+            Ok(losses)
+        })
+    }
+
+    /// Forward and backward of every micro-batch; `each` micro-batches share a shard.
+    fn shard_gradients(
+        &mut self,
+        parameters: &[E],
+        inputs: Inputs<'_, E>,
+        targets: Targets<'_, E>,
+        (loss, pass): (Loss, Pass),
+        each: usize,
+        losses: &mut [f64],
+    ) {
+        let batch = losses.len();
+        let Engine { plan, runtime, packed, workspaces, shards, records, .. } = self;
+        let (plan, workspaces) = (&*plan, &*workspaces);
+        let shared = Shared { plan, isa: runtime.isa(), parameters, packed };
+        // Chunks of length zero are not allowed; a network without convolutions or without matrices has no use for them.
+        let shards = chunks(shards, plan.shard_len, losses.len().div_ceil(each * LANES));
+        let records = chunks(records, each * plan.record_len, shards.len());
+        let work = losses.par_chunks_mut(each * LANES).zip(shards).zip(records).enumerate();
+        work.with_max_len(1).for_each(|(shard, ((losses, gradients), records))| {
+            let mut workspace = lock(&workspaces[rayon::current_thread_index().unwrap_or(0)]);
+            let first = shard * each * LANES;
+            for (i, losses) in losses.chunks_mut(LANES).enumerate() {
+                let start = first + i * LANES;
+                let samples = start..start + losses.len();
+                let target = workspace.step(&shared, inputs, targets, samples, (loss, pass), batch);
+                losses.copy_from_slice(&target[..losses.len()]);
+                let record = &mut records[i * plan.record_len..(i + 1) * plan.record_len];
+                workspace.backward(&shared, gradients, record);
+            }
+        });
+    }
+
+    /// Puts the gradient together from shards and records, each piece in one fixed order.
+    fn assemble(&self, shards: usize, micro_batches: usize, gradients: &mut [E]) {
+        let mut rest = gradients;
+        let mut pieces: Vec<(&Piece, &mut [E])> = vec![];
+        for piece in &self.plan.pieces {
+            let (slice, tail) = rest.split_at_mut(piece.range.len());
+            pieces.push((piece, slice));
+            rest = tail;
+        }
+        let (shard_len, record_len) = (self.plan.shard_len, self.plan.record_len);
+        let isa = self.runtime.isa();
+        pieces.into_par_iter().with_max_len(1).for_each(|(piece, out)| {
+            out.fill(E::default());
+            match &piece.source {
+                Source::Shards { offset } => isa.vectorize(|| {
+                    for shard in 0..shards {
+                        let from = shard * shard_len + offset;
+                        for (o, &x) in out.iter_mut().zip(&self.shards[from..]) {
+                            *o = o.plus(x);
+                        }
+                    }
+                }),
+                Source::Rows { op, rows } => {
+                    let (shape, offset) = self.record(*op);
+                    let dot = record_dot(shape, offset, record_len, micro_batches);
+                    let (a, b) = (&self.records[..], &self.records[..]);
+                    let run = DotRun { plan: &dot, rows: rows.clone(), a, b, out };
+                    if micro_batches > 0 {
+                        E::dispatch(isa.half(), run);
+                    }
+                }
+                Source::Bias { op } => {
+                    let ([inputs, outputs], offset) = self.record(*op);
+                    let start = offset + inputs * LANES;
+                    for record in self.records.chunks_exact(record_len) {
+                        let input = &record[start..start + outputs * LANES];
+                        E::dispatch(isa.half(), ChannelSums { input, out });
+                    }
+                }
+            }
+        });
+    }
+
+    fn record(&self, op: usize) -> ([usize; 2], usize) {
+        match &self.plan.ops[op] {
+            Op::Affine(affine) => match affine.gradient {
+                WeightGradient::Record { inputs, outputs, offset } => ([inputs, outputs], offset),
+                WeightGradient::Shard { .. } => unreachable!("pieces name matrices"),
+            },
+            _ => unreachable!("pieces name matrices"),
+        }
+    }
+
+    /// The loss of each sample of a batch `[n]`.
+    ///
+    /// # Errors
+    /// Those of [`Engine::gradients`].
+    pub fn losses(
+        &mut self,
+        parameters: &[E],
+        inputs: Inputs<'_, E>,
+        targets: Targets<'_, E>,
+        loss: Loss,
+    ) -> Result<Vec<f64>, Error> {
+        let n = self.check(parameters, inputs, targets, loss)?;
+        let runtime = Arc::clone(&self.runtime);
+        runtime.run(|| {
+            self.pack(parameters, false);
+            let mut losses = vec![0.0; n];
+            let shared = self.shared(parameters);
+            losses.par_chunks_mut(LANES).enumerate().for_each(|(i, losses)| {
+                let mut workspace = lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
+                let samples = i * LANES..i * LANES + losses.len();
+                let what = (loss, Pass::Evaluate);
+                let each = workspace.step(&shared, inputs, targets, samples, what, n);
+                losses.copy_from_slice(&each[..losses.len()]);
+            });
+            Ok(losses)
+        })
+    }
+
+    /// What comes out of the given sections `[n, c, h, w]` when `inputs` of the shape before them go in.
+    ///
+    /// # Errors
+    /// Where parameters or inputs have the wrong size, or a section does not exist.
+    pub fn forward(
+        &mut self,
+        parameters: &[E],
+        inputs: Inputs<'_, E>,
+        sections: Range<usize>,
+    ) -> Result<Vec<E>, Error> {
+        expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
+        let (first, last) = self.layers_of(sections)?;
+        let numbers = self.layout.shape(first).iter().product();
+        let n = inputs.check(numbers)?;
+        let out_numbers: usize = self.layout.shape(last).iter().product();
+        let runtime = Arc::clone(&self.runtime);
+        runtime.run(|| {
+            self.pack(parameters, false);
+            let shared = self.shared(parameters);
+            let (start, end) = (self.plan.boundaries[first], self.plan.boundaries[last]);
+            let mut out = vec![E::default(); n * out_numbers];
+            out.par_chunks_mut(LANES * out_numbers).enumerate().for_each(|(i, out)| {
+                let mut workspace = lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
+                let mut out: Vec<&mut [E]> = out.chunks_exact_mut(out_numbers).collect();
+                let samples = i * LANES..i * LANES + out.len();
+                inputs.to_lanes(samples, numbers, &mut workspace.buffers[start.1]);
+                workspace.forward(&shared, start.0..end.0, Pass::Evaluate, &[]);
+                from_lanes(&workspace.buffers[end.1], &mut out);
+            });
+            Ok(out)
+        })
+    }
+
+    fn layers_of(&self, sections: Range<usize>) -> Result<(usize, usize), Error> {
+        let limit = self.layout.section_count();
+        if sections.end > limit || sections.is_empty() {
+            return Err(Error::Range { what: "section", got: sections.end, limit });
+        }
+        Ok((self.layout.section(sections.start).start, self.layout.section(sections.end - 1).end))
+    }
+
+    fn shared<'a>(&'a self, parameters: &'a [E]) -> Shared<'a, E> {
+        Shared { plan: &self.plan, isa: self.runtime.isa(), parameters, packed: &self.packed }
+    }
+
+    /// The number of samples, where everything fits.
+    fn check(
+        &self,
+        parameters: &[E],
+        inputs: Inputs<'_, E>,
+        targets: Targets<'_, E>,
+        loss: Loss,
+    ) -> Result<usize, Error> {
+        expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
+        let input: usize = self.layout.shape(0).iter().product();
+        let output: usize = self.layout.output().iter().product();
+        let n = inputs.check(input)?;
+        match (targets, loss) {
+            (Targets::Classes(classes), Loss::CrossEntropy) => {
+                expect_size("classes", classes.len(), n)?;
+                match classes.iter().max() {
+                    Some(&c) if usize::from(c) >= output => {
+                        return Err(Error::Range { what: "class", got: c.into(), limit: output });
+                    }
+                    _ => {}
+                }
+            }
+            (Targets::Classes(_), _) | (_, Loss::CrossEntropy) => {
+                return Err(Error::Network(format!(
+                    "{loss:?} cannot be taken against these targets: cross-entropy takes classes, and no other loss does"
+                )));
+            }
+            (Targets::Inputs, _) => expect_size("outputs, to be held against the inputs", output, input)?,
+            (Targets::Values(values), _) => expect_size("targets", values.len(), n * output)?,
+        }
+        Ok(n)
+    }
+
+    /// Brings the weights into the order in which the kernels read them.
+    fn pack(&mut self, parameters: &[E], backward: bool) {
+        const CHUNK: usize = 8_192;
+        let mut tasks: Vec<(&mut [E], &[u32], &[E])> = vec![];
+        for (op, packed) in self.plan.ops.iter().zip(&mut self.packed) {
+            let Op::Affine(affine) = op else { continue };
+            let weights = &parameters[affine.weight.clone()];
+            let back = affine.backward.as_ref().filter(|_| backward);
+            let back = back.map(|b| (&mut packed.backward, &b.pack));
+            for (out, from) in std::iter::once((&mut packed.forward, &affine.forward.pack)).chain(back) {
+                tasks.extend(
+                    out.chunks_mut(CHUNK).zip(from.chunks(CHUNK)).map(|(o, f)| (o, f, weights)),
+                );
+            }
+        }
+        tasks.into_par_iter().for_each(|(out, from, weights)| {
+            for (o, &f) in out.iter_mut().zip(from) {
+                *o = weights[f as usize];
+            }
+        });
+    }
+}
+
+/// `count` chunks of `len`, also where `len` is zero.
+fn chunks<E>(all: &mut [E], len: usize, count: usize) -> Vec<&mut [E]> {
+    if len == 0 {
+        return (0..count).map(|_| Default::default()).collect();
+    }
+    all.chunks_mut(len).collect()
+}
+
+impl<E: Element> Workspace<E> {
+    /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss.
+    fn step(
+        &mut self,
+        shared: &Shared<'_, E>,
+        inputs: Inputs<'_, E>,
+        targets: Targets<'_, E>,
+        samples: Range<usize>,
+        (loss, pass): (Loss, Pass),
+        batch: usize,
+    ) -> [f64; LANES] {
+        let plan = shared.plan;
+        let last = plan.boundaries[plan.boundaries.len() - 1].1;
+        let numbers = self.buffers[0].len() / LANES;
+        inputs.to_lanes(samples.clone(), numbers, &mut self.buffers[0]);
+        self.forward(shared, 0..plan.ops.len(), pass, &inputs.identities(samples.clone()));
+        let count = samples.len();
+        let (input, prediction) = match self.buffers.get_disjoint_mut([0, last]) {
+            Ok([input, prediction]) => (input, prediction),
+            Err(_) => unreachable!("a network has an operation"),
+        };
+        let values;
+        let target = match targets {
+            Targets::Inputs => LaneTarget::Values(input),
+            Targets::Values(all) => {
+                let numbers = prediction.len() / LANES;
+                let mut lanes = vec![E::default(); prediction.len()];
+                values_to_lanes(all, samples, numbers, &mut lanes);
+                values = lanes;
+                LaneTarget::Values(&values)
+            }
+            Targets::Classes(all) => {
+                let mut classes = [0; LANES];
+                for (class, &c) in classes.iter_mut().zip(&all[samples]) {
+                    *class = usize::from(c);
+                }
+                LaneTarget::Classes(classes)
+            }
+        };
+        E::dispatch(shared.isa, LossRun { loss, prediction, target, samples: count, batch })
+    }
+}

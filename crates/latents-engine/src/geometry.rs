@@ -1,0 +1,225 @@
+//! Which pixels of a convolution meet which. Every affine layer is a relation between a *small* and a *big* image: a convolution
+//! goes from big to small, a transposed convolution from small to big, and a matrix is a convolution of 1x1 images. Forward pass,
+//! input gradient and weight gradient of all three are then two table-driven sums, [`Gather`] and [`Dot`]; no geometry is
+//! special, and no padding is ever stored or multiplied.
+
+use std::collections::HashMap;
+
+use crate::simd::LANES;
+
+/// A convolution's relation between its two images. Weights are `[small channels, big channels, kernel_h, kernel_w]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Geometry {
+    pub(crate) small: [usize; 3],
+    pub(crate) big: [usize; 3],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+}
+
+/// One term of a pixel's sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tap {
+    /// Where the input is, in numbers, from the pixel's base.
+    pub(crate) x: i32,
+    /// Where the weights of a block of output channels are, in output channels, from the block's start.
+    pub(crate) w: u32,
+}
+
+/// Pixels whose sums have the same terms.
+#[derive(Clone, Debug)]
+pub(crate) struct Class {
+    pub(crate) taps: Vec<Tap>,
+    /// For each pixel its base in the input and its place in the output, in numbers.
+    pub(crate) pixels: Vec<(i32, u32)>,
+}
+
+/// `out[channel][pixel] = bias[channel] + sum over taps of weight[channel][tap] * input[pixel + tap]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Gather {
+    pub(crate) classes: Vec<Class>,
+    pub(crate) out_channels: usize,
+    /// Numbers from one output channel to the next.
+    pub(crate) out_plane: usize,
+    /// Output channels that are computed together.
+    pub(crate) rows: usize,
+    /// Terms for which a block of weights has room.
+    pub(crate) terms: usize,
+    /// Numbers in the input.
+    pub(crate) input_len: usize,
+    /// For each packed weight, where it is in the parameter tensor: blocks of `rows` channels, then terms, then channels.
+    pub(crate) pack: Vec<u32>,
+}
+
+/// A rectangle of pixels of the small image and the pixels of the big one that one place of the kernel joins to them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rect {
+    /// First pixel of the small image, steps to the next row and column; in numbers.
+    pub(crate) a: [usize; 3],
+    /// The same for the big image.
+    pub(crate) b: [usize; 3],
+    /// Rows and columns.
+    pub(crate) size: [usize; 2],
+    /// Where the sum goes, from the start of a pair of channels.
+    pub(crate) out: usize,
+}
+
+/// `out[row][column][place] = sum over pixels and samples of a[row][pixel] * b[column][pixel + place]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Dot {
+    pub(crate) rows: usize,
+    /// Numbers from one channel of `a` to the next.
+    pub(crate) a_plane: usize,
+    pub(crate) columns: usize,
+    pub(crate) b_plane: usize,
+    /// One for each place of the kernel that meets the image at all.
+    pub(crate) rects: Vec<Rect>,
+    /// Numbers in the output for a pair of channels.
+    pub(crate) places: usize,
+}
+
+impl Geometry {
+    pub(crate) fn matrix(inputs: usize, outputs: usize) -> Self {
+        Geometry {
+            small: [outputs, 1, 1],
+            big: [inputs, 1, 1],
+            kernel: [1, 1],
+            stride: [1, 1],
+            padding: [0, 0],
+        }
+    }
+
+    fn places(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Along one axis: the row of the big image that place `k` of the kernel joins to row `small`, if it has one.
+    fn big_row(&self, axis: usize, small: usize, k: usize) -> Option<usize> {
+        let row = (small * self.stride[axis] + k).checked_sub(self.padding[axis])?;
+        (row < self.big[axis + 1]).then_some(row)
+    }
+
+    /// Along one axis: the row of the small image that place `k` of the kernel joins to row `big`, if it has one.
+    fn small_row(&self, axis: usize, big: usize, k: usize) -> Option<usize> {
+        let reach = (big + self.padding[axis]).checked_sub(k)?;
+        let row = reach / self.stride[axis];
+        (reach.is_multiple_of(self.stride[axis]) && row < self.small[axis + 1]).then_some(row)
+    }
+
+    /// From the big image to the small one.
+    pub(crate) fn down(&self) -> Gather {
+        let base = |axis: usize, row: usize| {
+            row as i64 * self.stride[axis] as i64 - self.padding[axis] as i64
+        };
+        self.gather(self.small, self.big, base, |axis, row, k| self.big_row(axis, row, k), false)
+    }
+
+    /// From the small image to the big one.
+    pub(crate) fn up(&self) -> Gather {
+        let base = |axis: usize, row: usize| ((row + self.padding[axis]) / self.stride[axis]) as i64;
+        self.gather(self.big, self.small, base, |axis, row, k| self.small_row(axis, row, k), true)
+    }
+
+    fn gather(
+        &self,
+        out: [usize; 3],
+        input: [usize; 3],
+        base: impl Fn(usize, usize) -> i64,
+        meets: impl Fn(usize, usize, usize) -> Option<usize>,
+        transposed: bool,
+    ) -> Gather {
+        let places = self.places();
+        let [in_channels, in_h, in_w] = input;
+        let in_plane = in_h * in_w;
+        let mut classes: Vec<Class> = vec![];
+        let mut known: HashMap<Vec<(usize, i64)>, usize> = HashMap::new();
+        for y in 0..out[1] {
+            for x in 0..out[2] {
+                let origin = base(0, y) * in_w as i64 + base(1, x);
+                let mut met = vec![];
+                for ky in 0..self.kernel[0] {
+                    for kx in 0..self.kernel[1] {
+                        if let (Some(iy), Some(ix)) = (meets(0, y, ky), meets(1, x, kx)) {
+                            met.push((ky * self.kernel[1] + kx, (iy * in_w + ix) as i64 - origin));
+                        }
+                    }
+                }
+                let class = *known.entry(met).or_insert_with_key(|met| {
+                    let taps = (0..in_channels).flat_map(|c| {
+                        met.iter().map(move |&(place, offset)| Tap {
+                            x: ((c * in_plane) as i64 + offset) as i32 * LANES as i32,
+                            w: (c * places + place) as u32,
+                        })
+                    });
+                    classes.push(Class { taps: taps.collect(), pixels: vec![] });
+                    classes.len() - 1
+                });
+                let place = (y * out[2] + x) * LANES;
+                classes[class].pixels.push((origin as i32 * LANES as i32, place as u32));
+            }
+        }
+        let (out_channels, out_plane) = (out[0], out[1] * out[2] * LANES);
+        // A single pixel offers few columns for a tile, so it gets more rows.
+        let rows = if out[1] * out[2] == 1 { 6 } else { 4 }.min(out_channels);
+        let terms = in_channels * places;
+        let mut pack = Vec::with_capacity(out_channels * terms);
+        for first in (0..out_channels).step_by(rows) {
+            for c in 0..in_channels {
+                for place in 0..places {
+                    for o in first..(first + rows).min(out_channels) {
+                        let pair = if transposed { c * out_channels + o } else { o * in_channels + c };
+                        pack.push((pair * places + place) as u32);
+                    }
+                }
+            }
+        }
+        let input_len = in_channels * in_plane * LANES;
+        Gather { classes, out_channels, out_plane, rows, terms, input_len, pack }
+    }
+
+    /// The gradient of the weights, from the small image's side (`a`) and the big one's (`b`).
+    pub(crate) fn dot(&self) -> Dot {
+        let mut rects = vec![];
+        let (small_w, big_w) = (self.small[2], self.big[2]);
+        for ky in 0..self.kernel[0] {
+            for kx in 0..self.kernel[1] {
+                let span = |axis: usize, k: usize| {
+                    let rows = 0..self.small[axis + 1];
+                    let mut met = rows.filter_map(|s| self.big_row(axis, s, k).map(|b| (s, b)));
+                    met.next().map(|(s, b)| (s, b, 1 + met.count()))
+                };
+                let (Some((sy, by, h)), Some((sx, bx, w))) = (span(0, ky), span(1, kx)) else {
+                    continue;
+                };
+                rects.push(Rect {
+                    a: [(sy * small_w + sx) * LANES, small_w * LANES, LANES],
+                    b: [
+                        (by * big_w + bx) * LANES,
+                        self.stride[0] * big_w * LANES,
+                        self.stride[1] * LANES,
+                    ],
+                    size: [h, w],
+                    out: ky * self.kernel[1] + kx,
+                });
+            }
+        }
+        Dot {
+            rows: self.small[0],
+            a_plane: self.small[1] * small_w * LANES,
+            columns: self.big[0],
+            b_plane: self.big[1] * big_w * LANES,
+            rects,
+            places: self.places(),
+        }
+    }
+
+    /// Multiply-adds for one sample, where the kernel meets the image.
+    pub(crate) fn multiply_adds(&self) -> u64 {
+        let met = |axis: usize| -> u64 {
+            let pairs = (0..self.small[axis + 1])
+                .map(|s| (0..self.kernel[axis]).filter(|&k| self.big_row(axis, s, k).is_some()).count());
+            pairs.sum::<usize>() as u64
+        };
+        met(0) * met(1) * (self.small[0] * self.big[0]) as u64
+    }
+}

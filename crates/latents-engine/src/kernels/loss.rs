@@ -1,0 +1,135 @@
+//! Losses: each gives the loss of every sample and replaces the prediction by its gradient.
+
+use crate::kernels::elementwise::sigmoid;
+use crate::simd::{Element, Kernel, LANES, Simd};
+
+/// What is to be made small. Means are taken as PyTorch's `reduction="mean"` takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Squared error, averaged over all numbers (`torch.nn.MSELoss`).
+    MeanSquaredError,
+    /// Binary cross-entropy of logits, averaged over all numbers (`torch.nn.BCEWithLogitsLoss`); targets in `[0, 1]`.
+    BinaryCrossEntropyWithLogits,
+    /// Softmax cross-entropy of logits, averaged over samples (`torch.nn.CrossEntropyLoss`); targets are classes.
+    CrossEntropy,
+}
+
+/// What the predictions of a micro-batch are held against.
+pub(crate) enum LaneTarget<'a, E> {
+    /// `[number][lane]`.
+    Values(&'a [E]),
+    /// A class for each sample.
+    Classes([usize; LANES]),
+}
+
+/// The loss of a micro-batch.
+pub(crate) struct LossRun<'a, E> {
+    pub(crate) loss: Loss,
+    /// Predictions `[number][lane]`; their gradients afterwards.
+    pub(crate) prediction: &'a mut [E],
+    pub(crate) target: LaneTarget<'a, E>,
+    /// Samples in the micro-batch; the gradient of the other lanes is zero.
+    pub(crate) samples: usize,
+    /// Samples in the batch, over which the gradient is averaged.
+    pub(crate) batch: usize,
+}
+
+impl<E: Element> Kernel<E> for LossRun<'_, E> {
+    /// The loss of each sample, averaged over its numbers where the loss is.
+    type Output = [f64; LANES];
+
+    #[inline(always)]
+    fn run<S: Simd<E = E>>(self, _: S) -> [f64; LANES] {
+        let numbers = self.prediction.len() / LANES;
+        match (self.loss, self.target) {
+            (Loss::MeanSquaredError, LaneTarget::Values(target)) => {
+                let scale = scales(2.0 / (self.batch * numbers) as f64, self.samples);
+                sum(self.prediction, target, numbers, &scale, |p, t| {
+                    let e = p.minus(t);
+                    (e.times(e), e)
+                })
+            }
+            (Loss::BinaryCrossEntropyWithLogits, LaneTarget::Values(target)) => {
+                let scale = scales(1.0 / (self.batch * numbers) as f64, self.samples);
+                sum(self.prediction, target, numbers, &scale, |z, t| {
+                    let zero = E::default();
+                    let positive = if z > zero { z } else { zero };
+                    let size = if z > zero { zero.minus(z) } else { z };
+                    let loss = positive.minus(z.times(t)).plus(size.exp().ln_1p());
+                    (loss, sigmoid(z).minus(t))
+                })
+            }
+            (Loss::CrossEntropy, LaneTarget::Classes(classes)) => {
+                let scale = scales(1.0 / self.batch as f64, self.samples);
+                cross_entropy(self.prediction, classes, &scale)
+            }
+            _ => unreachable!("the engine matches losses and targets before it begins"),
+        }
+    }
+}
+
+/// The gradient's factor for each lane: zero where there is no sample.
+#[inline(always)]
+fn scales<E: Element>(scale: f64, samples: usize) -> [E; LANES] {
+    std::array::from_fn(|lane| if lane < samples { E::from_f64(scale) } else { E::default() })
+}
+
+/// Sums a loss that is a mean over numbers; `f` gives loss and gradient of one number.
+#[inline(always)]
+fn sum<E: Element>(
+    prediction: &mut [E],
+    target: &[E],
+    numbers: usize,
+    scale: &[E; LANES],
+    f: impl Fn(E, E) -> (E, E),
+) -> [f64; LANES] {
+    // Short sums in the network's precision, long ones in double: exact enough at any image size.
+    const SHORT: usize = 64 * LANES;
+    let mut total = [0.0; LANES];
+    for (prediction, target) in prediction.chunks_mut(SHORT).zip(target.chunks(SHORT)) {
+        let mut part = [E::default(); LANES];
+        let pixels = prediction.chunks_exact_mut(LANES).zip(target.chunks_exact(LANES));
+        for (prediction, target) in pixels {
+            for lane in 0..LANES {
+                let (loss, gradient) = f(prediction[lane], target[lane]);
+                part[lane] = part[lane].plus(loss);
+                prediction[lane] = gradient.times(scale[lane]);
+            }
+        }
+        for (total, part) in total.iter_mut().zip(part) {
+            *total += part.to_f64();
+        }
+    }
+    total.map(|x| x / numbers as f64)
+}
+
+#[inline(always)]
+fn cross_entropy<E: Element>(
+    logits: &mut [E],
+    classes: [usize; LANES],
+    scale: &[E; LANES],
+) -> [f64; LANES] {
+    let mut largest: [E; LANES] = std::array::from_fn(|lane| logits[lane]);
+    for row in logits.chunks_exact(LANES) {
+        for lane in 0..LANES {
+            largest[lane] = if row[lane] > largest[lane] { row[lane] } else { largest[lane] };
+        }
+    }
+    let chosen: [E; LANES] = std::array::from_fn(|lane| logits[classes[lane] * LANES + lane]);
+    let mut sums = [E::default(); LANES];
+    for row in logits.chunks_exact_mut(LANES) {
+        for lane in 0..LANES {
+            row[lane] = row[lane].minus(largest[lane]).exp();
+            sums[lane] = sums[lane].plus(row[lane]);
+        }
+    }
+    for (class, row) in logits.chunks_exact_mut(LANES).enumerate() {
+        for lane in 0..LANES {
+            let hit = if class == classes[lane] { E::from_f64(1.0) } else { E::default() };
+            row[lane] = row[lane].over(sums[lane]).minus(hit).times(scale[lane]);
+        }
+    }
+    std::array::from_fn(|lane| {
+        libm::log(sums[lane].to_f64()) + largest[lane].to_f64() - chosen[lane].to_f64()
+    })
+}

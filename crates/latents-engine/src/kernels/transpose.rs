@@ -1,0 +1,35 @@
+//! Between samples side by side (`[sample][number]`, as images lie in memory) and lanes (`[number][sample]`).
+
+use crate::simd::{Element, LANES};
+
+/// Fills lanes from one slice a sample; lanes without a sample become zero. `convert` maps what is stored to a number.
+#[inline(always)]
+pub(crate) fn to_lanes<T: Copy, E: Element>(
+    samples: &[&[T]],
+    lanes: &mut [E],
+    convert: impl Fn(T) -> E,
+) {
+    if let Ok(samples) = <&[&[T]; LANES]>::try_from(samples) {
+        for (i, out) in lanes.chunks_exact_mut(LANES).enumerate() {
+            for (o, sample) in out.iter_mut().zip(samples) {
+                *o = convert(sample[i]);
+            }
+        }
+    } else {
+        lanes.fill(E::default());
+        for (lane, sample) in samples.iter().enumerate() {
+            for (out, &x) in lanes[lane..].iter_mut().step_by(LANES).zip(*sample) {
+                *out = convert(x);
+            }
+        }
+    }
+}
+
+/// Writes the first lanes to one slice a sample.
+pub(crate) fn from_lanes<E: Element>(lanes: &[E], samples: &mut [&mut [E]]) {
+    for (i, numbers) in lanes.chunks_exact(LANES).enumerate() {
+        for (sample, &x) in samples.iter_mut().zip(numbers) {
+            sample[i] = x;
+        }
+    }
+}

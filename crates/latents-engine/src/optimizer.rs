@@ -1,0 +1,317 @@
+//! Optimisers with PyTorch's exact semantics, over groups of parameters that each have a rule and a learning rate.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::runtime::Runtime;
+
+/// How a gradient becomes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rule {
+    /// `torch.optim.SGD`; weight decay is added to the gradient.
+    Sgd {
+        /// In `[0, 1)`.
+        momentum: f64,
+        /// Looks ahead along the momentum (Nesterov, 1983).
+        nesterov: bool,
+        /// At least 0.
+        weight_decay: f64,
+    },
+    /// `torch.optim.Adam` (Kingma and Ba, 2015); weight decay is added to the gradient, so it passes through the moments.
+    Adam {
+        /// Decay of the two moments, in `[0, 1)`.
+        betas: [f64; 2],
+        /// Added to the root of the second moment.
+        epsilon: f64,
+        /// At least 0.
+        weight_decay: f64,
+    },
+    /// `torch.optim.AdamW` (Loshchilov and Hutter, 2019); weight decay shrinks the parameter itself.
+    AdamW {
+        /// Decay of the two moments, in `[0, 1)`.
+        betas: [f64; 2],
+        /// Added to the root of the second moment.
+        epsilon: f64,
+        /// At least 0.
+        weight_decay: f64,
+    },
+}
+
+/// Parameters that are stepped alike. Those in no group stay as they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Where they are in the vector of all parameters.
+    pub parameters: Range<usize>,
+    /// Their rule.
+    pub rule: Rule,
+    /// Their learning rate, before the schedule's factor.
+    pub learning_rate: f64,
+}
+
+/// All that an optimiser remembers: enough, with the parameters, to go on exactly.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptimizerState {
+    /// Steps taken.
+    pub steps: u64,
+    /// Momentum, or the first moment; one for each parameter.
+    pub first: Vec<f32>,
+    /// The second moment; one for each parameter.
+    pub second: Vec<f32>,
+}
+
+/// Steps parameters along their gradients.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    groups: Vec<Group>,
+    state: OptimizerState,
+}
+
+/// Parameters that a task steps at once.
+const CHUNK: usize = 8_192;
+
+impl Optimizer {
+    /// For a vector of `parameters` numbers.
+    ///
+    /// # Errors
+    /// Where a setting is out of range, a group reaches beyond the parameters, or groups overlap or are out of order.
+    pub fn new(groups: Vec<Group>, parameters: usize) -> Result<Self, Error> {
+        let mut end = 0;
+        for group in &groups {
+            if group.parameters.start < end || group.parameters.end > parameters {
+                return Err(Error::Network(format!(
+                    "parameter group {:?} overlaps the one before it or reaches beyond the {parameters} parameters",
+                    group.parameters
+                )));
+            }
+            end = group.parameters.end;
+            group.check()?;
+        }
+        let state =
+            OptimizerState { steps: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] };
+        Ok(Optimizer { groups, state })
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn state(&self) -> &OptimizerState {
+        &self.state
+    }
+
+    /// Goes on from a state.
+    ///
+    /// # Errors
+    /// Where the state is of another number of parameters.
+    pub fn restore(&mut self, state: OptimizerState) -> Result<(), Error> {
+        for got in [state.first.len(), state.second.len()] {
+            let expected = self.state.first.len();
+            if got != expected {
+                return Err(Error::Size { what: "optimiser state", expected, got });
+            }
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// One step; `factor` is the schedule's, and multiplies every learning rate.
+    ///
+    /// # Panics
+    /// Where parameters or gradients are not as many as the optimiser was made for.
+    pub fn step(&mut self, runtime: &Runtime, parameters: &mut [f32], gradients: &[f32], factor: f64) {
+        assert_eq!(parameters.len(), self.state.first.len());
+        assert_eq!(gradients.len(), self.state.first.len());
+        self.state.steps += 1;
+        let steps = self.state.steps;
+        let OptimizerState { first, second, .. } = &mut self.state;
+        for group in &self.groups {
+            let range = group.parameters.clone();
+            let update = Update::new(group.rule, group.learning_rate * factor, steps);
+            let work = parameters[range.clone()]
+                .par_chunks_mut(CHUNK)
+                .zip(gradients[range.clone()].par_chunks(CHUNK))
+                .zip(first[range.clone()].par_chunks_mut(CHUNK))
+                .zip(second[range].par_chunks_mut(CHUNK));
+            runtime.run(|| {
+                work.for_each(|(((p, g), m), v)| runtime.isa().vectorize(|| update.apply(p, g, m, v)));
+            });
+        }
+    }
+}
+
+impl Group {
+    fn check(&self) -> Result<(), Error> {
+        let in_range = |name, value: f64, ok: bool, expected| {
+            if ok { Ok(()) } else { Err(Error::Setting { name, value, expected }) }
+        };
+        let at_least_zero = |x: f64| x >= 0.0 && x.is_finite();
+        let fraction = |x: f64| (0.0..1.0).contains(&x);
+        let rate = self.learning_rate;
+        in_range("learning rate", rate, at_least_zero(rate), "a finite number of at least 0")?;
+        let (Rule::Sgd { weight_decay, .. }
+        | Rule::Adam { weight_decay, .. }
+        | Rule::AdamW { weight_decay, .. }) = self.rule;
+        in_range(
+            "weight decay",
+            weight_decay,
+            at_least_zero(weight_decay),
+            "a finite number of at least 0",
+        )?;
+        match self.rule {
+            Rule::Sgd { momentum, nesterov, .. } => {
+                in_range("momentum", momentum, fraction(momentum), "at least 0 and less than 1")?;
+                let ok = !nesterov || momentum > 0.0;
+                in_range("momentum", momentum, ok, "more than 0, as Nesterov's method needs it")
+            }
+            Rule::Adam { betas, epsilon, .. } | Rule::AdamW { betas, epsilon, .. } => {
+                for beta in betas {
+                    in_range("beta", beta, fraction(beta), "at least 0 and less than 1")?;
+                }
+                in_range("epsilon", epsilon, at_least_zero(epsilon), "a finite number of at least 0")
+            }
+        }
+    }
+}
+
+/// A rule with its numbers for one step, in the network's precision.
+#[derive(Clone, Copy)]
+enum Update {
+    Sgd { rate: f32, momentum: f32, nesterov: bool, weight_decay: f32, is_first: bool },
+    Adam {
+        /// Factor of the parameter before the step: AdamW's decay.
+        shrink: f32,
+        /// Added to the gradient: Adam's decay.
+        weight_decay: f32,
+        beta1: f32,
+        beta2: f32,
+        /// Rate over the first moment's bias correction.
+        rate: f32,
+        /// Root of the second moment's bias correction.
+        correction: f32,
+        epsilon: f32,
+    },
+}
+
+/// `x` to the power of `n`, by squaring: the same on every machine.
+fn power(mut x: f64, mut n: u64) -> f64 {
+    let mut result = 1.0;
+    while n > 0 {
+        if n & 1 == 1 {
+            result *= x;
+        }
+        x *= x;
+        n >>= 1;
+    }
+    result
+}
+
+impl Update {
+    fn new(rule: Rule, rate: f64, steps: u64) -> Self {
+        let adam = |betas: [f64; 2], epsilon: f64, shrink: f64, weight_decay: f64| Update::Adam {
+            shrink: shrink as f32,
+            weight_decay: weight_decay as f32,
+            beta1: betas[0] as f32,
+            beta2: betas[1] as f32,
+            rate: (rate / (1.0 - power(betas[0], steps))) as f32,
+            correction: (1.0 - power(betas[1], steps)).sqrt() as f32,
+            epsilon: epsilon as f32,
+        };
+        match rule {
+            Rule::Sgd { momentum, nesterov, weight_decay } => Update::Sgd {
+                rate: rate as f32,
+                momentum: momentum as f32,
+                nesterov,
+                weight_decay: weight_decay as f32,
+                is_first: steps == 1,
+            },
+            Rule::Adam { betas, epsilon, weight_decay } => adam(betas, epsilon, 1.0, weight_decay),
+            Rule::AdamW { betas, epsilon, weight_decay } => {
+                adam(betas, epsilon, 1.0 - rate * weight_decay, 0.0)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn apply(self, parameters: &mut [f32], gradients: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let all = parameters.iter_mut().zip(gradients);
+        match self {
+            Update::Sgd { rate, momentum, nesterov, weight_decay, is_first } => {
+                for ((p, &g), m) in all.zip(first) {
+                    let g = g + weight_decay * *p;
+                    *m = if is_first { g } else { momentum * *m + g };
+                    let direction = if nesterov { g + momentum * *m } else { *m };
+                    // With no momentum the direction is the gradient itself.
+                    *p -= rate * if momentum == 0.0 { g } else { direction };
+                }
+            }
+            Update::Adam { shrink, weight_decay, beta1, beta2, rate, correction, epsilon } => {
+                for (((p, &g), m), v) in all.zip(first).zip(second) {
+                    let decayed = *p * shrink;
+                    let g = g + weight_decay * decayed;
+                    *m += (g - *m) * (1.0 - beta1);
+                    *v = *v * beta2 + (1.0 - beta2) * g * g;
+                    *p = decayed - rate * (*m / (v.sqrt() / correction + epsilon));
+                }
+            }
+        }
+    }
+}
+
+/// Scales gradients down so that their Euclidean norm is at most `limit` (`torch.nn.utils.clip_grad_norm_`); returns the norm
+/// before.
+pub fn clip_norm(gradients: &mut [f32], limit: f64) -> f64 {
+    let sums = gradients.chunks(CHUNK).map(|c| c.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>());
+    let norm = sums.sum::<f64>().sqrt();
+    let scale = limit / (norm + 1e-6);
+    if scale < 1.0 {
+        for g in gradients {
+            *g *= scale as f32;
+        }
+    }
+    norm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(parameters: Range<usize>, rule: Rule, learning_rate: f64) -> Group {
+        Group { parameters, rule, learning_rate }
+    }
+
+    #[test]
+    fn groups_keep_to_themselves() {
+        let sgd = |weight_decay| Rule::Sgd { momentum: 0.0, nesterov: false, weight_decay };
+        let groups = vec![group(0..1, sgd(0.0), 0.1), group(2..3, sgd(0.5), 1.0)];
+        let mut optimizer = Optimizer::new(groups, 4).unwrap();
+        let runtime = Runtime::new(Some(1), None).unwrap();
+        let mut p = vec![1.0, 1.0, 1.0, 1.0];
+        optimizer.step(&runtime, &mut p, &[1.0; 4], 0.5);
+        assert_eq!(p, [0.95, 1.0, 0.25, 1.0]);
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let adam = |epsilon| Rule::Adam { betas: [0.9, 0.999], epsilon, weight_decay: 0.0 };
+        let error = |groups| Optimizer::new(groups, 4).unwrap_err().to_string();
+        assert!(error(vec![group(0..4, adam(-1.0), 0.1)]).starts_with("epsilon = -1"));
+        assert!(error(vec![group(0..4, adam(1e-8), f64::NAN)]).starts_with("learning rate = NaN"));
+        let nesterov = Rule::Sgd { momentum: 0.0, nesterov: true, weight_decay: 0.0 };
+        assert!(error(vec![group(0..4, nesterov, 0.1)]).contains("Nesterov"));
+        let overlap = vec![group(0..3, adam(1e-8), 0.1), group(2..4, adam(1e-8), 0.1)];
+        assert!(error(overlap).contains("overlaps"));
+        assert!(error(vec![group(0..5, adam(1e-8), 0.1)]).contains("beyond"));
+    }
+
+    #[test]
+    fn clipping_scales_to_the_limit_and_leaves_the_rest() {
+        let mut gradients = vec![3.0, 4.0];
+        assert_eq!(clip_norm(&mut gradients, 10.0), 5.0);
+        assert_eq!(gradients, [3.0, 4.0]);
+        clip_norm(&mut gradients, 1.0);
+        assert!((f64::from(gradients[0]).hypot(f64::from(gradients[1])) - 1.0).abs() < 1e-6);
+        assert!((gradients[0] / gradients[1] - 0.75).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,189 @@
+//! The convolutional autoencoder: an encoder from images `[c, h, w]` to latents `[d]`, and a decoder that mirrors it.
+
+use latents_engine::{Layer, Network, Section, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// One convolution of the encoder; the decoder has its mirror image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Channels that come out.
+    pub channels: usize,
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Step of the kernel.
+    pub stride: usize,
+    /// Zeros added on each side.
+    pub padding: usize,
+}
+
+/// The nonlinearity between layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nonlinearity {
+    /// `max(x, 0)`.
+    #[default]
+    Relu,
+    /// `x` where positive, else `0.01 x`.
+    LeakyRelu,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x * Phi(x)`.
+    Gelu,
+}
+
+impl Nonlinearity {
+    fn layer(self) -> Layer {
+        match self {
+            Nonlinearity::Relu => Layer::Relu,
+            Nonlinearity::LeakyRelu => Layer::LeakyRelu { slope: 0.01 },
+            Nonlinearity::Silu => Layer::Silu,
+            Nonlinearity::Gelu => Layer::Gelu,
+        }
+    }
+}
+
+/// Settings of an [`Autoencoder`]. The defaults are those of the reference study on 28x28 images (its tables T1 and T2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutoencoderConfig {
+    /// Numbers in a latent vector.
+    pub latent_dim: usize,
+    /// The encoder's convolutions, first to last.
+    pub stages: Vec<Stage>,
+    /// Widths of the matrices between the last convolution and the latent vector.
+    pub hidden: Vec<usize>,
+    /// After every layer but the last convolution, the latent vector and the output. The study lists none after its last
+    /// convolution; the matrix that follows makes the two one linear map.
+    pub nonlinearity: Nonlinearity,
+    /// Probability of dropout after every matrix but the last of the decoder; the latent vector included, as in the study.
+    pub dropout: f64,
+}
+
+impl Default for AutoencoderConfig {
+    fn default() -> Self {
+        AutoencoderConfig {
+            latent_dim: 64,
+            stages: vec![
+                Stage { channels: 8, kernel: 4, stride: 2, padding: 1 },
+                Stage { channels: 16, kernel: 4, stride: 2, padding: 1 },
+                Stage { channels: 32, kernel: 3, stride: 2, padding: 0 },
+            ],
+            hidden: vec![64],
+            nonlinearity: Nonlinearity::Relu,
+            dropout: 0.2,
+        }
+    }
+}
+
+/// Section of the network that takes images to latents.
+pub const ENCODER: usize = 0;
+/// Section of the network that takes latents to images.
+pub const DECODER: usize = 1;
+
+impl AutoencoderConfig {
+    /// The network for images of a shape `[c, h, w]`; its sections are [`ENCODER`] and [`DECODER`].
+    ///
+    /// # Errors
+    /// Where the stages do not fit the images, naming the layer and both shapes.
+    pub fn network(&self, image: Shape) -> Result<Network, Error> {
+        if self.stages.is_empty() {
+            return Err(Error::Config("an autoencoder needs at least one stage of convolution".into()));
+        }
+        if self.latent_dim == 0 {
+            return Err(Error::Config("latent_dim must be at least 1".into()));
+        }
+        let mut encoder = vec![];
+        for (i, stage) in self.stages.iter().enumerate() {
+            if i > 0 {
+                encoder.push(self.nonlinearity.layer());
+            }
+            encoder.push(Layer::Conv2d {
+                out_channels: stage.channels,
+                kernel: [stage.kernel; 2],
+                stride: [stage.stride; 2],
+                padding: [stage.padding; 2],
+            });
+        }
+        let sections = vec![Section { name: "encoder".into(), layers: encoder.clone() }];
+        let convolutions = Network { input: image, sections }.layout()?;
+        let deepest = convolutions.output();
+
+        encoder.push(Layer::Reshape { shape: [deepest.iter().product(), 1, 1] });
+        for &width in &self.hidden {
+            encoder.push(Layer::Linear { out_features: width });
+            encoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
+        }
+        encoder.push(Layer::Linear { out_features: self.latent_dim });
+        encoder.push(Layer::Dropout { p: self.dropout });
+
+        let mut decoder = vec![];
+        for &width in self.hidden.iter().rev() {
+            decoder.push(Layer::Linear { out_features: width });
+            decoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
+        }
+        decoder.push(Layer::Linear { out_features: deepest.iter().product() });
+        decoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
+        decoder.push(Layer::Reshape { shape: deepest });
+        // The convolutions are at the even places of the encoder; each mirror image ends at the shape its twin began with.
+        for (i, stage) in self.stages.iter().enumerate().rev() {
+            let (from, to) = (convolutions.shape(2 * i + 1), convolutions.shape(2 * i));
+            let missing = |axis: usize| {
+                to[axis] + 2 * stage.padding - stage.kernel - (from[axis] - 1) * stage.stride
+            };
+            decoder.push(Layer::ConvTranspose2d {
+                out_channels: to[0],
+                kernel: [stage.kernel; 2],
+                stride: [stage.stride; 2],
+                padding: [stage.padding; 2],
+                output_padding: [missing(1), missing(2)],
+            });
+            decoder.push(if i > 0 { self.nonlinearity.layer() } else { Layer::Sigmoid });
+        }
+        let sections = vec![
+            Section { name: "encoder".into(), layers: encoder },
+            Section { name: "decoder".into(), layers: decoder },
+        ];
+        let network = Network { input: image, sections };
+        network.layout()?;
+        Ok(network)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_study_is_the_default() {
+        let network = AutoencoderConfig::default().network([1, 28, 28]).unwrap();
+        let layout = network.layout().unwrap();
+        // T1 and T2: shapes after each convolution, latents, and shapes of the decoder.
+        let shapes: Vec<Shape> = (0..=layout.layers().len()).map(|i| layout.shape(i)).collect();
+        for shape in [[8, 14, 14], [16, 7, 7], [32, 3, 3], [288, 1, 1], [64, 1, 1]] {
+            assert!(shapes.contains(&shape), "{shape:?}");
+        }
+        assert_eq!(layout.output(), [1, 28, 28]);
+        assert_eq!(layout.shape(layout.section(DECODER).start), [64, 1, 1]);
+        assert_eq!(layout.parameter_count(), 59_057);
+    }
+
+    #[test]
+    fn any_image_size_comes_back_whole() {
+        for image in [[1, 29, 31], [3, 64, 48], [1, 33, 28], [4, 17, 100]] {
+            let config = AutoencoderConfig { latent_dim: 5, ..Default::default() };
+            let layout = config.network(image).unwrap().layout().unwrap();
+            assert_eq!(layout.output(), image);
+        }
+    }
+
+    #[test]
+    fn misfits_name_the_layer() {
+        let error = AutoencoderConfig::default().network([1, 3, 3]).unwrap_err().to_string();
+        assert!(error.contains("encoder.2 (conv2d)") && error.contains("[8, 1, 1]"), "{error}");
+        let none = AutoencoderConfig { stages: vec![], ..Default::default() };
+        assert!(none.network([1, 28, 28]).is_err());
+    }
+}
