@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::element::Element;
 use crate::error::Error;
 use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::loss::{LaneTarget, Loss, LossRun};
@@ -13,7 +14,7 @@ use crate::kernels::transpose::{from_lanes, to_lanes};
 use crate::network::{Layout, Network};
 use crate::plan::{Op, Piece, Plan, Source, WeightGradient, record_dot};
 use crate::runtime::Runtime;
-use crate::simd::{Element, LANES};
+use crate::simd::LANES;
 use crate::workspace::{Packed, Shared, Workspace};
 
 /// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
@@ -124,10 +125,14 @@ impl<E: Element> Inputs<'_, E> {
     }
 }
 
-fn values_to_lanes<E: Element>(values: &[E], samples: Range<usize>, numbers: usize, lanes: &mut [E]) {
-    let samples: Vec<&[E]> = values[samples.start * numbers..samples.end * numbers]
-        .chunks_exact(numbers)
-        .collect();
+fn values_to_lanes<E: Element>(
+    values: &[E],
+    samples: Range<usize>,
+    numbers: usize,
+    lanes: &mut [E],
+) {
+    let samples: Vec<&[E]> =
+        values[samples.start * numbers..samples.end * numbers].chunks_exact(numbers).collect();
     to_lanes(&samples, lanes, |x| x);
 }
 
@@ -147,7 +152,8 @@ impl<E: Element> Engine<E> {
             _ => Packed::default(),
         });
         let packed = packed.collect();
-        let workspaces = (0..runtime.threads()).map(|_| Mutex::new(Workspace::new(&plan))).collect();
+        let workspaces =
+            (0..runtime.threads()).map(|_| Mutex::new(Workspace::new(&plan))).collect();
         Ok(Engine { layout, plan, runtime, packed, workspaces, shards: vec![], records: vec![] })
     }
 
@@ -254,7 +260,7 @@ impl<E: Element> Engine<E> {
                     let (a, b) = (&self.records[..], &self.records[..]);
                     let run = DotRun { plan: &dot, rows: rows.clone(), a, b, out };
                     if micro_batches > 0 {
-                        E::dispatch(isa.half(), run);
+                        E::dot(isa, run);
                     }
                 }
                 Source::Bias { op } => {
@@ -262,7 +268,7 @@ impl<E: Element> Engine<E> {
                     let start = offset + inputs * LANES;
                     for record in self.records.chunks_exact(record_len) {
                         let input = &record[start..start + outputs * LANES];
-                        E::dispatch(isa.half(), ChannelSums { input, out });
+                        E::channel_sums(isa, ChannelSums { input, out });
                     }
                 }
             }
@@ -297,7 +303,8 @@ impl<E: Element> Engine<E> {
             let mut losses = vec![0.0; n];
             let shared = self.shared(parameters);
             losses.par_chunks_mut(LANES).enumerate().for_each(|(i, losses)| {
-                let mut workspace = lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
+                let mut workspace =
+                    lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
                 let samples = i * LANES..i * LANES + losses.len();
                 let what = (loss, Pass::Evaluate);
                 let each = workspace.step(&shared, inputs, targets, samples, what, n);
@@ -329,7 +336,8 @@ impl<E: Element> Engine<E> {
             let (start, end) = (self.plan.boundaries[first], self.plan.boundaries[last]);
             let mut out = vec![E::default(); n * out_numbers];
             out.par_chunks_mut(LANES * out_numbers).enumerate().for_each(|(i, out)| {
-                let mut workspace = lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
+                let mut workspace =
+                    lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
                 let mut out: Vec<&mut [E]> = out.chunks_exact_mut(out_numbers).collect();
                 let samples = i * LANES..i * LANES + out.len();
                 inputs.to_lanes(samples, numbers, &mut workspace.buffers[start.1]);
@@ -379,7 +387,9 @@ impl<E: Element> Engine<E> {
                     "{loss:?} cannot be taken against these targets: cross-entropy takes classes, and no other loss does"
                 )));
             }
-            (Targets::Inputs, _) => expect_size("outputs, to be held against the inputs", output, input)?,
+            (Targets::Inputs, _) => {
+                expect_size("outputs, to be held against the inputs", output, input)?
+            }
             (Targets::Values(values), _) => expect_size("targets", values.len(), n * output)?,
         }
         Ok(n)
@@ -394,7 +404,9 @@ impl<E: Element> Engine<E> {
             let weights = &parameters[affine.weight.clone()];
             let back = affine.backward.as_ref().filter(|_| backward);
             let back = back.map(|b| (&mut packed.backward, &b.pack));
-            for (out, from) in std::iter::once((&mut packed.forward, &affine.forward.pack)).chain(back) {
+            for (out, from) in
+                std::iter::once((&mut packed.forward, &affine.forward.pack)).chain(back)
+            {
                 tasks.extend(
                     out.chunks_mut(CHUNK).zip(from.chunks(CHUNK)).map(|(o, f)| (o, f, weights)),
                 );
@@ -455,6 +467,6 @@ impl<E: Element> Workspace<E> {
                 LaneTarget::Classes(classes)
             }
         };
-        E::dispatch(shared.isa, LossRun { loss, prediction, target, samples: count, batch })
+        E::loss(shared.isa, LossRun { loss, prediction, target, samples: count, batch })
     }
 }

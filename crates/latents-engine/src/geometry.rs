@@ -116,7 +116,8 @@ impl Geometry {
 
     /// From the small image to the big one.
     pub(crate) fn up(&self) -> Gather {
-        let base = |axis: usize, row: usize| ((row + self.padding[axis]) / self.stride[axis]) as i64;
+        let base =
+            |axis: usize, row: usize| ((row + self.padding[axis]) / self.stride[axis]) as i64;
         self.gather(self.big, self.small, base, |axis, row, k| self.small_row(axis, row, k), true)
     }
 
@@ -167,7 +168,8 @@ impl Geometry {
             for c in 0..in_channels {
                 for place in 0..places {
                     for o in first..(first + rows).min(out_channels) {
-                        let pair = if transposed { c * out_channels + o } else { o * in_channels + c };
+                        let pair =
+                            if transposed { c * out_channels + o } else { o * in_channels + c };
                         pack.push((pair * places + place) as u32);
                     }
                 }
@@ -216,8 +218,9 @@ impl Geometry {
     /// Multiply-adds for one sample, where the kernel meets the image.
     pub(crate) fn multiply_adds(&self) -> u64 {
         let met = |axis: usize| -> u64 {
-            let pairs = (0..self.small[axis + 1])
-                .map(|s| (0..self.kernel[axis]).filter(|&k| self.big_row(axis, s, k).is_some()).count());
+            let pairs = (0..self.small[axis + 1]).map(|s| {
+                (0..self.kernel[axis]).filter(|&k| self.big_row(axis, s, k).is_some()).count()
+            });
             pairs.sum::<usize>() as u64
         };
         met(0) * met(1) * (self.small[0] * self.big[0]) as u64

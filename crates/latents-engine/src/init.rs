@@ -35,7 +35,9 @@ pub fn initialize(layout: &Layout, init: Init, seed: u64) -> Vec<f32> {
         let kaiming = (2.0 / fan_in).sqrt();
         let xavier = (2.0 / (fan_in + fan_out)).sqrt();
         let mut draw = || match (parameter.role, init) {
-            (Role::Bias, _) | (Role::Weight, Init::Pytorch) => default * (2.0 * random.uniform() - 1.0),
+            (Role::Bias, _) | (Role::Weight, Init::Pytorch) => {
+                default * (2.0 * random.uniform() - 1.0)
+            }
             (Role::Weight, Init::KaimingNormal) => kaiming * random.normal(),
             (Role::Weight, Init::KaimingUniform) => kaiming * unit_uniform(random.uniform()),
             (Role::Weight, Init::XavierNormal) => xavier * random.normal(),
@@ -78,7 +80,9 @@ mod tests {
     fn spreads_are_those_of_pytorch() {
         let layout = layout();
         // Weight shapes [40, 20, 5, 5] and [40, 30, 4, 4].
-        for (tensor, fan_in, fan_out) in [(0, 20.0 * 25.0, 40.0 * 25.0), (2, 30.0 * 16.0, 40.0 * 16.0)] {
+        for (tensor, fan_in, fan_out) in
+            [(0, 20.0 * 25.0, 40.0 * 25.0), (2, 30.0 * 16.0, 40.0 * 16.0)]
+        {
             let kaiming = (2.0_f64 / fan_in).sqrt();
             let xavier = (2.0_f64 / (fan_in + fan_out)).sqrt();
             let default = 1.0 / f64::sqrt(fan_in);
@@ -104,7 +108,13 @@ mod tests {
     #[test]
     fn seeds_differ_and_repeat() {
         let layout = layout();
-        assert_eq!(initialize(&layout, Init::default(), 1), initialize(&layout, Init::default(), 1));
-        assert_ne!(initialize(&layout, Init::default(), 1), initialize(&layout, Init::default(), 2));
+        assert_eq!(
+            initialize(&layout, Init::default(), 1),
+            initialize(&layout, Init::default(), 1)
+        );
+        assert_ne!(
+            initialize(&layout, Init::default(), 1),
+            initialize(&layout, Init::default(), 2)
+        );
     }
 }

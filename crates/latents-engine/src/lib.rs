@@ -9,10 +9,12 @@
 //!
 //! Nothing here knows of files, data sets, epochs or what a model is for.
 
+mod element;
 mod engine;
 mod error;
 mod geometry;
 mod init;
+mod isa;
 mod kernels;
 mod network;
 mod optimizer;
@@ -22,13 +24,15 @@ mod schedule;
 mod simd;
 mod workspace;
 
+pub use element::Element;
 pub use engine::{Engine, Inputs, Pass, Targets};
 pub use error::Error;
 pub use init::{Init, initialize};
+pub use isa::Isa;
 pub use kernels::loss::Loss;
 pub use kernels::peak::peak_gflops;
 pub use network::{Layer, Layout, Network, Parameter, Role, Section, Shape};
 pub use optimizer::{Group, Optimizer, OptimizerState, Rule, clip_norm};
 pub use runtime::Runtime;
 pub use schedule::Schedule;
-pub use simd::{Element, Isa, LANES};
+pub use simd::LANES;

@@ -117,10 +117,11 @@ impl Layer {
                     }
                     let full = (size - 1).checked_mul(stride[i]);
                     let full = full.and_then(|x| x.checked_add(kernel[i] + output_padding[i]));
-                    let full = full.filter(|&x| x <= MAX_NUMBERS).ok_or("its output is too large")?;
-                    full.checked_sub(2 * padding[i]).filter(|&x| x > 0).ok_or_else(|| {
-                        format!("padding {padding:?} leaves nothing of its output")
-                    })
+                    let full =
+                        full.filter(|&x| x <= MAX_NUMBERS).ok_or("its output is too large")?;
+                    full.checked_sub(2 * padding[i])
+                        .filter(|&x| x > 0)
+                        .ok_or_else(|| format!("padding {padding:?} leaves nothing of its output"))
                 };
                 Ok([out_channels, side(h, 0)?, side(w, 1)?])
             }
@@ -314,10 +315,19 @@ impl Network {
                         let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
                         let end = numbers.and_then(|n| total.checked_add(n));
                         let end = end.filter(|&n| n <= MAX_NUMBERS).ok_or_else(|| {
-                            refuse(format!("its {name} {shape:?} brings the parameters over {MAX_NUMBERS}"))
+                            refuse(format!(
+                                "its {name} {shape:?} brings the parameters over {MAX_NUMBERS}"
+                            ))
                         })?;
                         let name = format!("{path}.{name}");
-                        layout.parameters.push(Parameter { name, shape, offset: total, role, fan_in, fan_out });
+                        layout.parameters.push(Parameter {
+                            name,
+                            shape,
+                            offset: total,
+                            role,
+                            fan_in,
+                            fan_out,
+                        });
                         total = end;
                     }
                 }

@@ -90,8 +90,11 @@ impl Optimizer {
             end = group.parameters.end;
             group.check()?;
         }
-        let state =
-            OptimizerState { steps: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] };
+        let state = OptimizerState {
+            steps: 0,
+            first: vec![0.0; parameters],
+            second: vec![0.0; parameters],
+        };
         Ok(Optimizer { groups, state })
     }
 
@@ -120,7 +123,13 @@ impl Optimizer {
     ///
     /// # Panics
     /// Where parameters or gradients are not as many as the optimiser was made for.
-    pub fn step(&mut self, runtime: &Runtime, parameters: &mut [f32], gradients: &[f32], factor: f64) {
+    pub fn step(
+        &mut self,
+        runtime: &Runtime,
+        parameters: &mut [f32],
+        gradients: &[f32],
+        factor: f64,
+    ) {
         assert_eq!(parameters.len(), self.state.first.len());
         assert_eq!(gradients.len(), self.state.first.len());
         self.state.steps += 1;
@@ -135,7 +144,9 @@ impl Optimizer {
                 .zip(first[range.clone()].par_chunks_mut(CHUNK))
                 .zip(second[range].par_chunks_mut(CHUNK));
             runtime.run(|| {
-                work.for_each(|(((p, g), m), v)| runtime.isa().vectorize(|| update.apply(p, g, m, v)));
+                work.for_each(|(((p, g), m), v)| {
+                    runtime.isa().vectorize(|| update.apply(p, g, m, v))
+                });
             });
         }
     }
@@ -169,7 +180,12 @@ impl Group {
                 for beta in betas {
                     in_range("beta", beta, fraction(beta), "at least 0 and less than 1")?;
                 }
-                in_range("epsilon", epsilon, at_least_zero(epsilon), "a finite number of at least 0")
+                in_range(
+                    "epsilon",
+                    epsilon,
+                    at_least_zero(epsilon),
+                    "a finite number of at least 0",
+                )
             }
         }
     }
@@ -178,7 +194,13 @@ impl Group {
 /// A rule with its numbers for one step, in the network's precision.
 #[derive(Clone, Copy)]
 enum Update {
-    Sgd { rate: f32, momentum: f32, nesterov: bool, weight_decay: f32, is_first: bool },
+    Sgd {
+        rate: f32,
+        momentum: f32,
+        nesterov: bool,
+        weight_decay: f32,
+        is_first: bool,
+    },
     Adam {
         /// Factor of the parameter before the step: AdamW's decay.
         shrink: f32,
@@ -234,7 +256,13 @@ impl Update {
     }
 
     #[inline(always)]
-    fn apply(self, parameters: &mut [f32], gradients: &[f32], first: &mut [f32], second: &mut [f32]) {
+    fn apply(
+        self,
+        parameters: &mut [f32],
+        gradients: &[f32],
+        first: &mut [f32],
+        second: &mut [f32],
+    ) {
         let all = parameters.iter_mut().zip(gradients);
         match self {
             Update::Sgd { rate, momentum, nesterov, weight_decay, is_first } => {
@@ -262,7 +290,9 @@ impl Update {
 /// Scales gradients down so that their Euclidean norm is at most `limit` (`torch.nn.utils.clip_grad_norm_`); returns the norm
 /// before.
 pub fn clip_norm(gradients: &mut [f32], limit: f64) -> f64 {
-    let sums = gradients.chunks(CHUNK).map(|c| c.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>());
+    let sums = gradients
+        .chunks(CHUNK)
+        .map(|c| c.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>());
     let norm = sums.sum::<f64>().sqrt();
     let scale = limit / (norm + 1e-6);
     if scale < 1.0 {

@@ -151,7 +151,14 @@ impl Plan {
                 let rectify = fusable(layout, i);
                 let next = plan.buffer(numbers(output));
                 fused.push(rectify);
-                plan.affine(layout, i - 1, &geometry, down, [current, next], [rectify, fused[current]]);
+                plan.affine(
+                    layout,
+                    i - 1,
+                    &geometry,
+                    down,
+                    [current, next],
+                    [rectify, fused[current]],
+                );
                 current = next;
                 if rectify.is_some() {
                     plan.boundaries.push((plan.ops.len(), current));

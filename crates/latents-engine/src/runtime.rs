@@ -1,7 +1,7 @@
 //! Where work runs: the worker threads and the instruction set. Neither changes a result.
 
 use crate::error::Error;
-use crate::simd::Isa;
+use crate::isa::Isa;
 
 /// Worker threads and their instruction set.
 #[derive(Debug)]

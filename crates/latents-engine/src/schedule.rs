@@ -36,7 +36,11 @@ impl Schedule {
             Schedule::Cosine => half_cosine(1.0, 0.0, t / n),
             Schedule::WarmupCosine { warmup } => {
                 let up = (warmup * n).round();
-                if t < up { (t + 1.0) / (up + 1.0) } else { half_cosine(1.0, 0.0, (t - up) / (n - up)) }
+                if t < up {
+                    (t + 1.0) / (up + 1.0)
+                } else {
+                    half_cosine(1.0, 0.0, (t - up) / (n - up))
+                }
             }
             Schedule::OneCycle { peak } => {
                 let (start, up, last) = (1.0 / 25.0, peak * n - 1.0, n - 1.0);

@@ -3,12 +3,14 @@
 
 use latents_random::{Purpose, stream};
 
+use crate::element::Element;
 use crate::engine::Pass;
+use crate::isa::Isa;
 use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::elementwise::{Backward, Forward, Multiply};
 use crate::kernels::gather::{Finish, GatherRun};
 use crate::plan::{Affine, Op, Plan, WeightGradient};
-use crate::simd::{Element, Isa, LANES};
+use crate::simd::LANES;
 
 /// Packed weights of one affine operation; empty for the others.
 #[derive(Clone, Debug, Default)]
@@ -69,18 +71,18 @@ impl<E: Element> Workspace<E> {
                             None => Finish::Store,
                         },
                     };
-                    E::dispatch(shared.isa, run);
+                    E::gather(shared.isa, run);
                 }
                 Op::Activation { activation, input, output } => {
                     let (input, output) = self.pair(*input, *output);
-                    E::dispatch(shared.isa, Forward { activation: *activation, input, output });
+                    E::activate(shared.isa, Forward { activation: *activation, input, output });
                 }
                 Op::Dropout { buffer, p, layer, mask } => {
                     if let Pass::Train { seed, epoch } = pass {
                         let factors = &mut self.masks[*mask];
                         draw_mask(factors, *p, (seed, epoch, *layer), samples);
                         let values = &mut self.buffers[*buffer];
-                        E::dispatch(shared.isa, Multiply { values, factors });
+                        E::multiply(shared.isa, Multiply { values, factors });
                     }
                 }
             }
@@ -89,12 +91,7 @@ impl<E: Element> Workspace<E> {
 
     /// Takes the gradient in the last buffer back through all operations. Gradients of convolutions are added to `shard`; what
     /// the matrices' gradients need goes to `record`.
-    pub(crate) fn backward(
-        &mut self,
-        shared: &Shared<'_, E>,
-        shard: &mut [E],
-        record: &mut [E],
-    ) {
+    pub(crate) fn backward(&mut self, shared: &Shared<'_, E>, shard: &mut [E], record: &mut [E]) {
         for (op, packed) in shared.plan.ops.iter().zip(shared.packed).rev() {
             match op {
                 Op::Affine(affine) => {
@@ -107,18 +104,21 @@ impl<E: Element> Workspace<E> {
                         };
                         let weights = &packed.backward;
                         let run = GatherRun { plan, weights, bias: None, input, output, finish };
-                        E::dispatch(shared.isa, run);
+                        E::gather(shared.isa, run);
                     }
                 }
                 Op::Activation { activation, input, output } => {
                     if *input != 0 {
                         let (gradient, input) = self.pair(*output, *input);
-                        E::dispatch(shared.isa, Backward { activation: *activation, input, gradient });
+                        E::activate_back(
+                            shared.isa,
+                            Backward { activation: *activation, input, gradient },
+                        );
                     }
                 }
                 Op::Dropout { buffer, mask, .. } => {
                     let (values, factors) = (&mut self.buffers[*buffer], &self.masks[*mask]);
-                    E::dispatch(shared.isa, Multiply { values, factors });
+                    E::multiply(shared.isa, Multiply { values, factors });
                 }
             }
         }
@@ -132,8 +132,8 @@ impl<E: Element> Workspace<E> {
                 let shard = &mut shard[*offset..offset + weights + biases];
                 let (weight, bias) = shard.split_at_mut(weights);
                 let (a, b) = if *output_is_small { (output, input) } else { (input, output) };
-                E::dispatch(isa.half(), DotRun { plan: dot, rows: 0..dot.rows, a, b, out: weight });
-                E::dispatch(isa.half(), ChannelSums { input: output, out: bias });
+                E::dot(isa, DotRun { plan: dot, rows: 0..dot.rows, a, b, out: weight });
+                E::channel_sums(isa, ChannelSums { input: output, out: bias });
             }
             WeightGradient::Record { inputs, outputs, offset } => {
                 let record = &mut record[*offset..offset + (inputs + outputs) * LANES];

@@ -27,7 +27,9 @@ fn activation(random: &mut Stream) -> Option<Layer> {
 /// Two to four affine layers of any kind with anything in between, on an image of any small size.
 fn network(random: &mut Stream) -> Network {
     loop {
-        let pair = |random: &mut Stream, low, high| [between(random, low, high), between(random, low, high)];
+        let pair = |random: &mut Stream, low, high| {
+            [between(random, low, high), between(random, low, high)]
+        };
         let input = [between(random, 1, 7), between(random, 1, 9), between(random, 1, 9)];
         let mut sections = vec![];
         for name in ["first", "second"] {
@@ -79,7 +81,8 @@ fn case(seed: u64) -> Case {
     let layout = network.layout().unwrap();
     let samples = between(&mut random, 1, 37);
     let outputs: usize = layout.output().iter().product();
-    let values = |random: &mut Stream, n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f64>>();
+    let values =
+        |random: &mut Stream, n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f64>>();
     let inputs = values(&mut random, samples * network.input.iter().product::<usize>());
     let targets = (0..samples * outputs).map(|_| random.uniform()).collect();
     let classes = (0..samples).map(|_| random.below(outputs.min(256) as u32) as u8).collect();
@@ -90,7 +93,8 @@ fn case(seed: u64) -> Case {
     };
     let parameters = initialize(&layout, Init::Pytorch, seed);
     // Biases away from zero keep ReLU off its corner, where a difference is not a derivative.
-    let parameters = parameters.into_iter().map(|x| f64::from(x) + 0.01 * random.normal()).collect();
+    let parameters =
+        parameters.into_iter().map(|x| f64::from(x) + 0.01 * random.normal()).collect();
     Case { network, parameters, inputs, targets, classes, loss }
 }
 
@@ -119,8 +123,9 @@ fn gradients_are_the_differences_of_the_loss() {
         let mut unused = vec![0.0; case.parameters.len()];
         let mut mean = |parameters: &[f64], gradients: &mut [f64]| {
             let inputs = Inputs::Values(&case.inputs);
-            let losses =
-                engine.gradients(parameters, inputs, case.targets(), case.loss, pass, gradients).unwrap();
+            let losses = engine
+                .gradients(parameters, inputs, case.targets(), case.loss, pass, gradients)
+                .unwrap();
             losses.iter().sum::<f64>() / losses.len() as f64
         };
         let mut gradients = unused.clone();
@@ -129,13 +134,14 @@ fn gradients_are_the_differences_of_the_loss() {
         let mut random = stream(seed, Purpose::Synthetic, 2, 0);
         for _ in 0..12 {
             let at = random.below(case.parameters.len() as u32) as usize;
-            let slope = |h: f64, mean: &mut dyn FnMut(&[f64], &mut [f64]) -> f64, unused: &mut [f64]| {
-                let mut moved = case.parameters.clone();
-                moved[at] += h;
-                let up = mean(&moved, unused);
-                moved[at] -= 2.0 * h;
-                (up - mean(&moved, unused)) / (2.0 * h)
-            };
+            let slope =
+                |h: f64, mean: &mut dyn FnMut(&[f64], &mut [f64]) -> f64, unused: &mut [f64]| {
+                    let mut moved = case.parameters.clone();
+                    moved[at] += h;
+                    let up = mean(&moved, unused);
+                    moved[at] -= 2.0 * h;
+                    (up - mean(&moved, unused)) / (2.0 * h)
+                };
             let difference = slope(1e-5, &mut mean, &mut unused);
             // Where two steps disagree, a ReLU's corner lies between them, and neither is the derivative.
             if (difference - slope(2e-6, &mut mean, &mut unused)).abs() > 1e-7 * largest {
@@ -170,8 +176,9 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
             let mut gradients = vec![0.0; parameters.len()];
             let inputs = Inputs::Values(&inputs);
             let pass = Pass::Train { seed: 9, epoch: 2 };
-            let losses =
-                engine.gradients(&parameters, inputs, targets, case.loss, pass, &mut gradients).unwrap();
+            let losses = engine
+                .gradients(&parameters, inputs, targets, case.loss, pass, &mut gradients)
+                .unwrap();
             let outputs = engine.forward(&parameters, inputs, 0..2).unwrap();
             let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             let losses: Vec<u64> = losses.iter().map(|x| x.to_bits()).collect();
@@ -225,12 +232,14 @@ fn dropout_keeps_the_mean_and_differs_by_epoch() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let layers = vec![Layer::Linear { out_features: 3 }];
-    let network = Network { input: [1, 2, 2], sections: vec![Section { name: "net".into(), layers }] };
+    let network =
+        Network { input: [1, 2, 2], sections: vec![Section { name: "net".into(), layers }] };
     let mut engine = Engine::<f32>::new(&network, runtime(1, Isa::detect())).unwrap();
     let parameters = vec![0.0; 15];
     let mut error = |inputs, targets, loss| {
         let mut gradients = vec![0.0; 15];
-        let result = engine.gradients(&parameters, inputs, targets, loss, Pass::Evaluate, &mut gradients);
+        let result =
+            engine.gradients(&parameters, inputs, targets, loss, Pass::Evaluate, &mut gradients);
         result.unwrap_err().to_string()
     };
     let (one, pixels) = (Inputs::Values(&[0.0; 4]), [0u8; 8]);
@@ -239,7 +248,9 @@ fn what_does_not_fit_is_refused() {
     assert!(error(one, Targets::Classes(&[3]), ce).contains("class 3"));
     assert!(error(one, Targets::Classes(&[]), ce).contains("classes"));
     assert!(error(one, Targets::Inputs, ce).contains("cross-entropy"));
-    assert!(error(one, Targets::Inputs, Loss::MeanSquaredError).contains("expected 4 numbers, got 3"));
+    assert!(
+        error(one, Targets::Inputs, Loss::MeanSquaredError).contains("expected 4 numbers, got 3")
+    );
     let bytes = Inputs::Bytes { pixels: &pixels, index: &[0, 2] };
     assert!(error(bytes, Targets::Classes(&[0, 0]), ce).contains("image 2"));
 }

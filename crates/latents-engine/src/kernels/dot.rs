@@ -4,13 +4,14 @@
 
 use std::ops::Range;
 
+use crate::element::Element;
 use crate::geometry::{Dot, Rect};
-use crate::simd::{Element, Kernel, LANES, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// Partial sums of an accumulator.
 const PARTS: usize = 8;
 
-/// One run of a [`Dot`] over a micro-batch, adding to `out`. To be dispatched on [`crate::simd::Isa::half`].
+/// One run of a [`Dot`] over a micro-batch, adding to `out`. To be run on vectors of at most `PARTS` numbers.
 pub(crate) struct DotRun<'a, E> {
     pub(crate) plan: &'a Dot,
     /// Which rows (channels of `a`) to work on; `out` begins with the first of them.

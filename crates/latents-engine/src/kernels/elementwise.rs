@@ -1,7 +1,8 @@
 //! What is done to each number by itself: activations forward and backward, and multiplication by a mask.
 
+use crate::element::Element;
 use crate::network::Layer;
-use crate::simd::{Element, Kernel, Simd};
+use crate::simd::{Kernel, Simd};
 
 /// An activation that is computed in a pass of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,8 +2,9 @@
 //! that its taps name. A tile of accumulators (some output channels by some vectors of pixels) stays in registers while the taps
 //! stream by; each sum runs over its taps in one fixed order, so tiles and vector widths do not change a bit of it.
 
+use crate::element::Element;
 use crate::geometry::{Class, Gather, Tap};
-use crate::simd::{Element, Kernel, LANES, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// What happens to a sum before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,50 +41,34 @@ impl<E: Element> Kernel<E> for GatherRun<'_, E> {
         assert_eq!(self.input.len(), plan.input_len);
         assert_eq!(self.output.len(), plan.out_channels * plan.out_plane);
         assert!(self.bias.is_none_or(|b| b.len() == plan.out_channels));
+        let most = match (plan.rows, S::WIDE) {
+            (1, _) => 12,
+            (2, _) | (3 | 4, true) => 6,
+            (3, false) => 4,
+            (4, false) => 3,
+            _ => 2,
+        };
         for class in &plan.classes {
-            match (plan.rows, S::WIDE) {
-                (1, _) => self.sweep::<S, 12>(s, class),
-                (2, _) => self.sweep::<S, 6>(s, class),
-                (3, false) => self.sweep::<S, 4>(s, class),
-                (3 | 4, true) => self.sweep::<S, 6>(s, class),
-                (4, false) => self.sweep::<S, 3>(s, class),
-                _ => self.sweep::<S, 2>(s, class),
+            let columns = class.pixels.len() * (LANES / S::WIDTH);
+            let mut at = 0;
+            while at < columns {
+                at += match most.min(columns - at) {
+                    12 => self.tile::<S, 12>(s, class, at),
+                    6..12 => self.tile::<S, 6>(s, class, at),
+                    4 | 5 => self.tile::<S, 4>(s, class, at),
+                    3 => self.tile::<S, 3>(s, class, at),
+                    2 => self.tile::<S, 2>(s, class, at),
+                    _ => self.tile::<S, 1>(s, class, at),
+                };
             }
         }
     }
 }
 
 impl<E: Element> GatherRun<'_, E> {
-    /// Covers all pixels of a class with tiles of `P` vectors, and the rest with smaller ones.
+    /// All output channels of the `P` vectors from column `at`; returns `P`.
     #[inline(always)]
-    fn sweep<S: Simd<E = E>, const P: usize>(&mut self, s: S, class: &Class) {
-        let columns = class.pixels.len() * (LANES / S::WIDTH);
-        let mut at = 0;
-        while at + P <= columns {
-            self.tile::<S, P>(s, class, at);
-            at += P;
-        }
-        if P > 4 {
-            while at + 4 <= columns {
-                self.tile::<S, 4>(s, class, at);
-                at += 4;
-            }
-        }
-        if P > 2 {
-            while at + 2 <= columns {
-                self.tile::<S, 2>(s, class, at);
-                at += 2;
-            }
-        }
-        while at < columns {
-            self.tile::<S, 1>(s, class, at);
-            at += 1;
-        }
-    }
-
-    /// All output channels of the `P` vectors from column `at`.
-    #[inline(always)]
-    fn tile<S: Simd<E = E>, const P: usize>(&mut self, s: S, class: &Class, at: usize) {
+    fn tile<S: Simd<E = E>, const P: usize>(&mut self, s: S, class: &Class, at: usize) -> usize {
         let parts = LANES / S::WIDTH;
         let mut x = [self.input.as_ptr(); P];
         let mut out = [0usize; P];
@@ -113,6 +98,7 @@ impl<E: Element> GatherRun<'_, E> {
             }
             first += rows;
         }
+        P
     }
 
     /// `R` output channels from `first` of `P` vectors.

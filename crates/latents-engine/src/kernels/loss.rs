@@ -1,7 +1,8 @@
 //! Losses: each gives the loss of every sample and replaces the prediction by its gradient.
 
+use crate::element::Element;
 use crate::kernels::elementwise::sigmoid;
-use crate::simd::{Element, Kernel, LANES, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// What is to be made small. Means are taken as PyTorch's `reduction="mean"` takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crate::runtime::Runtime;
-use crate::simd::{Kernel, Simd, sealed::Number};
+use crate::simd::{Kernel, Simd, dispatch_f32};
 
 /// Accumulators: enough to hide the latency of a multiply-add, few enough to stay in registers.
 const CHAINS: usize = 12;
@@ -42,7 +42,7 @@ pub fn peak_gflops(runtime: &Runtime) -> f64 {
     let run = || {
         let start = Instant::now();
         let all = runtime.broadcast(|| {
-            let (value, operations) = f32::dispatch(runtime.isa(), Chains { rounds: 2_000_000 });
+            let (value, operations) = dispatch_f32(runtime.isa(), Chains { rounds: 2_000_000 });
             // The value keeps the chains from being optimised away; it is never negative.
             if value < 0.0 { 0 } else { operations }
         });

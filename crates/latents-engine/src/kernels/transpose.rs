@@ -1,6 +1,7 @@
 //! Between samples side by side (`[sample][number]`, as images lie in memory) and lanes (`[number][sample]`).
 
-use crate::simd::{Element, LANES};
+use crate::element::Element;
+use crate::simd::LANES;
 
 /// Fills lanes from one slice a sample; lanes without a sample become zero. `convert` maps what is stored to a number.
 #[inline(always)]

@@ -1,0 +1,220 @@
+//! The numbers that networks are made of, and the functions of them that activations and losses need. Each has one fixed order of
+//! correctly rounded operations, so that it gives the same bits everywhere, and compilers turn it into vector code.
+
+use std::fmt;
+
+use crate::isa::Isa;
+use crate::kernels::dot::{ChannelSums, DotRun};
+use crate::kernels::elementwise::{Backward, Forward, Multiply};
+use crate::kernels::gather::GatherRun;
+use crate::kernels::loss::LossRun;
+use crate::simd::{LANES, dispatch_f32, dispatch_f32_half, dispatch_f64};
+
+/// A number that networks are made of: `f32`, or `f64` where gradients are checked.
+pub trait Element:
+    Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + sealed::Number + 'static
+{
+    /// The nearest number of this type.
+    fn from_f64(x: f64) -> Self;
+    /// The same number as `f64`.
+    fn to_f64(self) -> f64;
+}
+
+pub(crate) mod sealed {
+    use super::{Backward, ChannelSums, DotRun, Forward, GatherRun, Isa, LANES, LossRun, Multiply};
+
+    /// Arithmetic that the kernels need of a number, and the kernels themselves, which are compiled here once for each kind of
+    /// number rather than again in every crate that uses the engine.
+    #[allow(private_interfaces)]
+    pub trait Number: Sized {
+        fn plus(self, other: Self) -> Self;
+        fn minus(self, other: Self) -> Self;
+        fn times(self, other: Self) -> Self;
+        fn over(self, other: Self) -> Self;
+        fn fused(self, b: Self, c: Self) -> Self;
+        fn exp(self) -> Self;
+        fn ln_1p(self) -> Self;
+        fn erf(self) -> Self;
+        fn gather(isa: Isa, run: GatherRun<'_, Self>);
+        fn dot(isa: Isa, run: DotRun<'_, Self>);
+        fn channel_sums(isa: Isa, run: ChannelSums<'_, Self>);
+        fn activate(isa: Isa, run: Forward<'_, Self>);
+        fn activate_back(isa: Isa, run: Backward<'_, Self>);
+        fn multiply(isa: Isa, run: Multiply<'_, Self>);
+        fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
+    }
+}
+
+macro_rules! number {
+    ($t:ty, $exp:path, $ln_1p:path, $erf:path, $dispatch:path, $dispatch_half:path) => {
+        #[allow(private_interfaces)]
+        impl sealed::Number for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                self / other
+            }
+            #[inline(always)]
+            fn fused(self, b: Self, c: Self) -> Self {
+                self.mul_add(b, c)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $exp(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> Self {
+                $ln_1p(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+            fn gather(isa: Isa, run: GatherRun<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn dot(isa: Isa, run: DotRun<'_, Self>) {
+                $dispatch_half(isa, run);
+            }
+            fn channel_sums(isa: Isa, run: ChannelSums<'_, Self>) {
+                $dispatch_half(isa, run);
+            }
+            fn activate(isa: Isa, run: Forward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn activate_back(isa: Isa, run: Backward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn multiply(isa: Isa, run: Multiply<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {
+                $dispatch(isa, run)
+            }
+        }
+    };
+}
+number!(f32, exp_f32, ln_1p_f32, erf_f32, dispatch_f32, dispatch_f32_half);
+number!(f64, libm::exp, libm::log1p, libm::erf, dispatch_f64, dispatch_f64);
+
+impl Element for f32 {
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Element for f64 {
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+/// e^x with a relative error under 2e-7 between -87 and 88, and clamped to that range.
+///
+/// The argument is reduced by multiples of ln 2 (in two parts, after Cody and Waite), and the rest is a polynomial of
+/// degree 7. Only fused multiply-adds and integer additions: the same bits on every instruction set, and a compiler turns it
+/// into vector code.
+#[inline(always)]
+fn exp_f32(x: f32) -> f32 {
+    // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
+    const MAGIC: f32 = 12_582_912.0;
+    let x = if x > -87.0 { x } else { -87.0 };
+    let x = if x < 88.0 { x } else { 88.0 };
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, MAGIC);
+    let n = shifted - MAGIC;
+    let r = n.mul_add(-0.693_359_4, x);
+    let r = n.mul_add(2.121_944_4e-4, r);
+    // 1/n! for n from 7 down to 0.
+    let mut p = 1.984_127e-4_f32;
+    p = p.mul_add(r, 1.388_888_9e-3);
+    p = p.mul_add(r, 8.333_334e-3);
+    p = p.mul_add(r, 4.166_666_8e-2);
+    p = p.mul_add(r, 1.666_666_7e-1);
+    p = p.mul_add(r, 0.5);
+    p = p.mul_add(r, 1.0);
+    p = p.mul_add(r, 1.0);
+    let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
+    p * scale
+}
+
+/// ln(1 + x) for `x` in `[0, 1]`, with an absolute error under 2e-7.
+///
+/// 2 artanh(x / (2 + x)) by its series, which converges fast as the argument is at most 1/3.
+#[inline(always)]
+fn ln_1p_f32(x: f32) -> f32 {
+    let s = x / (2.0 + x);
+    let q = s * s;
+    let mut p = 1.0 / 15.0_f32;
+    p = p.mul_add(q, 1.0 / 13.0);
+    p = p.mul_add(q, 1.0 / 11.0);
+    p = p.mul_add(q, 1.0 / 9.0);
+    p = p.mul_add(q, 1.0 / 7.0);
+    p = p.mul_add(q, 0.2);
+    p = p.mul_add(q, 1.0 / 3.0);
+    p = p.mul_add(q, 1.0);
+    2.0 * s * p
+}
+
+/// The error function, with an absolute error under 2e-7 (Abramowitz and Stegun, 7.1.26).
+#[inline(always)]
+fn erf_f32(x: f32) -> f32 {
+    let size = x.abs();
+    let t = 1.0 / size.mul_add(0.327_591_1, 1.0);
+    let mut p = 1.061_405_4_f32;
+    p = p.mul_add(t, -1.453_152);
+    p = p.mul_add(t, 1.421_413_7);
+    p = p.mul_add(t, -0.284_496_74);
+    p = p.mul_add(t, 0.254_829_6);
+    let y = 1.0 - p * t * exp_f32(-size * size);
+    y.copysign(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_accurate() {
+        for i in -8700..8800 {
+            let x = i as f32 * 0.01;
+            let exact = libm::exp(f64::from(x));
+            assert!((f64::from(exp_f32(x)) / exact - 1.0).abs() < 2e-7, "exp({x})");
+        }
+        assert_eq!(exp_f32(0.0), 1.0);
+        assert_eq!(exp_f32(-1000.0), exp_f32(-87.0));
+    }
+
+    #[test]
+    fn erf_is_accurate() {
+        for i in -500..=500 {
+            let x = i as f32 * 0.01;
+            assert!((f64::from(erf_f32(x)) - libm::erf(f64::from(x))).abs() < 3e-7, "erf({x})");
+        }
+    }
+
+    #[test]
+    fn ln_1p_is_accurate() {
+        for i in 0..=1000 {
+            let x = i as f32 * 0.001;
+            let exact = libm::log1p(f64::from(x));
+            assert!((f64::from(ln_1p_f32(x)) - exact).abs() < 2e-7, "ln_1p({x})");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+"""PyTorch's side of `cargo xtask versus`: the study's autoencoder, eager, channels_last.
+
+    python bench_torch.py train-step --seconds 10
+    python bench_torch.py encode --images 10000 --seconds 10
+    python bench_torch.py train --data DIR --epochs 42 --latent-dim 64 --lr 5e-4 \\
+        --weight-decay 1e-4 --dropout 0.2 --seed 0
+
+`train-step` and `encode` measure speed on random images that already lie in memory as f32, in the
+layout that PyTorch likes best, and print one line of JSON. `train` trains on real IDX files as a
+careful practitioner would, and prints one line of JSON an epoch and one at the end.
+"""
+
+import argparse
+import json
+import resource
+import time
+
+import torch
+from torch import nn
+
+import idx
+from load_model import Autoencoder
+
+BATCH = 256
+
+
+def report(**values):
+    """Prints one line of JSON with the process's peak memory (in megabytes of 10^6 bytes)."""
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    common = {"peak_rss_mb": round(kibibytes * 1024 / 1e6, 1), "torch": torch.__version__}
+    print(json.dumps(values | common), flush=True)
+
+
+def channels_last(tensor_or_module):
+    return tensor_or_module.to(memory_format=torch.channels_last)
+
+
+def optimiser(args, parameters):
+    """Adam with L2 in the gradient (or plain SGD)."""
+    if args.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=args.lr, weight_decay=args.weight_decay)
+    return torch.optim.Adam(parameters, lr=args.lr, weight_decay=args.weight_decay)
+
+
+def step(model, optimizer, batch):
+    optimizer.zero_grad(set_to_none=True)
+    loss = nn.functional.mse_loss(model(batch), batch)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def samples_per_second(work, samples, seconds):
+    """Calls `work` for some seconds, after a second that is not counted."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < min(1.0, seconds):
+        work()
+    calls, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        work()
+        calls += 1
+    return calls * samples / elapsed
+
+
+def train_step(args):
+    model = channels_last(Autoencoder(args.latent_dim)).train()
+    optimizer = optimiser(args, model.parameters())
+    batches = [channels_last(torch.rand(BATCH, 1, 28, 28)) for _ in range(16)]
+    turn = iter(range(1 << 62))
+
+    def work():
+        step(model, optimizer, batches[next(turn) % len(batches)])
+
+    rate = samples_per_second(work, BATCH, args.seconds)
+    report(train_samples_per_second=round(rate, 1))
+
+
+def encode(args):
+    encoder = channels_last(Autoencoder(args.latent_dim)).eval().encoder
+    images = channels_last(torch.rand(args.images, 1, 28, 28))
+    rates = {}
+    with torch.no_grad():
+        sizes = sorted({min(size, args.images) for size in (256, 1000, 10000)})
+        for size in sizes:
+
+            def work():
+                for batch in images.split(size):
+                    encoder(batch)
+
+            rates[size] = samples_per_second(work, args.images, args.seconds / len(sizes))
+    best = max(rates, key=rates.get)
+    report(encode_samples_per_second=round(rates[best], 1), batch_size=best)
+
+
+def mean_loss(model, images):
+    model.eval()
+    with torch.no_grad():
+        total = sum(
+            nn.functional.mse_loss(model(batch), batch).item() * len(batch)
+            for batch in images.split(1000)
+        )
+    return total / len(images)
+
+
+def train(args):
+    torch.manual_seed(args.seed)
+    images = torch.tensor(idx.read(args.data, "train", "images")).unsqueeze(1).float() / 255
+    test = torch.tensor(idx.read(args.data, "test", "images")).unsqueeze(1).float() / 255
+    order = torch.randperm(len(images))
+    held_out = len(images) // 5
+    validation = channels_last(images[order[:held_out]])
+    training = channels_last(images[order[held_out:]])
+    del images
+
+    model = channels_last(Autoencoder(args.latent_dim, args.dropout))
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
+    optimizer = optimiser(args, model.parameters())
+    steps = args.epochs * -(-len(training) // BATCH)
+    scheduler = None
+    if args.schedule == "cosine":
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+    begin = time.perf_counter()
+    for epoch in range(1, args.epochs + 1):
+        start = time.perf_counter()
+        model.train()
+        total = 0.0
+        for rows in torch.randperm(len(training)).split(BATCH):
+            total += step(model, optimizer, training[rows]).item() * len(rows)
+            if scheduler is not None:
+                scheduler.step()
+        trained = time.perf_counter() - start
+        val_loss = mean_loss(model, validation)
+        epoch_line = {
+            "epoch": epoch,
+            "train_loss": total / len(training),
+            "val_loss": val_loss,
+            "seconds": round(time.perf_counter() - start, 3),
+            "samples_per_second": round(len(training) / trained, 1),
+        }
+        print(json.dumps(epoch_line), flush=True)
+    seconds = round(time.perf_counter() - begin, 2)
+    report(test_mse=mean_loss(model, test), val_loss=val_loss, seconds=seconds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    commands = parser.add_subparsers(required=True)
+    for name, run in [("train-step", train_step), ("encode", encode), ("train", train)]:
+        command = commands.add_parser(name)
+        command.set_defaults(run=run, optimizer="adam")
+        command.add_argument("--latent-dim", type=int, default=64)
+        if run is not train:
+            command.add_argument("--seconds", type=float, default=10.0)
+        if run is encode:
+            command.add_argument("--images", type=int, default=10000)
+            continue
+        command.add_argument("--lr", type=float, default=5e-4)
+        command.add_argument("--weight-decay", type=float, default=1e-4)
+        if run is train:
+            command.add_argument("--data", required=True, help="folder of the four IDX files")
+            command.add_argument("--epochs", type=int, default=42)
+            command.add_argument("--dropout", type=float, default=0.2)
+            command.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
+            command.add_argument("--schedule", choices=["constant", "cosine"], default="constant")
+            command.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
