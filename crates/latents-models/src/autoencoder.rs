@@ -90,7 +90,9 @@ impl AutoencoderConfig {
     /// Where the stages do not fit the images, naming the layer and both shapes.
     pub fn network(&self, image: Shape) -> Result<Network, Error> {
         if self.stages.is_empty() {
-            return Err(Error::Config("an autoencoder needs at least one stage of convolution".into()));
+            return Err(Error::Config(
+                "an autoencoder needs at least one stage of convolution".into(),
+            ));
         }
         if self.latent_dim == 0 {
             return Err(Error::Config("latent_dim must be at least 1".into()));
@@ -167,7 +169,7 @@ mod tests {
         }
         assert_eq!(layout.output(), [1, 28, 28]);
         assert_eq!(layout.shape(layout.section(DECODER).start), [64, 1, 1]);
-        assert_eq!(layout.parameter_count(), 59_057);
+        assert_eq!(layout.parameter_count(), 59_185);
     }
 
     #[test]

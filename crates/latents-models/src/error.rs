@@ -12,16 +12,11 @@ pub enum Error {
     /// A setting that no network can be built from.
     #[error("model settings: {0}")]
     Config(String),
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    /// A file that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] latents_files::FileError),
     /// A file of weights that is damaged or of another model.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     Weights {
         /// Which file.
         path: PathBuf,

@@ -2,6 +2,8 @@
 
 mod autoencoder;
 mod error;
+mod tensors;
 
 pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER, Nonlinearity, Stage};
 pub use error::Error;
+pub use tensors::{Tensors, load_parameters, save_parameters};

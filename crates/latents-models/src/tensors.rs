@@ -1,0 +1,193 @@
+//! Named tensors of 32-bit floats on disk, as safetensors: weights under PyTorch's names and in its layouts, and whatever else a
+//! run keeps. Reading checks every name and shape against what is expected.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use latents_engine::Layout;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+
+use crate::error::Error;
+
+/// Tensors of 32-bit floats, each with a name, a shape and its numbers in row-major order, and notes beside them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tensors {
+    /// Name, shape, numbers.
+    pub entries: Vec<(String, Vec<usize>, Vec<f32>)>,
+    /// Texts under names.
+    pub notes: HashMap<String, String>,
+}
+
+impl Tensors {
+    /// Adds a tensor.
+    pub fn push(&mut self, name: impl Into<String>, shape: &[usize], numbers: Vec<f32>) {
+        self.entries.push((name.into(), shape.to_vec(), numbers));
+    }
+
+    /// Takes a tensor out, with its shape.
+    #[must_use]
+    pub fn take(&mut self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
+        let at = self.entries.iter().position(|(n, _, _)| n == name)?;
+        let (_, shape, numbers) = self.entries.swap_remove(at);
+        Some((shape, numbers))
+    }
+
+    /// Adds every parameter of a network, each name behind a prefix.
+    ///
+    /// # Panics
+    /// Where `parameters` are not as many as the layout's.
+    pub fn push_parameters(&mut self, prefix: &str, layout: &Layout, parameters: &[f32]) {
+        assert_eq!(parameters.len(), layout.parameter_count());
+        for p in layout.parameters() {
+            self.push(format!("{prefix}{}", p.name), &p.shape, parameters[p.range()].to_vec());
+        }
+    }
+
+    /// Takes out every parameter of a network, or says what is missing or of another shape.
+    fn take_parameters(&mut self, prefix: &str, layout: &Layout) -> Result<Vec<f32>, String> {
+        let mut parameters = vec![0.0; layout.parameter_count()];
+        for p in layout.parameters() {
+            let name = format!("{prefix}{}", p.name);
+            let Some((shape, numbers)) = self.take(&name) else {
+                return Err(format!("it has no tensor `{name}`, so it is of another model"));
+            };
+            if shape != p.shape {
+                return Err(format!(
+                    "tensor `{name}` is {shape:?}, but the model needs {:?}",
+                    p.shape
+                ));
+            }
+            parameters[p.range()].copy_from_slice(&numbers);
+        }
+        Ok(parameters)
+    }
+
+    /// Writes all of it, whole or not at all.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    ///
+    /// # Panics
+    /// Where a tensor's shape does not fit its numbers, or there are more than 2^48 of them.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let views = self.entries.iter().map(|(name, shape, numbers)| {
+            let bytes: &[u8] = bytemuck::cast_slice(numbers);
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name, view.expect("every shape fits its numbers"))
+        });
+        let notes = (!self.notes.is_empty()).then(|| self.notes.clone());
+        let bytes = serialize(views, notes).expect("tensors fit into memory");
+        latents_files::write(path, &bytes)?;
+        Ok(())
+    }
+
+    /// Reads a file that [`Tensors::save`] or PyTorch wrote.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is damaged, or holds anything but 32-bit floats.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let bytes = latents_files::read(path)?;
+        Self::parse(&bytes).map_err(|reason| Error::Weights { path: path.to_owned(), reason })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let damaged = |e| format!("it is not a whole safetensors file ({e})");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let mut tensors =
+            Tensors { entries: vec![], notes: header.metadata().clone().unwrap_or_default() };
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(format!("tensor `{name}` is of type {:?}, not F32", view.dtype()));
+            }
+            let numbers = view.data().chunks_exact(4);
+            let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            tensors.push(name, view.shape(), numbers);
+        }
+        Ok(tensors)
+    }
+}
+
+/// Writes a network's parameters under PyTorch's names.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn save_parameters(path: &Path, layout: &Layout, parameters: &[f32]) -> Result<(), Error> {
+    let mut tensors = Tensors::default();
+    tensors.push_parameters("", layout, parameters);
+    tensors.save(path)
+}
+
+/// Reads a network's parameters.
+///
+/// # Errors
+/// Where the file cannot be read or is of another model: the tensor is named, with both shapes.
+pub fn load_parameters(path: &Path, layout: &Layout) -> Result<Vec<f32>, Error> {
+    Tensors::load(path)?.parameters("", layout, path)
+}
+
+impl Tensors {
+    /// Takes out every parameter of a network; `path` is named in the error.
+    ///
+    /// # Errors
+    /// Where one is missing or of another shape.
+    pub fn parameters(
+        &mut self,
+        prefix: &str,
+        layout: &Layout,
+        path: &Path,
+    ) -> Result<Vec<f32>, Error> {
+        let taken = self.take_parameters(prefix, layout);
+        taken.map_err(|reason| Error::Weights { path: path.to_owned(), reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AutoencoderConfig;
+    use latents_engine::{Init, initialize};
+
+    #[test]
+    fn parameters_come_back_under_pytorch_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let layout = AutoencoderConfig::default().network([1, 28, 28]).unwrap().layout().unwrap();
+        let parameters = initialize(&layout, Init::default(), 3);
+        save_parameters(&path, &layout, &parameters).unwrap();
+        assert_eq!(load_parameters(&path, &layout).unwrap(), parameters);
+        let mut names: Vec<String> =
+            Tensors::load(&path).unwrap().entries.into_iter().map(|(n, _, _)| n).collect();
+        names.sort();
+        assert_eq!(
+            names[..4],
+            ["decoder.0.bias", "decoder.0.weight", "decoder.11.bias", "decoder.11.weight"]
+        );
+        assert_eq!(names.len(), 20);
+    }
+
+    #[test]
+    fn another_model_and_damage_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let layout = |d| {
+            let config = AutoencoderConfig { latent_dim: d, ..Default::default() };
+            config.network([1, 28, 28]).unwrap().layout().unwrap()
+        };
+        let (small, large) = (layout(8), layout(9));
+        save_parameters(&path, &small, &initialize(&small, Init::default(), 3)).unwrap();
+        let error = load_parameters(&path, &large).unwrap_err().to_string();
+        assert!(error.contains("encoder.9.weight") && error.contains("[9, 64]"), "{error}");
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in
+            [&whole[..whole.len() - 1], &whole[..20], b"", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"]
+        {
+            std::fs::write(&path, bytes).unwrap();
+            let error = load_parameters(&path, &small).unwrap_err().to_string();
+            assert!(
+                error.contains("model.safetensors") && error.contains("not a whole"),
+                "{error}"
+            );
+        }
+    }
+}
