@@ -7,10 +7,12 @@ writes into crates/latents-engine/tests/golden/:
 * `optimizer_<case>.safetensors`: `param.{k}` before the first step, `grad.{k}` [20, ...] the
   gradient given at each step, `param.{k}.step{1,2,20}` the parameter after so many steps. The
   metadata's `case` is `{"optimizer": settings, "torch": version}`.
-* `schedules.json`: a list of `{"schedule": settings, "lr": [rate used by step 0, 1, ...]}`.
+* `schedules.json`: a list of `{"schedule": in this project's form, "base_rate": its peak, "steps":
+  of the run, "rates": [rate used by step 0, 1, ...]}`.
 """
 
 import json
+import math
 import warnings
 
 import torch
@@ -76,70 +78,55 @@ def optimizer_case(case):
 # --- Schedules -----------------------------------------------------------------------------------
 
 
-def one_cycle(max_lr, total_steps, **options):
-    settings = {"pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4} | options
-    named = {"kind": "one_cycle", "max_lr": max_lr, "total_steps": total_steps} | settings
+# Each gives the schedule in this project's form, the base rate, the run's steps, how many of them
+# to record (one more where the rate reaches zero after the last), and what makes the scheduler.
 
+
+def one_cycle(lr, steps, peak):
     def make(optimizer):
         scheduler = torch.optim.lr_scheduler.OneCycleLR
-        return scheduler(optimizer, max_lr, total_steps, cycle_momentum=False, **settings)
+        return scheduler(optimizer, lr, steps, pct_start=peak, cycle_momentum=False)
 
-    return named, max_lr, total_steps, make
+    return {"kind": "one-cycle", "peak": peak}, lr, steps, steps, make
 
 
-def cosine(lr, steps, eta_min):
-    named = {"kind": "cosine", "lr": lr, "steps": steps, "min_lr": eta_min}
-
+def cosine(lr, steps):
     def make(optimizer):
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min)
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
-    return named, lr, steps + 1, make
-
-
-def warm_up(lr, start_factor, steps):
-    named = {"kind": "warm_up", "lr": lr, "start_factor": start_factor, "steps": steps}
-
-    def make(optimizer):
-        return torch.optim.lr_scheduler.LinearLR(optimizer, start_factor, total_iters=steps)
-
-    return named, lr, steps + 4, make
+    return {"kind": "cosine"}, lr, steps, steps + 1, make
 
 
-def warm_up_cosine(lr, start_factor, warm_up_steps, cosine_steps, eta_min):
-    named = {
-        "kind": "warm_up_cosine",
-        "lr": lr,
-        "start_factor": start_factor,
-        "warm_up_steps": warm_up_steps,
-        "cosine_steps": cosine_steps,
-        "min_lr": eta_min,
-    }
+def warm_up_cosine(lr, steps, warmup):
+    """The straight line begins one step above zero, so that no step is lost."""
+    up = math.floor(warmup * steps + 0.5)
 
     def make(optimizer):
         parts = [
-            torch.optim.lr_scheduler.LinearLR(optimizer, start_factor, total_iters=warm_up_steps),
-            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, cosine_steps, eta_min),
+            torch.optim.lr_scheduler.LinearLR(optimizer, 1 / (up + 1), total_iters=up),
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps - up),
         ]
-        return torch.optim.lr_scheduler.SequentialLR(optimizer, parts, [warm_up_steps])
+        return torch.optim.lr_scheduler.SequentialLR(optimizer, parts, [up])
 
-    return named, lr, warm_up_steps + cosine_steps + 1, make
+    return {"kind": "warmup-cosine", "warmup": warmup}, lr, steps, steps + 1, make
 
 
 SCHEDULES = [
-    one_cycle(1e-2, 20),
-    one_cycle(5e-3, 101),
-    one_cycle(2e-3, 37, pct_start=0.25, div_factor=10.0, final_div_factor=1e3),
-    cosine(5e-4, 30, 0.0),
-    cosine(5.8e-3, 25, 1e-5),
-    warm_up(1e-3, 0.1, 5),
-    warm_up(5e-4, 1 / 3, 10),
-    warm_up_cosine(1e-3, 0.01, 5, 20, 1e-6),
+    one_cycle(1e-2, 20, 0.3),
+    one_cycle(5e-3, 101, 0.3),
+    one_cycle(2e-3, 37, 0.25),
+    one_cycle(1e-3, 2, 0.3),
+    cosine(5e-4, 30),
+    cosine(5.8e-3, 25),
+    warm_up_cosine(1e-3, 25, 0.2),
+    warm_up_cosine(5e-4, 40, 0.02),
+    warm_up_cosine(3e-3, 103, 0.3),
 ]
 
 
 def schedules():
     cases = []
-    for settings, lr, count, make in SCHEDULES:
+    for schedule, lr, steps, count, make in SCHEDULES:
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
         scheduler = make(optimizer)
         rates = []
@@ -148,7 +135,7 @@ def schedules():
                 optimizer.step()
                 scheduler.step()
             rates.append(optimizer.param_groups[0]["lr"])
-        cases.append({"schedule": settings, "lr": rates})
+        cases.append({"schedule": schedule, "base_rate": lr, "steps": steps, "rates": rates})
     text = ",\n".join(json.dumps(case) for case in cases)
     (GOLDEN / "schedules.json").write_text(f"[\n{text}\n]\n")
 

@@ -1,2 +1,84 @@
-//! The `latents` command.
-fn main() {}
+//! The `latents` command. Reads the command line, runs one command, and turns what it comes to into an exit code: 0 where it did
+//! what was asked, 1 where it failed, 2 where the command line is wrong, 130 where it was interrupted.
+
+mod commands;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completions, data, decode, encode, figures, reconstruct, train};
+use crate::output::Output;
+
+/// Learn, tune and explore latent spaces of image collections on an ordinary CPU.
+#[derive(Debug, Parser)]
+#[command(
+    name = "latents",
+    version,
+    max_term_width = 100,
+    after_help = "Start here:\n  latents train ae --out runs/ae        train an autoencoder on Fashion-MNIST\n  latents figures runs/ae               draw how it went\n  latents encode --run runs/ae --out z.npz\n\n`latents help COMMAND` says more of each."
+)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+struct Shared {
+    /// Worker threads; the results do not depend on them [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Instruction set of the kernels; the results do not depend on it [default: the best there is]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    isa: Option<latents::engine::Isa>,
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a model, or go on with training
+    #[command(subcommand)]
+    Train(train::Model),
+    /// Turn images into latent vectors
+    Encode(encode::Encode),
+    /// Turn latent vectors into images
+    Decode(decode::Decode),
+    /// Put images through the model and back, and say how much was lost
+    Reconstruct(reconstruct::Reconstruct),
+    /// Draw the figures of a run, or compare several runs
+    Figures(figures::Figures),
+    /// See which data sets there are, fetch one, look at one
+    #[command(subcommand)]
+    Data(data::Data),
+    /// Print a script that completes commands in your shell
+    Completions(completions::Completions),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.shared.json);
+    let result = match &cli.command {
+        Command::Train(model) => train::run(model, &cli.shared, &output),
+        Command::Encode(command) => command.run(&cli.shared, &output),
+        Command::Decode(command) => command.run(&cli.shared, &output),
+        Command::Reconstruct(command) => command.run(&cli.shared, &output),
+        Command::Figures(command) => command.run(&output),
+        Command::Data(command) => command.run(&output),
+        Command::Completions(command) => command.run(&output),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The IDX format of the MNIST files: a big-endian magic number `0x0000TTRR` (element type, rank), one 32-bit size a
+//! dimension, then the data; plain or gzipped (RFC 1952), told apart by content and not by name. Only unsigned bytes are
+//! read: rank 3 as images, rank 1 as labels. Input is taken to be hostile: no more is read or kept than the header promises,
+//! the promise has a limit, and memory grows with what has really arrived. Which files make a data set is not known here.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::{Error, IdxProblem, Images};
+
+/// The most data that a header may promise: 2 GiB.
+pub const MAX_BYTES: u64 = 1 << 31;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const IMAGES: Kind<3> = Kind { name: "images", magic: 0x0000_0803 };
+const LABELS: Kind<1> = Kind { name: "labels", magic: 0x0000_0801 };
+
+/// A flavour of IDX with `RANK` dimensions.
+#[derive(Clone, Copy)]
+struct Kind<const RANK: usize> {
+    name: &'static str,
+    magic: u32,
+}
+
+/// Reads a file of images, `[n, 1, h, w]`.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Idx`], naming the file.
+pub fn read_images(file: &Path) -> Result<Images, Error> {
+    parse_images(open(file)?, file)
+}
+
+/// Reads a file of labels, `[n]`.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Idx`], naming the file.
+pub fn read_labels(file: &Path) -> Result<Vec<u8>, Error> {
+    parse_labels(open(file)?, file)
+}
+
+/// Images, `[n, 1, h, w]`, from any reader; `file` is what errors call it.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Idx`], naming the file.
+pub fn parse_images(reader: impl BufRead, file: &Path) -> Result<Images, Error> {
+    let ([_, height, width], pixels) = parse(&IMAGES, reader, file)?;
+    Images::new(1, height as usize, width as usize, pixels)
+}
+
+/// Labels, `[n]`, from any reader; `file` is what errors call it.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Idx`], naming the file.
+pub fn parse_labels(reader: impl BufRead, file: &Path) -> Result<Vec<u8>, Error> {
+    Ok(parse(&LABELS, reader, file)?.1)
+}
+
+/// Writes images of one channel as IDX, not compressed.
+///
+/// # Errors
+/// What `writer` says; and [`io::ErrorKind::InvalidInput`] for more than one channel, which this format's images have not.
+pub fn write_images(mut writer: impl Write, images: &Images) -> io::Result<()> {
+    let [channels, height, width] = images.shape();
+    if channels != 1 {
+        let message = format!("IDX images have 1 channel, these {channels}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    write_header(&mut writer, IMAGES, [images.len(), height, width])?;
+    writer.write_all(images.pixels())
+}
+
+/// Writes labels as IDX, not compressed.
+///
+/// # Errors
+/// What `writer` says.
+pub fn write_labels(mut writer: impl Write, labels: &[u8]) -> io::Result<()> {
+    write_header(&mut writer, LABELS, [labels.len()])?;
+    writer.write_all(labels)
+}
+
+fn write_header<const RANK: usize>(
+    writer: &mut impl Write,
+    kind: Kind<RANK>,
+    dims: [usize; RANK],
+) -> io::Result<()> {
+    writer.write_all(&kind.magic.to_be_bytes())?;
+    for dim in dims {
+        let dim = u32::try_from(dim)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "IDX sizes have 32 bits"))?;
+        writer.write_all(&dim.to_be_bytes())?;
+    }
+    Ok(())
+}
+
+fn open(file: &Path) -> Result<BufReader<File>, Error> {
+    File::open(file).map(BufReader::new).map_err(Error::io("open", file))
+}
+
+/// Undoes gzip where the content starts like it, and reads header and data.
+fn parse<const RANK: usize>(
+    kind: &Kind<RANK>,
+    mut reader: impl BufRead,
+    file: &Path,
+) -> Result<([u32; RANK], Vec<u8>), Error> {
+    let mut start = Vec::with_capacity(2);
+    reader.by_ref().take(2).read_to_end(&mut start).map_err(Error::io("read", file))?;
+    let gzipped = start == GZIP_MAGIC;
+    let whole = start.as_slice().chain(reader);
+    let result = if gzipped {
+        parse_plain(kind, MultiGzDecoder::new(whole))
+    } else {
+        parse_plain(kind, whole)
+    };
+    result.map_err(|failure| match failure {
+        Failure::Idx(problem) => Error::Idx { file: file.into(), problem },
+        // The decoder reports damage with these kinds; others come from the file below it.
+        Failure::Io(error) if gzipped && is_damage(&error) => {
+            Error::Idx { file: file.into(), problem: IdxProblem::Gzip(error) }
+        }
+        Failure::Io(source) => Error::Io { action: "read", path: file.into(), source },
+    })
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+}
+
+enum Failure {
+    Io(io::Error),
+    Idx(IdxProblem),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<IdxProblem> for Failure {
+    fn from(problem: IdxProblem) -> Self {
+        Self::Idx(problem)
+    }
+}
+
+fn parse_plain<const RANK: usize>(
+    kind: &Kind<RANK>,
+    mut reader: impl Read,
+) -> Result<([u32; RANK], Vec<u8>), Failure> {
+    let header_bytes = 4 + 4 * RANK;
+    let mut header = Vec::with_capacity(header_bytes);
+    reader.by_ref().take(header_bytes as u64).read_to_end(&mut header)?;
+    let (words, _) = header.as_chunks::<4>();
+    let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
+
+    // A file that is something else altogether is told so even where it is shorter than a header.
+    let found = words.next();
+    if let Some(found) = found.filter(|&magic| magic != kind.magic) {
+        return Err(IdxProblem::Magic { wanted: kind.name, found, expected: kind.magic }.into());
+    }
+    if header.len() < header_bytes {
+        return Err(IdxProblem::ShortHeader { found: header.len(), header: header_bytes }.into());
+    }
+    let dims: [u32; RANK] = std::array::from_fn(|_| words.next().unwrap_or(0));
+
+    if dims.contains(&0) {
+        return Err(IdxProblem::Nothing { dims: dims.to_vec() }.into());
+    }
+    let promised = dims
+        .iter()
+        .try_fold(1u64, |product, &dim| product.checked_mul(u64::from(dim)))
+        .filter(|&bytes| bytes <= MAX_BYTES)
+        .ok_or_else(|| IdxProblem::TooLarge { dims: dims.to_vec(), limit: MAX_BYTES })?;
+
+    let mut data = Vec::new(); // grows with what arrives, not with what is promised
+    reader.by_ref().take(promised).read_to_end(&mut data)?;
+    let found = data.len() as u64;
+    if found < promised {
+        return Err(IdxProblem::Truncated { promised, found }.into());
+    }
+    // One byte more than promised tells a bomb from a data set; and asking for it makes gzip check its sums.
+    if reader.take(1).read_to_end(&mut Vec::new())? > 0 {
+        return Err(IdxProblem::TrailingBytes { promised }.into());
+    }
+    data.shrink_to_fit();
+    Ok((dims, data))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! What every source becomes: images of one size as bytes, with labels where they are known. Nothing here knows a file
+//! format, a network or a place on disk; turning bytes into floating-point lanes is the engine's work.
+
+use crate::Error;
+
+/// Images of one size, `[n, c, h, w]`, one byte a pixel, row by row within a channel, channel by channel within an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    shape: [usize; 3],
+    pixels: Vec<u8>,
+}
+
+impl Images {
+    /// Images of `channels` × `height` × `width` bytes each; their number follows from the number of `pixels`.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where a dimension is zero, where `pixels` is not a whole number of images, or where there are
+    /// more than `u32::MAX` of them (samples are numbered with `u32`).
+    pub fn new(
+        channels: usize,
+        height: usize,
+        width: usize,
+        pixels: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let shape = [channels, height, width];
+        let size = channels.checked_mul(height).and_then(|s| s.checked_mul(width));
+        match size {
+            Some(size)
+                if size > 0
+                    && pixels.len().is_multiple_of(size)
+                    && u32::try_from(pixels.len() / size).is_ok() =>
+            {
+                Ok(Self { shape, pixels })
+            }
+            _ => Err(Error::Pixels { shape, bytes: pixels.len() }),
+        }
+    }
+
+    /// The number of images, `n`.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.image_bytes()
+    }
+
+    /// Whether there is no image.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// The shape of one image, `[c, h, w]`.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// All pixels, `[n, c, h, w]`.
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The pixels of image `i`, `[c, h, w]`.
+    ///
+    /// # Panics
+    /// Where `i` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.image_bytes();
+        &self.pixels[i * size..(i + 1) * size]
+    }
+
+    /// Keeps the first `n` images; does nothing where there are no more than that.
+    pub fn truncate(&mut self, n: usize) {
+        let size = self.image_bytes();
+        self.pixels.truncate(n.saturating_mul(size));
+    }
+
+    fn image_bytes(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// One part of a data set: images and, where known, the class of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    /// The images, `[n, c, h, w]`.
+    pub images: Images,
+    /// The class of each image, `[n]`, counted from 0; `None` where unknown.
+    pub labels: Option<Vec<u8>>,
+}
+
+impl Labelled {
+    /// The number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether there is no image.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// Keeps the first `n` images and their labels; does nothing where there are no more than that.
+    pub fn truncate(&mut self, n: usize) {
+        self.images.truncate(n);
+        if let Some(labels) = &mut self.labels {
+            labels.truncate(n);
+        }
+    }
+}
+
+/// A data set in memory. Both parts have images of one shape, and labels below `classes.len()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// The name by which it was asked for, as [`Source`](crate::Source) prints it.
+    pub name: String,
+    /// Where it came from: one line for people.
+    pub origin: String,
+    /// The name of each class; empty where no part is labelled.
+    pub classes: Vec<String>,
+    /// What to learn from.
+    pub train: Labelled,
+    /// What to measure with; never to be learnt from.
+    pub test: Labelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_cut_at_their_own_borders() {
+        let images = Images::new(2, 1, 3, (0..24).collect()).unwrap();
+        assert_eq!((images.len(), images.shape()), (4, [2, 1, 3]));
+        assert_eq!(images.image(2), [12, 13, 14, 15, 16, 17]);
+        assert!(!images.is_empty());
+    }
+
+    #[test]
+    fn wrong_sizes_are_refused() {
+        for (c, h, w, bytes) in [(1, 2, 2, 5), (0, 2, 2, 4), (1, 0, 2, 0), (usize::MAX, 2, 2, 4)] {
+            let error = Images::new(c, h, w, vec![0; bytes]).unwrap_err();
+            assert!(
+                matches!(error, Error::Pixels { shape, bytes: b } if shape == [c, h, w] && b == bytes),
+                "{error}"
+            );
+        }
+        assert_eq!(Images::new(3, 2, 2, Vec::new()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn truncating_cuts_images_and_labels_alike() {
+        let images = Images::new(1, 1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap();
+        let mut part = Labelled { images, labels: Some(vec![7, 8, 9]) };
+        part.truncate(usize::MAX);
+        assert_eq!(part.len(), 3);
+        part.truncate(2);
+        assert_eq!(part.images.pixels(), [1, 2, 3, 4]);
+        assert_eq!(part.labels, Some(vec![7, 8]));
+    }
+}

@@ -1,0 +1,218 @@
+//! The data sets that can be asked for by name, and the way from a name to a [`Dataset`] in memory. How files are parsed
+//! (`idx`), where Fashion-MNIST is found (`fashion`) and how it is downloaded (`fetch`) is told elsewhere.
+
+use std::error::Error as _;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::{Dataset, Error, Labelled, Locations, Progress, fashion, idx, sample};
+
+/// How each known source is written.
+const KNOWN: [&str; 3] = [fashion::NAME, sample::NAME, "idx:DIR"];
+
+/// A data set, named. Written and parsed as `fashion-mnist`, `fashion-mnist-sample` or `idx:DIR`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Source {
+    /// Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 60,000 + 10,000 grey images of clothes, 28 × 28, 10 classes. Found in
+    /// the cache or the system's folder, else downloaded.
+    FashionMnist,
+    /// A class-balanced sample of it, 2,500 + 500 images, compiled in.
+    FashionMnistSample,
+    /// A folder with files in IDX format, gzipped or not, under MNIST's names: `train-images-idx3-ubyte`,
+    /// `t10k-images-idx3-ubyte`, and labels, which may be missing, `train-labels-idx1-ubyte`, `t10k-labels-idx1-ubyte`.
+    Idx(PathBuf),
+}
+
+impl Source {
+    /// Reads the data set into memory, after downloading it where need be.
+    ///
+    /// # Errors
+    /// Any [`Error`] but [`Error::UnknownSource`].
+    pub fn load(
+        &self,
+        locations: &Locations,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Dataset, Error> {
+        match self {
+            Self::FashionMnist => fashion::load(&fashion::FILES, locations, progress),
+            Self::FashionMnistSample => sample::load(),
+            Self::Idx(folder) => {
+                let origin = format!("IDX files in {}", folder.display());
+                read_folder(self.to_string(), origin, folder, None)
+            }
+        }
+    }
+}
+
+/// The data set for a user who named none: Fashion-MNIST where it is found or can be downloaded; else the compiled-in sample,
+/// and why.
+///
+/// # Errors
+/// None in practice: the compiled-in sample is always there.
+pub fn load_default(
+    locations: &Locations,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Dataset, Option<String>), Error> {
+    match Source::FashionMnist.load(locations, progress) {
+        Ok(dataset) => Ok((dataset, None)),
+        Err(error) => {
+            let mut reason = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                reason = format!("{reason}: {error}");
+                cause = error.source();
+            }
+            Ok((Source::FashionMnistSample.load(locations, progress)?, Some(reason)))
+        }
+    }
+}
+
+/// Reads the four files of `folder`. Without names for the classes, a class is called by its number.
+pub(crate) fn read_folder(
+    name: String,
+    origin: String,
+    folder: &Path,
+    classes: Option<&[&str]>,
+) -> Result<Dataset, Error> {
+    let limit = classes.map(<[_]>::len);
+    let train = read_part(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", limit)?;
+    let test = read_part(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", limit)?;
+    let (train_shape, test_shape) = (train.images.shape(), test.images.shape());
+    if train_shape != test_shape {
+        return Err(Error::ShapeMismatch {
+            folder: folder.into(),
+            train: train_shape,
+            test: test_shape,
+        });
+    }
+    let classes = if let Some(names) = classes {
+        names.iter().map(|&name| name.to_owned()).collect()
+    } else {
+        let labels = [&train, &test].into_iter().filter_map(|part| part.labels.as_ref()).flatten();
+        labels.max().map_or_else(Vec::new, |&last| (0..=last).map(|i| i.to_string()).collect())
+    };
+    Ok(Dataset { name, origin, classes, train, test })
+}
+
+fn read_part(
+    folder: &Path,
+    images: &'static str,
+    labels: &'static str,
+    classes: Option<usize>,
+) -> Result<Labelled, Error> {
+    let images_file = find_file(folder, images)
+        .ok_or_else(|| Error::MissingFile { folder: folder.into(), name: images })?;
+    let labels_file = find_file(folder, labels);
+    if labels_file.is_none() && classes.is_some() {
+        return Err(Error::MissingFile { folder: folder.into(), name: labels });
+    }
+    let images = idx::read_images(&images_file)?;
+    let labels = match labels_file {
+        None => None,
+        Some(labels_file) => {
+            let labels = idx::read_labels(&labels_file)?;
+            check_labels(&images_file, images.len(), &labels_file, &labels, classes)?;
+            Some(labels)
+        }
+    };
+    Ok(Labelled { images, labels })
+}
+
+fn check_labels(
+    images_file: &Path,
+    images: usize,
+    labels_file: &Path,
+    labels: &[u8],
+    classes: Option<usize>,
+) -> Result<(), Error> {
+    if labels.len() != images {
+        return Err(Error::CountMismatch {
+            images_file: images_file.into(),
+            images,
+            labels_file: labels_file.into(),
+            labels: labels.len(),
+        });
+    }
+    let Some(classes) = classes else { return Ok(()) };
+    match labels.iter().position(|&label| usize::from(label) >= classes) {
+        None => Ok(()),
+        Some(index) => Err(Error::LabelOutOfRange {
+            file: labels_file.into(),
+            index,
+            label: labels[index],
+            classes,
+        }),
+    }
+}
+
+/// The file `name` in `folder`, or `name.gz`.
+pub(crate) fn find_file(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FashionMnist => f.write_str(fashion::NAME),
+            Self::FashionMnistSample => f.write_str(sample::NAME),
+            Self::Idx(folder) => write!(f, "idx:{}", folder.display()),
+        }
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        source.to_string()
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self, Error> {
+        name.parse()
+    }
+}
+
+impl FromStr for Source {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        if let Some(folder) = name.strip_prefix("idx:").filter(|folder| !folder.is_empty()) {
+            return Ok(Self::Idx(folder.into()));
+        }
+        match name {
+            fashion::NAME => Ok(Self::FashionMnist),
+            sample::NAME => Ok(Self::FashionMnistSample),
+            _ => {
+                let nearest = if name.contains(['/', '\\']) {
+                    format!("idx:{name}")
+                } else {
+                    let distance = |known: &&str| edit_distance(&name.to_lowercase(), known);
+                    KNOWN.into_iter().min_by_key(distance).unwrap_or_default().to_owned()
+                };
+                Err(Error::UnknownSource { name: name.to_owned(), nearest, known: KNOWN.to_vec() })
+            }
+        }
+    }
+}
+
+/// How many characters must be put in, left out or changed to make `b` of `a` (Levenshtein, 1966).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, &y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

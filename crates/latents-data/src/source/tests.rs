@@ -1,0 +1,146 @@
+//! From names to data sets, and folders that do not hold one.
+
+use super::*;
+
+/// A folder with four tiny IDX files: 3 training and 2 test images of 1 × 2.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_images(folder.path(), "train", [3, 1, 2]);
+    write_images(folder.path(), "t10k", [2, 1, 2]);
+    write_labels(folder.path(), "train", &[0, 4, 1]);
+    write_labels(folder.path(), "t10k", &[2, 0]);
+    folder
+}
+
+fn write_images(folder: &Path, part: &str, [n, h, w]: [usize; 3]) {
+    let pixels = (0..n * h * w).map(|i| i as u8).collect();
+    let mut bytes = Vec::new();
+    idx::write_images(&mut bytes, &crate::Images::new(1, h, w, pixels).unwrap()).unwrap();
+    std::fs::write(folder.join(format!("{part}-images-idx3-ubyte")), bytes).unwrap();
+}
+
+fn write_labels(folder: &Path, part: &str, labels: &[u8]) {
+    let mut bytes = Vec::new();
+    idx::write_labels(&mut bytes, labels).unwrap();
+    std::fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), bytes).unwrap();
+}
+
+fn load(folder: &Path) -> Result<Dataset, Error> {
+    Source::Idx(folder.into()).load(&Locations::nowhere(), &mut |_| panic!("nothing to download"))
+}
+
+fn load_as_named(folder: &Path) -> Result<Dataset, Error> {
+    read_folder("x".into(), "y".into(), folder, Some(&["a", "b", "c", "d"]))
+}
+
+#[test]
+fn a_folder_of_idx_files_is_a_data_set() {
+    let folder = folder();
+    let set = load(folder.path()).unwrap();
+    assert_eq!(set.name, format!("idx:{}", folder.path().display()));
+    assert_eq!(set.classes, ["0", "1", "2", "3", "4"]);
+    assert_eq!((set.train.len(), set.test.len()), (3, 2));
+    assert_eq!(set.train.images.image(2), [4, 5]);
+    assert_eq!(set.train.labels, Some(vec![0, 4, 1]));
+    assert_eq!(set.test.labels, Some(vec![2, 0]));
+}
+
+#[test]
+fn labels_may_be_missing_where_classes_have_no_names() {
+    let folder = folder();
+    std::fs::remove_file(folder.path().join("train-labels-idx1-ubyte")).unwrap();
+    let set = load(folder.path()).unwrap();
+    assert_eq!((set.train.labels, set.classes.len()), (None, 3));
+    let error = load_as_named(folder.path()).unwrap_err();
+    assert!(matches!(error, Error::MissingFile { name: "train-labels-idx1-ubyte", .. }));
+    std::fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
+    assert!(load(folder.path()).unwrap().classes.is_empty());
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_named() {
+    let place = folder();
+    let folder = place.path();
+    let error = load_as_named(folder).unwrap_err();
+    assert!(
+        matches!(&error, Error::LabelOutOfRange { file, index: 1, label: 4, classes: 4 }
+            if *file == folder.join("train-labels-idx1-ubyte")),
+        "{error}"
+    );
+
+    write_labels(folder, "t10k", &[0; 3]);
+    let error = load(folder).unwrap_err();
+    assert!(
+        matches!(&error, Error::CountMismatch { images: 2, labels: 3, labels_file, .. }
+            if *labels_file == folder.join("t10k-labels-idx1-ubyte")),
+        "{error}"
+    );
+
+    write_images(folder, "t10k", [3, 2, 1]);
+    let error = load(folder).unwrap_err();
+    assert!(
+        matches!(error, Error::ShapeMismatch { train: [1, 1, 2], test: [1, 2, 1], .. }),
+        "{error}"
+    );
+
+    std::fs::remove_file(folder.join("t10k-images-idx3-ubyte")).unwrap();
+    let error = load(folder).unwrap_err();
+    assert!(matches!(error, Error::MissingFile { name: "t10k-images-idx3-ubyte", .. }), "{error}");
+}
+
+#[test]
+fn names_are_parsed_and_printed_alike() {
+    for (name, source) in [
+        ("fashion-mnist", Source::FashionMnist),
+        ("fashion-mnist-sample", Source::FashionMnistSample),
+        ("idx:some/folder", Source::Idx("some/folder".into())),
+    ] {
+        assert_eq!(name.parse::<Source>().unwrap(), source);
+        assert_eq!(source.to_string(), name);
+        assert_eq!(Source::try_from(String::from(source)).unwrap().to_string(), name);
+    }
+}
+
+#[test]
+fn unknown_names_bring_the_nearest_known_one() {
+    for (name, expected) in [
+        ("fasion-mnist", "fashion-mnist"),
+        ("FashionMNIST", "fashion-mnist"),
+        ("fashion_mnist_sample", "fashion-mnist-sample"),
+        ("idx:", "idx:DIR"),
+        ("./pictures", "idx:./pictures"),
+        ("", "idx:DIR"),
+    ] {
+        let error = name.parse::<Source>().unwrap_err();
+        assert!(
+            matches!(&error, Error::UnknownSource { name: n, nearest, .. }
+                if n == name && nearest == expected),
+            "{error}"
+        );
+        assert!(error.to_string().ends_with("Known: fashion-mnist, fashion-mnist-sample, idx:DIR"));
+    }
+}
+
+#[test]
+fn edit_distances() {
+    for (a, b, distance) in [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+    {
+        assert_eq!((edit_distance(a, b), edit_distance(b, a)), (distance, distance));
+    }
+}
+
+#[test]
+fn without_a_network_the_sample_is_taken_and_the_reason_told() {
+    let nowhere = Locations::nowhere();
+    let (set, reason) = load_default(&nowhere, &mut |_| {}).unwrap();
+    assert_eq!((set.name.as_str(), set.train.len()), ("fashion-mnist-sample", 2_500));
+    let reason = reason.unwrap();
+    assert!(reason.contains("looked in no folder") && reason.contains("switched off"), "{reason}");
+
+    // The cause of an error is told too.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let blocked = Locations { cache: Some(file.path().into()), offline: false, ..nowhere };
+    let (_, reason) = load_default(&blocked, &mut |_| {}).unwrap();
+    let reason = reason.unwrap();
+    assert!(reason.starts_with("cannot create the folder") && reason.contains(": "), "{reason}");
+}

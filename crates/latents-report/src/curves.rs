@@ -1,0 +1,159 @@
+//! Curves over epochs: losses of one or more runs in one pair of axes.
+
+use std::fmt::Write as _;
+
+use crate::figure::Figure;
+use crate::font;
+use crate::frame::{Axes, Frame, MARGIN, heading, label};
+use crate::legend::{self, Entry};
+use crate::palette;
+use crate::scale::{Scale, drawable, extent};
+use crate::scene::{Anchor, Scene, num};
+
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 320.0;
+/// A stretch of curve with more points than this is thinned to what can be seen.
+const MOST_POINTS: usize = 2_000;
+
+/// One line of [`curves`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// What the legend calls it; any text.
+    pub name: String,
+    /// Pairs such as (epoch, loss), in the order in which they are joined. A pair with a value that is not finite (or
+    /// beyond 1e300) leaves a gap.
+    pub points: Vec<(f64, f64)>,
+    /// Dashed, as for a validation loss, or solid, as for a training loss.
+    pub dashed: bool,
+    /// Curves of one group, such as the losses of one run, share a colour of [`CATEGORICAL`](crate::CATEGORICAL).
+    pub group: usize,
+}
+
+/// Draws curves such as loss against epoch.
+///
+/// The y axis is logarithmic where that helps: where all values are positive and the largest is more than eight times
+/// the smallest. Each curve is named beside its right end; where the names are too long or too many for that, in a legend
+/// below. A point without neighbours is drawn as a dot. No curve, or none with a point, gives empty axes that say so.
+#[must_use]
+pub fn curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Figure {
+    let segments: Vec<Vec<Vec<(f64, f64)>>> = curves.iter().map(|c| segments(&c.points)).collect();
+    let all = || segments.iter().flatten().flatten();
+    let xs = extent(all().map(|p| p.0));
+    let ys = extent(all().map(|p| p.1));
+    let whole = all().all(|p| p.0.fract() == 0.0);
+    let (x, y) = match (xs, ys) {
+        (Some(xs), Some(ys)) => (x_scale(xs, whole), Scale::for_values(ys.0, ys.1)),
+        _ => (Scale::linear(0.0, 1.0, true), Scale::linear(0.0, 1.0, false)),
+    };
+
+    let mut entries: Vec<Entry> = curves
+        .iter()
+        .zip(&segments)
+        .map(|(c, segments)| {
+            let name = font::clean(&c.name);
+            let name = if segments.is_empty() { format!("{name} (no data)") } else { name };
+            Entry { name, group: c.group, dashed: c.dashed, end: None }
+        })
+        .collect();
+    let beside = legend::room_beside(&entries, HEIGHT);
+
+    let mut scene = Scene::new(title);
+    let top = heading(&mut scene, title, WIDTH);
+    let right = WIDTH - MARGIN - beside.filter(|_| !entries.is_empty()).unwrap_or(0.0);
+    let axes = Axes { x, y, x_label, y_label, right, height: HEIGHT };
+    let frame = Frame::draw(&mut scene, &axes, top);
+
+    for ((curve, segments), entry) in curves.iter().zip(&segments).zip(&mut entries) {
+        entry.end = draw(&mut scene, &frame, curve, segments);
+    }
+    if xs.is_none() {
+        let middle =
+            (f64::midpoint(frame.left, frame.right), f64::midpoint(frame.top, frame.bottom));
+        scene.text(label("label", middle.0, middle.1 + 14.0, Anchor::Middle, "no data".into()));
+    }
+    let bottom = if beside.is_some() {
+        legend::beside(&mut scene, &frame, &entries);
+        frame.below
+    } else {
+        legend::below(&mut scene, frame.below, WIDTH, &entries)
+    };
+    Figure::new(WIDTH, bottom + MARGIN, scene)
+}
+
+/// The stretches of points that can be drawn.
+fn segments(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+    points
+        .split(|&(x, y)| !drawable(x) || !drawable(y))
+        .filter(|segment| !segment.is_empty())
+        .map(<[_]>::to_vec)
+        .collect()
+}
+
+/// Epochs 1 to 42 are shown from 0, since zero is near; other ranges get a little room at both ends.
+fn x_scale((lo, hi): (f64, f64), whole: bool) -> Scale {
+    if whole && lo >= 0.0 && lo <= 0.05 * hi {
+        return Scale::linear(0.0, hi, true);
+    }
+    let room = (hi - lo) * 0.02;
+    Scale::linear(lo - room, hi + room, whole)
+}
+
+/// Draws one curve; returns its last point on the page.
+fn draw(
+    scene: &mut Scene,
+    frame: &Frame,
+    curve: &Curve,
+    segments: &[Vec<(f64, f64)>],
+) -> Option<(f64, f64)> {
+    let mut data = String::new();
+    let mut end = None;
+    for segment in segments {
+        let placed: Vec<_> = segment.iter().map(|&p| frame.at(p)).collect();
+        end = placed.last().copied();
+        if let [(x, y)] = placed[..] {
+            scene.markup(format!(
+                r#"<circle class="dot" cx="{}" cy="{}" r="2.6" fill="{}"/>"#,
+                num(x),
+                num(y),
+                palette::of_group(curve.group)
+            ));
+            continue;
+        }
+        for (i, (x, y)) in thin(placed).into_iter().enumerate() {
+            // Writing to a string cannot fail.
+            let _ = write!(data, "{}{} {}", if i == 0 { 'M' } else { 'L' }, num(x), num(y));
+        }
+    }
+    if !data.is_empty() {
+        let stroke = legend::stroke(curve.group, curve.dashed);
+        scene.markup(format!(r#"<path class="curve" d="{data}" {stroke}/>"#));
+    }
+    end
+}
+
+/// Keeps of each half pixel's column the first, lowest, highest and last point, which draws the same line: Jugel et al.,
+/// "M4: A Visualization-Oriented Time Series Data Aggregation", 2014. Lines that turn back in x are left whole.
+fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    if points.len() <= MOST_POINTS || points.windows(2).any(|w| w[1].0 < w[0].0) {
+        return points;
+    }
+    let column = |p: &(f64, f64)| (p.0 * 2.0) as i64;
+    let mut out = Vec::new();
+    for bin in points.chunk_by(|a, b| column(a) == column(b)) {
+        let by_y = |&a: &usize, &b: &usize| bin[a].1.total_cmp(&bin[b].1);
+        let low = (0..bin.len()).min_by(by_y).unwrap_or(0);
+        let high = (0..bin.len()).max_by(by_y).unwrap_or(0);
+        let mut kept = [0, low, high, bin.len() - 1];
+        kept.sort_unstable();
+        out.extend(
+            kept.iter()
+                .enumerate()
+                .filter(|&(i, k)| i == 0 || kept[i - 1] != *k)
+                .map(|(_, &k)| bin[k]),
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The embedded font: how wide a text is, how it breaks into lines, and its outlines. Letters are set one after the
+//! other, left to right; shaping of scripts that need more, such as Arabic, is left to the viewer of the SVG.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
+
+use crate::scene::num;
+
+/// What an SVG asks for: the font that the layout was measured with, then common ones of about its width.
+pub(crate) const FAMILY: &str =
+    "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif";
+
+/// Height of a capital letter as a fraction of the font size: what looks centred is centred on half of it.
+pub(crate) const CAP_HEIGHT: f64 = 2048.0 / 2816.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Regular,
+    SemiBold,
+}
+
+impl Weight {
+    fn face(self) -> &'static Face<'static> {
+        static REGULAR: LazyLock<Face<'static>> =
+            LazyLock::new(|| parse(include_bytes!("../fonts/Inter-Regular-subset.otf")));
+        static SEMI_BOLD: LazyLock<Face<'static>> =
+            LazyLock::new(|| parse(include_bytes!("../fonts/Inter-SemiBold-subset.otf")));
+        match self {
+            Self::Regular => &REGULAR,
+            Self::SemiBold => &SEMI_BOLD,
+        }
+    }
+}
+
+fn parse(bytes: &'static [u8]) -> Face<'static> {
+    // The bytes are compiled in, so this holds on every machine once it holds in the tests.
+    Face::parse(bytes, 0).expect("the embedded font is well formed")
+}
+
+/// The glyph of a character (a box where the font has none) and its advance in font units.
+fn glyph(face: &Face<'_>, c: char) -> (GlyphId, f64) {
+    match face.glyph_index(c) {
+        Some(id) => (id, f64::from(face.glyph_hor_advance(id).unwrap_or(0))),
+        // A viewer of the SVG takes the letter from another font, at most as wide as it is high in most scripts.
+        None => (GlyphId(0), f64::from(face.units_per_em())),
+    }
+}
+
+/// Width of `text` in the unit of `size`.
+pub(crate) fn width(text: &str, size: f64, weight: Weight) -> f64 {
+    let face = weight.face();
+    let units: f64 = text.chars().map(|c| glyph(face, c).1).sum();
+    units * size / f64::from(face.units_per_em())
+}
+
+/// `text` made safe to draw: characters that XML forbids become U+FFFD, and runs of white space one space.
+pub(crate) fn clean(text: &str) -> String {
+    let visible: String = text
+        .chars()
+        .map(|c| match c {
+            c if c.is_whitespace() => ' ',
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',
+            c => c,
+        })
+        .collect();
+    visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// `text`, or as much of it as fits into `limit` with an ellipsis.
+pub(crate) fn fit(text: &str, size: f64, weight: Weight, limit: f64) -> String {
+    let cut = prefix(text, size, weight, limit);
+    if cut == text.len() {
+        return text.to_owned();
+    }
+    let room = (limit - width("…", size, weight)).max(0.0);
+    format!("{}…", text[..prefix(text, size, weight, room)].trim_end())
+}
+
+/// `text` broken at spaces (or within a word that is too long) into at most `lines` lines of width `limit`; the last
+/// ends in an ellipsis where the text goes on.
+pub(crate) fn wrap(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) -> Vec<String> {
+    let mut rest = text;
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        let cut = prefix(rest, size, weight, limit);
+        if cut == rest.len() || out.len() + 1 == lines {
+            out.push(fit(rest, size, weight, limit));
+            break;
+        }
+        let first = rest.chars().next().map_or(1, char::len_utf8);
+        // A space right after the prefix is as good a place to break as one within it.
+        let space = if rest[cut..].starts_with(' ') { Some(cut) } else { rest[..cut].rfind(' ') };
+        let end = space.filter(|&at| at > 0).unwrap_or(cut).max(first);
+        out.push(rest[..end].to_owned());
+        rest = rest[end..].trim_start();
+    }
+    out
+}
+
+/// How many bytes of `text` fit into `limit`.
+fn prefix(text: &str, size: f64, weight: Weight, limit: f64) -> usize {
+    let face = weight.face();
+    let limit = limit / size * f64::from(face.units_per_em());
+    let mut sum = 0.0;
+    for (at, c) in text.char_indices() {
+        sum += glyph(face, c).1;
+        if sum > limit {
+            return at;
+        }
+    }
+    text.len()
+}
+
+/// The outline of `text` as SVG path data in font units (y upwards, origin at the start of the baseline), with the
+/// factor that scales it to `size`.
+pub(crate) fn outline(text: &str, size: f64, weight: Weight) -> (String, f64) {
+    let face = weight.face();
+    let mut pen = Pen { data: String::new(), x: 0.0 };
+    for c in text.chars() {
+        let (id, advance) = glyph(face, c);
+        // A space has no outline, and that is fine.
+        let _ = face.outline_glyph(id, &mut pen);
+        pen.x += advance;
+    }
+    (pen.data, size / f64::from(face.units_per_em()))
+}
+
+struct Pen {
+    data: String,
+    x: f64,
+}
+
+impl Pen {
+    fn add(&mut self, command: char, points: &[(f32, f32)]) {
+        self.data.push(command);
+        for &(x, y) in points {
+            // Writing to a string cannot fail.
+            let _ = write!(self.data, "{} {} ", num(self.x + f64::from(x)), num(f64::from(y)));
+        }
+    }
+}
+
+impl OutlineBuilder for Pen {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.add('M', &[(x, y)]);
+    }
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.add('L', &[(x, y)]);
+    }
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        self.add('Q', &[(x1, y1), (x, y)]);
+    }
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        self.add('C', &[(x1, y1), (x2, y2), (x, y)]);
+    }
+    fn close(&mut self) {
+        self.add('Z', &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn width_is_the_sum_of_the_font_s_advances() {
+        // Advances of Inter Regular in units of 1/2816 em, read from its hmtx table with fontTools.
+        let em = width("e", 2816.0, Weight::Regular);
+        assert!((em - f64::from(E_ADVANCE)).abs() < 1e-9, "{em}");
+        let word = width("ee e", 12.0, Weight::Regular);
+        let space = width(" ", 12.0, Weight::Regular);
+        assert!((word - (3.0 * em * 12.0 / 2816.0 + space)).abs() < 1e-9);
+        assert!(width("latent", 12.0, Weight::SemiBold) > width("latent", 12.0, Weight::Regular));
+    }
+    const E_ADVANCE: u16 = 1640;
+
+    #[test]
+    fn every_character_of_tick_labels_is_in_the_font() {
+        for weight in [Weight::Regular, Weight::SemiBold] {
+            for c in "0123456789.−-+×⁰¹²³⁴⁵⁶⁷⁸⁹⁻…%äßéñžłαβσμ→≈".chars()
+            {
+                assert!(weight.face().glyph_index(c).is_some(), "{c}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_text_wraps_at_spaces_and_ends_in_an_ellipsis() {
+        let text = "the loss of a rather small network on a rather small machine";
+        let lines = wrap(text, 12.0, Weight::Regular, 130.0, 9);
+        assert_eq!(lines.join(" "), text);
+        assert!(lines.len() >= 3);
+        assert!(lines.iter().all(|l| width(l, 12.0, Weight::Regular) <= 130.0));
+        let two = wrap(text, 12.0, Weight::Regular, 130.0, 2);
+        assert_eq!(two.len(), 2);
+        assert!(two[1].ends_with('…') && width(&two[1], 12.0, Weight::Regular) <= 130.0);
+        let word = wrap(&"ü".repeat(50), 12.0, Weight::Regular, 60.0, 99);
+        assert_eq!(word.concat(), "ü".repeat(50));
+        assert!(word.iter().all(|l| width(l, 12.0, Weight::Regular) <= 60.0));
+        // Even where not one letter fits there is progress and no panic.
+        assert_eq!(wrap("ab", 12.0, Weight::Regular, 0.0, 9).len(), 2);
+    }
+
+    #[test]
+    fn clean_drops_what_xml_forbids() {
+        assert_eq!(clean(" a\tb\n\u{0}c\u{ffff} "), "a b \u{fffd}c\u{fffd}");
+    }
+}

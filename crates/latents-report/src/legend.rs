@@ -1,0 +1,160 @@
+//! Names of curves: each beside the end of its curve where that is possible, else in a legend below the axes. Neither
+//! ever lies on the data.
+
+use crate::font::{self, CAP_HEIGHT, Weight};
+use crate::frame::{Frame, LABEL, MARGIN, SLACK, label};
+use crate::palette;
+use crate::scene::{Anchor, Scene, num};
+
+/// The widest name that is set beside its curve.
+const WIDEST: f64 = 190.0;
+/// From one name to the next.
+const LINE: f64 = 18.0;
+/// Between the axes' right end and the names' samples of line.
+const GUTTER: f64 = 16.0;
+/// The sample and the space after it.
+const SAMPLE: f64 = 22.0;
+const GAP: f64 = 7.0;
+/// Names beyond this many are counted, not listed.
+const MOST: usize = 60;
+
+/// One curve's name and look.
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) group: usize,
+    pub(crate) dashed: bool,
+    /// The curve's last point on the page, once it is placed.
+    pub(crate) end: Option<(f64, f64)>,
+}
+
+impl Entry {
+    fn width(&self) -> f64 {
+        font::width(&self.name, LABEL, Weight::Regular)
+    }
+}
+
+/// The attributes of a curve's stroke.
+pub(crate) fn stroke(group: usize, dashed: bool) -> String {
+    let dash = if dashed { r#" stroke-dasharray="5.5 3.5""# } else { r#" stroke-linecap="round""# };
+    format!(
+        r#"fill="none" stroke="{}" stroke-width="1.8" stroke-linejoin="round"{dash}"#,
+        palette::of_group(group)
+    )
+}
+
+/// Room that the names need to the right of the axes, or `None` if they belong below.
+pub(crate) fn room_beside(entries: &[Entry], height: f64) -> Option<f64> {
+    let widest = entries.iter().map(Entry::width).fold(0.0, f64::max);
+    let fits = widest <= WIDEST && entries.len() as f64 * LINE <= height;
+    fits.then_some(GUTTER + SAMPLE + GAP + widest * SLACK)
+}
+
+/// Draws each name to the right of the axes, as near to its curve's end as the others let it.
+pub(crate) fn beside(scene: &mut Scene, frame: &Frame, entries: &[Entry]) {
+    // A curve without a point is listed at the bottom.
+    let wanted = |e: &Entry| e.end.map_or(frame.bottom, |(_, y)| y);
+    let mut order: Vec<&Entry> = entries.iter().collect();
+    order.sort_by(|a, b| wanted(a).total_cmp(&wanted(b)));
+    let wishes: Vec<f64> = order.iter().map(|e| wanted(e)).collect();
+    let half = LINE / 2.0;
+    let places = spread(&wishes, LINE, frame.top + half, frame.bottom - half);
+    let x = frame.right + GUTTER;
+    for (entry, y) in order.into_iter().zip(places) {
+        // Only a curve that reaches the right end is led to its name: elsewhere the line would cross data.
+        if let Some((end_x, end_y)) = entry.end
+            && end_x > frame.right - 16.0
+            && (end_y - y).abs() > 3.0
+        {
+            scene.line((end_x + 4.0, end_y), (x - 3.0, y), palette::AXIS, "leader");
+        }
+        draw(scene, entry, x, y);
+    }
+}
+
+/// Draws the names in rows below the axes; returns the y below them.
+pub(crate) fn below(scene: &mut Scene, top: f64, width: f64, entries: &[Entry]) -> f64 {
+    let limit = width - 2.0 * MARGIN;
+    let most = (limit - SAMPLE - GAP) / SLACK;
+    let fitted = entries.iter().take(MOST).map(|entry| {
+        let name = font::fit(&entry.name, LABEL, Weight::Regular, most);
+        Entry { name, ..*entry }
+    });
+    let fitted: Vec<Entry> = fitted.collect();
+    let widest = fitted.iter().map(Entry::width).fold(0.0, f64::max);
+    let step = SAMPLE + GAP + widest * SLACK + 18.0;
+    let columns = ((limit + 18.0) / step).floor().max(1.0) as usize;
+    for (i, entry) in fitted.iter().enumerate() {
+        let y = top + LINE * (1 + i / columns) as f64;
+        draw(scene, entry, MARGIN + (i % columns) as f64 * step, y);
+    }
+    let mut y = top + LINE * fitted.len().div_ceil(columns) as f64;
+    if entries.len() > MOST {
+        y += LINE;
+        let text = format!("and {} more", entries.len() - MOST);
+        scene.text(label("key", MARGIN, y + LABEL * CAP_HEIGHT / 2.0, Anchor::Start, text));
+    }
+    y + LINE / 2.0
+}
+
+fn draw(scene: &mut Scene, entry: &Entry, x: f64, y: f64) {
+    scene.markup(format!(
+        r#"<path class="sample" d="M{} {}h{}" {}/>"#,
+        num(x),
+        num(y),
+        num(SAMPLE),
+        stroke(entry.group, entry.dashed)
+    ));
+    let baseline = y + LABEL * CAP_HEIGHT / 2.0;
+    scene.text(label("key", x + SAMPLE + GAP, baseline, Anchor::Start, entry.name.clone()));
+}
+
+/// Places at least `gap` apart between `lo` and `hi`, in the order of `wishes` (ascending) and near them: neighbours
+/// that would overlap share the room around their mean.
+fn spread(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
+    // Blocks of neighbours in touch: the first one's place (as a sum over the members) and how many there are.
+    let mut blocks: Vec<(f64, f64)> = Vec::new();
+    for &wish in wishes {
+        let mut block = (wish, 1.0);
+        while let Some(&(sum, n)) = blocks.last() {
+            if sum / n + n * gap <= block.0 / block.1 {
+                break;
+            }
+            // Members of the later block stand n gaps further down.
+            block = (sum + block.0 - block.1 * n * gap, n + block.1);
+            blocks.pop();
+        }
+        blocks.push(block);
+    }
+    let mut places: Vec<f64> = blocks
+        .iter()
+        .flat_map(|&(sum, n)| (0..n as usize).map(move |i| sum / n + i as f64 * gap))
+        .collect();
+    let mut least = lo;
+    for place in &mut places {
+        *place = place.max(least);
+        least = *place + gap;
+    }
+    let mut most = hi;
+    for place in places.iter_mut().rev() {
+        *place = place.min(most);
+        most = *place - gap;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_where_they_wish_or_share_the_room() {
+        assert_eq!(spread(&[10.0, 50.0], 18.0, 0.0, 100.0), [10.0, 50.0]);
+        assert_eq!(spread(&[50.0, 50.0], 18.0, 0.0, 100.0), [41.0, 59.0]);
+        assert_eq!(spread(&[20.0, 49.0, 51.0, 90.0], 18.0, 0.0, 100.0), [20.0, 41.0, 59.0, 90.0]);
+        // Merging two pairs pushes them onto each other: all four share one mean.
+        assert_eq!(spread(&[40.0, 41.0, 59.0, 60.0], 18.0, 0.0, 100.0), [23.0, 41.0, 59.0, 77.0]);
+        assert_eq!(spread(&[0.0, 0.0, 0.0], 18.0, 5.0, 100.0), [5.0, 23.0, 41.0]);
+        assert_eq!(spread(&[99.0, 99.0], 18.0, 5.0, 100.0), [82.0, 100.0]);
+        assert_eq!(spread(&[], 18.0, 5.0, 100.0), [0.0; 0]);
+    }
+}

@@ -1,0 +1,151 @@
+//! All settings of a run, as they are kept in its `config.toml`: running it again repeats the run to the bit.
+
+use latents_engine::{Group, Init, Rule, Schedule, Shape};
+use latents_models::AutoencoderConfig;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Which images.
+    pub data: DataConfig,
+    /// How they are learnt.
+    pub training: TrainingConfig,
+    /// What learns them.
+    pub model: AutoencoderConfig,
+}
+
+/// Which images a run is trained on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// The source, as the command line names it.
+    pub source: String,
+    /// Shape of an image, `[c, h, w]`; what the model is built for.
+    pub shape: Shape,
+    /// Only the first images of the training part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_limit: Option<usize>,
+    /// Only the first images of the test part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_limit: Option<usize>,
+}
+
+/// The kinds of optimiser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    /// Adam with weight decay in the gradient (`torch.optim.Adam`).
+    #[default]
+    Adam,
+    /// Adam with weight decay of the parameters themselves (`torch.optim.AdamW`).
+    Adamw,
+    /// Stochastic gradient descent (`torch.optim.SGD`).
+    Sgd,
+}
+
+/// How a model is trained. The defaults are the reference study's, where it names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Seed of everything random: split, initial weights, order, dropout.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Images in a step.
+    pub batch_size: usize,
+    /// Part of the training images that is kept for validation, in `(0, 1)`.
+    pub validation_fraction: f64,
+    /// Which optimiser.
+    pub optimizer: OptimizerKind,
+    /// Base learning rate.
+    pub learning_rate: f64,
+    /// Weight decay, as the optimiser's kind defines it.
+    pub weight_decay: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Nesterov's momentum for SGD.
+    pub nesterov: bool,
+    /// Initial weights.
+    pub init: Init,
+    /// Largest Euclidean norm of a step's gradient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Stop when the validation loss has not improved for this many epochs, and keep the best weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
+    /// How the learning rate goes over the run.
+    pub schedule: Schedule,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        TrainingConfig {
+            seed: 0,
+            epochs: 42,
+            batch_size: 256,
+            validation_fraction: 0.2,
+            optimizer: OptimizerKind::Adam,
+            learning_rate: 5e-4,
+            weight_decay: 1e-4,
+            momentum: 0.0,
+            nesterov: false,
+            init: Init::KaimingNormal,
+            clip_norm: None,
+            patience: None,
+            schedule: Schedule::Constant,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// The parameter group of a model that is trained as one.
+    pub(crate) fn group(&self, parameters: usize) -> Group {
+        let (betas, epsilon, weight_decay) = ([0.9, 0.999], 1e-8, self.weight_decay);
+        let rule = match self.optimizer {
+            OptimizerKind::Adam => Rule::Adam { betas, epsilon, weight_decay },
+            OptimizerKind::Adamw => Rule::AdamW { betas, epsilon, weight_decay },
+            OptimizerKind::Sgd => {
+                Rule::Sgd { momentum: self.momentum, nesterov: self.nesterov, weight_decay }
+            }
+        };
+        Group { parameters: 0..parameters, rule, learning_rate: self.learning_rate }
+    }
+
+    /// What is wrong with these settings, if anything is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let momentum = self.momentum != 0.0 || self.nesterov;
+        let warmup = match self.schedule {
+            Schedule::WarmupCosine { warmup } => !(0.0..=1.0).contains(&warmup),
+            Schedule::OneCycle { peak } => !(peak > 0.0 && peak < 1.0),
+            Schedule::Constant | Schedule::Cosine => false,
+        };
+        let checks = [
+            (self.epochs == 0, "epochs must be at least 1".to_owned()),
+            (self.batch_size == 0, "batch_size must be at least 1".into()),
+            (
+                !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0),
+                format!(
+                    "validation_fraction = {} must be between 0 and 1",
+                    self.validation_fraction
+                ),
+            ),
+            (
+                momentum && self.optimizer != OptimizerKind::Sgd,
+                "momentum and nesterov belong to the optimiser sgd".into(),
+            ),
+            (
+                self.clip_norm.is_some_and(|c| !(c > 0.0 && c.is_finite())),
+                "clip_norm must be more than 0".into(),
+            ),
+            (self.patience == Some(0), "patience must be at least 1".into()),
+            (
+                warmup,
+                "the schedule's warmup or peak must be a fraction of the run between 0 and 1"
+                    .into(),
+            ),
+        ];
+        checks.into_iter().find_map(|(wrong, message)| wrong.then_some(message))
+    }
+}

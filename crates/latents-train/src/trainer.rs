@@ -1,0 +1,381 @@
+//! The loop: epochs of steps, validation, metrics, checkpoints, early stop. All that it draws is keyed by seed, epoch and sample,
+//! so a run that goes on from a checkpoint ends with the same bytes as one that was never stopped.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use latents_data::{Images, epoch_order, split};
+use latents_engine::{
+    Engine, Inputs, Loss, Optimizer, Pass, Runtime, Targets, clip_norm, initialize,
+};
+use latents_files::FileError;
+use latents_models::{DECODER, Tensors, save_parameters};
+
+use crate::checkpoint::{Checkpoint, Position};
+use crate::config::RunConfig;
+use crate::error::Error;
+use crate::run::{EpochMetrics, Run};
+
+/// Between two checkpoints in a long epoch.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+/// Between two reports of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// Images in a snapshot.
+const SNAPSHOT_IMAGES: usize = 8;
+const LOSS: Loss = Loss::MeanSquaredError;
+
+/// What training tells while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// It begins, or goes on from a checkpoint.
+    Started {
+        /// Whole epochs that were done before.
+        epochs_done: u64,
+        /// Epochs in all.
+        epochs: u64,
+        /// Images that train.
+        train: usize,
+        /// Images that validate.
+        validation: usize,
+        /// Numbers in the model.
+        parameters: usize,
+    },
+    /// Some steps have been made.
+    Progress {
+        /// From 1.
+        epoch: u64,
+        /// Images of the epoch that have been trained on.
+        samples: u64,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+        /// Training images in a second, over the epoch so far.
+        samples_per_second: f64,
+    },
+    /// An epoch is over.
+    Epoch(&'a EpochMetrics),
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// All epochs are done, or there was nothing more to gain; the model has been written.
+    Finished {
+        /// The last epoch, from 1.
+        epoch: u64,
+        /// The epoch that the written weights are from.
+        kept: u64,
+        /// That epoch's training loss.
+        train_loss: f64,
+        /// That epoch's validation loss.
+        val_loss: f64,
+        /// Time for all epochs, also before a resume.
+        seconds: f64,
+    },
+    /// It was asked to stop, and has saved what it needs to go on.
+    Interrupted {
+        /// Whole epochs done.
+        epochs_done: u64,
+    },
+}
+
+/// Trains the model of `config` on `images` and keeps everything in `run`; goes on from the run's checkpoint where there is one.
+/// When `stop` becomes true, it saves and returns.
+///
+/// # Errors
+/// Where the settings or the model do not fit, a file cannot be written, or the loss is no longer a number.
+pub fn train(
+    run: &Run,
+    config: &RunConfig,
+    images: &Images,
+    runtime: &Arc<Runtime>,
+    stop: &AtomicBool,
+    report: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<Outcome, Error> {
+    if let Some(problem) = config.training.problem() {
+        return Err(Error::Config(problem));
+    }
+    if images.shape() != config.data.shape {
+        return Err(Error::Config(format!(
+            "the images are {:?} ([channels, height, width]), but the run is for {:?}",
+            images.shape(),
+            config.data.shape
+        )));
+    }
+    let network = config.model.network(config.data.shape)?;
+    let engine = Engine::new(&network, Arc::clone(runtime))?;
+    let settings = &config.training;
+    let (training, validation) = split(images.len(), settings.validation_fraction, settings.seed);
+    if training.is_empty() || validation.is_empty() {
+        let n = images.len();
+        return Err(Error::Config(format!("{n} images are too few to train and to validate on")));
+    }
+    let count = engine.layout().parameter_count();
+    let mut optimizer = Optimizer::new(vec![settings.group(count)], count)?;
+    let (parameters, position) = match Checkpoint::load(run, engine.layout())? {
+        Some(checkpoint) => {
+            optimizer.restore(checkpoint.optimizer)?;
+            (checkpoint.parameters, checkpoint.position)
+        }
+        None => (initialize(engine.layout(), settings.init, settings.seed), Position::default()),
+    };
+    if position == Position::default() {
+        run.write_config(config)?;
+    }
+    report(Event::Started {
+        epochs_done: position.epoch,
+        epochs: settings.epochs,
+        train: training.len(),
+        validation: validation.len(),
+        parameters: count,
+    });
+    let mut trainer = Trainer {
+        run,
+        config,
+        images,
+        training,
+        validation,
+        engine,
+        optimizer,
+        gradients: vec![0.0; count],
+        parameters,
+        position,
+        saved: Instant::now(),
+    };
+    runtime.run(|| trainer.train(stop, report))
+}
+
+struct Trainer<'a> {
+    run: &'a Run,
+    config: &'a RunConfig,
+    images: &'a Images,
+    training: Vec<u32>,
+    validation: Vec<u32>,
+    engine: Engine,
+    optimizer: Optimizer,
+    gradients: Vec<f32>,
+    parameters: Vec<f32>,
+    position: Position,
+    /// When the last checkpoint was written.
+    saved: Instant,
+}
+
+impl Trainer<'_> {
+    fn train(
+        &mut self,
+        stop: &AtomicBool,
+        report: &mut (dyn FnMut(Event<'_>) + Send),
+    ) -> Result<Outcome, Error> {
+        let mut metrics = self.metrics_so_far()?;
+        let patience = self.config.training.patience;
+        while self.position.epoch < self.config.training.epochs && !self.is_stale(patience) {
+            let Some(epoch) = self.epoch(stop, report)? else {
+                self.save()?;
+                return Ok(Outcome::Interrupted { epochs_done: self.position.epoch });
+            };
+            metrics.push(epoch);
+            report(Event::Epoch(&epoch));
+        }
+        let best = self.position.best.map_or(0, |(_, epoch)| epoch);
+        let kept = if patience.is_some() { best } else { self.position.epoch };
+        if kept == self.position.epoch {
+            save_parameters(&self.run.model_path(), self.engine.layout(), &self.parameters)?;
+        } else {
+            let bytes = latents_files::read(&self.run.best_path())?;
+            latents_files::write(&self.run.model_path(), &bytes)?;
+        }
+        let of_kept = metrics.iter().find(|m| m.epoch == kept);
+        let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
+        Ok(Outcome::Finished {
+            epoch: self.position.epoch,
+            kept,
+            train_loss: of_kept.train_loss,
+            val_loss: of_kept.val_loss,
+            seconds: self.position.total_seconds,
+        })
+    }
+
+    /// Whether the validation loss has stopped improving.
+    fn is_stale(&self, patience: Option<u64>) -> bool {
+        let best = self.position.best.map_or(0, |(_, epoch)| epoch);
+        patience.is_some_and(|p| self.position.epoch >= best + p)
+    }
+
+    /// One epoch, or the rest of one; none where it was asked to stop on the way.
+    fn epoch(
+        &mut self,
+        stop: &AtomicBool,
+        report: &mut (dyn FnMut(Event<'_>) + Send),
+    ) -> Result<Option<EpochMetrics>, Error> {
+        let settings = &self.config.training;
+        let epoch = self.position.epoch;
+        let order = epoch_order(&self.training, settings.seed, epoch);
+        let batches: Vec<&[u32]> = order.chunks(settings.batch_size).collect();
+        let (steps, all) = (batches.len() as u64, batches.len() as u64 * settings.epochs);
+        let (start, before) = (Instant::now(), self.position.seconds);
+        let mut shown = Instant::now();
+        let mut factor = 1.0;
+        for batch in &batches[self.position.step as usize..] {
+            factor = settings.schedule.factor(epoch * steps + self.position.step, all);
+            self.step(batch, epoch, factor)?;
+            self.position.seconds = before + start.elapsed().as_secs_f64();
+            if shown.elapsed() >= PROGRESS_INTERVAL {
+                shown = Instant::now();
+                let samples =
+                    (self.position.step * settings.batch_size as u64).min(order.len() as u64);
+                report(Event::Progress {
+                    epoch: epoch + 1,
+                    samples,
+                    loss: self.position.loss_sum / samples as f64,
+                    samples_per_second: samples as f64 / self.position.seconds,
+                });
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            if self.saved.elapsed() >= CHECKPOINT_INTERVAL {
+                self.save()?;
+            }
+        }
+        let samples_per_second = order.len() as f64 / self.position.seconds;
+        let validation = self.loss_of(&self.validation.clone())?;
+        let seconds = before + start.elapsed().as_secs_f64();
+        let metrics = EpochMetrics {
+            epoch: epoch + 1,
+            train_loss: self.position.loss_sum / order.len() as f64,
+            val_loss: validation,
+            learning_rate: settings.learning_rate * factor,
+            seconds,
+            samples_per_second,
+        };
+        self.finish_epoch(&metrics)?;
+        Ok(Some(metrics))
+    }
+
+    fn step(&mut self, batch: &[u32], epoch: u64, factor: f64) -> Result<(), Error> {
+        let settings = &self.config.training;
+        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: batch };
+        let pass = Pass::Train { seed: settings.seed, epoch };
+        let (parameters, gradients) = (&self.parameters, &mut self.gradients);
+        let losses =
+            self.engine.gradients(parameters, inputs, Targets::Inputs, LOSS, pass, gradients)?;
+        let sum: f64 = losses.iter().sum();
+        if !sum.is_finite() {
+            return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
+        }
+        if let Some(limit) = settings.clip_norm {
+            clip_norm(&mut self.gradients, limit);
+        }
+        let runtime = Arc::clone(self.engine.runtime());
+        self.optimizer.step(&runtime, &mut self.parameters, &self.gradients, factor);
+        self.position.step += 1;
+        self.position.loss_sum += sum;
+        Ok(())
+    }
+
+    fn loss_of(&mut self, index: &[u32]) -> Result<f64, Error> {
+        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
+        let losses = self.engine.losses(&self.parameters, inputs, Targets::Inputs, LOSS)?;
+        Ok(losses.iter().sum::<f64>() / losses.len() as f64)
+    }
+
+    /// Writes what the epoch left, the checkpoint last: whatever is cut off before it is done again, and comes out the same.
+    fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
+        if is_snapshot(metrics.epoch, self.config.training.epochs) {
+            self.snapshot(metrics.epoch)?;
+        }
+        if self.position.best.is_none_or(|(loss, _)| metrics.val_loss < loss) {
+            self.position.best = Some((metrics.val_loss, metrics.epoch));
+            save_parameters(&self.run.best_path(), self.engine.layout(), &self.parameters)?;
+        }
+        let path = self.run.metrics_path();
+        let line =
+            serde_json::to_string(metrics).map_err(|e| self.damaged_metrics(&e.to_string()))?;
+        let append = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_all()
+        };
+        append().map_err(FileError::on("write", &path))?;
+        self.position = Position {
+            epoch: metrics.epoch,
+            total_seconds: self.position.total_seconds + metrics.seconds,
+            best: self.position.best,
+            ..Position::default()
+        };
+        self.save()
+    }
+
+    fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
+        let index = &self.validation[..SNAPSHOT_IMAGES.min(self.validation.len())];
+        let originals: Vec<f32> = index
+            .iter()
+            .flat_map(|&i| self.images.image(i as usize).iter().map(|&x| f32::from(x) / 255.0))
+            .collect();
+        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
+        let reconstructions = self.engine.forward(&self.parameters, inputs, 0..DECODER + 1)?;
+        let [c, h, w] = self.images.shape();
+        let shape = [index.len(), c, h, w];
+        let mut tensors = Tensors::default();
+        tensors.push("original", &shape, originals);
+        tensors.push("reconstruction", &shape, reconstructions);
+        tensors.save(&self.run.snapshot_path(epoch))?;
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        self.position.optimizer_steps = self.optimizer.state().steps;
+        let checkpoint = Checkpoint {
+            position: self.position,
+            parameters: self.parameters.clone(),
+            optimizer: self.optimizer.state().clone(),
+        };
+        checkpoint.save(self.run, self.engine.layout())?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// The metrics up to the checkpoint. Lines after it are of epochs that are to be done again, and are dropped.
+    fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
+        let done = self.position.epoch;
+        let mut metrics =
+            if self.run.metrics_path().exists() { self.run.metrics()? } else { vec![] };
+        metrics.retain(|m| m.epoch <= done);
+        if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
+            return Err(
+                self.damaged_metrics(&format!("it lacks some of the {done} epochs that are done"))
+            );
+        }
+        let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(|e| self.damaged_metrics(&e.to_string()))?;
+        let text: String = lines.into_iter().map(|line| line + "\n").collect();
+        latents_files::write(&self.run.metrics_path(), text.as_bytes())?;
+        Ok(metrics)
+    }
+
+    fn damaged_metrics(&self, reason: &str) -> Error {
+        Error::Damaged { path: self.run.metrics_path(), reason: reason.to_owned() }
+    }
+}
+
+/// Snapshots are taken after epochs 1, 2, 5, 10, 20, 50, ... and the last.
+fn is_snapshot(epoch: u64, epochs: u64) -> bool {
+    let mut leading = epoch;
+    while leading.is_multiple_of(10) && leading > 0 {
+        leading /= 10;
+    }
+    epoch == epochs || matches!(leading, 1 | 2 | 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_follow_one_two_five() {
+        let taken: Vec<u64> = (1..=120).filter(|&e| is_snapshot(e, 120)).collect();
+        assert_eq!(taken, [1, 2, 5, 10, 20, 50, 100, 120]);
+    }
+}

@@ -1,0 +1,112 @@
+//! One module for each command, and what several of them need: data sets by name, and runs ready to compute.
+
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod figures;
+pub(crate) mod reconstruct;
+pub(crate) mod train;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use latents::data::{Dataset, Labelled, Locations, Source, load_default};
+use latents::engine::{Engine, Inputs, Runtime};
+use latents::train::{DataConfig, Run, RunConfig};
+
+use crate::Shared;
+use crate::output::Output;
+use crate::progress::DownloadProgress;
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Split {
+    /// The images that the run was trained and validated on.
+    Train,
+    /// The images that it never saw.
+    Test,
+}
+
+impl Shared {
+    pub(crate) fn runtime(&self) -> Result<Arc<Runtime>> {
+        Ok(Arc::new(Runtime::new(self.threads.map(usize::from), self.isa)?))
+    }
+}
+
+/// Loads the data set of a name; with none, Fashion-MNIST where it can be had and the compiled-in sample elsewhere, which is said.
+pub(crate) fn load_data(source: Option<&str>, output: &Output) -> Result<Dataset> {
+    let mut bar = DownloadProgress::new();
+    let mut show = |progress| bar.show(&progress);
+    let locations = Locations::default();
+    let dataset = if let Some(source) = source {
+        source.parse::<Source>()?.load(&locations, &mut show)?
+    } else {
+        let (dataset, reason) = load_default(&locations, &mut show)?;
+        if let Some(reason) = reason {
+            output.note(&format!("Fashion-MNIST cannot be had ({reason});\nthis is a small sample of it that comes with the program."));
+        }
+        dataset
+    };
+    Ok(dataset)
+}
+
+/// The data set of a run, cut to its limits.
+pub(crate) fn load_run_data(config: &DataConfig, output: &Output) -> Result<Dataset> {
+    let mut dataset = load_data(Some(&config.source), output)?;
+    limit(&mut dataset, config);
+    Ok(dataset)
+}
+
+pub(crate) fn limit(dataset: &mut Dataset, config: &DataConfig) {
+    for (part, limit) in
+        [(&mut dataset.train, config.train_limit), (&mut dataset.test, config.test_limit)]
+    {
+        if let Some(limit) = limit {
+            part.truncate(limit);
+        }
+    }
+}
+
+/// A trained run, ready to compute.
+pub(crate) struct Trained {
+    pub(crate) config: RunConfig,
+    pub(crate) engine: Engine,
+    pub(crate) parameters: Vec<f32>,
+}
+
+impl Trained {
+    pub(crate) fn open(dir: &Path, shared: &Shared) -> Result<Self> {
+        let run = Run::at(dir);
+        let config = run.config()?;
+        let network = config.model.network(config.data.shape)?;
+        let engine = Engine::new(&network, shared.runtime()?)?;
+        let parameters = run.parameters(&engine)?;
+        Ok(Trained { config, engine, parameters })
+    }
+
+    /// One part of the run's data set.
+    pub(crate) fn part(&self, split: Split, output: &Output) -> Result<Labelled> {
+        let dataset = load_run_data(&self.config.data, output).context("the data of this run")?;
+        let part = match split {
+            Split::Train => dataset.train,
+            Split::Test => dataset.test,
+        };
+        anyhow::ensure!(
+            part.images.shape() == self.config.data.shape,
+            "the images of {} are {:?} ([channels, height, width]) now, but the run was trained on {:?}",
+            self.config.data.source,
+            part.images.shape(),
+            self.config.data.shape
+        );
+        Ok(part)
+    }
+}
+
+/// All images of a part, as the engine takes them; `index` is scratch for the caller to own.
+pub(crate) fn all<'a>(part: &'a Labelled, index: &'a mut Vec<u32>) -> Inputs<'a, f32> {
+    *index = (0..part.len() as u32).collect();
+    Inputs::Bytes { pixels: part.images.pixels(), index }
+}

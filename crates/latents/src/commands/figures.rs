@@ -1,0 +1,128 @@
+//! `latents figures`: the pictures of runs, drawn from what the runs left.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use latents::report::{Curve, Figure, ImageView, Tile, curves, strip};
+use latents::train::{EpochMetrics, Run};
+use serde::Serialize;
+
+use crate::output::Output;
+
+/// For one run: its loss by epoch, and an image as it was reconstructed after some epochs. For several: their losses in one plot.
+/// Each as SVG and PNG.
+#[derive(Debug, Args)]
+pub(crate) struct Figures {
+    /// Folders of runs
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Folder for the figures [default: `figures` in the first run's folder]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Which of the run's images to show through the epochs, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    image: usize,
+}
+
+#[derive(Serialize)]
+struct Drawn {
+    figures: Vec<PathBuf>,
+}
+
+impl Figures {
+    pub(crate) fn run(&self, output: &Output) -> Result<ExitCode> {
+        let out = self.out.clone().unwrap_or_else(|| self.runs[0].join("figures"));
+        let runs: Vec<Run> = self.runs.iter().map(|dir| Run::at(dir)).collect();
+        for run in &runs {
+            // Says so plainly where a folder is no run.
+            run.config()?;
+        }
+        let mut drawn = vec![];
+        if let [run] = &runs[..] {
+            save(&loss(run)?, &out, "loss", &mut drawn)?;
+            if let Some(figure) = epochs(run, self.image)? {
+                save(&figure, &out, "epochs", &mut drawn)?;
+            }
+        } else {
+            save(&comparison(&runs)?, &out, "comparison", &mut drawn)?;
+        }
+        let lines: Vec<String> = drawn.iter().map(|p| p.display().to_string()).collect();
+        output.result(&lines.join("\n"), &Drawn { figures: drawn })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn save(figure: &Figure, out: &Path, stem: &str, drawn: &mut Vec<PathBuf>) -> Result<()> {
+    figure.save(out, stem)?;
+    drawn.extend(["svg", "png"].map(|kind| out.join(format!("{stem}.{kind}"))));
+    Ok(())
+}
+
+fn curve(name: String, metrics: &[EpochMetrics], group: usize, validation: bool) -> Curve {
+    let loss = |m: &EpochMetrics| if validation { m.val_loss } else { m.train_loss };
+    let points = metrics.iter().map(|m| (m.epoch as f64, loss(m))).collect();
+    Curve { name, points, dashed: validation, group }
+}
+
+const LOSS_LABEL: &str = "mean squared error";
+
+/// Loss by epoch of one run.
+fn loss(run: &Run) -> Result<Figure> {
+    let metrics = run.metrics()?;
+    let both = [
+        curve("training".into(), &metrics, 0, false),
+        curve("validation".into(), &metrics, 0, true),
+    ];
+    Ok(curves("Reconstruction loss", "epoch", LOSS_LABEL, &both))
+}
+
+/// Losses by epoch of several runs.
+fn comparison(runs: &[Run]) -> Result<Figure> {
+    let mut all = vec![];
+    for (group, run) in runs.iter().enumerate() {
+        let name = run.dir().file_name().map_or_else(
+            || run.dir().display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        let metrics = run.metrics()?;
+        all.push(curve(format!("{name}, training"), &metrics, group, false));
+        all.push(curve(format!("{name}, validation"), &metrics, group, true));
+    }
+    Ok(curves("Reconstruction loss", "epoch", LOSS_LABEL, &all))
+}
+
+/// An image and its reconstructions through the epochs.
+fn epochs(run: &Run, image: usize) -> Result<Option<Figure>> {
+    let snapshots = run.snapshots()?;
+    let Some(first) = snapshots.first() else { return Ok(None) };
+    let numbers: usize = first.shape.iter().product();
+    let images = first.originals.len() / numbers;
+    ensure!(
+        image < images,
+        "the run has {images} images to show: --image is from 0 to {}",
+        images - 1
+    );
+    let tile = |caption: String, pixels: &'_ [f32]| {
+        (caption, pixels[image * numbers..(image + 1) * numbers].to_vec())
+    };
+    let mut tiles = vec![tile("original".into(), &first.originals)];
+    for snapshot in &snapshots {
+        ensure!(
+            snapshot.shape == first.shape
+                && snapshot.reconstructions.len() == first.originals.len(),
+            "{}: the snapshots of this run are of different images",
+            run.dir().display()
+        );
+        tiles.push(tile(format!("epoch {}", snapshot.epoch), &snapshot.reconstructions));
+    }
+    let tiles: Vec<Tile<'_>> = tiles
+        .iter()
+        .map(|(caption, pixels)| Tile {
+            caption: caption.clone(),
+            image: ImageView { shape: first.shape, pixels },
+        })
+        .collect();
+    Ok(Some(strip("Reconstruction of one validation image", &tiles)))
+}
