@@ -206,8 +206,9 @@ enum Update {
         shrink: f32,
         /// Added to the gradient: Adam's decay.
         weight_decay: f32,
-        beta1: f32,
         beta2: f32,
+        /// `1 - beta` of the two moments, taken before rounding: in single precision, 1 - 0.999 is off by 1.3e-5.
+        blend: [f32; 2],
         /// Rate over the first moment's bias correction.
         rate: f32,
         /// Root of the second moment's bias correction.
@@ -234,8 +235,8 @@ impl Update {
         let adam = |betas: [f64; 2], epsilon: f64, shrink: f64, weight_decay: f64| Update::Adam {
             shrink: shrink as f32,
             weight_decay: weight_decay as f32,
-            beta1: betas[0] as f32,
             beta2: betas[1] as f32,
+            blend: betas.map(|beta| (1.0 - beta) as f32),
             rate: (rate / (1.0 - power(betas[0], steps))) as f32,
             correction: (1.0 - power(betas[1], steps)).sqrt() as f32,
             epsilon: epsilon as f32,
@@ -274,12 +275,12 @@ impl Update {
                     *p -= rate * if momentum == 0.0 { g } else { direction };
                 }
             }
-            Update::Adam { shrink, weight_decay, beta1, beta2, rate, correction, epsilon } => {
+            Update::Adam { shrink, weight_decay, beta2, blend, rate, correction, epsilon } => {
                 for (((p, &g), m), v) in all.zip(first).zip(second) {
                     let decayed = *p * shrink;
                     let g = g + weight_decay * decayed;
-                    *m += (g - *m) * (1.0 - beta1);
-                    *v = *v * beta2 + (1.0 - beta2) * g * g;
+                    *m += (g - *m) * blend[0];
+                    *v = *v * beta2 + blend[1] * g * g;
                     *p = decayed - rate * (*m / (v.sqrt() / correction + epsilon));
                 }
             }
@@ -320,6 +321,18 @@ mod tests {
         let mut p = vec![1.0, 1.0, 1.0, 1.0];
         optimizer.step(&runtime, &mut p, &[1.0; 4], 0.5);
         assert_eq!(p, [0.95, 1.0, 0.25, 1.0]);
+    }
+
+    #[test]
+    fn the_first_step_of_adam_is_the_learning_rate() {
+        let adam = Rule::Adam { betas: [0.9, 0.999], epsilon: 0.0, weight_decay: 0.0 };
+        let mut optimizer = Optimizer::new(vec![group(0..2, adam, 0.01)], 2).unwrap();
+        let runtime = Runtime::new(Some(1), None).unwrap();
+        let mut p = vec![0.0, 0.0];
+        optimizer.step(&runtime, &mut p, &[3.0, -0.2], 1.0);
+        for (p, expected) in p.iter().zip([-0.01, 0.01]) {
+            assert!((f64::from(*p) / expected - 1.0).abs() < 5e-7, "{p} is not {expected}");
+        }
     }
 
     #[test]
