@@ -102,7 +102,7 @@ fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>
     let unreadable = |e: &dyn std::fmt::Display| format!("it is not a whole .npz file ({e})");
     let mut zip = zip::ZipArchive::new(file).map_err(|e| unreadable(&e))?;
     let known: Vec<String> =
-        zip.file_names().flatten().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
+        zip.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
     let entry = zip.by_name(&format!("{name}.npy"));
     let mut entry = entry.map_err(|e| match e {
         zip::result::ZipError::FileNotFound { .. } => {

@@ -160,8 +160,8 @@ impl Geometry {
             }
         }
         let (out_channels, out_plane) = (out[0], out[1] * out[2] * LANES);
-        // A single pixel offers few columns for a tile, so it gets more rows.
-        let rows = if out[1] * out[2] == 1 { 6 } else { 4 }.min(out_channels);
+        // A tile is 2 rows by 6 vectors of pixels; a single pixel offers few vectors, so it gets 6 rows by 2.
+        let rows = if out[1] * out[2] == 1 { 6 } else { 2 }.min(out_channels);
         let terms = in_channels * places;
         let mut pack = Vec::with_capacity(out_channels * terms);
         for first in (0..out_channels).step_by(rows) {

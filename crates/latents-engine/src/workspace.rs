@@ -40,9 +40,9 @@ impl<E: Element> Workspace<E> {
         Workspace { buffers: zeros(&plan.buffers), masks: zeros(&plan.masks) }
     }
 
-    /// Two buffers at once, the first to read and the second to write.
-    fn pair(&mut self, read: usize, write: usize) -> (&[E], &mut [E]) {
-        match self.buffers.get_disjoint_mut([read, write]) {
+    /// Two buffers at once.
+    fn pair(&mut self, a: usize, b: usize) -> (&mut [E], &mut [E]) {
+        match self.buffers.get_disjoint_mut([a, b]) {
             Ok([a, b]) => (a, b),
             Err(_) => unreachable!("no operation reads and writes the same buffer"),
         }
@@ -74,8 +74,13 @@ impl<E: Element> Workspace<E> {
                     E::gather(shared.isa, run);
                 }
                 Op::Activation { activation, input, output } => {
+                    // The network's input may be the target too, and nobody asks for its gradient.
+                    let differentiate = *input != 0;
                     let (input, output) = self.pair(*input, *output);
-                    E::activate(shared.isa, Forward { activation: *activation, input, output });
+                    E::activate(
+                        shared.isa,
+                        Forward { activation: *activation, input, output, differentiate },
+                    );
                 }
                 Op::Dropout { buffer, p, layer, mask } => {
                     if let Pass::Train { seed, epoch } = pass {

@@ -48,7 +48,13 @@ impl Activation {
         }
     }
 
-    /// The derivative at input `x`.
+    /// Whether the derivative is read off the value, which costs less than computing the value again.
+    #[inline(always)]
+    fn slope_is_of_value(self) -> bool {
+        matches!(self, Activation::Sigmoid | Activation::Tanh)
+    }
+
+    /// The derivative at input `x`; at value `x` where [`Activation::slope_is_of_value`].
     #[inline(always)]
     fn slope<E: Element>(self, x: E) -> E {
         let one = E::from_f64(1.0);
@@ -65,14 +71,8 @@ impl Activation {
                 let density = density.times(E::from_f64(0.398_942_280_401_432_7));
                 normal_cdf(x).plus(x.times(density))
             }
-            Activation::Sigmoid => {
-                let s = sigmoid(x);
-                s.times(one.minus(s))
-            }
-            Activation::Tanh => {
-                let t = self.value(x);
-                one.minus(t.times(t))
-            }
+            Activation::Sigmoid => x.times(one.minus(x)),
+            Activation::Tanh => one.minus(x.times(x)),
         }
     }
 }
@@ -90,11 +90,13 @@ fn normal_cdf<E: Element>(x: E) -> E {
     scaled.erf().fused(half, half)
 }
 
-/// `output = f(input)`.
+/// `output = f(input)`, and what the derivative needs in `input` where that is to be kept.
 pub(crate) struct Forward<'a, E> {
     pub(crate) activation: Activation,
-    pub(crate) input: &'a [E],
+    pub(crate) input: &'a mut [E],
     pub(crate) output: &'a mut [E],
+    /// Whether `input` may be overwritten.
+    pub(crate) differentiate: bool,
 }
 
 impl<E: Element> Kernel<E> for Forward<'_, E> {
@@ -106,7 +108,7 @@ impl<E: Element> Kernel<E> for Forward<'_, E> {
         macro_rules! each {
             ($($kind:pat => $name:expr),*) => {
                 match self.activation { $($kind => {
-                    for (y, &x) in self.output.iter_mut().zip(self.input) {
+                    for (y, &x) in self.output.iter_mut().zip(&*self.input) {
                         *y = $name.value(x);
                     }
                 })* }
@@ -120,10 +122,13 @@ impl<E: Element> Kernel<E> for Forward<'_, E> {
             Activation::Sigmoid => Activation::Sigmoid,
             Activation::Tanh => Activation::Tanh
         );
+        if self.differentiate && self.activation.slope_is_of_value() {
+            self.input.copy_from_slice(self.output);
+        }
     }
 }
 
-/// `input = gradient * f'(input)`: the input is replaced by its gradient.
+/// `input = gradient * f'`: what [`Forward`] left in the input is replaced by the input's gradient.
 pub(crate) struct Backward<'a, E> {
     pub(crate) activation: Activation,
     pub(crate) input: &'a mut [E],

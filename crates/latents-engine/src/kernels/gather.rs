@@ -41,12 +41,12 @@ impl<E: Element> Kernel<E> for GatherRun<'_, E> {
         assert_eq!(self.input.len(), plan.input_len);
         assert_eq!(self.output.len(), plan.out_channels * plan.out_plane);
         assert!(self.bias.is_none_or(|b| b.len() == plan.out_channels));
+        // Twelve accumulators, the row's weights and one vector of pixels fill sixteen registers; thirty-two hold twice that.
         let most = match (plan.rows, S::WIDE) {
-            (1, _) => 12,
-            (2, _) | (3 | 4, true) => 6,
-            (3, false) => 4,
-            (4, false) => 3,
-            _ => 2,
+            (1, _) | (2, true) => 12,
+            (2, false) => 6,
+            (_, true) => 4,
+            (_, false) => 2,
         };
         for class in &plan.classes {
             let columns = class.pixels.len() * (LANES / S::WIDTH);
@@ -56,8 +56,7 @@ impl<E: Element> Kernel<E> for GatherRun<'_, E> {
                     12 => self.tile::<S, 12>(s, class, at),
                     6..12 => self.tile::<S, 6>(s, class, at),
                     4 | 5 => self.tile::<S, 4>(s, class, at),
-                    3 => self.tile::<S, 3>(s, class, at),
-                    2 => self.tile::<S, 2>(s, class, at),
+                    2 | 3 => self.tile::<S, 2>(s, class, at),
                     _ => self.tile::<S, 1>(s, class, at),
                 };
             }
@@ -132,14 +131,28 @@ impl<E: Element> GatherRun<'_, E> {
             let weights = self.weights.as_ptr().add(first * self.plan.terms);
             for tap in taps {
                 let w = weights.add(tap.w as usize * R);
-                let mut v = [zero; P];
-                for p in 0..P {
-                    v[p] = s.load(x[p].wrapping_offset(tap.x as isize));
-                }
-                for r in 0..R {
-                    let w = s.splat(*w.add(r));
+                // Whichever side is shorter is held in registers, and the other streams by.
+                if R < P {
+                    let mut held = [zero; R];
+                    for r in 0..R {
+                        held[r] = s.splat(*w.add(r));
+                    }
                     for p in 0..P {
-                        sums[r][p] = s.fma(w, v[p], sums[r][p]);
+                        let v = s.load(x[p].wrapping_offset(tap.x as isize));
+                        for r in 0..R {
+                            sums[r][p] = s.fma(held[r], v, sums[r][p]);
+                        }
+                    }
+                } else {
+                    let mut held = [zero; P];
+                    for p in 0..P {
+                        held[p] = s.load(x[p].wrapping_offset(tap.x as isize));
+                    }
+                    for r in 0..R {
+                        let w = s.splat(*w.add(r));
+                        for p in 0..P {
+                            sums[r][p] = s.fma(w, held[p], sums[r][p]);
+                        }
                     }
                 }
             }

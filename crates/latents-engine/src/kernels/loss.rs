@@ -89,8 +89,8 @@ fn sum<E: Element>(
     let mut total = [0.0; LANES];
     for (prediction, target) in prediction.chunks_mut(SHORT).zip(target.chunks(SHORT)) {
         let mut part = [E::default(); LANES];
-        let pixels = prediction.chunks_exact_mut(LANES).zip(target.chunks_exact(LANES));
-        for (prediction, target) in pixels {
+        let pixels = prediction.as_chunks_mut::<LANES>().0.iter_mut();
+        for (prediction, target) in pixels.zip(target.as_chunks::<LANES>().0) {
             for lane in 0..LANES {
                 let (loss, gradient) = f(prediction[lane], target[lane]);
                 part[lane] = part[lane].plus(loss);
@@ -111,20 +111,20 @@ fn cross_entropy<E: Element>(
     scale: &[E; LANES],
 ) -> [f64; LANES] {
     let mut largest: [E; LANES] = std::array::from_fn(|lane| logits[lane]);
-    for row in logits.chunks_exact(LANES) {
+    for row in logits.as_chunks::<LANES>().0 {
         for lane in 0..LANES {
             largest[lane] = if row[lane] > largest[lane] { row[lane] } else { largest[lane] };
         }
     }
     let chosen: [E; LANES] = std::array::from_fn(|lane| logits[classes[lane] * LANES + lane]);
     let mut sums = [E::default(); LANES];
-    for row in logits.chunks_exact_mut(LANES) {
+    for row in logits.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
             row[lane] = row[lane].minus(largest[lane]).exp();
             sums[lane] = sums[lane].plus(row[lane]);
         }
     }
-    for (class, row) in logits.chunks_exact_mut(LANES).enumerate() {
+    for (class, row) in logits.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
         for lane in 0..LANES {
             let hit = if class == classes[lane] { E::from_f64(1.0) } else { E::default() };
             row[lane] = row[lane].over(sums[lane]).minus(hit).times(scale[lane]);

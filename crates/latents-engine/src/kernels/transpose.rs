@@ -11,9 +11,12 @@ pub(crate) fn to_lanes<T: Copy, E: Element>(
     convert: impl Fn(T) -> E,
 ) {
     if let Ok(samples) = <&[&[T]; LANES]>::try_from(samples) {
-        for (i, out) in lanes.chunks_exact_mut(LANES).enumerate() {
-            for (o, sample) in out.iter_mut().zip(samples) {
-                *o = convert(sample[i]);
+        // In blocks that stay in the nearest cache, each read along the sample and written across the lanes.
+        for (block, out) in lanes.as_chunks_mut::<LANES>().0.chunks_mut(LANES).enumerate() {
+            for (lane, sample) in samples.iter().enumerate() {
+                for (out, &x) in out.iter_mut().zip(&sample[block * LANES..]) {
+                    out[lane] = convert(x);
+                }
             }
         }
     } else {
