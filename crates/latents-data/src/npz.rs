@@ -78,8 +78,9 @@ pub fn write(path: &Path, arrays: &[Array]) -> Result<(), NpzError> {
 }
 
 fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
-    let sizes: String = shape.iter().map(|n| format!("{n}, ")).collect();
-    let sizes = if shape.len() == 1 { sizes.trim_end() } else { sizes.trim_end_matches(", ") };
+    // A tuple of one has a comma after it.
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let sizes = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ") + comma;
     let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({sizes}), }}");
     // Magic, version and length take ten bytes; the whole is padded to a multiple of 64 and ends in a newline.
     let padding = 64 - (10 + text.len() + 1) % 64;
@@ -105,7 +106,7 @@ fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>
         zip.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
     let entry = zip.by_name(&format!("{name}.npy"));
     let mut entry = entry.map_err(|e| match e {
-        zip::result::ZipError::FileNotFound { .. } => {
+        zip::result::ZipError::FileNotFound => {
             format!("it has no array `{name}`; it has: {}", known.join(", "))
         }
         e => unreadable(&e),

@@ -388,7 +388,7 @@ impl<E: Element> Engine<E> {
                 )));
             }
             (Targets::Inputs, _) => {
-                expect_size("outputs, to be held against the inputs", output, input)?
+                expect_size("outputs, to be held against the inputs", output, input)?;
             }
             (Targets::Values(values), _) => expect_size("targets", values.len(), n * output)?,
         }
@@ -445,9 +445,8 @@ impl<E: Element> Workspace<E> {
         inputs.to_lanes(samples.clone(), numbers, &mut self.buffers[0]);
         self.forward(shared, 0..plan.ops.len(), pass, &inputs.identities(samples.clone()));
         let count = samples.len();
-        let (input, prediction) = match self.buffers.get_disjoint_mut([0, last]) {
-            Ok([input, prediction]) => (input, prediction),
-            Err(_) => unreachable!("a network has an operation"),
+        let Ok([input, prediction]) = self.buffers.get_disjoint_mut([0, last]) else {
+            unreachable!("a network has an operation")
         };
         let values;
         let target = match targets {

@@ -9,20 +9,20 @@ use crate::network::{Layout, Role};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
-    /// Normal with variance 2 / fan_in (He et al., 2015; `kaiming_normal_`).
+    /// Normal with variance 2 / `fan_in` (He et al., 2015; `kaiming_normal_`).
     #[default]
     KaimingNormal,
     /// Uniform with the same variance (`kaiming_uniform_`).
     KaimingUniform,
-    /// Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010; `xavier_normal_`).
+    /// Normal with variance 2 / (`fan_in` + `fan_out`) (Glorot and Bengio, 2010; `xavier_normal_`).
     XavierNormal,
     /// Uniform with the same variance (`xavier_uniform_`).
     XavierUniform,
-    /// Uniform within 1 / sqrt(fan_in): what PyTorch's layers do when nothing is asked for.
+    /// Uniform within 1 / sqrt(`fan_in`): what PyTorch's layers do when nothing is asked for.
     Pytorch,
 }
 
-/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(fan_in), as PyTorch's layers leave them.
+/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), as PyTorch's layers leave them.
 ///
 /// Every tensor has its own stream of random numbers, so that a change to one layer leaves the others alone.
 #[must_use]

@@ -145,7 +145,7 @@ impl Optimizer {
                 .zip(second[range].par_chunks_mut(CHUNK));
             runtime.run(|| {
                 work.for_each(|(((p, g), m), v)| {
-                    runtime.isa().vectorize(|| update.apply(p, g, m, v))
+                    runtime.isa().vectorize(|| update.apply(p, g, m, v));
                 });
             });
         }

@@ -1,6 +1,8 @@
 //! Gradients of every layer kind against central finite differences in double precision, on random geometries, and the same
 //! networks on every instruction set and number of threads, bit for bit.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use latents_engine::{

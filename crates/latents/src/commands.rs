@@ -37,7 +37,7 @@ impl Shared {
 }
 
 /// Loads the data set of a name; with none, Fashion-MNIST where it can be had and the compiled-in sample elsewhere, which is said.
-pub(crate) fn load_data(source: Option<&str>, output: &Output) -> Result<Dataset> {
+pub(crate) fn load_data(source: Option<&str>, output: Output) -> Result<Dataset> {
     let mut bar = DownloadProgress::new();
     let mut show = |progress| bar.show(&progress);
     let locations = Locations::default();
@@ -54,7 +54,7 @@ pub(crate) fn load_data(source: Option<&str>, output: &Output) -> Result<Dataset
 }
 
 /// The data set of a run, cut to its limits.
-pub(crate) fn load_run_data(config: &DataConfig, output: &Output) -> Result<Dataset> {
+pub(crate) fn load_run_data(config: &DataConfig, output: Output) -> Result<Dataset> {
     let mut dataset = load_data(Some(&config.source), output)?;
     limit(&mut dataset, config);
     Ok(dataset)
@@ -88,7 +88,7 @@ impl Trained {
     }
 
     /// One part of the run's data set.
-    pub(crate) fn part(&self, split: Split, output: &Output) -> Result<Labelled> {
+    pub(crate) fn part(&self, split: Split, output: Output) -> Result<Labelled> {
         let dataset = load_run_data(&self.config.data, output).context("the data of this run")?;
         let part = match split {
             Split::Train => dataset.train,

@@ -65,19 +65,19 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.shared.json);
     let result = match &cli.command {
-        Command::Train(model) => train::run(model, &cli.shared, &output),
-        Command::Encode(command) => command.run(&cli.shared, &output),
-        Command::Decode(command) => command.run(&cli.shared, &output),
-        Command::Reconstruct(command) => command.run(&cli.shared, &output),
-        Command::Figures(command) => command.run(&output),
-        Command::Data(command) => command.run(&output),
-        Command::Completions(command) => command.run(&output),
+        Command::Train(model) => train::run(model, &cli.shared, output),
+        Command::Encode(command) => command.run(&cli.shared, output),
+        Command::Decode(command) => command.run(&cli.shared, output),
+        Command::Reconstruct(command) => command.run(&cli.shared, output),
+        Command::Figures(command) => command.run(output),
+        Command::Data(command) => command.run(output),
+        Command::Completions(command) => command.run(output),
     };
     match result {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output.error(&error);
+            output::error(&error);
             ExitCode::FAILURE
         }
     }

@@ -18,7 +18,7 @@ impl Output {
     }
 
     /// Prints a result: `text` for people, or `value` for programs.
-    pub(crate) fn result(&self, text: &str, value: &impl Serialize) -> Result<()> {
+    pub(crate) fn result(self, text: &str, value: &impl Serialize) -> Result<()> {
         let line =
             if self.json { serde_json::to_string(value)? } else { text.trim_end().to_owned() };
         writeln!(io::stdout().lock(), "{line}")?;
@@ -26,17 +26,17 @@ impl Output {
     }
 
     /// Tells people something on the way; programs need not hear it.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(self, text: &str) {
         if !self.json {
             // Standard error may be closed; there is nobody to tell then.
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
     }
+}
 
-    /// Tells what went wrong, with its causes.
-    pub(crate) fn error(&self, error: &anyhow::Error) {
-        let _ = writeln!(io::stderr().lock(), "error: {error:#}");
-    }
+/// Tells what went wrong, with its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    let _ = writeln!(io::stderr().lock(), "error: {error:#}");
 }
 
 /// Whether whoever read our output has gone away, as `head` does: not an error.

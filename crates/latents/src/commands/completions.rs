@@ -17,7 +17,7 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(&self, _: &Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, _: Output) -> Result<ExitCode> {
         let mut script = vec![];
         clap_complete::generate(self.shell, &mut Cli::command(), "latents", &mut script);
         std::io::stdout().lock().write_all(&script)?;

@@ -65,7 +65,7 @@ struct Class<'a> {
 }
 
 impl Data {
-    pub(crate) fn run(&self, output: &Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, output: Output) -> Result<ExitCode> {
         match self {
             Data::List => list(output)?,
             Data::Fetch(command) => command.run(output)?,
@@ -75,7 +75,7 @@ impl Data {
     }
 }
 
-fn list(output: &Output) -> Result<()> {
+fn list(output: Output) -> Result<()> {
     let entries = catalogue(&Locations::default());
     let texts = entries.iter().map(|e| {
         format!("{}\n  {}\n  {}; licence: {}\n", e.name, e.description, e.place, e.licence)
@@ -84,7 +84,7 @@ fn list(output: &Output) -> Result<()> {
 }
 
 impl Fetch {
-    fn run(&self, output: &Output) -> Result<()> {
+    fn run(&self, output: Output) -> Result<()> {
         let mut bar = DownloadProgress::new();
         let folder = fetch(&Locations::default(), &mut |progress| bar.show(&progress))?;
         drop(bar);
@@ -98,7 +98,7 @@ fn count_class(part: &Labelled, class: usize) -> usize {
 }
 
 impl Show {
-    fn run(&self, output: &Output) -> Result<()> {
+    fn run(&self, output: Output) -> Result<()> {
         let dataset = load_data(self.source.as_deref(), output)?;
         let classes = dataset.classes.iter().enumerate().map(|(i, name)| Class {
             name,
@@ -108,27 +108,25 @@ impl Show {
         let classes: Vec<Class<'_>> = classes.collect();
         let [c, h, w] = dataset.train.images.shape();
         let (train, test) = (dataset.train.len(), dataset.test.len());
-        let mut text = format!(
-            "{}: {}\n{} training and {} test images of {c} x {h} x {w} (channels, height, width)\n",
-            dataset.name,
-            dataset.origin,
-            count(train as u64),
-            count(test as u64)
-        );
-        for class in &classes {
-            text += &format!(
-                "  {:<14} {:>8} {:>8}\n",
-                class.name,
-                count(class.train as u64),
-                count(class.test as u64)
-            );
-        }
+        let mut lines = vec![
+            format!("{}: {}", dataset.name, dataset.origin),
+            format!(
+                "{} training and {} test images of {c} x {h} x {w} (channels, height, width)",
+                count(train as u64),
+                count(test as u64)
+            ),
+        ];
+        lines.extend(classes.iter().map(|class| {
+            let (train, test) = (count(class.train as u64), count(class.test as u64));
+            format!("  {:<14} {train:>8} {test:>8}", class.name)
+        }));
         let mut figures = vec![];
         if let Some(out) = &self.out {
             contact_sheet(&dataset).save(out, "contact-sheet")?;
             figures.extend(["svg", "png"].map(|kind| out.join(format!("contact-sheet.{kind}"))));
-            text += &format!("drawn in {}\n", out.display());
+            lines.push(format!("drawn in {}", out.display()));
         }
+        let text = lines.join("\n");
         let (name, origin) = (&dataset.name, &dataset.origin);
         output
             .result(&text, &Shown { name, origin, shape: [c, h, w], train, test, classes, figures })

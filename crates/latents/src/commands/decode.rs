@@ -36,7 +36,7 @@ struct Decoded<'a> {
 }
 
 impl Decode {
-    pub(crate) fn run(&self, shared: &Shared, output: &Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
         let (shape, z) = npz::read_f32(&self.latents, "z")?;
         let d = trained.config.model.latent_dim;

@@ -35,7 +35,7 @@ struct Encoded<'a> {
 }
 
 impl Encode {
-    pub(crate) fn run(&self, shared: &Shared, output: &Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
         let part = trained.part(self.split, output)?;
         let mut index = vec![];

@@ -32,7 +32,7 @@ struct Drawn {
 }
 
 impl Figures {
-    pub(crate) fn run(&self, output: &Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, output: Output) -> Result<ExitCode> {
         let out = self.out.clone().unwrap_or_else(|| self.runs[0].join("figures"));
         let runs: Vec<Run> = self.runs.iter().map(|dir| Run::at(dir)).collect();
         for run in &runs {

@@ -36,7 +36,7 @@ struct Reconstructed<'a> {
 }
 
 impl Reconstruct {
-    pub(crate) fn run(&self, shared: &Shared, output: &Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
         let part = trained.part(self.split, output)?;
         let n = part.len();

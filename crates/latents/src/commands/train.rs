@@ -217,7 +217,7 @@ struct Finished<'a> {
     seconds: f64,
 }
 
-pub(crate) fn run(model: &Model, shared: &Shared, output: &Output) -> Result<ExitCode> {
+pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<ExitCode> {
     let Model::Ae(flags) = model;
     let run = Run::at(&flags.out);
     let base = flags.base(&run)?;
@@ -253,7 +253,7 @@ pub(crate) fn run(model: &Model, shared: &Shared, output: &Output) -> Result<Exi
             std::process::exit(130);
         }
     })?;
-    let mut progress = TrainingProgress::new(*output);
+    let mut progress = TrainingProgress::new(output);
     let images = &dataset.train.images;
     let outcome =
         train(&run, &config, images, &shared.runtime()?, &stop, &mut |event| progress.show(event));
