@@ -3,14 +3,12 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::runtime::Runtime;
 
 /// How a gradient becomes a step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// `torch.optim.SGD`; weight decay is added to the gradient.
     Sgd {
@@ -351,7 +349,7 @@ mod tests {
     #[test]
     fn clipping_scales_to_the_limit_and_leaves_the_rest() {
         let mut gradients = vec![3.0, 4.0];
-        assert_eq!(clip_norm(&mut gradients, 10.0), 5.0);
+        assert!((clip_norm(&mut gradients, 10.0) - 5.0).abs() < 1e-12);
         assert_eq!(gradients, [3.0, 4.0]);
         clip_norm(&mut gradients, 1.0);
         assert!((f64::from(gradients[0]).hypot(f64::from(gradients[1])) - 1.0).abs() < 1e-6);

@@ -106,7 +106,7 @@ mod tests {
         let path = folder.path().join("deep/er/file");
         write(&path, b"old").unwrap();
         let failed = write_with(&path, |out| {
-            out.write_all(&[0; 100_000])?;
+            out.write_all(&[0; 10_000])?;
             Err(io::Error::other("disk full"))
         });
         let error = failed.unwrap_err().to_string();

@@ -45,7 +45,7 @@ impl Nonlinearity {
     }
 }
 
-/// Settings of an [`Autoencoder`]. The defaults are those of the reference study on 28x28 images (its tables T1 and T2).
+/// Settings of an autoencoder. The defaults are those of the reference study on 28x28 images (its tables T1 and T2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoencoderConfig {

@@ -1,22 +1,13 @@
 //! What can go wrong with a figure once it is drawn: rendering it to pixels and writing it. Drawing itself never fails;
 //! values that cannot be drawn are skipped or marked in the figure.
 
-use std::path::PathBuf;
-
 /// An error of rendering or saving a [`Figure`](crate::Figure).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file could not be written; the file of that name, if there was one, is as it was.
-    #[error(
-        "cannot write figure {path}: {source}; check that the folder is writable and the disk has room"
-    )]
-    Write {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file could not be written; the file of that name, if there was one, is as it was.
+    #[error(transparent)]
+    File(#[from] latents_files::FileError),
     /// The name is not a plain file name.
     #[error(
         "{stem:?} cannot name a figure's files; give a plain file name without folders or extension"

@@ -1,9 +1,6 @@
 //! A finished drawing and its two files. The PNG is rendered from the SVG's own elements, so that both show the same.
 
-use std::fs;
-use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use resvg::{tiny_skia, usvg};
 
@@ -67,10 +64,10 @@ impl Figure {
     }
 
     /// Writes `<stem>.svg` and `<stem>.png` into `dir`, which is made where it is missing. Each file appears whole or
-    /// not at all: it is written under another name in the same folder and then renamed.
+    /// not at all.
     ///
     /// # Errors
-    /// [`Error::Stem`] where `stem` is not a plain file name, [`Error::Write`] where the system refuses, and those of
+    /// [`Error::Stem`] where `stem` is not a plain file name, [`Error::File`] where the system refuses, and those of
     /// [`Figure::png`].
     pub fn save(&self, dir: &Path, stem: &str) -> Result<(), Error> {
         let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
@@ -78,30 +75,10 @@ impl Figure {
             return Err(Error::Stem { stem: stem.to_owned() });
         }
         let png = self.png()?;
-        fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.into(), source })?;
-        for (extension, bytes) in [("svg", self.svg.as_bytes()), ("png", &png)] {
-            let name = format!("{stem}.{extension}");
-            replace(dir, &name, bytes)
-                .map_err(|source| Error::Write { path: dir.join(&name), source })?;
-        }
+        latents_files::write(&dir.join(format!("{stem}.svg")), self.svg.as_bytes())?;
+        latents_files::write(&dir.join(format!("{stem}.png")), &png)?;
         Ok(())
     }
-}
-
-/// Writes the file `name` in `dir` in one step, as seen by a reader or after a crash.
-fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    // Neither another process nor another thread that saves the same figure meets our file.
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = dir.join(format!(".{name}.{}-{count}.tmp", std::process::id()));
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, dir.join(name)));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Tests of a figure's files: whole, named as asked, and refused with a reason.
 
+use std::fs;
+
 use super::*;
 use crate::testing::Pixels;
 use crate::{Tile, curves, strip};
