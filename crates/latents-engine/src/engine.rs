@@ -6,58 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::element::Element;
+use crate::batch::{Inputs, Pass, Targets, expect_size};
 use crate::error::Error;
+use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
-use crate::kernels::loss::{LaneTarget, Loss, LossRun};
-use crate::kernels::transpose::{from_lanes, to_lanes};
+use crate::kernels::loss::Loss;
+use crate::kernels::transpose::from_lanes;
 use crate::network::{Layout, Network};
 use crate::plan::{Op, Piece, Plan, Source, WeightGradient, record_dot};
 use crate::runtime::Runtime;
-use crate::simd::LANES;
+use crate::simd::{LANES, vectorize};
 use crate::workspace::{Packed, Shared, Workspace};
 
 /// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
 const SHARDS: usize = 16;
-
-/// What goes into a network.
-#[derive(Clone, Copy, Debug)]
-pub enum Inputs<'a, E> {
-    /// Some images of a collection `[n, c, h, w]` of bytes, in the order of `index`; 0 to 255 become 0 to 1.
-    Bytes {
-        /// The whole collection.
-        pixels: &'a [u8],
-        /// Which images.
-        index: &'a [u32],
-    },
-    /// Numbers `[n, c, h, w]`.
-    Values(&'a [E]),
-}
-
-/// What comes out of it is held against this.
-#[derive(Clone, Copy, Debug)]
-pub enum Targets<'a, E> {
-    /// The inputs themselves.
-    Inputs,
-    /// Numbers of the output's shape, `[n, ...]`.
-    Values(&'a [E]),
-    /// A class for each sample `[n]`; the network gives one logit for each class.
-    Classes(&'a [u8]),
-}
-
-/// What a pass is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// Dropout is drawn for this seed and epoch.
-    Train {
-        /// Seed of the run.
-        seed: u64,
-        /// Number of the epoch.
-        epoch: u64,
-    },
-    /// No dropout.
-    Evaluate,
-}
 
 /// A network ready to compute with numbers of type `E`.
 #[derive(Debug)]
@@ -74,66 +36,6 @@ pub struct Engine<E = f32> {
 /// Locks what no other thread holds; a panic elsewhere leaves nothing half-done in it that matters.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn expect_size(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {
-    if got == expected { Ok(()) } else { Err(Error::Size { what, expected, got }) }
-}
-
-impl<E: Element> Inputs<'_, E> {
-    /// The number of samples, where all sizes and indices fit `numbers` a sample.
-    fn check(&self, numbers: usize) -> Result<usize, Error> {
-        match self {
-            Inputs::Bytes { pixels, index } => {
-                let images = pixels.len() / numbers;
-                expect_size("pixels of the collection", pixels.len(), images * numbers)?;
-                match index.iter().max() {
-                    Some(&i) if i as usize >= images => {
-                        Err(Error::Range { what: "image", got: i as usize, limit: images })
-                    }
-                    _ => Ok(index.len()),
-                }
-            }
-            Inputs::Values(values) => {
-                let samples = values.len() / numbers;
-                expect_size("inputs", values.len(), samples * numbers)?;
-                Ok(samples)
-            }
-        }
-    }
-
-    fn to_lanes(self, samples: Range<usize>, numbers: usize, lanes: &mut [E]) {
-        match self {
-            Inputs::Bytes { pixels, index } => {
-                let images: Vec<&[u8]> = index[samples]
-                    .iter()
-                    .map(|&i| &pixels[i as usize * numbers..(i as usize + 1) * numbers])
-                    .collect();
-                let scale: [E; 256] = std::array::from_fn(|i| E::from_f64(i as f64 / 255.0));
-                to_lanes(&images, lanes, |byte: u8| scale[usize::from(byte)]);
-            }
-            Inputs::Values(values) => values_to_lanes(values, samples, numbers, lanes),
-        }
-    }
-
-    /// What dropout knows a sample by: its place in the collection.
-    fn identities(&self, samples: Range<usize>) -> Vec<u64> {
-        match self {
-            Inputs::Bytes { index, .. } => index[samples].iter().map(|&i| u64::from(i)).collect(),
-            Inputs::Values(_) => samples.map(|i| i as u64).collect(),
-        }
-    }
-}
-
-fn values_to_lanes<E: Element>(
-    values: &[E],
-    samples: Range<usize>,
-    numbers: usize,
-    lanes: &mut [E],
-) {
-    let samples: Vec<&[E]> =
-        values[samples.start * numbers..samples.end * numbers].chunks_exact(numbers).collect();
-    to_lanes(&samples, lanes, |x| x);
 }
 
 impl<E: Element> Engine<E> {
@@ -161,6 +63,12 @@ impl<E: Element> Engine<E> {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Multiply-adds of one sample's forward pass through the convolutions and matrices, the bounds of images respected.
+    #[must_use]
+    pub fn multiply_adds(&self) -> u64 {
+        crate::plan::multiply_adds(&self.layout)
     }
 
     /// Where it runs.
@@ -246,7 +154,7 @@ impl<E: Element> Engine<E> {
         pieces.into_par_iter().with_max_len(1).for_each(|(piece, out)| {
             out.fill(E::default());
             match &piece.source {
-                Source::Shards { offset } => isa.vectorize(|| {
+                Source::Shards { offset } => vectorize(isa, || {
                     for shard in 0..shards {
                         let from = shard * shard_len + offset;
                         for (o, &x) in out.iter_mut().zip(&self.shards[from..]) {
@@ -426,46 +334,4 @@ fn chunks<E>(all: &mut [E], len: usize, count: usize) -> Vec<&mut [E]> {
         return (0..count).map(|_| Default::default()).collect();
     }
     all.chunks_mut(len).collect()
-}
-
-impl<E: Element> Workspace<E> {
-    /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss.
-    fn step(
-        &mut self,
-        shared: &Shared<'_, E>,
-        inputs: Inputs<'_, E>,
-        targets: Targets<'_, E>,
-        samples: Range<usize>,
-        (loss, pass): (Loss, Pass),
-        batch: usize,
-    ) -> [f64; LANES] {
-        let plan = shared.plan;
-        let last = plan.boundaries[plan.boundaries.len() - 1].1;
-        let numbers = self.buffers[0].len() / LANES;
-        inputs.to_lanes(samples.clone(), numbers, &mut self.buffers[0]);
-        self.forward(shared, 0..plan.ops.len(), pass, &inputs.identities(samples.clone()));
-        let count = samples.len();
-        let Ok([input, prediction]) = self.buffers.get_disjoint_mut([0, last]) else {
-            unreachable!("a network has an operation")
-        };
-        let values;
-        let target = match targets {
-            Targets::Inputs => LaneTarget::Values(input),
-            Targets::Values(all) => {
-                let numbers = prediction.len() / LANES;
-                let mut lanes = vec![E::default(); prediction.len()];
-                values_to_lanes(all, samples, numbers, &mut lanes);
-                values = lanes;
-                LaneTarget::Values(&values)
-            }
-            Targets::Classes(all) => {
-                let mut classes = [0; LANES];
-                for (class, &c) in classes.iter_mut().zip(&all[samples]) {
-                    *class = usize::from(c);
-                }
-                LaneTarget::Classes(classes)
-            }
-        };
-        E::loss(shared.isa, LossRun { loss, prediction, target, samples: count, batch })
-    }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
-use crate::simd::{Kernel, Simd, dispatch_f32};
 
 /// The instruction set that the kernels run on. The results do not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,19 +45,6 @@ impl Isa {
             #[allow(unreachable_patterns)]
             _ => false,
         }
-    }
-
-    /// Runs `f` compiled for this instruction set: plain loops in it become its vectors.
-    pub(crate) fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        struct Plain<F>(F);
-        impl<R, F: FnOnce() -> R> Kernel<f32> for Plain<F> {
-            type Output = R;
-            #[inline(always)]
-            fn run<S: Simd<E = f32>>(self, _: S) -> R {
-                (self.0)()
-            }
-        }
-        dispatch_f32(self, Plain(f))
     }
 }
 

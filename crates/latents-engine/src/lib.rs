@@ -9,7 +9,7 @@
 //!
 //! Nothing here knows of files, data sets, epochs or what a model is for.
 
-mod element;
+mod batch;
 mod engine;
 mod error;
 mod geometry;
@@ -17,6 +17,7 @@ mod init;
 mod isa;
 mod kernels;
 mod network;
+mod number;
 mod optimizer;
 mod plan;
 mod runtime;
@@ -24,14 +25,16 @@ mod schedule;
 mod simd;
 mod workspace;
 
-pub use element::Element;
-pub use engine::{Engine, Inputs, Pass, Targets};
+pub use batch::{Inputs, Pass, Targets};
+pub use engine::Engine;
 pub use error::Error;
 pub use init::{Init, initialize};
 pub use isa::Isa;
+pub use kernels::Element;
 pub use kernels::loss::Loss;
 pub use kernels::peak::peak_gflops;
 pub use network::{Layer, Layout, Network, Parameter, Role, Section, Shape};
+pub use number::Number;
 pub use optimizer::{Group, Optimizer, OptimizerState, Rule, clip_norm};
 pub use runtime::Runtime;
 pub use schedule::Schedule;

@@ -396,10 +396,4 @@ impl Layout {
     pub(crate) fn weight_and_bias(&self, i: usize) -> Option<(&Parameter, &Parameter)> {
         self.weight_of[i].map(|w| (&self.parameters[w], &self.parameters[w + 1]))
     }
-
-    /// Multiply-adds of one sample's forward pass through the convolutions and matrices, bounds of images respected.
-    #[must_use]
-    pub fn multiply_adds(&self) -> u64 {
-        crate::plan::multiply_adds(self)
-    }
 }

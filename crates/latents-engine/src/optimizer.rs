@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::runtime::Runtime;
+use crate::simd::vectorize;
 
 /// How a gradient becomes a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -143,7 +144,7 @@ impl Optimizer {
                 .zip(second[range].par_chunks_mut(CHUNK));
             runtime.run(|| {
                 work.for_each(|(((p, g), m), v)| {
-                    runtime.isa().vectorize(|| update.apply(p, g, m, v));
+                    vectorize(runtime.isa(), || update.apply(p, g, m, v));
                 });
             });
         }

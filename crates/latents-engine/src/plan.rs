@@ -121,7 +121,7 @@ fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Geometry, boo
     }
 }
 
-/// See [`Layout::multiply_adds`].
+/// See [`crate::Engine::multiply_adds`].
 pub(crate) fn multiply_adds(layout: &Layout) -> u64 {
     let layers = layout.layers().iter().enumerate();
     let geometries = layers.filter_map(|(i, l)| geometry(l, layout.shape(i), layout.shape(i + 1)));

@@ -4,15 +4,15 @@
 
 use std::marker::PhantomData;
 
-use crate::element::Element;
 use crate::isa::Isa;
+use crate::number::Number;
 
 /// Samples in a micro-batch: every pixel of an activation holds this many neighbouring numbers, one for each sample.
 pub const LANES: usize = 16;
 
 /// Vectors of one instruction set. `WIDTH` numbers of type `E` are worked on at once; `WIDTH` divides [`LANES`].
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
-    type E: Element;
+    type E: Number;
     type V: Copy;
     const WIDTH: usize;
     /// Whether there are 32 vector registers rather than 16, so that larger tiles of accumulators fit.
@@ -90,14 +90,14 @@ impl<P: pulp::Simd> Simd for Native<P> {
 #[derive(Clone, Copy)]
 struct Portable<E>(PhantomData<E>);
 
-impl<E: Element> Portable<E> {
+impl<E: Number> Portable<E> {
     #[inline(always)]
     fn zip(a: [E; 4], b: [E; 4], f: impl Fn(E, E) -> E) -> [E; 4] {
         std::array::from_fn(|i| f(a[i], b[i]))
     }
 }
 
-impl<E: Element> Simd for Portable<E> {
+impl<E: Number> Simd for Portable<E> {
     type E = E;
     type V = [E; 4];
     const WIDTH: usize = 4;
@@ -177,4 +177,17 @@ pub(crate) fn dispatch_f32_half<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Outpu
 /// Runs a kernel in double precision.
 pub(crate) fn dispatch_f64<K: Kernel<f64>>(_: Isa, kernel: K) -> K::Output {
     kernel.run(Portable(PhantomData))
+}
+
+/// Runs `f` compiled for an instruction set: plain loops in it become its vectors.
+pub(crate) fn vectorize<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
+    struct Plain<F>(F);
+    impl<R, F: FnOnce() -> R> Kernel<f32> for Plain<F> {
+        type Output = R;
+        #[inline(always)]
+        fn run<S: Simd<E = f32>>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    dispatch_f32(isa, Plain(f))
 }

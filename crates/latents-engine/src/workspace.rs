@@ -3,12 +3,13 @@
 
 use latents_random::{Purpose, stream};
 
-use crate::element::Element;
-use crate::engine::Pass;
+use crate::batch::{Inputs, Pass, Targets, values_to_lanes};
 use crate::isa::Isa;
+use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::elementwise::{Backward, Forward, Multiply};
 use crate::kernels::gather::{Finish, GatherRun};
+use crate::kernels::loss::{LaneTarget, Loss, LossRun};
 use crate::plan::{Affine, Op, Plan, WeightGradient};
 use crate::simd::LANES;
 
@@ -92,6 +93,46 @@ impl<E: Element> Workspace<E> {
                 }
             }
         }
+    }
+
+    /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss.
+    pub(crate) fn step(
+        &mut self,
+        shared: &Shared<'_, E>,
+        inputs: Inputs<'_, E>,
+        targets: Targets<'_, E>,
+        samples: std::ops::Range<usize>,
+        (loss, pass): (Loss, Pass),
+        batch: usize,
+    ) -> [f64; LANES] {
+        let plan = shared.plan;
+        let last = plan.boundaries[plan.boundaries.len() - 1].1;
+        let numbers = self.buffers[0].len() / LANES;
+        inputs.to_lanes(samples.clone(), numbers, &mut self.buffers[0]);
+        self.forward(shared, 0..plan.ops.len(), pass, &inputs.identities(samples.clone()));
+        let count = samples.len();
+        let Ok([input, prediction]) = self.buffers.get_disjoint_mut([0, last]) else {
+            unreachable!("a network has an operation")
+        };
+        let values;
+        let target = match targets {
+            Targets::Inputs => LaneTarget::Values(input),
+            Targets::Values(all) => {
+                let numbers = prediction.len() / LANES;
+                let mut lanes = vec![E::default(); prediction.len()];
+                values_to_lanes(all, samples, numbers, &mut lanes);
+                values = lanes;
+                LaneTarget::Values(&values)
+            }
+            Targets::Classes(all) => {
+                let mut classes = [0; LANES];
+                for (class, &c) in classes.iter_mut().zip(&all[samples]) {
+                    *class = usize::from(c);
+                }
+                LaneTarget::Classes(classes)
+            }
+        };
+        E::loss(shared.isa, LossRun { loss, prediction, target, samples: count, batch })
     }
 
     /// Takes the gradient in the last buffer back through all operations. Gradients of convolutions are added to `shard`; what

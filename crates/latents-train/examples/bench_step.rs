@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut parameters = initialize(engine.layout(), Init::default(), 1);
     let mut pixels = vec![0u8; IMAGES as usize * 784];
     stream(1, Purpose::Synthetic, 0, 0).fill_bytes(&mut pixels);
-    let flops = 2.0 * engine.layout().multiply_adds() as f64;
+    let flops = 2.0 * engine.multiply_adds() as f64;
 
     match arguments.first().map(String::as_str) {
         Some("train-step") => {

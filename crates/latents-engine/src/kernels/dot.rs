@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use crate::element::Element;
 use crate::geometry::{Dot, Rect};
+use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Partial sums of an accumulator.
@@ -33,13 +33,13 @@ fn parts(n: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
 
 /// The sum of eight in a fixed tree.
 #[inline(always)]
-fn tree<E: Element>(x: [E; PARTS]) -> E {
+fn tree<E: Number>(x: [E; PARTS]) -> E {
     let x: [E; 4] = std::array::from_fn(|i| x[i].plus(x[i + 4]));
     let x: [E; 2] = std::array::from_fn(|i| x[i].plus(x[i + 2]));
     x[0].plus(x[1])
 }
 
-impl<E: Element> Kernel<E> for DotRun<'_, E> {
+impl<E: Number> Kernel<E> for DotRun<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -85,7 +85,7 @@ impl<E: Element> Kernel<E> for DotRun<'_, E> {
     }
 }
 
-impl<E: Element> DotRun<'_, E> {
+impl<E: Number> DotRun<'_, E> {
     /// `R` rows from `row` (counted from the first of `rows`) by `C` columns from `column`.
     ///
     /// # Safety
@@ -157,7 +157,7 @@ pub(crate) struct ChannelSums<'a, E> {
     pub(crate) out: &'a mut [E],
 }
 
-impl<E: Element> Kernel<E> for ChannelSums<'_, E> {
+impl<E: Number> Kernel<E> for ChannelSums<'_, E> {
     type Output = ();
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! What is done to each number by itself: activations forward and backward, and multiplication by a mask.
 
-use crate::element::Element;
 use crate::network::Layer;
+use crate::number::Number;
 use crate::simd::{Kernel, Simd};
 
 /// An activation that is computed in a pass of its own.
@@ -31,7 +31,7 @@ impl Activation {
     }
 
     #[inline(always)]
-    fn value<E: Element>(self, x: E) -> E {
+    fn value<E: Number>(self, x: E) -> E {
         let one = E::from_f64(1.0);
         match self {
             Activation::Identity => x,
@@ -56,7 +56,7 @@ impl Activation {
 
     /// The derivative at input `x`; at value `x` where [`Activation::slope_is_of_value`].
     #[inline(always)]
-    fn slope<E: Element>(self, x: E) -> E {
+    fn slope<E: Number>(self, x: E) -> E {
         let one = E::from_f64(1.0);
         match self {
             Activation::Identity => one,
@@ -78,16 +78,36 @@ impl Activation {
 }
 
 #[inline(always)]
-pub(crate) fn sigmoid<E: Element>(x: E) -> E {
+pub(crate) fn sigmoid<E: Number>(x: E) -> E {
     let one = E::from_f64(1.0);
     one.over(one.plus(E::default().minus(x).exp()))
 }
 
 #[inline(always)]
-fn normal_cdf<E: Element>(x: E) -> E {
+fn normal_cdf<E: Number>(x: E) -> E {
     let half = E::from_f64(0.5);
     let scaled = x.times(E::from_f64(std::f64::consts::FRAC_1_SQRT_2));
     scaled.erf().fused(half, half)
+}
+
+/// Repeats a loop for each kind of activation, with the kind known in it, so that each loop is vector code.
+macro_rules! each_kind {
+    ($activation:expr, $kind:ident => $body:block) => {
+        each_kind!(@match $activation, $kind, $body,
+            Activation::Identity, Activation::Silu, Activation::Gelu, Activation::Sigmoid, Activation::Tanh)
+    };
+    (@match $activation:expr, $kind:ident, $body:block, $($plain:path),*) => {
+        match $activation {
+            $($plain => {
+                let $kind = $plain;
+                $body
+            })*
+            Activation::Rectify(slope) => {
+                let $kind = Activation::Rectify(slope);
+                $body
+            }
+        }
+    };
 }
 
 /// `output = f(input)`, and what the derivative needs in `input` where that is to be kept.
@@ -99,29 +119,16 @@ pub(crate) struct Forward<'a, E> {
     pub(crate) differentiate: bool,
 }
 
-impl<E: Element> Kernel<E> for Forward<'_, E> {
+impl<E: Number> Kernel<E> for Forward<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, _: S) {
-        // One loop for each kind, so that each is vector code.
-        macro_rules! each {
-            ($($kind:pat => $name:expr),*) => {
-                match self.activation { $($kind => {
-                    for (y, &x) in self.output.iter_mut().zip(&*self.input) {
-                        *y = $name.value(x);
-                    }
-                })* }
-            };
-        }
-        each!(
-            Activation::Identity => Activation::Identity,
-            Activation::Rectify(slope) => Activation::Rectify(slope),
-            Activation::Silu => Activation::Silu,
-            Activation::Gelu => Activation::Gelu,
-            Activation::Sigmoid => Activation::Sigmoid,
-            Activation::Tanh => Activation::Tanh
-        );
+        each_kind!(self.activation, kind => {
+            for (y, &x) in self.output.iter_mut().zip(&*self.input) {
+                *y = kind.value(x);
+            }
+        });
         if self.differentiate && self.activation.slope_is_of_value() {
             self.input.copy_from_slice(self.output);
         }
@@ -135,28 +142,16 @@ pub(crate) struct Backward<'a, E> {
     pub(crate) gradient: &'a [E],
 }
 
-impl<E: Element> Kernel<E> for Backward<'_, E> {
+impl<E: Number> Kernel<E> for Backward<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, _: S) {
-        macro_rules! each {
-            ($($kind:pat => $name:expr),*) => {
-                match self.activation { $($kind => {
-                    for (x, &g) in self.input.iter_mut().zip(self.gradient) {
-                        *x = g.times($name.slope(*x));
-                    }
-                })* }
-            };
-        }
-        each!(
-            Activation::Identity => Activation::Identity,
-            Activation::Rectify(slope) => Activation::Rectify(slope),
-            Activation::Silu => Activation::Silu,
-            Activation::Gelu => Activation::Gelu,
-            Activation::Sigmoid => Activation::Sigmoid,
-            Activation::Tanh => Activation::Tanh
-        );
+        each_kind!(self.activation, kind => {
+            for (x, &g) in self.input.iter_mut().zip(self.gradient) {
+                *x = g.times(kind.slope(*x));
+            }
+        });
     }
 }
 
@@ -166,7 +161,7 @@ pub(crate) struct Multiply<'a, E> {
     pub(crate) factors: &'a [E],
 }
 
-impl<E: Element> Kernel<E> for Multiply<'_, E> {
+impl<E: Number> Kernel<E> for Multiply<'_, E> {
     type Output = ();
 
     #[inline(always)]

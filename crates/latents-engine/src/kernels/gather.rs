@@ -2,8 +2,8 @@
 //! that its taps name. A tile of accumulators (some output channels by some vectors of pixels) stays in registers while the taps
 //! stream by; each sum runs over its taps in one fixed order, so tiles and vector widths do not change a bit of it.
 
-use crate::element::Element;
 use crate::geometry::{Class, Gather, Tap};
+use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// What happens to a sum before it is stored.
@@ -31,7 +31,7 @@ pub(crate) struct GatherRun<'a, E> {
     pub(crate) finish: Finish<E>,
 }
 
-impl<E: Element> Kernel<E> for GatherRun<'_, E> {
+impl<E: Number> Kernel<E> for GatherRun<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -64,7 +64,7 @@ impl<E: Element> Kernel<E> for GatherRun<'_, E> {
     }
 }
 
-impl<E: Element> GatherRun<'_, E> {
+impl<E: Number> GatherRun<'_, E> {
     /// All output channels of the `P` vectors from column `at`; returns `P`.
     #[inline(always)]
     fn tile<S: Simd<E = E>, const P: usize>(&mut self, s: S, class: &Class, at: usize) -> usize {

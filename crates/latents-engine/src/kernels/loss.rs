@@ -1,7 +1,7 @@
 //! Losses: each gives the loss of every sample and replaces the prediction by its gradient.
 
-use crate::element::Element;
 use crate::kernels::elementwise::sigmoid;
+use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// What is to be made small. Means are taken as PyTorch's `reduction="mean"` takes them.
@@ -35,7 +35,7 @@ pub(crate) struct LossRun<'a, E> {
     pub(crate) batch: usize,
 }
 
-impl<E: Element> Kernel<E> for LossRun<'_, E> {
+impl<E: Number> Kernel<E> for LossRun<'_, E> {
     /// The loss of each sample, averaged over its numbers where the loss is.
     type Output = [f64; LANES];
 
@@ -71,13 +71,13 @@ impl<E: Element> Kernel<E> for LossRun<'_, E> {
 
 /// The gradient's factor for each lane: zero where there is no sample.
 #[inline(always)]
-fn scales<E: Element>(scale: f64, samples: usize) -> [E; LANES] {
+fn scales<E: Number>(scale: f64, samples: usize) -> [E; LANES] {
     std::array::from_fn(|lane| if lane < samples { E::from_f64(scale) } else { E::default() })
 }
 
 /// Sums a loss that is a mean over numbers; `f` gives loss and gradient of one number.
 #[inline(always)]
-fn sum<E: Element>(
+fn sum<E: Number>(
     prediction: &mut [E],
     target: &[E],
     numbers: usize,
@@ -105,7 +105,7 @@ fn sum<E: Element>(
 }
 
 #[inline(always)]
-fn cross_entropy<E: Element>(
+fn cross_entropy<E: Number>(
     logits: &mut [E],
     classes: [usize; LANES],
     scale: &[E; LANES],

@@ -7,3 +7,64 @@ pub(crate) mod gather;
 pub(crate) mod loss;
 pub(crate) mod peak;
 pub(crate) mod transpose;
+
+use crate::isa::Isa;
+use crate::number::Number;
+use crate::simd::{LANES, dispatch_f32, dispatch_f32_half, dispatch_f64};
+use dot::{ChannelSums, DotRun};
+use elementwise::{Backward, Forward, Multiply};
+use gather::GatherRun;
+use loss::LossRun;
+
+/// A number that an engine computes with: `f32`, or `f64` where gradients are checked. Not to be implemented elsewhere.
+///
+/// The kernels are its methods so that they are compiled here, once for each kind of number, rather than again in every crate that
+/// uses the engine.
+#[allow(private_interfaces)]
+pub trait Element: Number {
+    #[doc(hidden)]
+    fn gather(isa: Isa, run: GatherRun<'_, Self>);
+    #[doc(hidden)]
+    fn dot(isa: Isa, run: DotRun<'_, Self>);
+    #[doc(hidden)]
+    fn channel_sums(isa: Isa, run: ChannelSums<'_, Self>);
+    #[doc(hidden)]
+    fn activate(isa: Isa, run: Forward<'_, Self>);
+    #[doc(hidden)]
+    fn activate_back(isa: Isa, run: Backward<'_, Self>);
+    #[doc(hidden)]
+    fn multiply(isa: Isa, run: Multiply<'_, Self>);
+    #[doc(hidden)]
+    fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
+}
+
+macro_rules! element {
+    ($t:ty, $dispatch:path, $dispatch_half:path) => {
+        #[allow(private_interfaces)]
+        impl Element for $t {
+            fn gather(isa: Isa, run: GatherRun<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn dot(isa: Isa, run: DotRun<'_, Self>) {
+                $dispatch_half(isa, run);
+            }
+            fn channel_sums(isa: Isa, run: ChannelSums<'_, Self>) {
+                $dispatch_half(isa, run);
+            }
+            fn activate(isa: Isa, run: Forward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn activate_back(isa: Isa, run: Backward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn multiply(isa: Isa, run: Multiply<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {
+                $dispatch(isa, run)
+            }
+        }
+    };
+}
+element!(f32, dispatch_f32, dispatch_f32_half);
+element!(f64, dispatch_f64, dispatch_f64);

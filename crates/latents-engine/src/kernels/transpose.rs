@@ -1,11 +1,11 @@
 //! Between samples side by side (`[sample][number]`, as images lie in memory) and lanes (`[number][sample]`).
 
-use crate::element::Element;
+use crate::number::Number;
 use crate::simd::LANES;
 
 /// Fills lanes from one slice a sample; lanes without a sample become zero. `convert` maps what is stored to a number.
 #[inline(always)]
-pub(crate) fn to_lanes<T: Copy, E: Element>(
+pub(crate) fn to_lanes<T: Copy, E: Number>(
     samples: &[&[T]],
     lanes: &mut [E],
     convert: impl Fn(T) -> E,
@@ -30,7 +30,7 @@ pub(crate) fn to_lanes<T: Copy, E: Element>(
 }
 
 /// Writes the first lanes to one slice a sample.
-pub(crate) fn from_lanes<E: Element>(lanes: &[E], samples: &mut [&mut [E]]) {
+pub(crate) fn from_lanes<E: Number>(lanes: &[E], samples: &mut [&mut [E]]) {
     for (i, numbers) in lanes.chunks_exact(LANES).enumerate() {
         for (sample, &x) in samples.iter_mut().zip(numbers) {
             sample[i] = x;

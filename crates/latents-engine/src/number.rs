@@ -3,52 +3,51 @@
 
 use std::fmt;
 
-use crate::isa::Isa;
-use crate::kernels::dot::{ChannelSums, DotRun};
-use crate::kernels::elementwise::{Backward, Forward, Multiply};
-use crate::kernels::gather::GatherRun;
-use crate::kernels::loss::LossRun;
-use crate::simd::{LANES, dispatch_f32, dispatch_f32_half, dispatch_f64};
-
-/// A number that networks are made of: `f32`, or `f64` where gradients are checked.
-pub trait Element:
-    Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + sealed::Number + 'static
+/// Arithmetic of `f32`, and of `f64` where gradients are checked.
+pub trait Number:
+    Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static
 {
     /// The nearest number of this type.
     fn from_f64(x: f64) -> Self;
     /// The same number as `f64`.
     fn to_f64(self) -> f64;
-}
-
-pub(crate) mod sealed {
-    use super::{Backward, ChannelSums, DotRun, Forward, GatherRun, Isa, LANES, LossRun, Multiply};
-
-    /// Arithmetic that the kernels need of a number, and the kernels themselves, which are compiled here once for each kind of
-    /// number rather than again in every crate that uses the engine.
-    #[allow(private_interfaces)]
-    pub trait Number: Sized {
-        fn plus(self, other: Self) -> Self;
-        fn minus(self, other: Self) -> Self;
-        fn times(self, other: Self) -> Self;
-        fn over(self, other: Self) -> Self;
-        fn fused(self, b: Self, c: Self) -> Self;
-        fn exp(self) -> Self;
-        fn ln_1p(self) -> Self;
-        fn erf(self) -> Self;
-        fn gather(isa: Isa, run: GatherRun<'_, Self>);
-        fn dot(isa: Isa, run: DotRun<'_, Self>);
-        fn channel_sums(isa: Isa, run: ChannelSums<'_, Self>);
-        fn activate(isa: Isa, run: Forward<'_, Self>);
-        fn activate_back(isa: Isa, run: Backward<'_, Self>);
-        fn multiply(isa: Isa, run: Multiply<'_, Self>);
-        fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
-    }
+    /// `self + other`.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+    /// `self - other`.
+    #[must_use]
+    fn minus(self, other: Self) -> Self;
+    /// `self * other`.
+    #[must_use]
+    fn times(self, other: Self) -> Self;
+    /// `self / other`.
+    #[must_use]
+    fn over(self, other: Self) -> Self;
+    /// `self * b + c`, rounded once.
+    #[must_use]
+    fn fused(self, b: Self, c: Self) -> Self;
+    /// e to the power of `self`.
+    #[must_use]
+    fn exp(self) -> Self;
+    /// ln(1 + `self`), for `self` in `[0, 1]`.
+    #[must_use]
+    fn ln_1p(self) -> Self;
+    /// The error function.
+    #[must_use]
+    fn erf(self) -> Self;
 }
 
 macro_rules! number {
-    ($t:ty, $exp:path, $ln_1p:path, $erf:path, $dispatch:path, $dispatch_half:path) => {
-        #[allow(private_interfaces)]
-        impl sealed::Number for $t {
+    ($t:ty, $exp:path, $ln_1p:path, $erf:path) => {
+        impl Number for $t {
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 self + other
@@ -81,50 +80,11 @@ macro_rules! number {
             fn erf(self) -> Self {
                 $erf(self)
             }
-            fn gather(isa: Isa, run: GatherRun<'_, Self>) {
-                $dispatch(isa, run);
-            }
-            fn dot(isa: Isa, run: DotRun<'_, Self>) {
-                $dispatch_half(isa, run);
-            }
-            fn channel_sums(isa: Isa, run: ChannelSums<'_, Self>) {
-                $dispatch_half(isa, run);
-            }
-            fn activate(isa: Isa, run: Forward<'_, Self>) {
-                $dispatch(isa, run);
-            }
-            fn activate_back(isa: Isa, run: Backward<'_, Self>) {
-                $dispatch(isa, run);
-            }
-            fn multiply(isa: Isa, run: Multiply<'_, Self>) {
-                $dispatch(isa, run);
-            }
-            fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {
-                $dispatch(isa, run)
-            }
         }
     };
 }
-number!(f32, exp_f32, ln_1p_f32, erf_f32, dispatch_f32, dispatch_f32_half);
-number!(f64, libm::exp, libm::log1p, libm::erf, dispatch_f64, dispatch_f64);
-
-impl Element for f32 {
-    fn from_f64(x: f64) -> Self {
-        x as f32
-    }
-    fn to_f64(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Element for f64 {
-    fn from_f64(x: f64) -> Self {
-        x
-    }
-    fn to_f64(self) -> f64 {
-        self
-    }
-}
+number!(f32, exp_f32, ln_1p_f32, erf_f32);
+number!(f64, libm::exp, libm::log1p, libm::erf);
 
 /// e^x with a relative error under 2e-7 between -87 and 88, and clamped to that range.
 ///
