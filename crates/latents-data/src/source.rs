@@ -190,7 +190,10 @@ impl FromStr for Source {
                 let nearest = if name.contains(['/', '\\']) {
                     format!("idx:{name}")
                 } else {
-                    let distance = |known: &&str| edit_distance(&name.to_lowercase(), known);
+                    let name = name.to_lowercase();
+                    // A part of a name, such as `mnist`, means that name.
+                    let distance =
+                        |known: &&str| (!known.contains(&name), edit_distance(&name, known));
                     KNOWN.into_iter().min_by_key(distance).unwrap_or_default().to_owned()
                 };
                 Err(Error::UnknownSource { name: name.to_owned(), nearest, known: KNOWN.to_vec() })

@@ -95,8 +95,9 @@ number!(f64, libm::exp, libm::log1p, libm::erf);
 fn exp_f32(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
     const MAGIC: f32 = 12_582_912.0;
-    let x = if x > -87.0 { x } else { -87.0 };
-    let x = if x < 88.0 { x } else { 88.0 };
+    // Compared this way round, NaN stays NaN.
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
     let shifted = x.mul_add(std::f32::consts::LOG2_E, MAGIC);
     let n = shifted - MAGIC;
     let r = n.mul_add(-0.693_359_4, x);
@@ -159,6 +160,7 @@ mod tests {
         }
         assert_eq!(exp_f32(0.0).to_bits(), 1.0f32.to_bits());
         assert_eq!(exp_f32(-1000.0).to_bits(), exp_f32(-87.0).to_bits());
+        assert!(exp_f32(f32::NAN).is_nan(), "a network that has diverged does not look sane");
     }
 
     #[test]

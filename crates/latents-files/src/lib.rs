@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A file or folder that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[error("cannot {action} {}", path.display())]
 pub struct FileError {
     /// What was tried: `read`, `write`, `create`.
     pub action: &'static str,
@@ -109,8 +109,9 @@ mod tests {
             out.write_all(&[0; 10_000])?;
             Err(io::Error::other("disk full"))
         });
-        let error = failed.unwrap_err().to_string();
-        assert!(error.contains("disk full") && error.contains("file"), "{error}");
+        let error = failed.unwrap_err();
+        assert_eq!(error.source.to_string(), "disk full");
+        assert!(error.to_string().starts_with("cannot write ") && error.path == path, "{error}");
         assert_eq!(read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }

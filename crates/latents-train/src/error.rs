@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// The loss is no longer a number.
     #[error(
-        "the training loss is no longer a number in epoch {epoch}: try a lower learning rate than {rate}, or --clip-norm 1"
+        "the loss is no longer a number in epoch {epoch}: try a lower learning rate than {rate}, or --clip-norm 1"
     )]
     Diverged {
         /// In which epoch, from 1.

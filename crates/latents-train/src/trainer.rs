@@ -200,7 +200,7 @@ impl Trainer<'_> {
     /// Whether the validation loss has stopped improving.
     fn is_stale(&self, patience: Option<u64>) -> bool {
         let best = self.position.best.map_or(0, |(_, epoch)| epoch);
-        patience.is_some_and(|p| self.position.epoch >= best + p)
+        patience.is_some_and(|p| self.position.epoch - best >= p)
     }
 
     /// One epoch, or the rest of one; none where it was asked to stop on the way.
@@ -213,13 +213,13 @@ impl Trainer<'_> {
         let epoch = self.position.epoch;
         let order = epoch_order(&self.training, settings.seed, epoch);
         let batches: Vec<&[u32]> = order.chunks(settings.batch_size).collect();
-        let (steps, all) = (batches.len() as u64, batches.len() as u64 * settings.epochs);
+        let steps = batches.len() as u64;
+        let all = steps.saturating_mul(settings.epochs);
+        let factor = |step| settings.schedule.factor(epoch * steps + step, all);
         let (start, before) = (Instant::now(), self.position.seconds);
         let mut shown = Instant::now();
-        let mut factor = 1.0;
         for batch in &batches[self.position.step as usize..] {
-            factor = settings.schedule.factor(epoch * steps + self.position.step, all);
-            self.step(batch, epoch, factor)?;
+            self.step(batch, epoch, factor(self.position.step))?;
             self.position.seconds = before + start.elapsed().as_secs_f64();
             if shown.elapsed() >= PROGRESS_INTERVAL {
                 shown = Instant::now();
@@ -241,12 +241,16 @@ impl Trainer<'_> {
         }
         let samples_per_second = order.len() as f64 / self.position.seconds;
         let validation = self.loss_of(&self.validation.clone())?;
+        if !validation.is_finite() {
+            return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
+        }
         let seconds = before + start.elapsed().as_secs_f64();
         let metrics = EpochMetrics {
             epoch: epoch + 1,
             train_loss: self.position.loss_sum / order.len() as f64,
             val_loss: validation,
-            learning_rate: settings.learning_rate * factor,
+            // Of the epoch's last step, also where that was made before a resume.
+            learning_rate: settings.learning_rate * factor(steps - 1),
             seconds,
             samples_per_second,
         };

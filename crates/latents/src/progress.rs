@@ -46,7 +46,7 @@ impl TrainingProgress {
                     epochs - epochs_done.min(epochs),
                 ));
                 if std::io::stderr().is_terminal() {
-                    let bar = bar(epochs * self.samples);
+                    let bar = bar(epochs.saturating_mul(self.samples));
                     bar.set_position(epochs_done * self.samples);
                     bar.reset_eta();
                     self.bar = Some(bar);
