@@ -31,7 +31,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct Shared {
     /// Worker threads; the results do not depend on them [default: one for each core]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Instruction set of the kernels; the results do not depend on it [default: the best there is]
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]

@@ -263,8 +263,9 @@ pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<Exit
         Outcome::Finished { epoch, kept, train_loss, val_loss, seconds } => {
             let which = if kept == epoch { String::new() } else { format!(" (of epoch {kept})") };
             let text = format!(
-                "train loss {train_loss:.6}  validation loss {val_loss:.6}{which}  {} epochs in {}  {dir}",
+                "train loss {train_loss:.6}  validation loss {val_loss:.6}{which}  {} {} in {}  {dir}",
                 count(epoch),
+                if epoch == 1 { "epoch" } else { "epochs" },
                 duration(seconds)
             );
             let value = Finished {
