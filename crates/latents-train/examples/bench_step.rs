@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let peak = latents_engine::peak_gflops(&runtime);
             let rate = runtime.run(|| rate(seconds, &mut step))?;
             // Forward, input gradients and weight gradients: three times the forward pass, less the first layer's input gradient.
-            let first = 2.0 * f64::from(8 * 14 * 14 * 16);
+            // Along an axis, 54 pairs of a pixel and a place of the kernel meet the image.
+            let first = 2.0 * f64::from(8 * 54 * 54);
             let gflops = rate * (3.0 * flops - first) / 1e9;
             println!(
                 "{{\"train_samples_per_second\": {rate:.0}, \"gflops\": {gflops:.1}, \"peak_gflops\": {peak:.1}, \
