@@ -24,10 +24,12 @@ pub(crate) const CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// The public addresses: the authors' own, TensorFlow's copy, and the authors' repository.
-pub(crate) const MIRRORS: [&str; 3] = [
+/// The public addresses: the authors' own, TensorFlow's copy and, where TLS is built in, the authors' repository, which answers
+/// nothing else. What arrives is checked against its SHA-256, so the way it came need not be trusted.
+pub(crate) const MIRRORS: &[&str] = &[
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
+    "http://storage.googleapis.com/tensorflow/tf-keras-datasets",
+    #[cfg(feature = "tls")]
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
 ];
 

@@ -55,7 +55,7 @@ impl Locations {
         Self {
             cache: folder("LATENTS_CACHE").or_else(xdg).or_else(home),
             system: if cfg!(unix) { vec!["/usr/share/datasets".into()] } else { Vec::new() },
-            mirrors: crate::fashion::MIRRORS.map(str::to_owned).to_vec(),
+            mirrors: crate::fashion::MIRRORS.iter().map(|&mirror| mirror.to_owned()).collect(),
             offline: variable("LATENTS_OFFLINE").is_some_and(|on| !on.is_empty() && on != "0"),
             ..Self::nowhere()
         }
