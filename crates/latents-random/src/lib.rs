@@ -23,6 +23,8 @@ pub enum Purpose {
     Subset = 5,
     /// Data made up for tests and benchmarks; counters are free.
     Synthetic = 6,
+    /// Values of a trial's parameters; counters: trial, what is drawn.
+    Trial = 7,
 }
 
 /// A seekable stream of random numbers.

@@ -1,0 +1,347 @@
+//! What values a parameter may take, as Optuna 5.0 defines it, down to the JSON that its storage keeps. A distribution maps values to
+//! the numbers that samplers and storage work with: a number stands for itself, a choice is its index.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::value::Value;
+
+/// What values a parameter may take. Made by its constructors, which check it, or read from JSON by [`Distribution::from_json`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", content = "attributes")]
+#[non_exhaustive]
+pub enum Distribution {
+    /// Numbers in `[low, high]`.
+    #[serde(rename = "FloatDistribution")]
+    Float {
+        /// Distance of two values, counted from `low`; any number without it.
+        step: Option<f64>,
+        /// The least.
+        low: f64,
+        /// The greatest.
+        high: f64,
+        /// Whether values are spread evenly by their logarithm.
+        log: bool,
+    },
+    /// Whole numbers in `[low, high]`.
+    #[serde(rename = "IntDistribution")]
+    Int {
+        /// Whether values are spread evenly by their logarithm.
+        log: bool,
+        /// Distance of two values, counted from `low`.
+        step: i64,
+        /// The least.
+        low: i64,
+        /// The greatest.
+        high: i64,
+    },
+    /// Values without an order.
+    #[serde(rename = "CategoricalDistribution")]
+    Categorical {
+        /// All of them.
+        choices: Vec<Value>,
+    },
+}
+
+impl Distribution {
+    /// Any number in `[low, high]`.
+    pub fn float(low: f64, high: f64) -> Result<Self, Error> {
+        Distribution::Float { step: None, low, high, log: false }.checked()
+    }
+
+    /// Any number in `[low, high]`, spread evenly by its logarithm.
+    pub fn log_float(low: f64, high: f64) -> Result<Self, Error> {
+        Distribution::Float { step: None, low, high, log: true }.checked()
+    }
+
+    /// `low`, `low + step`, ... up to `high`, which is lowered to the last of them.
+    pub fn stepped_float(low: f64, high: f64, step: f64) -> Result<Self, Error> {
+        Distribution::Float { step: Some(step), low, high, log: false }.checked()
+    }
+
+    /// Whole numbers in `[low, high]`.
+    pub fn int(low: i64, high: i64) -> Result<Self, Error> {
+        Distribution::Int { log: false, step: 1, low, high }.checked()
+    }
+
+    /// Whole numbers in `[low, high]`, spread evenly by their logarithm.
+    pub fn log_int(low: i64, high: i64) -> Result<Self, Error> {
+        Distribution::Int { log: true, step: 1, low, high }.checked()
+    }
+
+    /// `low`, `low + step`, ... up to `high`, which is lowered to the last of them.
+    pub fn stepped_int(low: i64, high: i64, step: i64) -> Result<Self, Error> {
+        Distribution::Int { log: false, step, low, high }.checked()
+    }
+
+    /// One of some values.
+    pub fn categorical<V: Into<Value>>(
+        choices: impl IntoIterator<Item = V>,
+    ) -> Result<Self, Error> {
+        let choices = choices.into_iter().map(Into::into).collect();
+        Distribution::Categorical { choices }.checked()
+    }
+
+    /// Reads Optuna's JSON.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let parsed: Self = serde_json::from_str(text)
+            .map_err(|e| Error::Distribution(format!("{text} is not a distribution: {e}")))?;
+        parsed.checked()
+    }
+
+    /// Optuna's JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers, texts and their names can be written")
+    }
+
+    /// Checks it, and lowers `high` to a value that the steps reach.
+    fn checked(self) -> Result<Self, Error> {
+        let fault = |why: &str| Err(Error::Distribution(format!("{self}: {why}")));
+        match &self {
+            Distribution::Float { step, low, high, log } => {
+                if !(low.is_finite() && high.is_finite()) {
+                    return fault("the bounds must be finite");
+                }
+                if low > high {
+                    return fault("the lower bound is above the upper one");
+                }
+                if *log && *low <= 0.0 {
+                    return fault("a logarithmic range must begin above 0");
+                }
+                match *step {
+                    Some(_) if *log => fault("a logarithmic range has no steps"),
+                    Some(step) if !(step > 0.0 && step.is_finite()) => {
+                        fault("the step must be more than 0")
+                    }
+                    Some(step) => {
+                        let high = last_step(*low, *high, step);
+                        Ok(Distribution::Float { step: Some(step), low: *low, high, log: false })
+                    }
+                    None => Ok(self),
+                }
+            }
+            &Distribution::Int { log, step, low, high } => {
+                if low > high {
+                    return fault("the lower bound is above the upper one");
+                }
+                if low.unsigned_abs().max(high.unsigned_abs()) > 1 << 53 {
+                    return fault("the bounds are beyond 2^53, where numbers are no longer exact");
+                }
+                if step <= 0 {
+                    return fault("the step must be more than 0");
+                }
+                if log && low < 1 {
+                    return fault("a logarithmic range must begin at 1 or above");
+                }
+                if log && step != 1 {
+                    return fault("a logarithmic range has no steps");
+                }
+                Ok(Distribution::Int { log, step, low, high: low + (high - low) / step * step })
+            }
+            Distribution::Categorical { choices } => {
+                if choices.is_empty() {
+                    return fault("there must be a choice");
+                }
+                Ok(self)
+            }
+        }
+    }
+
+    /// Whether only one value is possible.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        match self {
+            Distribution::Float { low, high, .. } => low == high,
+            Distribution::Int { low, high, .. } => low == high,
+            Distribution::Categorical { choices } => choices.len() == 1,
+        }
+    }
+
+    /// Whether the number `internal` stands for one of the values.
+    #[must_use]
+    pub fn contains(&self, internal: f64) -> bool {
+        match self {
+            Distribution::Float { step, low, high, .. } => {
+                let on_step = step.is_none_or(|step| {
+                    let k = (internal - low) / step;
+                    (k - k.round_ties_even()).abs() < 1e-8
+                });
+                (*low..=*high).contains(&internal) && on_step
+            }
+            &Distribution::Int { step, low, high, .. } => {
+                (low as f64..=high as f64).contains(&internal)
+                    && (internal - low as f64) % step as f64 == 0.0
+            }
+            Distribution::Categorical { choices } => {
+                internal >= 0.0 && internal.fract() == 0.0 && internal < choices.len() as f64
+            }
+        }
+    }
+
+    /// The value that `internal` stands for.
+    ///
+    /// # Errors
+    /// Where there is no such choice.
+    pub fn value(&self, internal: f64) -> Result<Value, Error> {
+        match self {
+            Distribution::Float { .. } => Ok(Value::Float(internal)),
+            Distribution::Int { .. } => Ok(Value::Int(internal as i64)),
+            Distribution::Categorical { choices } => {
+                let choice = (internal >= 0.0).then(|| choices.get(internal as usize)).flatten();
+                let missing = || Error::Distribution(format!("{self}: no choice {internal}"));
+                choice.cloned().ok_or_else(missing)
+            }
+        }
+    }
+
+    /// The number that stands for `value`. It need not be within the bounds.
+    ///
+    /// # Errors
+    /// Where it is no number, or none of the choices.
+    pub fn internal(&self, value: &Value) -> Result<f64, Error> {
+        let fault = || Error::Distribution(format!("{self}: {value} is none of its values"));
+        match self {
+            Distribution::Categorical { choices } => {
+                let index = choices.iter().position(|choice| choice.same(value));
+                index.map(|i| i as f64).ok_or_else(fault)
+            }
+            Distribution::Float { log, .. } | Distribution::Int { log, .. } => {
+                let whole = matches!(self, Distribution::Float { .. }) || value.as_i64().is_some();
+                let number = value.as_f64().filter(|x| whole && !x.is_nan() && (!log || *x > 0.0));
+                number.ok_or_else(fault)
+            }
+        }
+    }
+
+    /// Whether one parameter may have both in the trials of a study: the bounds may differ, kind, scale and choices may not.
+    #[must_use]
+    pub fn is_compatible(&self, other: &Distribution) -> bool {
+        match (self, other) {
+            (Distribution::Float { log: a, .. }, Distribution::Float { log: b, .. })
+            | (Distribution::Int { log: a, .. }, Distribution::Int { log: b, .. }) => a == b,
+            (
+                Distribution::Categorical { choices: a },
+                Distribution::Categorical { choices: b },
+            ) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Distribution::Float { step, low, high, log } => {
+                write!(f, "float in {low:?}..{high:?}")?;
+                if let Some(step) = step {
+                    write!(f, " in steps of {step:?}")?;
+                }
+                f.write_str(if *log { ", logarithmic" } else { "" })
+            }
+            Distribution::Int { log, step, low, high } => {
+                write!(f, "integer in {low}..{high}")?;
+                if *step != 1 {
+                    write!(f, " in steps of {step}")?;
+                }
+                f.write_str(if *log { ", logarithmic" } else { "" })
+            }
+            Distribution::Categorical { choices } => {
+                f.write_str("one of ")?;
+                for (i, choice) in choices.iter().enumerate() {
+                    write!(f, "{}{choice}", if i == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The last of `low`, `low + step`, ... that is not above `high`, in decimal arithmetic: 0.3 is a multiple of 0.1.
+fn last_step(low: f64, high: f64, step: f64) -> f64 {
+    let places = [low, high, step].map(decimal_places).into_iter().max().unwrap_or(0);
+    let whole = |x: f64| -> Option<i128> {
+        let digits = format!("{x:.places$}").replace('.', "");
+        digits.parse().ok()
+    };
+    let reached = || {
+        let (low, high, step) = (whole(low)?, whole(high)?, whole(step)?);
+        let last = low + (high - low).checked_div(step)? * step;
+        let sign = if last < 0 { "-" } else { "" };
+        format!("{sign}{}e-{places}", last.unsigned_abs()).parse().ok()
+    };
+    // Where the numbers are too long for that, the rounded quotient is as good.
+    reached().unwrap_or_else(|| low + ((high - low) / step * (1.0 + 1e-12)).floor() * step)
+}
+
+/// Digits after the point in the shortest decimal number that is `x`.
+fn decimal_places(x: f64) -> usize {
+    format!("{x}").split_once('.').map_or(0, |(_, fraction)| fraction.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_decimal() {
+        let high = |low, high, step| match Distribution::stepped_float(low, high, step) {
+            Ok(Distribution::Float { high, .. }) => high,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(high(0.0, 0.3, 0.1), 0.3);
+        assert_eq!(high(0.1, 1.0, 0.25), 0.85);
+        assert_eq!(high(-1.0, -0.05, 0.1), -0.1);
+        assert_eq!(high(0.0, 1e-7, 3e-8), 9e-8);
+        assert_eq!(high(1e300, 1.5e300, 1e299), 1.5e300);
+    }
+
+    #[test]
+    fn json_is_optunas() {
+        let texts = [
+            r#"{"name":"FloatDistribution","attributes":{"step":null,"low":1e-5,"high":0.1,"log":true}}"#,
+            r#"{"name":"IntDistribution","attributes":{"log":false,"step":2,"low":2,"high":8}}"#,
+            r#"{"name":"CategoricalDistribution","attributes":{"choices":[null,true,3,0.5,"adam"]}}"#,
+        ];
+        for text in texts {
+            let read = Distribution::from_json(text).unwrap();
+            let again: serde_json::Value = serde_json::from_str(&read.to_json()).unwrap();
+            assert_eq!(again, serde_json::from_str::<serde_json::Value>(text).unwrap());
+        }
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let cases = [
+            (Distribution::float(1.0, 0.0), "the lower bound is above the upper one"),
+            (Distribution::float(0.0, f64::NAN), "the bounds must be finite"),
+            (Distribution::log_float(0.0, 1.0), "must begin above 0"),
+            (Distribution::stepped_float(0.0, 1.0, 0.0), "the step must be more than 0"),
+            (Distribution::log_int(0, 5), "must begin at 1 or above"),
+            (Distribution::stepped_int(0, 5, -1), "the step must be more than 0"),
+            (Distribution::int(0, i64::MAX), "beyond 2^53"),
+            (Distribution::categorical::<f64>([]), "there must be a choice"),
+        ];
+        for (made, expected) in cases {
+            let said = made.unwrap_err().to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn values_and_their_numbers() {
+        let kind = Distribution::categorical(["adam", "sgd"]).unwrap();
+        assert_eq!(kind.internal(&"sgd".into()).unwrap(), 1.0);
+        assert_eq!(kind.value(1.0).unwrap(), "sgd".into());
+        assert!(kind.value(2.0).is_err());
+        assert!(kind.internal(&"lbfgs".into()).is_err());
+        let even = Distribution::stepped_int(2, 9, 2).unwrap();
+        assert!(even.contains(8.0) && !even.contains(9.0) && !even.contains(3.0));
+        assert_eq!(even.internal(&Value::Float(4.0)).unwrap(), 4.0);
+        assert!(even.internal(&Value::Float(4.5)).is_err());
+        assert!(!even.is_compatible(&Distribution::log_int(2, 9).unwrap()));
+        assert!(even.is_compatible(&Distribution::int(0, 100).unwrap()));
+    }
+}

@@ -1,0 +1,20 @@
+//! Tunes any objective. A [`Study`] holds trials in a [`Storage`](storage::Storage), asks a [`Sampler`](sampler::Sampler) for values and
+//! a [`Pruner`](pruner::Pruner) whether to go on. Semantics and storage are Optuna's (T. Akiba et al., "Optuna: A Next-generation
+//! Hyperparameter Optimization Framework", KDD 2019), version 5.0. Nothing here knows what is tuned.
+
+// Bounds, steps and choices are compared as they were given; no arithmetic lies between.
+#![allow(clippy::float_cmp)]
+
+mod distribution;
+mod error;
+mod trial;
+mod value;
+
+pub mod pruner;
+pub mod sampler;
+pub mod storage;
+
+pub use distribution::Distribution;
+pub use error::Error;
+pub use trial::{Direction, History, Parameter, TrialRecord, TrialState};
+pub use value::Value;
