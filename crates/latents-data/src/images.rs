@@ -1,6 +1,8 @@
 //! What every source becomes: images of one size as bytes, with labels where they are known. Nothing here knows a file
 //! format, a network or a place on disk; turning bytes into floating-point lanes is the engine's work.
 
+use sha2::{Digest, Sha256};
+
 use crate::Error;
 
 /// Images of one size, `[n, c, h, w]`, one byte a pixel, row by row within a channel, channel by channel within an image.
@@ -70,6 +72,18 @@ impl Images {
         &self.pixels[i * size..(i + 1) * size]
     }
 
+    /// SHA-256 of the shape and the pixels, in hexadecimal digits: equal for equal images only.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut sum = Sha256::new();
+        for size in self.shape {
+            sum.update((size as u64).to_le_bytes());
+        }
+        sum.update(&self.pixels);
+        let digits = sum.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    }
+
     /// Keeps the first `n` images; does nothing where there are no more than that.
     pub fn truncate(&mut self, n: usize) {
         let size = self.image_bytes();
@@ -137,6 +151,16 @@ mod tests {
         assert_eq!((images.len(), images.shape()), (4, [2, 1, 3]));
         assert_eq!(images.image(2), [12, 13, 14, 15, 16, 17]);
         assert!(!images.is_empty());
+    }
+
+    #[test]
+    fn digests_tell_images_apart() {
+        let digest = |h, w, pixels| Images::new(1, h, w, pixels).unwrap().digest();
+        // From Python: hashlib.sha256(struct.pack("<3Q", 1, 2, 1) + bytes([7, 8])).hexdigest()
+        let expected = "765d71362a85f84cebccb5590ca9657183d985eaac55f0437a9ff6029faac265";
+        assert_eq!(digest(2, 1, vec![7, 8]), expected);
+        assert_ne!(digest(1, 2, vec![7, 8]), expected);
+        assert_ne!(digest(2, 1, vec![7, 9]), expected);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Files that are whole or not there at all. Everything that `latents` writes goes through here, so that a full disk, a power cut
 //! or a killed process never leaves half a file, or loses the one that was there before. Nothing here knows what is in them.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+/// Names of files that are being written.
+const PREFIX: &str = ".latents-";
+const SUFFIX: &str = ".tmp";
 
 /// A file or folder that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +53,7 @@ pub fn write_with(
     create_folder(folder)?;
     let attempt = || {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".latents-").suffix(".tmp");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         #[cfg(unix)]
         {
             // Temporary files are private by default; these become ordinary ones, under the user's umask.
@@ -96,6 +100,43 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(FileError::on("create", path))
 }
 
+/// Removes what killed processes left of files that they were writing in a folder. Only for a folder that nobody else writes to.
+pub fn sweep(folder: &Path) {
+    let Ok(files) = std::fs::read_dir(folder) else { return };
+    for file in files.flatten() {
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            // What cannot be removed does no harm.
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
+/// Keeps others out for as long as it lives; the system ends it with the process, however that ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: Option<File>,
+}
+
+/// Locks the file `path`, which is made where there is none; none where another process, or another `Lock` of this one, has it.
+/// On a file system without locks nobody is kept out.
+///
+/// # Errors
+/// Where the file cannot be made.
+pub fn lock(path: &Path) -> Result<Option<Lock>, FileError> {
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    let open = File::options().create(true).truncate(false).write(true).open(path);
+    let file = open.map_err(FileError::on("write", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: None })),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +155,30 @@ mod tests {
         assert!(error.to_string().starts_with("cannot write ") && error.path == path, "{error}");
         assert_eq!(read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_keeps_others_out_while_it_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/.lock");
+        let held = lock(&path).unwrap();
+        assert!(held.is_some() && lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn only_half_written_files_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".latents-x.tmp", "kept.tmp", ".latents-kept"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        sweep(folder.path());
+        sweep(&folder.path().join("nowhere"));
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".latents-kept", "kept.tmp"]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct DataConfig {
     pub source: String,
     /// Shape of an image, `[c, h, w]`; what the model is built for.
     pub shape: Shape,
+    /// SHA-256 of the images that train and validate ([`latents_data::Images::digest`]); a run that goes on needs the same.
+    pub digest: String,
     /// Only the first images of the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,

@@ -32,6 +32,12 @@ pub enum Error {
         /// Which folder.
         path: PathBuf,
     },
+    /// Another process is at it.
+    #[error("another process is training in {}; wait for it, or choose another --out", path.display())]
+    Busy {
+        /// Which folder.
+        path: PathBuf,
+    },
     /// There is no run in the folder, or none that has got far enough.
     #[error("{} {missing}", path.display())]
     NoRun {

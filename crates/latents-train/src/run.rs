@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use latents_engine::{Engine, Shape};
+use latents_files::Lock;
 use latents_models::{Tensors, load_parameters};
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +92,16 @@ impl Run {
 
     pub(crate) fn snapshot_path(&self, epoch: u64) -> PathBuf {
         self.dir.join(format!("snapshots/epoch-{epoch:05}.safetensors"))
+    }
+
+    /// Keeps other processes from training in the folder, and removes what a killed one left half written.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
+        let lock = latents_files::lock(&self.dir.join("checkpoint/lock"))?;
+        let lock = lock.ok_or_else(|| Error::Busy { path: self.dir.clone() })?;
+        for folder in ["checkpoint", "snapshots"] {
+            latents_files::sweep(&self.dir.join(folder));
+        }
+        Ok(lock)
     }
 
     /// Whether there is a run in the folder.

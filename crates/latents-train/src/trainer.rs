@@ -110,10 +110,12 @@ pub fn train(
     let (training, validation) = split(images.len(), settings.validation_fraction, settings.seed);
     if training.is_empty() || validation.is_empty() {
         let n = images.len();
-        return Err(Error::Config(format!("{n} images are too few to train and to validate on")));
+        let are = if n == 1 { "image is" } else { "images are" };
+        return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
     }
     let count = engine.layout().parameter_count();
     let mut optimizer = Optimizer::new(vec![settings.group(count)], count)?;
+    let _lock = run.lock()?;
     let (parameters, position) = match Checkpoint::load(run, engine.layout())? {
         Some(checkpoint) => {
             optimizer.restore(checkpoint.optimizer)?;

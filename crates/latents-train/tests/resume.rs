@@ -93,6 +93,7 @@ fn stopping_after_every_step_changes_no_byte() {
             [
                 "checkpoint/best.safetensors",
                 "checkpoint/last.safetensors",
+                "checkpoint/lock",
                 "config.toml",
                 "metrics.jsonl",
                 "model.safetensors",

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Shared;
 use crate::commands::{limit, load_data, load_run_data};
-use crate::output::{Output, count, duration};
+use crate::output::{Output, count, duration, shell_word};
 use crate::progress::TrainingProgress;
 
 /// The models that can be trained.
@@ -234,12 +234,20 @@ pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<Exit
             "these flags are not those that the run in {} began with: leave them out, or begin another run",
             run.dir().display()
         );
-        load_run_data(&config.data, output)?
+        let dataset = load_run_data(&config.data, output)?;
+        ensure!(
+            dataset.train.images.digest() == config.data.digest,
+            "the images of {} are not those that the run in {} began with: put them back, or begin another run",
+            config.data.source,
+            run.dir().display()
+        );
+        dataset
     } else {
         let mut dataset = load_data(source.as_deref(), output)?;
         config.data.source.clone_from(&dataset.name);
         config.data.shape = dataset.train.images.shape();
         limit(&mut dataset, &config.data);
+        config.data.digest = dataset.train.images.digest();
         dataset
     };
     output.note(&format!("{}: {}", dataset.name, dataset.origin));
@@ -281,8 +289,9 @@ pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<Exit
         }
         Outcome::Interrupted { epochs_done } => {
             output.note(&format!(
-                "Stopped in epoch {} and saved. Go on with:\n  latents train ae --resume --out {dir}",
-                epochs_done + 1
+                "Stopped in epoch {} and saved. Go on with:\n  latents train ae --resume --out {}",
+                epochs_done + 1,
+                shell_word(&dir)
             ));
             Ok(ExitCode::from(130))
         }

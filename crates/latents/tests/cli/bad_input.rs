@@ -192,6 +192,19 @@ fn runs_that_are_damaged_or_not_there() {
 }
 
 #[test]
+fn images_that_changed_since_the_run_began() {
+    let sandbox = Sandbox::new();
+    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
+        sandbox.write(&format!("mine/{name}"), idx_images(40, 28));
+    }
+    sandbox.ok("train ae --data idx:mine --epochs 1 --latent-dim 8 --out ae");
+    sandbox.ok("train ae --resume --out ae");
+    sandbox.write("mine/train-images-idx3-ubyte", idx_images(41, 28));
+    let expected = "the images of idx:mine are not those that the run in ae began with";
+    assert_refused(&sandbox, &[("train ae --resume --out ae", &[expected])]);
+}
+
+#[test]
 fn latents_of_another_shape_or_none_at_all() {
     let sandbox = Sandbox::trained();
     let numbers = |n| Numbers::F32(vec![0.5; n]);
