@@ -4,6 +4,8 @@ use latents_engine::{Group, Init, Rule, Schedule, Shape};
 use latents_models::AutoencoderConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// Settings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,27 @@ pub struct RunConfig {
     pub training: TrainingConfig,
     /// What learns them.
     pub model: AutoencoderConfig,
+}
+
+impl RunConfig {
+    /// These settings with some others, each by the name that it has in `config.toml`'s sections `model` and `training`.
+    ///
+    /// # Errors
+    /// Where there is no setting of a name, or it cannot have the value.
+    pub fn with(
+        &self,
+        settings: impl IntoIterator<Item = (String, toml::Value)>,
+    ) -> Result<Self, Error> {
+        let fault = |e: &dyn std::fmt::Display| Error::Config(e.to_string());
+        let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
+        for (name, value) in settings {
+            let is_models = table["model"].get(&name).is_some();
+            // A setting that is left out while it has no value is one of training.
+            let section = table[if is_models { "model" } else { "training" }].as_table_mut();
+            section.map(|section| section.insert(name, value));
+        }
+        table.try_into().map_err(|e| fault(&e))
+    }
 }
 
 /// Which images a run is trained on.
@@ -149,5 +172,30 @@ impl TrainingConfig {
             ),
         ];
         checks.into_iter().find_map(|(wrong, message)| wrong.then_some(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_replaced_by_name() {
+        let with = |name: &str, value: toml::Value| {
+            RunConfig::default().with([(name.to_owned(), value)]).map_err(|e| e.to_string())
+        };
+        assert_eq!(with("latent_dim", 185.into()).unwrap().model.latent_dim, 185);
+        assert_eq!(with("learning_rate", 0.0058.into()).unwrap().training.learning_rate, 0.0058);
+        assert_eq!(with("optimizer", "sgd".into()).unwrap().training.optimizer, OptimizerKind::Sgd);
+        assert_eq!(with("clip_norm", 1.0.into()).unwrap().training.clip_norm, Some(1.0));
+        for (name, value, expected) in [
+            ("latent_dims", 185.into(), "unknown field `latent_dims`"),
+            ("latent_dim", 1.5.into(), "invalid type"),
+            ("optimizer", "lbfgs".into(), "unknown variant `lbfgs`"),
+            ("source", "elsewhere".into(), "unknown field `source`"),
+        ] {
+            let said = with(name, value).unwrap_err();
+            assert!(said.contains(expected), "{name}: {said}");
+        }
     }
 }
