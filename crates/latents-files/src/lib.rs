@@ -116,7 +116,15 @@ pub fn sweep(folder: &Path) {
 /// Keeps others out for as long as it lives; the system ends it with the process, however that ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+impl Lock {
+    /// Whether others are kept out: not on a file system without locks.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.file.is_some()
+    }
 }
 
 /// Locks the file `path`, which is made where there is none; none where another process, or another `Lock` of this one, has it.
@@ -131,9 +139,9 @@ pub fn lock(path: &Path) -> Result<Option<Lock>, FileError> {
     let open = File::options().create(true).truncate(false).write(true).open(path);
     let file = open.map_err(FileError::on("write", path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+        Ok(()) => Ok(Some(Lock { file: Some(file) })),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: None })),
+        Err(TryLockError::Error(_)) => Ok(Some(Lock { file: None })),
     }
 }
 
@@ -162,7 +170,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run/.lock");
         let held = lock(&path).unwrap();
-        assert!(held.is_some() && lock(&path).unwrap().is_none());
+        assert!(held.as_ref().is_some_and(Lock::holds) && lock(&path).unwrap().is_none());
         drop(held);
         assert!(lock(&path).unwrap().is_some());
     }

@@ -1,9 +1,12 @@
 //! Draws one figure of each kind into a folder, to be looked at: `cargo run -p latents-report --example gallery -- DIR`.
 //! The numbers and pictures are made up here; nothing is trained.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use latents_report::{Curve, Error, ImageView, Tile, curves, grid, strip};
+use latents_report::{
+    Curve, Direction, Error, ImageView, Parameter, ParameterKind, Study, Tile, Trial, TrialState,
+    curves, grid, importances, parallel_coordinates, slices, strip, trials,
+};
 
 fn main() -> Result<(), Error> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "gallery".into()));
@@ -82,7 +85,172 @@ fn main() -> Result<(), Error> {
                 .into()
         })
         .collect();
-    grid("Originals and reconstructions", &rows, &names).save(&dir, "grid")
+    grid("Originals and reconstructions", &rows, &names).save(&dir, "grid")?;
+    studies(&dir)
+}
+
+/// Figures of studies of several sizes and tempers.
+fn studies(dir: &Path) -> Result<(), Error> {
+    let shown = [("1", 1, 2), ("3", 3, 4), ("20", 20, 5), ("500", 500, 8), ("10000", 10_000, 1)];
+    for (stem, count, parameters) in shown {
+        let study = study(count, parameters);
+        let plural = if count == 1 { "" } else { "s" };
+        let title = format!("Autoencoder on Fashion-MNIST, {count} trial{plural}");
+        draw(dir, stem, &title, &study)?;
+    }
+    let mut accuracy = study(60, 3);
+    accuracy.objective = "accuracy of a linear probe on the validation images".into();
+    accuracy.direction = Direction::Maximize;
+    for trial in &mut accuracy.trials {
+        trial.value = trial.value.map(|v| 0.91 - 3.0 * v);
+    }
+    draw(dir, "maximise", "Linear probe", &accuracy)?;
+
+    let mut long = study(100, 12);
+    for (i, parameter) in long.parameters.iter_mut().enumerate() {
+        let block = ["encoder", "decoder", "optimizer.schedule"][i % 3];
+        parameter.name = format!("{block}.{} of the second stage", parameter.name);
+        if let ParameterKind::Choices(names) = &mut parameter.kind {
+            for name in names {
+                *name = format!("{name} with a long description");
+            }
+        }
+    }
+    draw(dir, "long-names", "Twelve parameters with long names", &long)?;
+
+    let mut huge = study(40, 6);
+    huge.objective = "loss".into();
+    for (i, trial) in huge.trials.iter_mut().enumerate() {
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][i % 3];
+        trial.value =
+            if i % 7 == 3 { Some(odd) } else { trial.value.map(|v| (v * 800.0).exp() * 1e-12) };
+        trial.params[3] = Some(odd).filter(|_| i % 5 == 0).or(trial.params[3]);
+    }
+    draw(dir, "huge", "Values over many orders, some no numbers", &huge)?;
+    for trial in &mut huge.trials {
+        trial.value = trial.value.map(|v| -10.0 - v.min(1e9).ln());
+    }
+    draw(dir, "negative", "Negative values", &huge)?;
+    let mut choices = study(200, 2);
+    let names = (0..40).map(|i| format!("resnet-{i} with {} blocks", i % 7)).collect();
+    choices.parameters[1].kind = ParameterKind::Choices(names);
+    for (i, trial) in choices.trials.iter_mut().enumerate() {
+        trial.params[1] = Some((noise(i) * 40.0).floor());
+    }
+    draw(dir, "choices", "Forty choices", &choices)?;
+    let one = study(50, 1);
+    parallel_coordinates("One parameter", &one).save(dir, "parallel-one")?;
+    slices("One parameter", &one).save(dir, "slices-one")?;
+    draw(dir, "empty", "Nothing yet", &study(0, 3))?;
+
+    let shares = [0.512, 0.2217, 0.131, 0.0871, 0.0316, 0.012, 0.0039, 0.000_021];
+    let bars = |name: &dyn Fn(&str) -> String| -> Vec<(String, f64)> {
+        let parameters = space().into_iter().map(|p| name(&p.name));
+        parameters.zip(shares).collect()
+    };
+    let plain = bars(&str::to_owned);
+    importances("Importances", "share of variance (fANOVA)", &plain).save(dir, "importances")?;
+    importances("One", "importance", &plain[..1]).save(dir, "importances-one")?;
+    importances("None", "importance", &[]).save(dir, "importances-none")?;
+    let mut odd = bars(&|name| format!("encoder.block_3.{name} of the second stage of training"));
+    odd[1].1 = f64::NAN;
+    odd[2].1 = -0.08;
+    odd[5].1 = -0.000_3;
+    importances("Long names & negative values", "loss of accuracy", &odd)
+        .save(dir, "importances-odd")
+}
+
+fn draw(dir: &Path, stem: &str, title: &str, study: &Study) -> Result<(), Error> {
+    trials(title, study).save(dir, &format!("trials-{stem}"))?;
+    if study.trials.len() > 1_000 {
+        return Ok(());
+    }
+    parallel_coordinates(title, study).save(dir, &format!("parallel-{stem}"))?;
+    slices(title, study).save(dir, &format!("slices-{stem}"))
+}
+
+/// Twelve parameters as a search for an autoencoder may have them.
+fn space() -> Vec<Parameter> {
+    let number = |name: &str, log| (name.to_owned(), ParameterKind::Number { log });
+    let choices = |name: &str, names: &[&str]| {
+        (name.to_owned(), ParameterKind::Choices(names.iter().map(|&n| n.to_owned()).collect()))
+    };
+    let all = [
+        number("learning_rate", true),
+        choices("optimizer", &["adam", "adamw", "sgd", "rmsprop"]),
+        number("latent_dim", false),
+        number("weight_decay", true),
+        choices("activation", &["relu", "leaky_relu", "gelu", "silu", "tanh"]),
+        number("batch_size", true),
+        number("dropout", false),
+        choices("schedule", &["constant", "cosine with warm restarts", "linear"]),
+        number("beta1", false),
+        number("channels", true),
+        choices("skip", &["true", "false"]),
+        number("offset", false),
+    ];
+    all.map(|(name, kind)| Parameter { name, kind }).into()
+}
+
+/// A study of the first `parameters` of the space, whose values fall as if a sampler learnt.
+fn study(count: usize, parameters: usize) -> Study {
+    let trial = |i: usize| {
+        let draw = |k: usize| noise(i * 31 + k * 7 + 3);
+        let skill = 1.0 - 1.0 / (1.0 + i as f64 / 20.0);
+        let rate = -3.0 + (draw(0) * 4.0 - 2.2) * (1.0 - 0.7 * skill);
+        let optimizer = (draw(1) * (4.0 - 2.5 * skill)).floor();
+        let latent = (4.0 + draw(2) * 60.0).floor();
+        let params = [
+            10.0_f64.powf(rate),
+            optimizer,
+            latent,
+            10.0_f64.powf(draw(3) * 5.0 - 7.0),
+            (draw(4) * 5.0).floor(),
+            (2.0_f64).powf((4.0 + draw(5) * 6.0).floor()),
+            draw(6) * 0.5,
+            (draw(7) * 3.0).floor(),
+            0.85 + draw(8) * 0.14,
+            (2.0_f64).powf((3.0 + draw(9) * 4.0).floor()),
+            (draw(10) * 2.0).floor(),
+            draw(11) * 4e4 - 3e4,
+        ];
+        let value = 0.0204
+            + 0.02 * (rate + 3.0) * (rate + 3.0)
+            + 0.004 * optimizer
+            + 0.1 / latent
+            + 0.004 * draw(12);
+        let state = match i % 10 {
+            7 => TrialState::Failed,
+            3 | 5 if i > 3 => TrialState::Pruned,
+            _ => TrialState::Complete,
+        };
+        let late = if state == TrialState::Pruned { value * 1.3 } else { value };
+        Trial {
+            number: i as u64,
+            state,
+            value: Some(late).filter(|_| state != TrialState::Failed),
+            // Only some optimizers have the second last of these.
+            params: params
+                .into_iter()
+                .take(parameters)
+                .enumerate()
+                .map(|(k, v)| Some(v).filter(|_| k != 3 || optimizer < 2.0))
+                .collect(),
+        }
+    };
+    Study {
+        objective: "validation loss".into(),
+        direction: Direction::Minimize,
+        parameters: space().into_iter().take(parameters).collect(),
+        trials: (0..count).map(trial).collect(),
+    }
+}
+
+/// A number in 0..1 that looks random.
+fn noise(seed: usize) -> f64 {
+    let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// A curve through `knots`, smooth in the logarithms, with the jitter of training.

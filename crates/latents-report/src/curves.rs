@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::figure::Figure;
 use crate::font;
-use crate::frame::{Axes, Frame, MARGIN, heading, label};
-use crate::legend::{self, Entry};
+use crate::frame::{Axes, Frame, MARGIN, heading};
+use crate::legend::{self, Entry, Sample};
 use crate::palette;
 use crate::scale::{Scale, drawable, extent};
-use crate::scene::{Anchor, Scene, num};
+use crate::scene::{Scene, num};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
@@ -52,7 +52,7 @@ pub fn curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Fi
         .map(|(c, segments)| {
             let name = font::clean(&c.name);
             let name = if segments.is_empty() { format!("{name} (no data)") } else { name };
-            Entry { name, group: c.group, dashed: c.dashed, end: None }
+            Entry { name, sample: Sample::Line(legend::stroke(c.group, c.dashed)), end: None }
         })
         .collect();
     let beside = legend::room_beside(&entries, HEIGHT);
@@ -60,16 +60,14 @@ pub fn curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Fi
     let mut scene = Scene::new(title);
     let top = heading(&mut scene, title, WIDTH);
     let right = WIDTH - MARGIN - beside.filter(|_| !entries.is_empty()).unwrap_or(0.0);
-    let axes = Axes { x, y, x_label, y_label, right, height: HEIGHT };
-    let frame = Frame::draw(&mut scene, &axes, top);
+    let axes = Axes::alone((x, y), (x_label, y_label), (right, HEIGHT));
+    let frame = Frame::draw(&mut scene, axes, top);
 
     for ((curve, segments), entry) in curves.iter().zip(&segments).zip(&mut entries) {
         entry.end = draw(&mut scene, &frame, curve, segments);
     }
     if xs.is_none() {
-        let middle =
-            (f64::midpoint(frame.left, frame.right), f64::midpoint(frame.top, frame.bottom));
-        scene.text(label("label", middle.0, middle.1 + 14.0, Anchor::Middle, "no data".into()));
+        frame.say(&mut scene, "no data");
     }
     let bottom = if beside.is_some() {
         legend::beside(&mut scene, &frame, &entries);

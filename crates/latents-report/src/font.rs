@@ -78,8 +78,29 @@ pub(crate) fn fit(text: &str, size: f64, weight: Weight, limit: f64) -> String {
     format!("{}…", text[..prefix(text, size, weight, room)].trim_end())
 }
 
-/// `text` broken at spaces (or within a word that is too long) into at most `lines` lines of width `limit`; the last
-/// ends in an ellipsis where the text goes on.
+/// Where the parts of a name meet: after a `_` and the like, unless a digit follows, so that numbers stay whole.
+fn joints(text: &str) -> impl Iterator<Item = usize> {
+    let after = |at: usize| text[at + 1..].chars().next();
+    text.match_indices(['_', '.', '-', '/', ':'])
+        .filter(move |&(at, _)| after(at).is_some_and(|c| !c.is_ascii_digit()))
+        .map(|(at, _)| at + 1)
+}
+
+/// The widest part of `text` that [`wrap`] keeps whole where the lines are wide enough.
+pub(crate) fn widest_part(text: &str, size: f64, weight: Weight) -> f64 {
+    let mut widest = 0.0_f64;
+    for word in text.split(' ') {
+        let mut from = 0;
+        for to in joints(word).chain([word.len()]) {
+            widest = widest.max(width(&word[from..to], size, weight));
+            from = to;
+        }
+    }
+    widest
+}
+
+/// `text` broken at spaces (else where the parts of a name meet, else within a word that is too long) into at most
+/// `lines` lines of width `limit`; the last ends in an ellipsis where the text goes on.
 pub(crate) fn wrap(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) -> Vec<String> {
     let mut rest = text;
     let mut out = Vec::new();
@@ -92,7 +113,10 @@ pub(crate) fn wrap(text: &str, size: f64, weight: Weight, limit: f64, lines: usi
         let first = rest.chars().next().map_or(1, char::len_utf8);
         // A space right after the prefix is as good a place to break as one within it.
         let space = if rest[cut..].starts_with(' ') { Some(cut) } else { rest[..cut].rfind(' ') };
-        let end = space.filter(|&at| at > 0).unwrap_or(cut).max(first);
+        let end = space.filter(|&at| at > 0);
+        // A name such as `encoder.hidden_size` breaks after what joins its parts.
+        let end = end.or_else(|| joints(rest).take_while(|&at| at <= cut).last());
+        let end = end.unwrap_or(cut).max(first);
         out.push(rest[..end].to_owned());
         rest = rest[end..].trim_start();
     }
@@ -201,6 +225,17 @@ mod tests {
         assert!(word.iter().all(|l| width(l, 12.0, Weight::Regular) <= 60.0));
         // Even where not one letter fits there is progress and no panic.
         assert_eq!(wrap("ab", 12.0, Weight::Regular, 0.0, 9).len(), 2);
+    }
+
+    #[test]
+    fn names_break_where_their_parts_meet() {
+        let broken = |text: &str, limit| wrap(text, 12.0, Weight::Regular, limit, 9);
+        assert_eq!(broken("encoder.hidden_size", 60.0), ["encoder.", "hidden_", "size"]);
+        assert_eq!(broken("a block_2_size", 50.0), ["a", "block_2_", "size"]);
+        let widest = |text: &str| widest_part(text, 12.0, Weight::Regular);
+        let alone = |text: &str| width(text, 12.0, Weight::Regular);
+        assert!((widest("leaky_relu") - alone("leaky_")).abs() < 1e-9);
+        assert!((widest("1e-05 0.01") - alone("1e-05")).abs() < 1e-9, "numbers stay whole");
     }
 
     #[test]

@@ -1,17 +1,16 @@
 //! What surrounds data: the heading, and a pair of axes with grid, ticks and labels. Marks within the axes are drawn by
 //! each figure on the returned [`Frame`].
 
+use crate::axis::{Horizontal, Vertical, sharp};
 use crate::font::{self, CAP_HEIGHT, Weight};
 use crate::palette;
-use crate::scale::{Scale, Tick};
+use crate::scale::Scale;
 use crate::scene::{Anchor, Scene, Text};
 
 /// Room around every figure.
 pub(crate) const MARGIN: f64 = 24.0;
 /// Font size of axis names, captions and legends.
 pub(crate) const LABEL: f64 = 12.0;
-/// Font size of numbers along the axes.
-const NUMBER: f64 = 11.5;
 const HEADING: f64 = 16.0;
 /// Other fonts than ours may run wider; what is placed beside a text is placed for a text this much longer.
 pub(crate) const SLACK: f64 = 1.08;
@@ -30,6 +29,8 @@ pub(crate) fn heading(scene: &mut Scene, title: &str, width: f64) -> f64 {
             weight: Weight::SemiBold,
             anchor: Anchor::Start,
             fill: palette::INK,
+            halo: false,
+            turned: false,
             content: line,
         });
         y += LINE;
@@ -40,7 +41,8 @@ pub(crate) fn heading(scene: &mut Scene, title: &str, width: f64) -> f64 {
 /// A regular text in the size of labels, already cleaned.
 pub(crate) fn label(class: &'static str, x: f64, y: f64, anchor: Anchor, content: String) -> Text {
     let fill = if class == "label" { palette::MUTED } else { palette::TEXT };
-    Text { class, x, y, size: LABEL, weight: Weight::Regular, anchor, fill, content }
+    let (halo, turned) = (false, false);
+    Text { class, x, y, size: LABEL, weight: Weight::Regular, anchor, fill, halo, turned, content }
 }
 
 /// What a pair of axes shows.
@@ -48,11 +50,35 @@ pub(crate) struct Axes<'a> {
     pub(crate) x: Scale,
     pub(crate) y: Scale,
     pub(crate) x_label: &'a str,
+    /// Set above the axes, from the page's margin on.
     pub(crate) y_label: &'a str,
+    /// Left end of the axes; labels of `y` are further left.
+    pub(crate) left: f64,
     /// Right end of the axes.
     pub(crate) right: f64,
     /// Height between the axes' ends.
     pub(crate) height: f64,
+    /// Whether `y` is labelled; it need not be beside axes that share it.
+    pub(crate) y_labelled: bool,
+    /// By how much labels below the axes may stick out of them.
+    pub(crate) overhang: f64,
+}
+
+impl<'a> Axes<'a> {
+    /// The only axes of a figure, between the page's left margin and `right`.
+    pub(crate) fn alone(
+        (x, y): (Scale, Scale),
+        (x_label, y_label): (&'a str, &'a str),
+        (right, height): (f64, f64),
+    ) -> Self {
+        let left = MARGIN + room_beside(&y, height);
+        Self { x, y, x_label, y_label, left, right, height, y_labelled: true, overhang: 20.0 }
+    }
+}
+
+/// Room that an axis `height` pixels high needs to its left.
+pub(crate) fn room_beside(scale: &Scale, height: f64) -> f64 {
+    Vertical::new(scale, height, f64::INFINITY).width()
 }
 
 /// The area between the axes, in CSS pixels.
@@ -70,18 +96,19 @@ pub(crate) struct Frame {
 impl Frame {
     /// Where a value pair lies.
     pub(crate) fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
-        (
-            self.left + self.x.place(x) * (self.right - self.left),
-            self.bottom - self.y.place(y) * (self.bottom - self.top),
-        )
+        (self.across(x), self.bottom - self.y.place(y) * (self.bottom - self.top))
+    }
+
+    /// How far to the right a value of `x` lies.
+    pub(crate) fn across(&self, x: f64) -> f64 {
+        self.left + self.x.place(x) * (self.right - self.left)
     }
 
     /// Draws grid, axes, ticks and labels below `top`.
-    pub(crate) fn draw(scene: &mut Scene, axes: &Axes<'_>, mut top: f64) -> Self {
-        let y_ticks = axes.y.ticks(6);
-        let numbers = y_ticks.iter().map(|t| number_width(&t.label)).fold(0.0, f64::max);
+    pub(crate) fn draw(scene: &mut Scene, axes: Axes<'_>, mut top: f64) -> Self {
+        let y = Vertical::new(&axes.y, axes.height, f64::INFINITY);
         // Lines one pixel wide are sharp on half pixels.
-        let left = (MARGIN + numbers * SLACK + 9.0).floor() + 0.5;
+        let left = axes.left.floor() + 0.5;
         let right = axes.right.floor() + 0.5;
 
         let room = (right - MARGIN) / SLACK;
@@ -92,85 +119,35 @@ impl Frame {
         }
         let top = (top + 14.0).floor() + 0.5;
         let bottom = top + axes.height;
-        let mut frame = Self { x: axes.x, y: axes.y, left, top, right, bottom, below: bottom };
 
-        let x_ticks = x_ticks(&axes.x, right - left);
-        frame.grid(scene, &x_ticks, &y_ticks);
-        frame.numbers(scene, &x_ticks, &y_ticks);
-        frame.below = bottom + 9.0 + NUMBER;
+        let x = Horizontal::new(&axes.x, right - left, axes.overhang);
+        for at in x.grid() {
+            let x = sharp(left + at * (right - left));
+            scene.line((x, top), (x, bottom), palette::GRID, "grid");
+        }
+        for at in y.grid() {
+            let y = sharp(bottom - at * (bottom - top));
+            scene.line((left, y), (right, y), palette::GRID, "grid");
+        }
+        scene.line((left, top), (left, bottom), palette::AXIS, "axis");
+        scene.line((left, bottom), (right, bottom), palette::AXIS, "axis");
+        let mut below = bottom + x.height();
+        x.draw(scene, (left, bottom));
+        y.draw(scene, left, (top, bottom), (axes.y_labelled, false));
 
         let x_label = font::fit(&font::clean(axes.x_label), LABEL, Weight::Regular, right - left);
         if !x_label.is_empty() {
-            frame.below += 9.0 + LABEL;
+            below += 9.0 + LABEL;
             let middle = f64::midpoint(left, right);
-            scene.text(label("label", middle, frame.below - 2.0, Anchor::Middle, x_label));
+            scene.text(label("label", middle, below - 2.0, Anchor::Middle, x_label));
         }
-        frame
+        Self { x: axes.x, y: axes.y, left, top, right, bottom, below }
     }
 
-    fn grid(&self, scene: &mut Scene, x_ticks: &[Tick], y_ticks: &[Tick]) {
-        for tick in x_ticks {
-            let x = sharp(self.left + tick.at * (self.right - self.left));
-            scene.line((x, self.top), (x, self.bottom), palette::GRID, "grid");
-        }
-        for tick in y_ticks.iter().filter(|t| !t.label.is_empty()) {
-            let y = sharp(self.bottom - tick.at * (self.bottom - self.top));
-            scene.line((self.left, y), (self.right, y), palette::GRID, "grid");
-        }
-        scene.line((self.left, self.top), (self.left, self.bottom), palette::AXIS, "axis");
-        scene.line((self.left, self.bottom), (self.right, self.bottom), palette::AXIS, "axis");
+    /// Says in the middle that there is nothing to show.
+    pub(crate) fn say(&self, scene: &mut Scene, what: &str) {
+        let x = f64::midpoint(self.left, self.right);
+        let y = f64::midpoint(self.top, self.bottom) + 14.0;
+        scene.text(label("label", x, y, Anchor::Middle, what.into()));
     }
-
-    fn numbers(&self, scene: &mut Scene, x_ticks: &[Tick], y_ticks: &[Tick]) {
-        let number = |x: f64, y: f64, anchor, text: &str| Text {
-            class: "tick",
-            x,
-            y,
-            size: NUMBER,
-            weight: Weight::Regular,
-            anchor,
-            fill: palette::MUTED,
-            content: text.to_owned(),
-        };
-        for tick in x_ticks {
-            let x = self.left + tick.at * (self.right - self.left);
-            scene.line(
-                (sharp(x), self.bottom),
-                (sharp(x), self.bottom + 4.0),
-                palette::AXIS,
-                "axis",
-            );
-            let baseline = self.bottom + 9.0 + NUMBER * CAP_HEIGHT;
-            scene.text(number(x, baseline, Anchor::Middle, &tick.label));
-        }
-        for tick in y_ticks {
-            let y = self.bottom - tick.at * (self.bottom - self.top);
-            let length = if tick.label.is_empty() { 2.5 } else { 4.0 };
-            let from = (self.left - length, sharp(y));
-            scene.line(from, (self.left, sharp(y)), palette::AXIS, "axis");
-            let baseline = y + NUMBER * CAP_HEIGHT / 2.0;
-            scene.text(number(self.left - 8.0, baseline, Anchor::End, &tick.label));
-        }
-    }
-}
-
-/// As many ticks as there is room for beside each other.
-fn x_ticks(scale: &Scale, width: f64) -> Vec<Tick> {
-    let mut ticks = Vec::new();
-    for most in (1..=9).rev() {
-        ticks = scale.ticks(most);
-        let widest = ticks.iter().map(|t| number_width(&t.label)).fold(0.0, f64::max);
-        if ticks.windows(2).all(|w| (w[1].at - w[0].at) * width >= widest * SLACK + 16.0) {
-            break;
-        }
-    }
-    ticks
-}
-
-fn number_width(text: &str) -> f64 {
-    font::width(text, NUMBER, Weight::Regular)
-}
-
-fn sharp(v: f64) -> f64 {
-    v.floor() + 0.5
 }

@@ -1,8 +1,9 @@
-//! Names of curves: each beside the end of its curve where that is possible, else in a legend below the axes. Neither
+//! Names of curves and marks: each beside the end of its curve where that is possible, else in a legend below the axes. Neither
 //! ever lies on the data.
 
 use crate::font::{self, CAP_HEIGHT, Weight};
 use crate::frame::{Frame, LABEL, MARGIN, SLACK, label};
+use crate::marks::Mark;
 use crate::palette;
 use crate::scene::{Anchor, Scene, num};
 
@@ -18,11 +19,19 @@ const GAP: f64 = 7.0;
 /// Names beyond this many are counted, not listed.
 const MOST: usize = 60;
 
+/// How what is named looks.
+#[derive(Debug, Clone)]
+pub(crate) enum Sample {
+    /// A line with these attributes.
+    Line(String),
+    Point(Mark),
+}
+
 /// One curve's name and look.
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    pub(crate) group: usize,
-    pub(crate) dashed: bool,
+    pub(crate) sample: Sample,
     /// The curve's last point on the page, once it is placed.
     pub(crate) end: Option<(f64, f64)>,
 }
@@ -75,17 +84,25 @@ pub(crate) fn beside(scene: &mut Scene, frame: &Frame, entries: &[Entry]) {
 pub(crate) fn below(scene: &mut Scene, top: f64, width: f64, entries: &[Entry]) -> f64 {
     let limit = width - 2.0 * MARGIN;
     let most = (limit - SAMPLE - GAP) / SLACK;
-    let fitted = entries.iter().take(MOST).map(|entry| {
-        let name = font::fit(&entry.name, LABEL, Weight::Regular, most);
-        Entry { name, ..*entry }
-    });
-    let fitted: Vec<Entry> = fitted.collect();
-    let widest = fitted.iter().map(Entry::width).fold(0.0, f64::max);
-    let step = SAMPLE + GAP + widest * SLACK + 18.0;
-    let columns = ((limit + 18.0) / step).floor().max(1.0) as usize;
-    for (i, entry) in fitted.iter().enumerate() {
-        let y = top + LINE * (1 + i / columns) as f64;
-        draw(scene, entry, MARGIN + (i % columns) as f64 * step, y);
+    let mut fitted = entries[..entries.len().min(MOST)].to_vec();
+    for entry in &mut fitted {
+        entry.name = font::fit(&entry.name, LABEL, Weight::Regular, most);
+    }
+    let mut steps: Vec<f64> =
+        fitted.iter().map(|e| SAMPLE + GAP + e.width() * SLACK + 18.0).collect();
+    let mut columns = fitted.len().max(1);
+    if steps.iter().sum::<f64>() > limit + 18.0 {
+        // Not all fit into one row, so they stand in columns of one width.
+        let widest = steps.iter().copied().fold(0.0, f64::max);
+        columns = ((limit + 18.0) / widest).floor().max(1.0) as usize;
+        steps.fill(widest);
+    }
+    let mut x = MARGIN;
+    for (i, (entry, step)) in fitted.iter().zip(steps).enumerate() {
+        let (row, column) = (i / columns, i % columns);
+        x = if column == 0 { MARGIN } else { x };
+        draw(scene, entry, x, top + LINE * (1 + row) as f64);
+        x += step;
     }
     let mut y = top + LINE * fitted.len().div_ceil(columns) as f64;
     if entries.len() > MOST {
@@ -96,14 +113,66 @@ pub(crate) fn below(scene: &mut Scene, top: f64, width: f64, entries: &[Entry]) 
     y + LINE / 2.0
 }
 
-fn draw(scene: &mut Scene, entry: &Entry, x: f64, y: f64) {
-    scene.markup(format!(
-        r#"<path class="sample" d="M{} {}h{}" {}/>"#,
-        num(x),
-        num(y),
-        num(SAMPLE),
-        stroke(entry.group, entry.dashed)
+/// Writes a remark below a figure; returns the y below it.
+pub(crate) fn note(scene: &mut Scene, top: f64, text: &str) -> f64 {
+    if text.is_empty() {
+        return top;
+    }
+    scene.text(label(
+        "label",
+        MARGIN,
+        top + LINE / 2.0 + LABEL * CAP_HEIGHT / 2.0,
+        Anchor::Start,
+        text.into(),
     ));
+    top + LINE
+}
+
+/// Fills a rectangle with colours along its longer side, from light to dark as `share` says of places from 0 to 1. Its
+/// size may be negative.
+pub(crate) fn ramp(
+    scene: &mut Scene,
+    (x, y): (f64, f64),
+    (width, height): (f64, f64),
+    share: impl Fn(f64) -> f64,
+) {
+    const STEPS: usize = 48;
+    let upright = height.abs() > width.abs();
+    // On whole pixels, or there would be seams.
+    let edge = |from: f64, length: f64, i: usize| (from + length * i as f64 / STEPS as f64).round();
+    scene.markup(r#"<g class="ramp">"#.into());
+    for i in 0..STEPS {
+        let (x, width, y, height) = if upright {
+            let (a, b) = (edge(y, height, i), edge(y, height, i + 1));
+            (x.round(), width, a.min(b), (b - a).abs())
+        } else {
+            let (a, b) = (edge(x, width, i), edge(x, width, i + 1));
+            (a.min(b), (b - a).abs(), y.round(), height)
+        };
+        let colour = palette::sequential(share((i as f64 + 0.5) / STEPS as f64));
+        if width > 0.0 && height > 0.0 {
+            scene.markup(format!(
+                r#"<rect x="{}" y="{}" width="{}" height="{}" fill="{colour}"/>"#,
+                num(x),
+                num(y),
+                num(width),
+                num(height)
+            ));
+        }
+    }
+    scene.markup("</g>".into());
+}
+
+fn draw(scene: &mut Scene, entry: &Entry, x: f64, y: f64) {
+    match &entry.sample {
+        Sample::Line(stroke) => scene.markup(format!(
+            r#"<path class="sample" d="M{} {}h{}" {stroke}/>"#,
+            num(x),
+            num(y),
+            num(SAMPLE)
+        )),
+        Sample::Point(mark) => mark.draw(scene, "sample", [(x + SAMPLE / 2.0, y)]),
+    }
     let baseline = y + LABEL * CAP_HEIGHT / 2.0;
     scene.text(label("key", x + SAMPLE + GAP, baseline, Anchor::Start, entry.name.clone()));
 }
@@ -145,6 +214,7 @@ fn spread(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::Letters;
 
     #[test]
     fn names_stay_where_they_wish_or_share_the_room() {
@@ -156,5 +226,31 @@ mod tests {
         assert_eq!(spread(&[0.0, 0.0, 0.0], 18.0, 5.0, 100.0), [5.0, 23.0, 41.0]);
         assert_eq!(spread(&[99.0, 99.0], 18.0, 5.0, 100.0), [82.0, 100.0]);
         assert_eq!(spread(&[], 18.0, 5.0, 100.0), [0.0; 0]);
+    }
+
+    #[test]
+    fn names_below_stand_in_one_row_or_in_columns() {
+        let starts = |count: usize| -> Vec<(String, f64)> {
+            let entry = |i: usize| Entry {
+                name: "name".repeat(1 + i % 3),
+                sample: Sample::Line(stroke(0, false)),
+                end: None,
+            };
+            let entries: Vec<Entry> = (0..count).map(entry).collect();
+            let mut scene = Scene::new("");
+            below(&mut scene, 0.0, 720.0, &entries);
+            let labels = crate::testing::labels(&scene.svg(720.0, 300.0, Letters::Text));
+            labels.into_iter().map(|l| (l.text, l.x[0])).collect()
+        };
+        let row = starts(3);
+        let step = font::width("namename", LABEL, Weight::Regular) * SLACK + SAMPLE + GAP + 18.0;
+        assert!((row[2].1 - row[1].1 - step).abs() < 0.02, "as close as their widths let them");
+        let columns = starts(9);
+        let widest = font::width("namenamename", LABEL, Weight::Regular) * SLACK;
+        let step = widest + SAMPLE + GAP + 18.0;
+        for (i, (_, x)) in columns.iter().enumerate() {
+            let wanted = MARGIN + SAMPLE + GAP + (i % 4) as f64 * step;
+            assert!((x - wanted).abs() < 0.02, "{i}: {columns:?}");
+        }
     }
 }

@@ -1,9 +1,14 @@
-//! Figures of a run as SVG and PNG.
+//! Figures of runs and studies as SVG and PNG, and tables.
 //!
 //! A figure is laid out once, in CSS pixels, with labels measured by the font that is compiled in (Inter), and written
 //! as SVG; the PNG is that same SVG rendered at twice the size, its letters turned to outlines. The same input gives
-//! the same bytes on every machine. [`curves`] draws losses against epochs, [`strip`] one image through the epochs,
-//! [`grid`] rows of images such as pairs of original and reconstruction.
+//! the same bytes on every machine.
+//!
+//! - Of runs: [`curves`] draws losses against epochs, [`strip`] one image through the epochs, [`grid`] rows of images
+//!   such as pairs of original and reconstruction.
+//! - Of a hyper-parameter [`Study`]: [`trials`] draws the value of each trial, [`slices`] values against each parameter,
+//!   [`parallel_coordinates`] all parameters side by side, [`importances`] how much each of them matters.
+//! - A [`Table`] is written as Markdown, CSV or JSON.
 //!
 //! ```
 //! use latents_report::{Curve, curves};
@@ -14,24 +19,39 @@
 //! assert!(figure.svg().starts_with("<svg"));
 //! ```
 //!
-//! What lives here: drawing. What does not: reading a run's folder or deciding which epochs to show.
+//! What lives here: drawing. What does not: reading a run's folder or a study, or deciding which epochs to show.
 
+mod axis;
 mod curves;
 mod error;
 mod figure;
 mod font;
 mod frame;
+mod importances;
 mod legend;
+mod marks;
+mod number;
 mod palette;
+mod parallel;
 mod scale;
 mod scene;
+mod slices;
+mod study;
+mod table;
 mod tiles;
+mod trials;
 
 pub use curves::{Curve, curves};
 pub use error::Error;
 pub use figure::Figure;
+pub use importances::importances;
 pub use palette::CATEGORICAL;
+pub use parallel::parallel_coordinates;
+pub use slices::slices;
+pub use study::{Direction, Parameter, ParameterKind, Study, Trial, TrialState};
+pub use table::{Cell, Show, Table};
 pub use tiles::{ImageView, Tile, grid, strip};
+pub use trials::trials;
 
 #[cfg(test)]
 mod testing;

@@ -1,4 +1,5 @@
-//! The colours of every figure: one categorical palette for data and a few greys for everything else.
+//! The colours of every figure: one categorical palette for data, one map for what has an order, and a few greys for
+//! everything else.
 
 /// Colours for groups of data, to be taken in this order: the palette of Masataka Okabe and Kei Ito ("Color Universal
 /// Design", 2008), which stays distinct under the common kinds of colour blindness. Its yellow is left out because it
@@ -11,6 +12,32 @@ pub(crate) fn of_group(group: usize) -> &'static str {
     CATEGORICAL[group % CATEGORICAL.len()]
 }
 
+/// Every eighth of viridis by Stéfan van der Walt and Nathaniel Smith (2015), whose steps look equally large. It is
+/// used from its green to its dark violet, as its yellow vanishes on white.
+const VIRIDIS: [[u8; 3]; 7] = [
+    [0x5e, 0xc9, 0x62],
+    [0x28, 0xae, 0x80],
+    [0x21, 0x91, 0x8c],
+    [0x2c, 0x72, 0x8e],
+    [0x3b, 0x52, 0x8b],
+    [0x47, 0x2d, 0x7b],
+    [0x44, 0x01, 0x54],
+];
+
+/// The colour at `t` from 0 (light) to 1 (dark).
+pub(crate) fn sequential(t: f64) -> String {
+    let at = t.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
+    let i = (at as usize).min(VIRIDIS.len() - 2);
+    let part = at - i as f64;
+    let channel = |c: usize| {
+        let [from, to] = [VIRIDIS[i][c], VIRIDIS[i + 1][c]].map(f64::from);
+        (from + (to - from) * part).round() as u8
+    };
+    format!("#{:02x}{:02x}{:02x}", channel(0), channel(1), channel(2))
+}
+
+/// What is best.
+pub(crate) const BEST: &str = "#d8182c";
 /// Titles.
 pub(crate) const INK: &str = "#1a1a1a";
 /// Labels, captions and legends.
@@ -21,3 +48,33 @@ pub(crate) const MUTED: &str = "#5c5c5c";
 pub(crate) const AXIS: &str = "#8c8c8c";
 /// Grid lines and frames of images.
 pub(crate) const GRID: &str = "#e4e4e4";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lightness L* of CIELAB.
+    fn lightness(colour: &str) -> f64 {
+        let channel = |i: usize| {
+            let v = f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap()) / 255.0;
+            if v <= 0.040_45 { v / 12.92 } else { libm::pow((v + 0.055) / 1.055, 2.4) }
+        };
+        let y = 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+        116.0 * libm::cbrt(y) - 16.0
+    }
+
+    #[test]
+    fn the_sequential_map_darkens_evenly() {
+        let steps: Vec<f64> =
+            (0..=20).map(|i| lightness(&sequential(f64::from(i) / 20.0))).collect();
+        assert!(steps[0] > 70.0 && steps[20] < 16.0, "{steps:?}");
+        let mean = (steps[0] - steps[20]) / 20.0;
+        for pair in steps.windows(2) {
+            let step = pair[0] - pair[1];
+            assert!((0.6 * mean..1.4 * mean).contains(&step), "{pair:?} {mean}");
+        }
+        assert_eq!(sequential(-1.0), "#5ec962");
+        assert_eq!(sequential(0.5), "#2c728e");
+        assert_eq!(sequential(f64::INFINITY), "#440154");
+    }
+}

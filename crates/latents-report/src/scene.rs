@@ -45,6 +45,10 @@ pub(crate) struct Text {
     pub(crate) weight: Weight,
     pub(crate) anchor: Anchor,
     pub(crate) fill: &'static str,
+    /// Edged in white, to be read where it lies on data.
+    pub(crate) halo: bool,
+    /// Turned about (x, y) to be read upwards.
+    pub(crate) turned: bool,
     /// Already cleaned, not yet escaped.
     pub(crate) content: String,
 }
@@ -123,6 +127,16 @@ impl Scene {
     }
 }
 
+/// Width of the edge around letters, of which half lies outside.
+const HALO: f64 = 3.0;
+
+fn halo(width: f64) -> String {
+    let width = num(width);
+    format!(
+        r##" stroke="#ffffff" stroke-width="{width}" stroke-linejoin="round" paint-order="stroke""##
+    )
+}
+
 fn written(t: &Text) -> String {
     let mut out = format!(
         r#"<text class="{}" x="{}" y="{}" font-size="{}" fill="{}""#,
@@ -140,23 +154,32 @@ fn written(t: &Text) -> String {
         Anchor::Middle => out.push_str(r#" text-anchor="middle""#),
         Anchor::End => out.push_str(r#" text-anchor="end""#),
     }
-    // Writing to a string cannot fail.
+    if t.halo {
+        out.push_str(&halo(HALO));
+    }
+    if t.turned {
+        // Writing to a string cannot fail.
+        let _ = write!(out, r#" transform="rotate(-90 {} {})""#, num(t.x), num(t.y));
+    }
     let _ = write!(out, ">{}</text>", escape(&t.content));
     out
 }
 
 fn outlined(t: &Text) -> String {
     let width = font::width(&t.content, t.size, t.weight);
-    let x = match t.anchor {
-        Anchor::Start => t.x,
-        Anchor::Middle => t.x - width / 2.0,
-        Anchor::End => t.x - width,
+    let start = match t.anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => -width / 2.0,
+        Anchor::End => -width,
     };
+    let (x, y, turn) =
+        if t.turned { (t.x, t.y - start, " rotate(-90)") } else { (t.x + start, t.y, "") };
     let (data, scale) = font::outline(&t.content, t.size, t.weight);
+    let halo = if t.halo { halo(HALO / scale) } else { String::new() };
     format!(
-        r#"<path d="{data}" fill="{}" transform="translate({} {}) scale({scale:.7} -{scale:.7})"/>"#,
+        r#"<path d="{data}" fill="{}"{halo} transform="translate({} {}){turn} scale({scale:.7} -{scale:.7})"/>"#,
         t.fill,
         num(x),
-        num(t.y)
+        num(y)
     )
 }

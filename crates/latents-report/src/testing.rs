@@ -1,6 +1,9 @@
 //! What the tests of figures share: labels read back from an SVG with the boxes they fill, and pixels from a PNG.
 
+use roxmltree::{Document, Node};
+
 use crate::font::{self, Weight};
+use crate::study::{Direction, Parameter, ParameterKind, Study, Trial, TrialState};
 
 /// A text of an SVG and its box: left, top, right, bottom.
 #[derive(Debug, Clone)]
@@ -11,12 +14,12 @@ pub(crate) struct Label {
     pub(crate) y: [f64; 2],
 }
 
-pub(crate) fn attribute(node: &roxmltree::Node<'_, '_>, name: &str) -> f64 {
+pub(crate) fn attribute(node: &Node<'_, '_>, name: &str) -> f64 {
     node.attribute(name).unwrap_or_else(|| panic!("{name} of {node:?}")).parse().unwrap()
 }
 
 pub(crate) fn labels(svg: &str) -> Vec<Label> {
-    let document = roxmltree::Document::parse(svg).unwrap();
+    let document = Document::parse(svg).unwrap();
     let texts = document.descendants().filter(|n| n.has_tag_name("text"));
     texts
         .map(|n| {
@@ -30,20 +33,28 @@ pub(crate) fn labels(svg: &str) -> Vec<Label> {
                 Some("end") => attribute(&n, "x") - width,
                 other => panic!("{other:?}"),
             };
-            let y = attribute(&n, "y");
-            Label {
-                class: n.attribute("class").unwrap().to_owned(),
-                text,
-                x: [left, left + width],
-                y: [y - size * font::CAP_HEIGHT, y + size * 0.22],
-            }
+            let (anchor, y) = (attribute(&n, "x"), attribute(&n, "y"));
+            let (along, across) =
+                ([left, left + width], [y - size * font::CAP_HEIGHT, y + size * 0.22]);
+            // A quarter turn about the anchor takes what is to the right of it to what is above.
+            let (x, y) = match n.attribute("transform") {
+                None => (along, across),
+                Some(turn) => {
+                    assert!(turn.starts_with("rotate(-90 "), "{turn}");
+                    (
+                        across.map(|v| anchor + v - y),
+                        [y - (along[1] - anchor), y - (along[0] - anchor)],
+                    )
+                }
+            };
+            Label { class: n.attribute("class").unwrap().to_owned(), text, x, y }
         })
         .collect()
 }
 
 /// Asserts that every label lies within the page's margins and none touches another; returns them.
 pub(crate) fn tidy_labels(svg: &str) -> Vec<Label> {
-    let document = roxmltree::Document::parse(svg).unwrap();
+    let document = Document::parse(svg).unwrap();
     let page: Vec<f64> = document
         .root_element()
         .attribute("viewBox")
@@ -65,6 +76,155 @@ pub(crate) fn tidy_labels(svg: &str) -> Vec<Label> {
         }
     }
     labels
+}
+
+/// Steps `M` and `L` of a path.
+pub(crate) fn vertices(path: &Node<'_, '_>) -> Vec<(char, f64, f64)> {
+    let data = path.attribute("d").unwrap().replace('M', ";M ").replace('L', ";L ");
+    data.split(';')
+        .skip(1)
+        .map(|step| {
+            let parts: Vec<&str> = step.split(' ').collect();
+            (parts[0].chars().next().unwrap(), parts[1].parse().unwrap(), parts[2].parse().unwrap())
+        })
+        .collect()
+}
+
+pub(crate) fn of_class<'a, 'input>(
+    document: &'a Document<'input>,
+    class: &str,
+) -> Vec<Node<'a, 'input>> {
+    document.descendants().filter(|n| n.attribute("class") == Some(class)).collect()
+}
+
+/// Where the labelled tick `text` stands: the middle of the number along x, or beside the axis along y.
+pub(crate) fn tick(document: &Document<'_>, text: &str, vertical: bool) -> f64 {
+    let anchor = if vertical { "end" } else { "middle" };
+    let node = of_class(document, "tick")
+        .into_iter()
+        .find(|n| n.text() == Some(text) && n.attribute("text-anchor") == Some(anchor))
+        .unwrap_or_else(|| panic!("no tick {text}"));
+    let y = attribute(&node, "y") - attribute(&node, "font-size") * font::CAP_HEIGHT / 2.0;
+    if vertical { y } else { attribute(&node, "x") }
+}
+
+pub(crate) fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 0.011
+}
+
+/// Centres of the circles within the groups of a class.
+pub(crate) fn circles(document: &Document<'_>, class: &str) -> Vec<(f64, f64)> {
+    let circles = of_class(document, class).into_iter().flat_map(|g| g.descendants());
+    circles
+        .filter(|n| n.has_tag_name("circle"))
+        .map(|n| (attribute(&n, "cx"), attribute(&n, "cy")))
+        .collect()
+}
+
+/// Asserts that no number of an SVG is other than finite.
+pub(crate) fn assert_finite(svg: &str) {
+    let numbers = svg.replace("finite", "");
+    assert!(!numbers.contains("NaN") && !numbers.contains("inf"), "{svg}");
+}
+
+/// A study of complete trials with these values, each with these parameters.
+pub(crate) fn study(
+    parameters: &[(&str, ParameterKind)],
+    trials: &[(f64, &[Option<f64>])],
+) -> Study {
+    let parameter = |(name, kind): &(&str, ParameterKind)| Parameter {
+        name: (*name).to_owned(),
+        kind: kind.clone(),
+    };
+    let trial = |(i, (value, params)): (usize, &(f64, &[Option<f64>]))| Trial {
+        number: i as u64,
+        state: TrialState::Complete,
+        value: Some(*value),
+        params: params.to_vec(),
+    };
+    Study {
+        objective: "loss".into(),
+        direction: Direction::Minimize,
+        parameters: parameters.iter().map(parameter).collect(),
+        trials: trials.iter().enumerate().map(trial).collect(),
+    }
+}
+
+/// Choices with these names.
+pub(crate) fn choices(names: &[&str]) -> ParameterKind {
+    ParameterKind::Choices(names.iter().map(|&name| name.to_owned()).collect())
+}
+
+pub(crate) const LINEAR: ParameterKind = ParameterKind::Number { log: false };
+pub(crate) const LOG: ParameterKind = ParameterKind::Number { log: true };
+
+/// Studies that are hard to draw, of up to `most` trials: few and many, long names, hostile numbers.
+pub(crate) fn hard_studies(most: usize) -> Vec<Study> {
+    let long =
+        "encoder.block_3.rather_long_name of a parameter that somebody gave to it one evening";
+    let word = "word".repeat(60);
+    let many: Vec<String> = (0..60).map(|i| format!("choice {i} of {long}")).collect();
+    let kinds = [
+        LOG,
+        choices(&["relu", "leaky_relu", "gelu"]),
+        LINEAR,
+        ParameterKind::Choices(many),
+        LINEAR,
+        choices(&[]),
+        LOG,
+        choices(&[long, &word, "", "漢字漢字漢字漢字漢字"]),
+        LINEAR,
+        LOG,
+        choices(&["true", "false"]),
+        LINEAR,
+    ];
+    let hostile = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e301, -1e300, 1e300, -0.0, 5e-324];
+    let mut studies = Vec::new();
+    for (count, parameters) in [(0, 2), (1, 0), (1, 1), (1, 12), (2, 2), (7, 5), (most, 12)] {
+        for temper in 0..5 {
+            let names = ["lr", "learning_rate", long, &word, ""];
+            let name = |k: usize| names[(k + temper) % 5].to_owned();
+            let noise = |i: usize, k: usize| ((i * 7919 + k * 104_729 + 13) % 1000) as f64 / 1000.0;
+            let trial = |i: usize| {
+                let value = match temper {
+                    0 => noise(i, 99),
+                    1 => hostile[i % hostile.len()],
+                    2 => libm::pow(10.0, noise(i, 99) * 500.0 - 250.0),
+                    3 => 1e9 + noise(i, 99) * 1e-3,
+                    _ => -noise(i, 99) * 1e6,
+                };
+                let param = |k: usize| match (temper, kinds[k].clone()) {
+                    (1, _) => Some(hostile[(i + k) % hostile.len()]),
+                    (_, ParameterKind::Choices(names)) => {
+                        Some((noise(i, k) * names.len() as f64).floor())
+                    }
+                    (2, LOG) => Some(libm::pow(10.0, noise(i, k) * 500.0 - 250.0)),
+                    (3, LOG) => Some(1e-3 + noise(i, k) * 1e-9),
+                    (3, _) => Some(1e15 + (noise(i, k) * 9.0).floor()),
+                    (4, _) if i % 3 == k % 3 => None,
+                    _ => Some(noise(i, k) * 100.0 + 0.01),
+                };
+                Trial {
+                    number: i as u64 * if temper == 3 { 1 << 40 } else { 1 },
+                    state: match (i + temper) % 7 {
+                        3 => TrialState::Pruned,
+                        5 => TrialState::Failed,
+                        _ => TrialState::Complete,
+                    },
+                    value: Some(value).filter(|_| i % 11 != 10),
+                    params: (0..parameters).map(param).collect(),
+                }
+            };
+            let kind = |k: usize| Parameter { name: name(k), kind: kinds[k].clone() };
+            studies.push(Study {
+                objective: name(4 - temper),
+                direction: [Direction::Minimize, Direction::Maximize][temper % 2],
+                parameters: (0..parameters).map(kind).collect(),
+                trials: (0..count).map(trial).collect(),
+            });
+        }
+    }
+    studies
 }
 
 /// A decoded PNG: width, height, RGBA.

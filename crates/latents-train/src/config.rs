@@ -185,7 +185,10 @@ mod tests {
             RunConfig::default().with([(name.to_owned(), value)]).map_err(|e| e.to_string())
         };
         assert_eq!(with("latent_dim", 185.into()).unwrap().model.latent_dim, 185);
-        assert_eq!(with("learning_rate", 0.0058.into()).unwrap().training.learning_rate, 0.0058);
+        assert_eq!(
+            with("learning_rate", 0.0058.into()).map(|c| c.training.learning_rate),
+            Ok(0.0058)
+        );
         assert_eq!(with("optimizer", "sgd".into()).unwrap().training.optimizer, OptimizerKind::Sgd);
         assert_eq!(with("clip_norm", 1.0.into()).unwrap().training.clip_norm, Some(1.0));
         for (name, value, expected) in [

@@ -131,6 +131,12 @@ impl Run {
         Ok(())
     }
 
+    /// Whether an epoch has left its metrics.
+    #[must_use]
+    pub fn has_metrics(&self) -> bool {
+        self.metrics_path().exists()
+    }
+
     /// Reads the metrics of all epochs so far. A last line that was cut short by a crash is left out.
     ///
     /// # Errors

@@ -347,7 +347,7 @@ impl Trainer<'_> {
     fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
         let done = self.position.epoch;
         let mut metrics =
-            if self.run.metrics_path().exists() { self.run.metrics()? } else { vec![] };
+            if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
         metrics.retain(|m| m.epoch <= done);
         if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
             return Err(

@@ -98,7 +98,7 @@ impl Distribution {
     }
 
     /// Checks it, and lowers `high` to a value that the steps reach.
-    fn checked(self) -> Result<Self, Error> {
+    pub(crate) fn checked(self) -> Result<Self, Error> {
         let fault = |why: &str| Err(Error::Distribution(format!("{self}: {why}")));
         match &self {
             Distribution::Float { step, low, high, log } => {
@@ -157,6 +157,25 @@ impl Distribution {
             Distribution::Float { low, high, .. } => low == high,
             Distribution::Int { low, high, .. } => low == high,
             Distribution::Categorical { choices } => choices.len() == 1,
+        }
+    }
+
+    /// The number that stands for the only value that is possible, if there is only one.
+    pub(crate) fn only(&self) -> Option<f64> {
+        self.is_single().then_some(match self {
+            Distribution::Float { low, .. } => *low,
+            Distribution::Int { low, .. } => *low as f64,
+            Distribution::Categorical { .. } => 0.0,
+        })
+    }
+
+    /// Values at its ends, or all choices.
+    #[must_use]
+    pub fn extremes(&self) -> Vec<Value> {
+        match self {
+            Distribution::Float { low, high, .. } => vec![(*low).into(), (*high).into()],
+            Distribution::Int { low, high, .. } => vec![(*low).into(), (*high).into()],
+            Distribution::Categorical { choices } => choices.clone(),
         }
     }
 

@@ -6,15 +6,25 @@
 #![allow(clippy::float_cmp)]
 
 mod distribution;
+mod driver;
 mod error;
+mod space;
+mod study;
 mod trial;
 mod value;
+mod worker;
 
+pub mod importance;
+pub mod command;
 pub mod pruner;
 pub mod sampler;
 pub mod storage;
 
 pub use distribution::Distribution;
+pub use driver::{Event, Objective, Outcome, Schedule, optimize};
 pub use error::Error;
+pub use space::{Condition, Dimension, Params, Space};
+pub use study::{Asked, Pulse, Strategy, Study, Trial};
 pub use trial::{Direction, History, Parameter, TrialRecord, TrialState};
 pub use value::Value;
+pub use worker::{GRACE, HEARTBEAT};

@@ -6,10 +6,13 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod figures;
 pub(crate) mod reconstruct;
+pub(crate) mod settings;
 pub(crate) mod train;
+pub(crate) mod tune;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -36,6 +39,33 @@ impl Shared {
     }
 }
 
+/// What becomes true when the user wants an end; asked twice, the process leaves at once. What it had saved is whole.
+pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if handler.swap(true, Ordering::Relaxed) {
+            #[allow(clippy::exit)]
+            std::process::exit(130);
+        }
+    })?;
+    Ok(stop)
+}
+
+/// The data set of a new run, which its settings then name; see [`load_data`].
+pub(crate) fn load_new_data(
+    source: Option<&str>,
+    config: &mut DataConfig,
+    output: Output,
+) -> Result<Dataset> {
+    let mut dataset = load_data(source, output)?;
+    config.source.clone_from(&dataset.name);
+    config.shape = dataset.train.images.shape();
+    limit(&mut dataset, config);
+    config.digest = dataset.train.images.digest();
+    Ok(dataset)
+}
+
 /// Loads the data set of a name; with none, Fashion-MNIST where it can be had and the compiled-in sample elsewhere, which is said.
 pub(crate) fn load_data(source: Option<&str>, output: Output) -> Result<Dataset> {
     let mut bar = DownloadProgress::new();
@@ -60,7 +90,7 @@ pub(crate) fn load_run_data(config: &DataConfig, output: Output) -> Result<Datas
     Ok(dataset)
 }
 
-pub(crate) fn limit(dataset: &mut Dataset, config: &DataConfig) {
+fn limit(dataset: &mut Dataset, config: &DataConfig) {
     for (part, limit) in
         [(&mut dataset.train, config.train_limit), (&mut dataset.test, config.test_limit)]
     {

@@ -2,7 +2,7 @@
 //!
 //! This library hands on the crates that the `latents` command is made of:
 //! [`data`] finds and reads images, [`engine`] computes networks, [`models`] are networks worth having, [`train`] trains them and
-//! keeps runs, and [`report`] draws figures.
+//! keeps runs, [`tune`] searches for good settings, and [`report`] draws figures.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,3 +37,4 @@ pub use latents_engine as engine;
 pub use latents_models as models;
 pub use latents_report as report;
 pub use latents_train as train;
+pub use latents_tune as tune;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, data, decode, encode, figures, reconstruct, train};
+use crate::commands::{completions, data, decode, encode, figures, reconstruct, train, tune};
 use crate::output::Output;
 
 /// Learn, tune and explore latent spaces of image collections on an ordinary CPU.
@@ -46,6 +46,9 @@ enum Command {
     /// Train a model, or go on with training
     #[command(subcommand)]
     Train(train::Model),
+    /// Search for the settings that give the best value
+    #[command(subcommand)]
+    Tune(tune::Tune),
     /// Turn images into latent vectors
     Encode(encode::Encode),
     /// Turn latent vectors into images
@@ -66,10 +69,11 @@ fn main() -> ExitCode {
     let output = Output::new(cli.shared.json);
     let result = match &cli.command {
         Command::Train(model) => train::run(model, &cli.shared, output),
+        Command::Tune(what) => tune::run(what, &cli.shared, output),
         Command::Encode(command) => command.run(&cli.shared, output),
         Command::Decode(command) => command.run(&cli.shared, output),
         Command::Reconstruct(command) => command.run(&cli.shared, output),
-        Command::Figures(command) => command.run(output),
+        Command::Figures(command) => command.run(&cli.shared, output),
         Command::Data(command) => command.run(output),
         Command::Completions(command) => command.run(output),
     };

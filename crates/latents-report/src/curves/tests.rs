@@ -3,41 +3,10 @@
 use roxmltree::{Document, Node};
 
 use super::*;
-use crate::testing::{Pixels, attribute, tidy_labels};
+use crate::testing::{Pixels, attribute, near, of_class, tick, tidy_labels, vertices};
 
 fn curve(name: &str, group: usize, points: &[(f64, f64)]) -> Curve {
     Curve { name: name.into(), points: points.to_vec(), dashed: false, group }
-}
-
-/// Steps `M` and `L` of a path.
-fn vertices(path: &Node<'_, '_>) -> Vec<(char, f64, f64)> {
-    let data = path.attribute("d").unwrap().replace('M', ";M ").replace('L', ";L ");
-    data.split(';')
-        .skip(1)
-        .map(|step| {
-            let parts: Vec<&str> = step.split(' ').collect();
-            (parts[0].chars().next().unwrap(), parts[1].parse().unwrap(), parts[2].parse().unwrap())
-        })
-        .collect()
-}
-
-fn of_class<'a, 'input>(document: &'a Document<'input>, class: &str) -> Vec<Node<'a, 'input>> {
-    document.descendants().filter(|n| n.attribute("class") == Some(class)).collect()
-}
-
-/// Where the labelled tick `text` stands: the middle of the number along x, or beside the axis along y.
-fn tick(document: &Document<'_>, text: &str, vertical: bool) -> f64 {
-    let anchor = if vertical { "end" } else { "middle" };
-    let node = of_class(document, "tick")
-        .into_iter()
-        .find(|n| n.text() == Some(text) && n.attribute("text-anchor") == Some(anchor))
-        .unwrap_or_else(|| panic!("no tick {text}"));
-    let y = attribute(&node, "y") - attribute(&node, "font-size") * font::CAP_HEIGHT / 2.0;
-    if vertical { y } else { attribute(&node, "x") }
-}
-
-fn near(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 0.011
 }
 
 #[test]

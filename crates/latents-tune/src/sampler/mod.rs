@@ -9,6 +9,20 @@ use latents_random::{Purpose, Stream, stream};
 use crate::distribution::Distribution;
 use crate::trial::History;
 
+mod grid;
+pub mod parzen;
+mod qmc;
+mod random;
+#[cfg(test)]
+mod testing;
+mod tpe;
+mod truncnorm;
+
+pub use grid::Grid;
+pub use qmc::QuasiMonteCarlo;
+pub use random::Random;
+pub use tpe::{Tpe, relative_attrs};
+
 /// Numbers that stand for the values of parameters, by name.
 pub type Internal = BTreeMap<String, f64>;
 
@@ -42,6 +56,12 @@ impl Draws {
     #[must_use]
     pub fn stream(self, what: &str) -> Stream {
         stream(self.seed, Purpose::Trial, self.number, fnv(what))
+    }
+
+    /// Those that all trials of the study share, addressed by a number that no trial has.
+    #[must_use]
+    pub fn of_study(self) -> Self {
+        Draws { number: u64::MAX, ..self }
     }
 }
 

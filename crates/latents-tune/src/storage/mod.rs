@@ -1,14 +1,28 @@
 //! Where studies are kept. A storage is a plain ledger: it says which trials there are and whose they are, one short transaction for
 //! each call, and knows neither samplers nor pruners.
 
+mod address;
+mod client;
+mod json;
+mod ledger;
+mod load;
+mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rdb;
+mod schema;
+mod sqlite;
+
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::trial::{Direction, TrialRecord, TrialState};
 use crate::value::Value;
+
+pub use address::open;
 
 /// Note of a trial that names the worker who has it.
 pub const OWNER: &str = "latents:owner";
@@ -60,7 +74,7 @@ pub trait Storage: Send + Sync {
     /// The study of a name, if there is one.
     fn study(&self, name: &str) -> Result<Option<StudyRecord>, Error>;
 
-    /// All studies, by id.
+    /// All studies with one objective, by id.
     fn studies(&self) -> Result<Vec<StudyRecord>, Error>;
 
     /// The study of a name; it is made where there is none.
@@ -113,4 +127,36 @@ pub trait Storage: Send + Sync {
 
     /// Leaves a running trial for any worker to take up at once.
     fn release(&self, claim: Claim<'_>) -> Result<(), Error>;
+}
+
+/// What the note [`FIXED`] holds.
+fn fixed_note(fixed: &[(String, Value)]) -> Json {
+    fixed.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+}
+
+fn check_params(params: &[(&str, f64, &Distribution)]) -> Result<(), Error> {
+    match params.iter().find(|(_, internal, _)| !internal.is_finite()) {
+        Some((name, internal, _)) => {
+            Err(Error::Distribution(format!("parameter `{name}`: {internal} is no value")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_compatible(name: &str, before: &Distribution, now: &Distribution) -> Result<(), Error> {
+    if before.is_compatible(now) {
+        return Ok(());
+    }
+    Err(Error::Incompatible { name: name.into(), now: now.to_string(), before: before.to_string() })
+}
+
+/// A trial ends in a state in which nothing more happens to it, and a complete one has a value that others can be compared with.
+fn check_end(number: u64, state: TrialState, value: Option<f64>) -> Result<(), Error> {
+    let reason = match value {
+        _ if !state.is_finished() => format!("it cannot end as {state:?}"),
+        None if state == TrialState::Complete => "it cannot be complete without a value".into(),
+        Some(value) if value.is_nan() => "its value is not a number".into(),
+        _ => return Ok(()),
+    };
+    Err(Error::Objective { number, reason })
 }

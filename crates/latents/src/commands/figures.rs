@@ -1,5 +1,7 @@
 //! `latents figures`: the pictures of runs, drawn from what the runs left.
 
+mod reconstructions;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,9 +11,10 @@ use latents::report::{Curve, Figure, ImageView, Tile, curves, strip};
 use latents::train::{EpochMetrics, Run};
 use serde::Serialize;
 
+use crate::Shared;
 use crate::output::Output;
 
-/// For one run: its loss by epoch, and an image as it was reconstructed after some epochs. For several: their losses in one plot.
+/// For one run: its loss by epoch, an image as it was reconstructed after some epochs, and a test image of each class beside its reconstruction. For several: their losses in one plot.
 /// Each as SVG and PNG.
 #[derive(Debug, Args)]
 pub(crate) struct Figures {
@@ -32,7 +35,7 @@ struct Drawn {
 }
 
 impl Figures {
-    pub(crate) fn run(&self, output: Output) -> Result<ExitCode> {
+    pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let out = self.out.clone().unwrap_or_else(|| self.runs[0].join("figures"));
         let runs: Vec<Run> = self.runs.iter().map(|dir| Run::at(dir)).collect();
         for run in &runs {
@@ -44,6 +47,12 @@ impl Figures {
             save(&loss(run)?, &out, "loss", &mut drawn)?;
             if let Some(figure) = epochs(run, self.image)? {
                 save(&figure, &out, "epochs", &mut drawn)?;
+            }
+            // What a run that goes on would give back is not yet worth a look.
+            if run.model_path().exists()
+                && let Some(figure) = reconstructions::reconstructions(run.dir(), shared, output)?
+            {
+                save(&figure, &out, "reconstructions", &mut drawn)?;
             }
         } else {
             save(&comparison(&runs)?, &out, "comparison", &mut drawn)?;

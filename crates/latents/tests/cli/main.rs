@@ -12,3 +12,4 @@ mod latents;
 mod shell;
 mod support;
 mod train;
+mod tune;

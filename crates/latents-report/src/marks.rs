@@ -1,0 +1,70 @@
+//! Points as marks: discs, rings and crosses, in one look for many of them.
+
+use crate::palette;
+use crate::scene::{Scene, num};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Disc,
+    /// A disc filled with the page's white.
+    Ring,
+    Cross,
+}
+
+/// How points look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mark {
+    pub(crate) shape: Shape,
+    pub(crate) colour: &'static str,
+    /// Half the width.
+    pub(crate) radius: f64,
+    /// 1 hides what is below.
+    pub(crate) opacity: f64,
+}
+
+impl Mark {
+    /// What is best: drawn last, larger than its neighbours.
+    pub(crate) fn best(neighbours: f64) -> Self {
+        let radius = neighbours + 1.2;
+        Self { shape: Shape::Disc, colour: palette::BEST, radius, opacity: 1.0 }
+    }
+
+    /// Draws one at each of `places`, as a group of this class; nothing where there are none.
+    pub(crate) fn draw(
+        &self,
+        scene: &mut Scene,
+        class: &str,
+        places: impl IntoIterator<Item = (f64, f64)>,
+    ) {
+        let mut places = places.into_iter().peekable();
+        if places.peek().is_none() {
+            return;
+        }
+        let Self { shape, colour, radius, opacity } = *self;
+        let opacity =
+            if opacity < 1.0 { format!(r#" opacity="{}""#, num(opacity)) } else { String::new() };
+        let paint = match shape {
+            Shape::Disc => format!(r#"fill="{colour}""#),
+            Shape::Ring => format!(r##"fill="#ffffff" stroke="{colour}" stroke-width="1.2""##),
+            Shape::Cross => format!(r#"fill="none" stroke="{colour}" stroke-width="1.4""#),
+        };
+        scene.markup(format!(r#"<g class="{class}" {paint}>"#));
+        for (x, y) in places {
+            let (x, y, r) = (num(x), num(y), num(radius));
+            scene.markup(if shape == Shape::Cross {
+                let d = num(radius * 2.0);
+                format!(r#"<path d="M{x} {y}m-{r} -{r}l{d} {d}m0 -{d}l-{d} {d}"{opacity}/>"#)
+            } else {
+                format!(r#"<circle cx="{x}" cy="{y}" r="{r}"{opacity}/>"#)
+            });
+        }
+        scene.markup("</g>".into());
+    }
+}
+
+/// Radius and opacity that keep `n` points of one figure apart to the eye.
+pub(crate) fn density(n: usize) -> (f64, f64) {
+    let n = n.max(1) as f64;
+    let radius = (3.6 * libm::pow(60.0 / n, 0.25)).clamp(1.5, 3.6);
+    (radius, (1.6 * libm::pow(60.0 / n, 0.2)).clamp(0.55, 1.0))
+}

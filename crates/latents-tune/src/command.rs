@@ -1,0 +1,368 @@
+//! Any program as an objective. Its command line is a template with the parameters' ranges in braces; what it prints last is its value,
+//! and lines of a step and a value on the way are its reports. It needs to know nothing of this crate.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use crate::distribution::Distribution;
+use crate::driver::{Objective, Outcome};
+use crate::error::Error;
+use crate::space::{Dimension, Params, Space};
+use crate::study::Trial;
+use crate::value::Value;
+
+/// Between two looks at whether to stop while a program says nothing.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A command line with parameters in braces.
+///
+/// `{name:float:0..1}`, `{name:log:1e-5..1e-1}`, `{name:int:1..10}`, `{name:logint:1..1000}` and `{name:choice:a,b,c}` are parameters;
+/// a third number is a step, as in `{name:int:16..256:16}`. `{name}` is one that is named elsewhere, `{trial}` the trial's number, `{folder}`
+/// its folder; `{{` and `}}` are braces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    words: Vec<Vec<Piece>>,
+    dimensions: Vec<Dimension>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Piece {
+    Text(String),
+    Name(String),
+}
+
+impl Template {
+    /// Reads a command line, the program first.
+    ///
+    /// # Errors
+    /// Where there is no program, or a pair of braces does not make sense.
+    pub fn parse(words: &[String]) -> Result<Self, Error> {
+        if words.is_empty() {
+            return Err(Error::Space("there is no program to run".into()));
+        }
+        let mut dimensions: Vec<Dimension> = vec![];
+        let mut parsed = vec![];
+        for word in words {
+            let mut pieces = vec![];
+            for piece in split(word)? {
+                match piece {
+                    Piece::Name(text) if text.contains(':') => {
+                        let dimension = parameter(&text)
+                            .map_err(|why| Error::Space(format!("`{{{text}}}`: {why}")))?;
+                        pieces.push(Piece::Name(dimension.name.clone()));
+                        dimensions.push(dimension);
+                    }
+                    piece => pieces.push(piece),
+                }
+            }
+            parsed.push(pieces);
+        }
+        Ok(Template { words: parsed, dimensions })
+    }
+
+    /// The parameters in its braces and those of `others`, as one space.
+    ///
+    /// # Errors
+    /// Where they contradict each other, or a name in braces is none of them.
+    pub fn space(&self, others: Option<&Space>) -> Result<Space, Error> {
+        let others = others.map_or(&[][..], Space::dimensions);
+        let space = Space::new(self.dimensions.iter().chain(others).cloned().collect())?;
+        for piece in self.words.iter().flatten() {
+            if let Piece::Name(name) = piece {
+                let is_known = space.dimensions().iter().any(|d| d.name == *name);
+                if !is_known && !["trial", "folder"].contains(&name.as_str()) {
+                    return Err(Error::Space(format!(
+                        "`{{{name}}}` is no parameter; give its range, as in {{{name}:float:0..1}}"
+                    )));
+                }
+            }
+        }
+        Ok(space)
+    }
+
+    /// The command line of a trial. A parameter that is not there under its conditions is empty.
+    fn fill(&self, params: &Params, number: u64, folder: &Path) -> Vec<String> {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Name(name) => match (params.get(name), name.as_str()) {
+                (Some(value), _) => value.to_string(),
+                (None, "trial") => number.to_string(),
+                (None, "folder") => folder.display().to_string(),
+                (None, _) => String::new(),
+            },
+        };
+        self.words.iter().map(|pieces| pieces.iter().map(text).collect()).collect()
+    }
+}
+
+/// Text and names in braces, in turn.
+fn split(word: &str) -> Result<Vec<Piece>, Error> {
+    let fault = |why: &str| Error::Space(format!("`{word}`: {why}; a brace itself is {{{{ or }}}}"));
+    let mut pieces = vec![];
+    let mut text = String::new();
+    let mut rest = word.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '{' | '}' if rest.peek() == Some(&c) => {
+                rest.next();
+                text.push(c);
+            }
+            '{' => {
+                let mut name = String::new();
+                loop {
+                    match rest.next() {
+                        Some('}') => break,
+                        Some('{') | None => return Err(fault("a brace is not closed")),
+                        Some(c) => name.push(c),
+                    }
+                }
+                if name.is_empty() {
+                    return Err(fault("there is nothing in its braces"));
+                }
+                pieces.extend([Piece::Text(std::mem::take(&mut text)), Piece::Name(name)]);
+            }
+            '}' => return Err(fault("a brace is not opened")),
+            c => text.push(c),
+        }
+    }
+    pieces.push(Piece::Text(text));
+    Ok(pieces)
+}
+
+/// Reads `name:kind:range` or `name:kind:range:step`.
+fn parameter(text: &str) -> Result<Dimension, String> {
+    let mut parts = text.splitn(3, ':');
+    let mut part = || parts.next().unwrap_or_default();
+    let (name, kind, range) = (part(), part(), part());
+    if name.is_empty() {
+        return Err("it has no name".into());
+    }
+    if kind == "choice" {
+        let choices = Distribution::categorical(range.split(',').map(Value::from));
+        return choices.map(|d| Dimension::new(name, d)).map_err(|e| e.to_string());
+    }
+    let (range, step) = match range.split_once(':') {
+        Some((range, step)) => (range, Some(step)),
+        None => (range, None),
+    };
+    let (low, high) =
+        range.split_once("..").ok_or("its range is not of the form low..high, such as 0..1")?;
+    fn read<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+        text.trim().parse().map_err(|_| format!("`{text}` is no number of that kind"))
+    }
+    let distribution = match (kind, step) {
+        ("float", None) => Distribution::float(read(low)?, read(high)?),
+        ("float", Some(step)) => Distribution::stepped_float(read(low)?, read(high)?, read(step)?),
+        ("log", None) => Distribution::log_float(read(low)?, read(high)?),
+        ("int", None) => Distribution::int(read(low)?, read(high)?),
+        ("int", Some(step)) => Distribution::stepped_int(read(low)?, read(high)?, read(step)?),
+        ("logint", None) => Distribution::log_int(read(low)?, read(high)?),
+        ("log" | "logint", Some(_)) => return Err("a logarithmic range has no steps".into()),
+        _ => return Err(format!("`{kind}` is none of float, log, int, logint and choice")),
+    };
+    distribution.map(|d| Dimension::new(name, d)).map_err(|e| e.to_string())
+}
+
+/// What is told of a step that a program reports: worker, trial, step, value.
+pub type OnStep<'a> = dyn Fn(usize, u64, i64, f64) + Sync + 'a;
+
+/// A program as an objective. It finds the trial's folder in the environment as `LATENTS_FOLDER`, where it may keep a checkpoint for whoever takes
+/// the trial up; the trial's number as `LATENTS_TRIAL`; and the parameters as one JSON object in `LATENTS_PARAMS`. What it says is kept in the
+/// folder's `log.txt`.
+pub struct Program<'a> {
+    /// Its command line.
+    pub template: Template,
+    /// Holds a folder for each trial.
+    pub folder: PathBuf,
+    /// Told of each step.
+    pub on_step: &'a OnStep<'a>,
+}
+
+impl Objective for Program<'_> {
+    fn run(
+        &self,
+        trial: &mut Trial<'_>,
+        params: &Params,
+        worker: usize,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, Error> {
+        let number = trial.number();
+        let folder = self.folder.join(format!("{number:05}"));
+        let words = self.template.fill(params, number, &folder);
+        let failed = |what: String, e: std::io::Error| Error::Objective {
+            number,
+            reason: format!("cannot {what}: {e}"),
+        };
+        let path = folder.join("log.txt");
+        let open = || {
+            std::fs::create_dir_all(&folder)?;
+            let log = File::options().create(true).append(true).open(&path)?;
+            Ok((log.try_clone()?, log))
+        };
+        let (log, errors) = open().map_err(|e| failed(format!("write {}", path.display()), e))?;
+        let child = Command::new(&words[0])
+            .args(&words[1..])
+            .env("LATENTS_FOLDER", std::path::absolute(&folder).unwrap_or(folder))
+            .env("LATENTS_TRIAL", number.to_string())
+            .env("LATENTS_PARAMS", serde_json::json!(params).to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn();
+        let mut child = Running(child.map_err(|e| failed(format!("run {}", words[0]), e))?);
+        let Some(output) = child.0.stdout.take() else {
+            return Ok(Outcome::Failed("its output cannot be read".into()));
+        };
+        let lines = lines(output, log);
+        let mut last = String::new();
+        loop {
+            match lines.recv_timeout(POLL) {
+                Ok(line) => {
+                    if let Some((step, value)) = report(&line) {
+                        (self.on_step)(worker, number, step, value);
+                        trial.report(step, value)?;
+                        if trial.should_prune()? {
+                            return Ok(Outcome::Pruned);
+                        }
+                    }
+                    if !line.trim().is_empty() {
+                        last = line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        let status = child.0.wait().map_err(|e| failed(format!("wait for {}", words[0]), e))?;
+        if !status.success() {
+            // An interrupt from the keyboard reaches the program too, and maybe first.
+            std::thread::sleep(POLL);
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Outcome::Interrupted);
+            }
+            return Ok(Outcome::Failed(format!("it ended with {status}; see {}", path.display())));
+        }
+        match last.split_whitespace().last().map(str::parse) {
+            Some(Ok(value)) => Ok(Outcome::Value(value)),
+            Some(Err(_)) => Ok(Outcome::Failed(format!(
+                "it must print its value last, but its last line is `{}`",
+                last.trim()
+            ))),
+            None => Ok(Outcome::Failed("it must print its value last, but it printed nothing".into())),
+        }
+    }
+}
+
+/// A program that does not outlive our interest in it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program's lines as they come, also written to its log. Ends with its output.
+fn lines(output: ChildStdout, mut log: File) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            // A log that cannot be written does not end the trial.
+            let _ = writeln!(log, "{line}");
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// A line of a step and a value.
+fn report(line: &str) -> Option<(i64, f64)> {
+    let mut words = line.split_whitespace();
+    let report = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    words.next().is_none().then_some(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Template, Error> {
+        Template::parse(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_template_is_filled() {
+        let template = parse(&[
+            "./train",
+            "--lr={lr:log:1e-5..1e-1}",
+            "{n:int:16..100:16}-{opt:choice:adam,sgd}",
+            "{{{trial}}}",
+            "{lr}/{extra}",
+        ])
+        .unwrap();
+        let others: Space = serde_json::from_str(r#"{"extra": {"float": [0, 1]}}"#).unwrap();
+        let space = template.space(Some(&others)).unwrap();
+        let found: Vec<String> =
+            space.dimensions().iter().map(|d| format!("{}: {}", d.name, d.distribution)).collect();
+        assert_eq!(
+            found,
+            [
+                "lr: float in 1e-5..0.1, logarithmic",
+                "n: integer in 16..96 in steps of 16",
+                "opt: one of adam, sgd",
+                "extra: float in 0.0..1.0"
+            ]
+        );
+        let params = [("lr", Value::Float(0.001)), ("n", 32.into()), ("opt", "sgd".into())];
+        let params: Params = params.map(|(name, value)| (name.to_owned(), value)).into();
+        assert_eq!(
+            template.fill(&params, 7, Path::new("out")),
+            ["./train", "--lr=0.001", "32-sgd", "{7}", "0.001/"]
+        );
+    }
+
+    #[test]
+    fn braces_that_make_no_sense_are_named() {
+        let cases: &[(&[&str], &str)] = &[
+            (&[], "there is no program to run"),
+            (&["p", "{x"], "`{x`: a brace is not closed"),
+            (&["p", "x}"], "`x}`: a brace is not opened"),
+            (&["p", "{}"], "there is nothing in its braces"),
+            (&["p", "{x:float}"], "`{x:float}`: its range is not of the form low..high"),
+            (&["p", "{x:double:0..1}"], "`double` is none of float, log"),
+            (&["p", "{x:int:0..1.5}"], "`1.5` is no number of that kind"),
+            (&["p", "{x:log:0..1}"], "a logarithmic range must begin above 0"),
+            (&["p", "{x:log:1..2:1}"], "a logarithmic range has no steps"),
+            (&["p", "{x:float:0..1}", "{y}"], "`{y}` is no parameter; give its range"),
+            (&["p", "{x:float:0..1}", "{x:float:0..1}"], "parameter `x` is there twice"),
+            (&["p"], "there is no parameter in it"),
+        ];
+        for (words, expected) in cases {
+            let said = parse(words).and_then(|t| t.space(None)).unwrap_err().to_string();
+            assert!(said.contains(expected), "{words:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn reports_are_two_numbers() {
+        assert_eq!(report("3 0.5"), Some((3, 0.5)));
+        assert_eq!(report(" 10\t-inf "), Some((10, f64::NEG_INFINITY)));
+        for line in ["0.5", "epoch 3", "3 0.5 0.7", "1.5 2", ""] {
+            assert_eq!(report(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Addresses of storages, in SQLAlchemy's spelling, and the opening of what is there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Storage;
+use super::client::{Client, Failure};
+use super::memory::{self, Memory};
+use super::rdb::Rdb;
+use super::sqlite::Sqlite;
+use crate::error::Error;
+
+/// Opens a storage; a new one is made where there is none.
+///
+/// - `sqlite:///studies.db`: a file in the current folder; `sqlite:////home/me/studies.db`: a file anywhere.
+/// - `postgresql://user:password@host/database`: a database on a server, if the feature `postgres` is built in.
+/// - `memory:`: nothing that outlives the process.
+///
+/// A driver, as in `postgresql+psycopg2://`, is Python's business and makes no difference.
+///
+/// # Errors
+/// [`Error::Address`] where the address is none of these, [`Error::Storage`] where the storage cannot be opened, or holds something
+/// else than studies of Optuna 5.0's.
+pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
+    if url == memory::URL {
+        return Ok(Arc::new(Memory::default()));
+    }
+    let fault = |reason: &str| Error::Address { url: redact(url), reason: reason.into() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(fault("it must begin like sqlite:///studies.db"));
+    };
+    match scheme.split('+').next().unwrap_or(scheme) {
+        "sqlite" => {
+            let Some(path) = rest.strip_prefix('/').filter(|path| !path.is_empty()) else {
+                return Err(fault("a file's address has three slashes, like sqlite:///studies.db"));
+            };
+            if path == ":memory:" {
+                return Err(fault("to keep nothing, say `memory:`"));
+            }
+            if path.contains('?') {
+                return Err(fault("options after `?` are not understood; leave them out"));
+            }
+            connect(url, Sqlite::open(Path::new(path)))
+        }
+        #[cfg(feature = "postgres")]
+        "postgresql" => {
+            connect(url, super::postgres::Postgres::open(&format!("postgresql://{rest}")))
+        }
+        #[cfg(not(feature = "postgres"))]
+        "postgresql" => Err(fault(
+            "PostgreSQL is not built in; `cargo install latents --features postgres` does that",
+        )),
+        other => Err(fault(&format!(
+            "`{other}` is not known; take sqlite:///FILE, postgresql://USER@HOST/DATABASE or memory:"
+        ))),
+    }
+}
+
+fn connect<C: Client + 'static>(
+    url: &str,
+    client: Result<C, Failure>,
+) -> Result<Arc<dyn Storage>, Error> {
+    let url = redact(url);
+    let client = client.map_err(|failure| failure.into_error(&url, "open it"))?;
+    Ok(Arc::new(Rdb::open(url, Box::new(client))?))
+}
+
+/// The address without a password, and without options, which may hold one.
+fn redact(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite")
+    else {
+        return url.into();
+    };
+    let (user, place) = match rest.rsplit_once('@') {
+        Some((user, place)) => (Some(user), place),
+        None => (None, rest),
+    };
+    let place = place.split('?').next().unwrap_or(place);
+    match user.map(|user| user.split_once(':').map_or((user, ""), |(name, _)| (name, ":***"))) {
+        Some((name, hidden)) => format!("{scheme}://{name}{hidden}@{place}"),
+        None => format!("{scheme}://{place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let cases = [
+            (
+                "postgresql://ann:se/c:r?e@t@host:5432/db?password=x",
+                "postgresql://ann:***@host:5432/db",
+            ),
+            ("postgresql+psycopg2://ann@host/db", "postgresql+psycopg2://ann@host/db"),
+            ("postgresql://host/db?password=secret", "postgresql://host/db"),
+            ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+        ];
+        for (given, shown) in cases {
+            assert_eq!(redact(given), shown);
+        }
+    }
+
+    #[test]
+    fn faults_of_addresses_are_named() {
+        let cases = [
+            ("studies.db", "it must begin like sqlite:///studies.db"),
+            ("sqlite://studies.db", "three slashes"),
+            ("sqlite:///", "three slashes"),
+            ("sqlite:///:memory:", "say `memory:`"),
+            ("sqlite:///a.db?timeout=5", "options after `?`"),
+            ("mysql://ann:secret@host/db", "`mysql` is not known"),
+        ];
+        for (given, expected) in cases {
+            let said = open(given).map(|storage| storage.url()).unwrap_err();
+            assert!(matches!(said, Error::Address { .. }), "{said:?}");
+            assert!(said.to_string().contains(expected), "{said}");
+            assert!(!said.to_string().contains("secret"), "{said}");
+        }
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[test]
+    fn what_is_not_built_in_is_named() {
+        let said = open("postgresql://ann:secret@host/db").map(|storage| storage.url());
+        let said = said.unwrap_err().to_string();
+        assert!(said.contains("cargo install latents --features postgres"), "{said}");
+        assert!(said.contains("ann:***@host/db"), "{said}");
+    }
+}

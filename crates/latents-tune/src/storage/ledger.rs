@@ -1,0 +1,173 @@
+//! The steps that transactions of the ledger are made of: look something up and lock it, add a trial, write a note. Each is to be called
+//! within a transaction.
+
+use serde_json::Value as Json;
+
+use super::client::{Arg, Client, Failure, Row};
+use super::load::Cache;
+use super::{OWNER, Start, StudyRecord, json};
+use crate::error::Error;
+use crate::trial::Direction;
+
+/// A database, and what has been read of it.
+pub(super) struct Ledger {
+    pub(super) client: Box<dyn Client>,
+    pub(super) cache: Cache,
+}
+
+/// Who has a running trial.
+pub(super) struct Holder {
+    /// Key of the trial's study.
+    pub(super) study: i64,
+    /// The worker; empty where the trial was released.
+    pub(super) owner: String,
+    /// Seconds since the worker gave a sign of life.
+    pub(super) age: f64,
+}
+
+impl Ledger {
+    /// The study of a name.
+    pub(super) fn study(&mut self, name: &str) -> Result<Option<StudyRecord>, Failure> {
+        let sql = select_studies("WHERE s.study_name = $1");
+        let rows = self.client.query(&sql, &[Arg::Text(name)])?;
+        rows.first().map(study_record).transpose()
+    }
+
+    /// All studies with one objective.
+    pub(super) fn studies(&mut self) -> Result<Vec<StudyRecord>, Failure> {
+        let rows = self.client.query(&select_studies(""), &[])?;
+        let single = |row: &&Row| row.int(3).is_ok_and(|objectives| objectives == 1);
+        rows.iter().filter(single).map(study_record).collect()
+    }
+
+    /// Makes sure that there still is such a study, and locks it if `lock` says so.
+    pub(super) fn require(&mut self, study: i64, lock: &str) -> Result<(), Failure> {
+        let sql = format!("SELECT study_id FROM studies WHERE study_id = $1{lock}");
+        if self.client.query(&sql, &[Arg::Int(study)])?.is_empty() {
+            return Err(Failure::Database("the study was deleted".into()));
+        }
+        Ok(())
+    }
+
+    /// A note of a study.
+    pub(super) fn study_attr(&mut self, study: i64, key: &str) -> Result<Option<Json>, Failure> {
+        let rows = self.client.query(
+            "SELECT value_json FROM study_system_attributes WHERE study_id = $1 AND \"key\" = $2",
+            &[Arg::Int(study), Arg::Text(key)],
+        )?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        json::note(row.text(0)?).map(Some).map_err(Failure::Database)
+    }
+
+    /// Locks a trial and tells who has it; none where it is not running, or another program's.
+    pub(super) fn holder(&mut self, trial: i64) -> Result<Option<Holder>, Failure> {
+        let dialect = self.client.dialect();
+        // Two queries, because PostgreSQL would show the owner as it was before the lock was granted.
+        let sql = format!(
+            "SELECT CAST(state AS TEXT), study_id FROM trials WHERE trial_id = $1{}",
+            dialect.lock
+        );
+        let rows = self.client.query(&sql, &[Arg::Int(trial)])?;
+        let Some(row) = rows.first().filter(|row| row.text(0).is_ok_and(|s| s == "RUNNING")) else {
+            return Ok(None);
+        };
+        let study = row.int(1)?;
+        let sql = format!(
+            "SELECT a.value_json, {} FROM trial_system_attributes a \
+             LEFT JOIN trial_heartbeats h ON h.trial_id = a.trial_id \
+             WHERE a.trial_id = $1 AND a.\"key\" = $2",
+            dialect.age
+        );
+        let rows = self.client.query(&sql, &[Arg::Int(trial), Arg::Text(OWNER)])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let Ok(Json::String(owner)) = json::note(row.text(0)?) else { return Ok(None) };
+        let age = row.real(1)?.unwrap_or(f64::INFINITY);
+        Ok(Some(Holder { study, owner, age }))
+    }
+
+    /// Gives a running trial to a worker.
+    pub(super) fn give(&mut self, trial: i64, owner: &str) -> Result<Start, Failure> {
+        self.set_attr("trial_system_attributes", trial, OWNER, &owner.into())?;
+        self.beat(trial)?;
+        let record = self.cache.load(&mut *self.client, &[trial])?.pop();
+        let vanished = || Failure::Database("the trial is gone".into());
+        record.map(Start::Trial).ok_or_else(vanished)
+    }
+
+    /// How many trials a study has. As they are numbered from 0, that is also the number of the next.
+    pub(super) fn count(&mut self, study: i64) -> Result<u64, Failure> {
+        let sql = "SELECT COUNT(*) FROM trials WHERE study_id = $1";
+        let rows = self.client.query(sql, &[Arg::Int(study)])?;
+        Ok(rows[0].int(0)? as u64)
+    }
+
+    /// Adds a trial to a study that is locked; `started` is SQL for a time.
+    pub(super) fn add(
+        &mut self,
+        study: i64,
+        state: &str,
+        started: &str,
+    ) -> Result<(i64, u64), Failure> {
+        let number = self.count(study)?;
+        let sql = format!(
+            "INSERT INTO trials (number, study_id, state, datetime_start) \
+             VALUES ($1, $2, '{state}', {started}) RETURNING trial_id"
+        );
+        let rows = self.client.query(&sql, &[Arg::Int(number as i64), Arg::Int(study)])?;
+        Ok((rows[0].int(0)?, number))
+    }
+
+    /// Writes a note of a trial's.
+    pub(super) fn set_attr(
+        &mut self,
+        table: &str,
+        trial: i64,
+        key: &str,
+        value: &Json,
+    ) -> Result<(), Failure> {
+        let sql = format!(
+            "INSERT INTO {table} (trial_id, \"key\", value_json) VALUES ($1, $2, $3) \
+             ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json"
+        );
+        let value = value.to_string();
+        self.client.query(&sql, &[Arg::Int(trial), Arg::Text(key), Arg::Text(&value)])?;
+        Ok(())
+    }
+
+    /// Writes down that a trial's worker is alive.
+    pub(super) fn beat(&mut self, trial: i64) -> Result<(), Failure> {
+        let sql = format!(
+            "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES ($1, {}) \
+             ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat",
+            self.client.dialect().beat
+        );
+        self.client.query(&sql, &[Arg::Int(trial)])?;
+        Ok(())
+    }
+}
+
+/// Key, name, direction and number of objectives.
+fn select_studies(condition: &str) -> String {
+    format!(
+        "SELECT s.study_id, s.study_name, MIN(CAST(d.direction AS TEXT)), COUNT(*) FROM studies s \
+         JOIN study_directions d ON d.study_id = s.study_id {condition} \
+         GROUP BY s.study_id, s.study_name ORDER BY s.study_id"
+    )
+}
+
+fn study_record(row: &Row) -> Result<StudyRecord, Failure> {
+    let name = row.text(1)?.to_string();
+    let direction = match (row.int(3)?, row.text(2)?) {
+        (1, "MINIMIZE") => Direction::Minimize,
+        (1, "MAXIMIZE") => Direction::Maximize,
+        (1, other) => {
+            let reason = format!("its direction is {other}");
+            return Err(Error::Study { study: name, reason }.into());
+        }
+        (several, _) => {
+            let reason = format!("it has {several} objectives, and only one can be tuned here");
+            return Err(Error::Study { study: name, reason }.into());
+        }
+    };
+    Ok(StudyRecord { id: row.int(0)?, name, direction })
+}

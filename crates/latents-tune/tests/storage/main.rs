@@ -1,0 +1,48 @@
+//! Holds every storage to the same ledger: who may write what, which trial comes next, and what is read back. What only a file or only
+//! a server can do is in files of their own.
+
+#![allow(clippy::unwrap_used)]
+
+#[cfg(feature = "postgres")]
+mod postgres;
+mod shared;
+mod sqlite;
+mod suite;
+
+use latents_tune::storage;
+
+/// A test for each function of the suite, over a storage that `$open` makes; it is given the function's name.
+macro_rules! hold_to_the_suite {
+    ($open:path) => {
+        crate::hold_to_the_suite! { $open:
+            studies, study_notes, life_of_a_trial, the_last_write_counts, special_numbers, odd_notes,
+            claims, limits, numbers, abandoned_trials, released_trials, queued_trials,
+            what_comes_first, incompatible_parameters, impossible_ends, finished_trials_are_kept
+        }
+    };
+    ($open:path: $($name:ident),*) => {
+        mod held_to_the_suite {
+            $(#[test]
+            fn $name() {
+                if let Some(opened) = $open(stringify!($name)) {
+                    crate::suite::$name(&*opened.storage);
+                }
+            })*
+        }
+    };
+}
+use hold_to_the_suite;
+
+/// A storage, and what must live as long.
+struct Opened<K> {
+    storage: std::sync::Arc<dyn storage::Storage>,
+    _keep: K,
+}
+
+mod memory {
+    fn open(_: &str) -> Option<super::Opened<()>> {
+        Some(super::Opened { storage: super::storage::open("memory:").unwrap(), _keep: () })
+    }
+
+    super::hold_to_the_suite!(super::open);
+}

@@ -1,0 +1,45 @@
+//! `latents tune`: searches for the settings of an objective that give the best value.
+
+mod ae;
+mod live;
+mod outside;
+mod results;
+mod show;
+mod strategy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+pub(crate) use ae::best;
+
+use crate::Shared;
+use crate::output::Output;
+
+/// What can be tuned.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tune {
+    /// Settings of a convolutional autoencoder, for the least validation loss
+    #[command(
+        after_help = "A study is a file that any number of these commands may work on at once, and that Optuna and optuna-dashboard \
+        can open. Stopped or killed, the same command goes on: no trial is lost, none is run twice.\n\n\
+        latents tune ae --out runs/tune                        20 trials of 10 epochs\n  \
+        latents tune ae --print-space > space.toml             the search space, to edit\n  \
+        latents tune ae --space space.toml --optimizer adam    search in it\n  \
+        latents train ae --from-study sqlite:///runs/tune/study.db --epochs 42 --out runs/best"
+    )]
+    Ae(Box<ae::TuneAe>),
+    /// Parameters of any program that prints its value last
+    Command(outside::TuneCommand),
+    /// Tables and figures of a study
+    Show(show::ShowStudy),
+}
+
+pub(crate) fn run(tune: &Tune, shared: &Shared, output: Output) -> Result<ExitCode> {
+    match tune {
+        Tune::Ae(command) => command.run(shared, output),
+        Tune::Command(command) => command.run(output),
+        Tune::Show(command) => command.run(output),
+    }
+}

@@ -1,0 +1,257 @@
+//! How a study is searched, as flags: where it is kept, how many trials, which sampler and pruner.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use latents::tune::pruner::{Hyperband, Never, Patient, Percentile, Pruner, SuccessiveHalving};
+use latents::tune::sampler::{Grid, QuasiMonteCarlo, Random, Sampler, Tpe};
+use latents::tune::{Direction, Schedule, Space, Strategy, Study, storage};
+use serde::{Deserialize, Serialize};
+
+/// Note of a study that holds what all its workers agree on.
+const SETTINGS: &str = "latents:settings";
+
+/// How to choose the values of a trial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SamplerName {
+    /// Tree-structured Parzen estimator, all parameters together (Optuna's default).
+    #[default]
+    Tpe,
+    /// TPE with parameters that are there under the same conditions together.
+    TpeGroup,
+    /// TPE with each parameter on its own.
+    TpeUnivariate,
+    /// Uniformly at random.
+    Random,
+    /// Sobol's sequence, which fills the space evenly.
+    Qmc,
+    /// Every combination once, in random order; only for parameters of few values.
+    Grid,
+}
+
+/// Which trials to stop early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PrunerName {
+    /// Those worse than the median of the complete ones at the same step.
+    #[default]
+    Median,
+    /// All but the best quarter at each step.
+    Percentile,
+    /// Asynchronous successive halving.
+    Halving,
+    /// Hyperband: several successive halvings of different haste.
+    Hyperband,
+    /// None.
+    None,
+}
+
+/// Where a study is kept and how it is searched.
+#[derive(Debug, Args)]
+pub(crate) struct StudyFlags {
+    /// Where the study is kept, sqlite:///FILE or postgresql://...; whoever names the same works on the same [default: study.db in --out]
+    #[arg(long, value_name = "URL", help_heading = "Study")]
+    study: Option<String>,
+    /// Name of the study there [default: the kind of objective]
+    #[arg(long, value_name = "NAME", help_heading = "Study")]
+    name: Option<String>,
+    /// Trials in all, however often the command is started [default: 20]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        hide_default_value = true,
+        help_heading = "Study"
+    )]
+    trials: u64,
+    /// Trials that run at once in this process; they share its threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Study")]
+    workers: u16,
+    /// Same seed, same trials, also with several --workers: each learns only from trials that are bound to be over when it begins
+    #[arg(long, help_heading = "Study")]
+    deterministic: bool,
+    /// How to choose the values of a trial
+    #[arg(long, value_enum, value_name = "NAME", default_value_t, help_heading = "Study")]
+    sampler: SamplerName,
+    /// Which trials to stop early
+    #[arg(long, value_enum, value_name = "NAME", default_value_t, help_heading = "Study")]
+    pruner: PrunerName,
+    /// Stop none before this step (for median and percentile)
+    #[arg(long, value_name = "STEP", default_value_t = 0, help_heading = "Study")]
+    pruner_warmup: u64,
+    /// Stop none that has improved within the last N reports
+    #[arg(long, value_name = "N", help_heading = "Study")]
+    pruner_patience: Option<usize>,
+    /// Search space, as a TOML file
+    #[arg(long, value_name = "FILE", help_heading = "Study")]
+    space: Option<std::path::PathBuf>,
+}
+
+/// What all workers of a study agree on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Agreed {
+    /// The kind of objective, and all that its values depend on beside a trial's parameters.
+    pub(crate) objective: serde_json::Value,
+    pub(crate) space: Space,
+    sampler: SamplerName,
+    pruner: PrunerName,
+    #[serde(default)]
+    pruner_warmup: u64,
+    #[serde(default)]
+    pruner_patience: Option<usize>,
+}
+
+impl StudyFlags {
+    /// The user's own search space, if there is one.
+    pub(crate) fn space(&self) -> Result<Option<Space>> {
+        let Some(path) = &self.space else { return Ok(None) };
+        let text = latents_files::read_text(path)?;
+        toml::from_str(&text).with_context(|| format!("{}", path.display())).map(Some)
+    }
+
+    /// How many trials, and how many at once.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule { trials: Some(self.trials), workers: self.workers.into() }
+    }
+
+    /// The address of the study.
+    pub(crate) fn url(&self, out: &Path) -> String {
+        let default = || format!("sqlite:///{}", out.join("study.db").display());
+        self.study.clone().unwrap_or_else(default)
+    }
+
+    /// The study, once this worker and those before it agree on what is searched and how.
+    pub(crate) fn open(
+        &self,
+        out: &Path,
+        kind: &str,
+        direction: Direction,
+        seed: Option<u64>,
+        objective: serde_json::Value,
+        space: &Space,
+    ) -> Result<Study> {
+        let url = self.url(out);
+        if self.study.is_none() {
+            latents_files::create_folder(out)?;
+        }
+        let lockstep = self.deterministic.then_some(u64::from(self.workers));
+        let strategy =
+            Strategy { sampler: self.sampler(space)?, pruner: self.pruner()?, seed, lockstep };
+        let name = self.name.as_deref().unwrap_or(kind);
+        let study = Study::open(storage::open(&url)?, name, direction, strategy)?;
+        let wish = serde_json::to_value(Agreed {
+            objective,
+            space: space.clone(),
+            sampler: self.sampler,
+            pruner: self.pruner,
+            pruner_warmup: self.pruner_warmup,
+            pruner_patience: self.pruner_patience,
+        })?;
+        let agreed = study.agree(SETTINGS, &wish)?;
+        if agreed != wish {
+            let mut differences = vec![];
+            differ("", &agreed, &wish, &mut differences);
+            bail!(
+                "study `{name}` was begun with other settings; take them, or another --name:\n  {}",
+                differences.join("\n  ")
+            );
+        }
+        Ok(study)
+    }
+
+    fn sampler(&self, space: &Space) -> Result<Box<dyn Sampler>> {
+        Ok(match self.sampler {
+            SamplerName::Tpe => Box::new(Tpe::default()),
+            SamplerName::TpeGroup => Box::new(Tpe { group: true, ..Tpe::default() }),
+            SamplerName::TpeUnivariate => Box::new(Tpe { multivariate: false, ..Tpe::default() }),
+            SamplerName::Random => Box::new(Random),
+            SamplerName::Qmc => Box::new(QuasiMonteCarlo),
+            SamplerName::Grid => {
+                let dimensions = space.dimensions();
+                ensure!(
+                    dimensions.iter().all(|d| d.when.is_empty()),
+                    "the sampler grid cannot search a space with conditions"
+                );
+                let values =
+                    dimensions.iter().map(|d| (d.name.clone(), d.distribution.clone().into()));
+                Box::new(Grid::new(&values.collect(), &BTreeMap::new())?)
+            }
+        })
+    }
+
+    fn pruner(&self) -> Result<Box<dyn Pruner>> {
+        let n_warmup_steps = self.pruner_warmup;
+        let base: Box<dyn Pruner> = match self.pruner {
+            PrunerName::Median => Box::new(Percentile { n_warmup_steps, ..Percentile::median() }),
+            PrunerName::Percentile => {
+                Box::new(Percentile { percentile: 25.0, n_warmup_steps, ..Percentile::median() })
+            }
+            PrunerName::Halving => Box::new(SuccessiveHalving::default()),
+            PrunerName::Hyperband => Box::new(Hyperband::default()),
+            PrunerName::None => Box::new(Never),
+        };
+        let pruner: Box<dyn Pruner> = match self.pruner_patience {
+            Some(patience) => Box::new(Patient { wrapped: Some(base), patience, min_delta: 0.0 }),
+            None => base,
+        };
+        pruner.check()?;
+        Ok(pruner)
+    }
+}
+
+/// What the study's workers agreed on; none where no worker of ours has been at it.
+pub(crate) fn agreed(
+    storage: &dyn storage::Storage,
+    study: &storage::StudyRecord,
+) -> Result<Option<Agreed>> {
+    let Some(note) = storage.study_attr(study.id, SETTINGS)? else { return Ok(None) };
+    let agreed = serde_json::from_value(note);
+    agreed.map(Some).with_context(|| format!("the settings of study `{}`", study.name))
+}
+
+/// Finds a study by `URL` or `URL#NAME`; without a name, the only one there is.
+pub(crate) fn find(address: &str) -> Result<(Arc<dyn storage::Storage>, storage::StudyRecord)> {
+    let (url, name) = match address.split_once('#') {
+        Some((url, name)) => (url, Some(name)),
+        None => (address, None),
+    };
+    if let Some(file) = url.strip_prefix("sqlite:///") {
+        // Looking for a study must not make an empty file.
+        ensure!(Path::new(file).exists(), "there is no file {file}: no study has been kept there");
+    }
+    let storage = storage::open(url)?;
+    let studies = storage.studies()?;
+    let names: Vec<&str> = studies.iter().map(|study| study.name.as_str()).collect();
+    let there = if names.is_empty() { "none".into() } else { names.join(", ") };
+    let study = match (name, &studies[..]) {
+        (Some(name), _) => studies.iter().find(|study| study.name == name),
+        (None, [only]) => Some(only),
+        (None, _) => bail!("which study? Name one as {url}#NAME; there are: {there}"),
+    };
+    let study = study.with_context(|| {
+        format!("there is no study `{}` in {url}; there are: {there}", name.unwrap_or_default())
+    })?;
+    Ok((storage, study.clone()))
+}
+
+/// Notes where two settings differ, by their paths.
+fn differ(path: &str, a: &serde_json::Value, b: &serde_json::Value, notes: &mut Vec<String>) {
+    use serde_json::Value::{Null, Object};
+    match (a, b) {
+        (Object(a), Object(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                differ(&path, a.get(key).unwrap_or(&Null), b.get(key).unwrap_or(&Null), notes);
+            }
+        }
+        (a, b) if a != b => notes.push(format!("{path} was {a}, is {b}")),
+        _ => {}
+    }
+}
