@@ -222,6 +222,7 @@ mod tests {
         assert_eq!(broken.laid[0].lines, ["layer_", "width0"]);
         let turned = Horizontal::new(&Scale::choices(&names(4, "rmsprop_")), 150.0, 12.0);
         assert!(turned.turned && turned.laid.len() == 4);
+        assert!(Horizontal::new(&Scale::choices(&names(4, "rmsprop")), 200.0, 12.0).turned);
         assert!(turned.height() > broken.height() && broken.height() > flat.height());
         // One for each line of text that there is room for.
         let many = Horizontal::new(&Scale::choices(&names(60, "rmsprop_")), 150.0, 12.0);

@@ -346,8 +346,7 @@ impl Trainer<'_> {
     /// The metrics up to the checkpoint. Lines after it are of epochs that are to be done again, and are dropped.
     fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
         let done = self.position.epoch;
-        let mut metrics =
-            if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
+        let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
         metrics.retain(|m| m.epoch <= done);
         if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
             return Err(
