@@ -41,12 +41,12 @@ impl<E: Number> Kernel<E> for GatherRun<'_, E> {
         assert_eq!(self.input.len(), plan.input_len);
         assert_eq!(self.output.len(), plan.out_channels * plan.out_plane);
         assert!(self.bias.is_none_or(|b| b.len() == plan.out_channels));
-        // Twelve accumulators, the row's weights and one vector of pixels fill sixteen registers; thirty-two hold twice that.
-        let most = match (plan.rows, S::WIDE) {
-            (1, _) | (2, true) => 12,
-            (2, false) => 6,
-            (_, true) => 4,
-            (_, false) => 2,
+        // Twelve accumulators, the row's weights and one vector of pixels fill sixteen registers. Thirty-two hold two such blocks of
+        // rows; more pixels instead would need more addresses than there are registers for those.
+        let most = match plan.rows {
+            1 => 12,
+            2 => 6,
+            _ => 2,
         };
         for class in &plan.classes {
             let columns = class.pixels.len() * (LANES / S::WIDTH);
@@ -83,30 +83,33 @@ impl<E: Number> GatherRun<'_, E> {
         let mut first = 0;
         while first < plan.out_channels {
             let rows = plan.rows.min(plan.out_channels - first);
+            let blocks = if S::WIDE && plan.out_channels - first >= 2 * rows { 2 } else { 1 };
             // SAFETY: `Geometry` builds taps and pixels so that base + tap is a vector of the input and place + channel * plane
             // one of the output, for every channel; `run` has checked the lengths of input, output, weights and bias.
             unsafe {
-                match rows {
-                    1 => self.block::<S, 1, P>(s, &class.taps, x, out, first),
-                    2 => self.block::<S, 2, P>(s, &class.taps, x, out, first),
-                    3 => self.block::<S, 3, P>(s, &class.taps, x, out, first),
-                    4 => self.block::<S, 4, P>(s, &class.taps, x, out, first),
-                    5 => self.block::<S, 5, P>(s, &class.taps, x, out, first),
-                    _ => self.block::<S, 6, P>(s, &class.taps, x, out, first),
+                match (blocks, rows) {
+                    (1, 1) => self.block::<S, 1, 1, P>(s, &class.taps, x, out, first),
+                    (1, 2) => self.block::<S, 1, 2, P>(s, &class.taps, x, out, first),
+                    (1, 3) => self.block::<S, 1, 3, P>(s, &class.taps, x, out, first),
+                    (1, 4) => self.block::<S, 1, 4, P>(s, &class.taps, x, out, first),
+                    (1, 5) => self.block::<S, 1, 5, P>(s, &class.taps, x, out, first),
+                    (1, _) => self.block::<S, 1, 6, P>(s, &class.taps, x, out, first),
+                    (_, 2) => self.block::<S, 2, 2, P>(s, &class.taps, x, out, first),
+                    (_, _) => self.block::<S, 2, 6, P>(s, &class.taps, x, out, first),
                 }
             }
-            first += rows;
+            first += blocks * rows;
         }
         P
     }
 
-    /// `R` output channels from `first` of `P` vectors.
+    /// `B` blocks of `R` output channels from `first`, of `P` vectors.
     ///
     /// # Safety
-    /// For every tap, `x[p]` plus the tap is readable for a vector; `first + R` is at most the number of output channels; every
+    /// For every tap, `x[p]` plus the tap is readable for a vector; `first + B * R` is at most the number of output channels; every
     /// `out[p]` is the place of a vector in an output plane.
     #[inline(always)]
-    unsafe fn block<S: Simd<E = E>, const R: usize, const P: usize>(
+    unsafe fn block<S: Simd<E = E>, const B: usize, const R: usize, const P: usize>(
         &mut self,
         s: S,
         taps: &[Tap],
@@ -116,31 +119,39 @@ impl<E: Number> GatherRun<'_, E> {
     ) {
         // The plan never asks for more accumulators than there are registers; without this line, all the combinations that
         // never run would be compiled.
-        if R * P > if S::WIDE { 24 } else { 12 } {
-            unreachable!("a tile of {R} by {P} was planned");
+        if R * P > 12 || (B > 1 && !S::WIDE) {
+            unreachable!("a tile of {B} times {R} by {P} was planned");
         }
         let zero = s.splat(E::default());
-        let mut sums = [[zero; P]; R];
+        let mut sums = [[[zero; P]; R]; B];
         if let Some(bias) = self.bias {
-            for (r, row) in sums.iter_mut().enumerate() {
-                *row = [s.splat(bias[first + r]); P];
+            for b in 0..B {
+                for r in 0..R {
+                    sums[b][r] = [s.splat(bias[first + b * R + r]); P];
+                }
             }
         }
         // SAFETY: blocks before this one have `rows` channels each, so it begins at `first * terms`; `tap.w` is under `terms`.
         unsafe {
-            let weights = self.weights.as_ptr().add(first * self.plan.terms);
+            let plan = self.plan;
+            let weights = self.weights.as_ptr().add(first * plan.terms);
+            let block = R * plan.terms;
             for tap in taps {
                 let w = weights.add(tap.w as usize * R);
                 // Whichever side is shorter is held in registers, and the other streams by.
                 if R < P {
-                    let mut held = [zero; R];
-                    for r in 0..R {
-                        held[r] = s.splat(*w.add(r));
+                    let mut held = [[zero; R]; B];
+                    for b in 0..B {
+                        for r in 0..R {
+                            held[b][r] = s.splat(*w.add(b * block + r));
+                        }
                     }
                     for p in 0..P {
                         let v = s.load(x[p].wrapping_offset(tap.x as isize));
-                        for r in 0..R {
-                            sums[r][p] = s.fma(held[r], v, sums[r][p]);
+                        for b in 0..B {
+                            for r in 0..R {
+                                sums[b][r][p] = s.fma(held[b][r], v, sums[b][r][p]);
+                            }
                         }
                     }
                 } else {
@@ -148,30 +159,51 @@ impl<E: Number> GatherRun<'_, E> {
                     for p in 0..P {
                         held[p] = s.load(x[p].wrapping_offset(tap.x as isize));
                     }
-                    for r in 0..R {
-                        let w = s.splat(*w.add(r));
-                        for p in 0..P {
-                            sums[r][p] = s.fma(w, held[p], sums[r][p]);
+                    for b in 0..B {
+                        for r in 0..R {
+                            let w = s.splat(*w.add(b * block + r));
+                            for p in 0..P {
+                                sums[b][r][p] = s.fma(w, held[p], sums[b][r][p]);
+                            }
                         }
                     }
                 }
             }
-            for r in 0..R {
-                let plane = self.output.as_mut_ptr().add((first + r) * self.plan.out_plane);
-                for p in 0..P {
-                    let place = plane.add(out[p]);
-                    let sum = sums[r][p];
-                    let value = match self.finish {
-                        Finish::Store => sum,
-                        Finish::Rectify(slope) => {
-                            s.select_gt(sum, zero, sum, s.mul(sum, s.splat(slope)))
-                        }
-                        Finish::RectifyGradient(slope) => {
-                            s.select_gt(s.load(place), zero, sum, s.mul(sum, s.splat(slope)))
-                        }
-                    };
-                    s.store(place, value);
-                }
+            let planes = self.output.as_mut_ptr().add(first * plan.out_plane);
+            let plane = plan.out_plane;
+            // One loop for each way to finish: a loop that chose within would be too long to be unrolled, and the sums would have to
+            // lie in memory for it.
+            match self.finish {
+                Finish::Store => each(sums, planes, plane, out, |sum, at| s.store(at, sum)),
+                Finish::Rectify(slope) => each(sums, planes, plane, out, |sum, at| {
+                    s.store(at, s.select_gt(sum, zero, sum, s.mul(sum, s.splat(slope))));
+                }),
+                Finish::RectifyGradient(slope) => each(sums, planes, plane, out, |sum, at| {
+                    let scaled = s.mul(sum, s.splat(slope));
+                    s.store(at, s.select_gt(s.load(at), zero, sum, scaled));
+                }),
+            }
+        }
+    }
+}
+
+/// Calls `store` with each sum and its place in the output.
+///
+/// # Safety
+/// There are `B * R` planes from `planes`, and each `out[p]` is inside of one.
+#[inline(always)]
+unsafe fn each<E, V: Copy, const B: usize, const R: usize, const P: usize>(
+    sums: [[[V; P]; R]; B],
+    planes: *mut E,
+    plane: usize,
+    out: [usize; P],
+    store: impl Fn(V, *mut E),
+) {
+    for b in 0..B {
+        for r in 0..R {
+            for p in 0..P {
+                // SAFETY: the caller's promise.
+                store(sums[b][r][p], unsafe { planes.add((b * R + r) * plane + out[p]) });
             }
         }
     }
