@@ -1,4 +1,4 @@
-"""PyTorch's side of `cargo xtask versus`: the study's autoencoder, eager, channels_last.
+"""PyTorch's side of `cargo xtask versus step`: the study's autoencoder, eager, channels_last.
 
     python bench_torch.py train-step --seconds 10
     python bench_torch.py encode --images 10000 --seconds 10
@@ -12,6 +12,7 @@ careful practitioner would, and prints one line of JSON an epoch and one at the 
 
 import argparse
 import json
+import math
 import resource
 import time
 
@@ -102,21 +103,54 @@ def mean_loss(model, images):
     return total / len(images)
 
 
-def train(args):
-    torch.manual_seed(args.seed)
-    images = torch.tensor(idx.read(args.data, "train", "images")).unsqueeze(1).float() / 255
-    test = torch.tensor(idx.read(args.data, "test", "images")).unsqueeze(1).float() / 255
+def load(folder, split, limit=None):
+    """The first images of a split, [n, 1, h, w] in [0, 1]."""
+    return torch.tensor(idx.read(folder, split, "images")[:limit]).unsqueeze(1).float() / 255
+
+
+def hold_out(images):
+    """A random fifth of the images to validate on, and the rest to train on."""
     order = torch.randperm(len(images))
     held_out = len(images) // 5
     validation = channels_last(images[order[:held_out]])
-    training = channels_last(images[order[held_out:]])
-    del images
+    return channels_last(images[order[held_out:]]), validation
 
-    model = channels_last(Autoencoder(args.latent_dim, args.dropout))
-    for module in model.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            nn.init.kaiming_normal_(module.weight)
-            nn.init.zeros_(module.bias)
+
+def autoencoder(latent_dim, dropout):
+    """With normal weights after Kaiming; biases are as PyTorch's layers leave them."""
+    model = channels_last(Autoencoder(latent_dim, dropout))
+    for module in layers(model):
+        nn.init.kaiming_normal_(module.weight)
+    return model
+
+
+def layers(model):
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    return [module for module in model.modules() if isinstance(module, kinds)]
+
+
+def train_epoch(model, optimizer, images, scheduler=None):
+    """Mean loss of the steps of an epoch; NaN at once where that of a step is not finite."""
+    model.train()
+    total = 0.0
+    for rows in torch.randperm(len(images)).split(BATCH):
+        loss = step(model, optimizer, images[rows]).item()
+        if not math.isfinite(loss):
+            return math.nan
+        total += loss * len(rows)
+        if scheduler is not None:
+            scheduler.step()
+    return total / len(images)
+
+
+def train(args):
+    torch.manual_seed(args.seed)
+    test = load(args.data, "test")
+    training, validation = hold_out(load(args.data, "train"))
+
+    model = autoencoder(args.latent_dim, args.dropout)
+    for module in layers(model):
+        nn.init.zeros_(module.bias)
     optimizer = optimiser(args, model.parameters())
     steps = args.epochs * -(-len(training) // BATCH)
     scheduler = None
@@ -126,17 +160,12 @@ def train(args):
     begin = time.perf_counter()
     for epoch in range(1, args.epochs + 1):
         start = time.perf_counter()
-        model.train()
-        total = 0.0
-        for rows in torch.randperm(len(training)).split(BATCH):
-            total += step(model, optimizer, training[rows]).item() * len(rows)
-            if scheduler is not None:
-                scheduler.step()
+        train_loss = train_epoch(model, optimizer, training, scheduler)
         trained = time.perf_counter() - start
         val_loss = mean_loss(model, validation)
         epoch_line = {
             "epoch": epoch,
-            "train_loss": total / len(training),
+            "train_loss": train_loss,
             "val_loss": val_loss,
             "seconds": round(time.perf_counter() - start, 3),
             "samples_per_second": round(len(training) / trained, 1),

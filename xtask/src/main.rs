@@ -20,7 +20,7 @@ use clap::Parser;
 enum Chore {
     /// Check with NumPy that files the binary writes can be read and mean what they should.
     Interop,
-    /// Measure our training step and encoder beside PyTorch's, in turn.
+    /// Measure us and our peers, in turn: training, tuning.
     Versus(versus::Options),
 }
 

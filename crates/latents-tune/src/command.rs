@@ -102,7 +102,8 @@ impl Template {
 
 /// Text and names in braces, in turn.
 fn split(word: &str) -> Result<Vec<Piece>, Error> {
-    let fault = |why: &str| Error::Space(format!("`{word}`: {why}; a brace itself is {{{{ or }}}}"));
+    let fault =
+        |why: &str| Error::Space(format!("`{word}`: {why}; a brace itself is {{{{ or }}}}"));
     let mut pieces = vec![];
     let mut text = String::new();
     let mut rest = word.chars().peekable();
@@ -134,6 +135,10 @@ fn split(word: &str) -> Result<Vec<Piece>, Error> {
     Ok(pieces)
 }
 
+fn read<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| format!("`{text}` is no number of that kind"))
+}
+
 /// Reads `name:kind:range` or `name:kind:range:step`.
 fn parameter(text: &str) -> Result<Dimension, String> {
     let mut parts = text.splitn(3, ':');
@@ -152,9 +157,6 @@ fn parameter(text: &str) -> Result<Dimension, String> {
     };
     let (low, high) =
         range.split_once("..").ok_or("its range is not of the form low..high, such as 0..1")?;
-    fn read<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-        text.trim().parse().map_err(|_| format!("`{text}` is no number of that kind"))
-    }
     let distribution = match (kind, step) {
         ("float", None) => Distribution::float(read(low)?, read(high)?),
         ("float", Some(step)) => Distribution::stepped_float(read(low)?, read(high)?, read(step)?),
@@ -256,7 +258,9 @@ impl Objective for Program<'_> {
                 "it must print its value last, but its last line is `{}`",
                 last.trim()
             ))),
-            None => Ok(Outcome::Failed("it must print its value last, but it printed nothing".into())),
+            None => {
+                Ok(Outcome::Failed("it must print its value last, but it printed nothing".into()))
+            }
         }
     }
 }

@@ -54,10 +54,10 @@ pub enum Event<'a> {
         /// How it ended.
         state: TrialState,
     },
-    /// There is nothing left but trials of other workers.
+    /// There is nothing left but trials that other processes are at.
     Waiting {
         /// How many.
-        running: usize,
+        others: usize,
     },
 }
 
@@ -143,7 +143,10 @@ impl Shared<'_> {
                 Asked::Full { running: 0 } => return Ok(()),
                 Asked::Full { running } => {
                     drop(asking);
-                    self.tell(Event::Waiting { running });
+                    let others = running.saturating_sub(lock(&self.running).len());
+                    if others > 0 {
+                        self.tell(Event::Waiting { others });
+                    }
                     let guard = lock(&self.running);
                     drop(self.finished.wait_timeout(guard, POLL));
                 }
@@ -153,7 +156,7 @@ impl Shared<'_> {
                     let begun = self.begin(&mut trial);
                     drop(asking);
                     let ended = begun.and_then(|params| match params {
-                        Some(params) => self.run(trial, &params, worker),
+                        Some(params) => self.run(*trial, &params, worker),
                         None => Ok(()),
                     });
                     lock(&self.running).remove(&number);

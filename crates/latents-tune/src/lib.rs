@@ -1,6 +1,27 @@
 //! Tunes any objective. A [`Study`] holds trials in a [`Storage`](storage::Storage), asks a [`Sampler`](sampler::Sampler) for values and
 //! a [`Pruner`](pruner::Pruner) whether to go on. Semantics and storage are Optuna's (T. Akiba et al., "Optuna: A Next-generation
 //! Hyperparameter Optimization Framework", KDD 2019), version 5.0. Nothing here knows what is tuned.
+//!
+//! ```
+//! use latents_tune::{Asked, Direction, Distribution, Strategy, Study, pruner, sampler, storage};
+//!
+//! # fn main() -> Result<(), latents_tune::Error> {
+//! let strategy = Strategy {
+//!     sampler: Box::new(sampler::Tpe::default()),
+//!     pruner: Box::new(pruner::Percentile::median()),
+//!     seed: Some(1),
+//!     lockstep: None,
+//! };
+//! let storage = storage::open("memory:")?; // or "sqlite:///study.db"
+//! let study = Study::open(storage, "mine", Direction::Minimize, strategy)?;
+//! while let Asked::Trial(mut trial) = study.ask(Some(100))? {
+//!     let x = trial.suggest("x", &Distribution::float(-10.0, 10.0)?)?.as_f64().unwrap_or(0.0);
+//!     trial.complete((x - 2.0).powi(2))?;
+//! }
+//! assert!(study.best()?.and_then(|trial| trial.value).is_some_and(|value| value < 0.1));
+//! # Ok(())
+//! # }
+//! ```
 
 // Bounds, steps and choices are compared as they were given; no arithmetic lies between.
 #![allow(clippy::float_cmp)]

@@ -134,13 +134,13 @@ impl Study {
             self.storage.start_trial(self.record.id, self.worker.name(), limit, &is_abandoned)?;
         Ok(match start {
             Start::Full { running } => Asked::Full { running },
-            Start::Trial(record) => Asked::Trial(Trial {
+            Start::Trial(record) => Asked::Trial(Box::new(Trial {
                 fixed: fixed(&record)?,
                 study: self,
                 record,
                 relative: None,
                 is_over: false,
-            }),
+            })),
         })
     }
 
@@ -181,7 +181,7 @@ impl Study {
 /// What was asked for.
 pub enum Asked<'s> {
     /// A trial.
-    Trial(Trial<'s>),
+    Trial(Box<Trial<'s>>),
     /// None: the study is full. So many of its trials are still running.
     Full {
         /// Of workers that live.

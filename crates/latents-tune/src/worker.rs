@@ -95,7 +95,7 @@ mod tests {
         let name = other.name().to_owned();
         assert_ne!(me.name(), name);
         assert!(!me.is_abandoned(&name, 1e9), "its lock says that it lives");
-        assert!(!me.is_abandoned(&me.name().to_owned(), 1e9));
+        assert!(!me.is_abandoned(me.name(), 1e9));
         // As when the process was killed: the file stays and the lock goes.
         let path = folder().join("dead-0");
         std::fs::write(&path, b"").unwrap();

@@ -39,7 +39,7 @@ pub(crate) struct Autoencoder {
     /// Take the settings of another run's config.toml; flags override them
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     config: Option<PathBuf>,
-    /// Take the settings of the best trial of a study: sqlite:///FILE or postgresql://..., with #NAME where there are several
+    /// Take the settings of the best trial of a study, `sqlite:///FILE` or `postgresql://...`, with #NAME where there are several
     #[arg(long, value_name = "STUDY", conflicts_with_all = ["resume", "config"])]
     from_study: Option<String>,
     #[command(flatten)]

@@ -95,8 +95,9 @@ impl TuneAe {
         let Some(space) = self.study.space()? else {
             let default: Space = toml::from_str(SPACE)?;
             let dimensions = default.dimensions().iter().cloned();
-            return Ok(Space::new(dimensions.filter(|d| !self.settings.gives(&d.name)).collect())
-                .context("all settings that are tuned by default are given by flags")?);
+            let rest = dimensions.filter(|d| !self.settings.gives(&d.name)).collect();
+            return Space::new(rest)
+                .context("all settings that are tuned by default are given by flags");
         };
         for dimension in space.dimensions() {
             let name = &dimension.name;

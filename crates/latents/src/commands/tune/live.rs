@@ -81,12 +81,12 @@ impl<'a> Live<'a> {
                 }
                 self.show_best();
             }
-            Event::Waiting { running } => {
+            Event::Waiting { others } => {
                 let Ok(mut waiting) = self.waiting.lock() else { return };
-                if *waiting != *running {
-                    *waiting = *running;
-                    let trials = if *running == 1 { "trial" } else { "trials" };
-                    self.note(&format!("waiting for {running} {trials} of other workers"));
+                if *waiting != *others {
+                    *waiting = *others;
+                    let trials = if *others == 1 { "trial" } else { "trials" };
+                    self.note(&format!("waiting for {others} {trials} of other processes"));
                 }
             }
         }
@@ -173,6 +173,6 @@ impl Bars {
         let overall = bar(schedule.trials.unwrap_or(0), OVERALL);
         overall.set_position(done);
         overall.reset_eta();
-        Bars { overall, workers, multi }
+        Bars { multi, overall, workers }
     }
 }

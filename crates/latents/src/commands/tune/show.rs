@@ -13,7 +13,7 @@ use crate::output::Output;
 /// Draws the figures and writes the tables of a study again, also while it runs, also of a study that Optuna made.
 #[derive(Debug, Args)]
 pub(crate) struct ShowStudy {
-    /// The study: sqlite:///FILE or postgresql://..., with #NAME where there are several
+    /// The study, `sqlite:///FILE` or `postgresql://...`, with #NAME where there are several
     #[arg(value_name = "STUDY")]
     study: String,
     /// Folder for the tables and figures

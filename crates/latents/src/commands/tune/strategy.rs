@@ -53,7 +53,7 @@ pub(crate) enum PrunerName {
 /// Where a study is kept and how it is searched.
 #[derive(Debug, Args)]
 pub(crate) struct StudyFlags {
-    /// Where the study is kept, sqlite:///FILE or postgresql://...; whoever names the same works on the same [default: study.db in --out]
+    /// Where the study is kept, `sqlite:///FILE` or `postgresql://...`; whoever names the same works on the same [default: study.db in --out]
     #[arg(long, value_name = "URL", help_heading = "Study")]
     study: Option<String>,
     /// Name of the study there [default: the kind of objective]
