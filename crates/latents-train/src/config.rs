@@ -1,6 +1,6 @@
 //! All settings of a run, as they are kept in its `config.toml`: running it again repeats the run to the bit.
 
-use latents_engine::{Group, Init, Rule, Schedule, Shape};
+use latents_engine::{Group, Init, Optimizer, Rule, Schedule, Shape};
 use latents_models::AutoencoderConfig;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,19 @@ impl RunConfig {
             section.map(|section| section.insert(name, value));
         }
         table.try_into().map_err(|e| fault(&e))
+    }
+
+    /// Whether there can be such a run.
+    ///
+    /// # Errors
+    /// Where a setting is out of range, two contradict each other, or the model does not fit the images.
+    pub fn check(&self) -> Result<(), Error> {
+        if let Some(problem) = self.training.problem() {
+            return Err(Error::Config(problem));
+        }
+        let parameters = self.model.network(self.data.shape)?.layout()?.parameter_count();
+        Optimizer::new(vec![self.training.group(parameters)], parameters)?;
+        Ok(())
     }
 }
 

@@ -231,6 +231,7 @@ fn what_makes_no_sense_is_said() {
     sandbox.write("typo.toml", "latent_dims = { int = [8, 16] }");
     sandbox.write("cross.toml", "latent_dim = { int = [16, 8] }");
     sandbox.write("other.toml", "optimizer = { choices = [\"adam\", \"lbfgs\"] }");
+    sandbox.write("far.toml", "dropout = { float = [0.0, 1.5] }");
     sandbox.write("text.db", "this is no database, but a text that is longer than a header of one");
     let small =
         "tune ae --data fashion-mnist-sample --train-limit 64 --epochs 1 --trials 1 --out new";
@@ -239,6 +240,7 @@ fn what_makes_no_sense_is_said() {
         (format!("{small} --space typo.toml"), "unknown field `latent_dims`"),
         (format!("{small} --space cross.toml"), "the lower bound is above the upper one"),
         (format!("{small} --space other.toml"), "unknown variant `lbfgs`"),
+        (format!("{small} --space far.toml"), "`dropout` = 1.5"),
         (format!("{small} --study sqlite:///text.db"), "text.db"),
         (format!("{small} --study sqlite:///no/such/folder.db"), "no/such/folder.db"),
         (format!("{small} --study mysql://host/db"), "mysql"),

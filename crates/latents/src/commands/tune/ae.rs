@@ -11,7 +11,9 @@ use clap::Args;
 use latents::data::Images;
 use latents::engine::Runtime;
 use latents::train::{Event, Outcome as Trained, Run, RunConfig, train};
-use latents::tune::{Direction, Error, Objective, Outcome, Params, Space, Trial, Value, optimize};
+use latents::tune::{
+    Dimension, Direction, Error, Objective, Outcome, Params, Space, Trial, Value, optimize,
+};
 
 use crate::Shared;
 use crate::commands::settings::Settings;
@@ -54,9 +56,9 @@ impl TuneAe {
         base.training.epochs = EPOCHS;
         self.settings.apply(&mut base);
         let seed = base.training.seed;
+        let dataset = load_new_data(self.settings.data.as_deref(), &mut base.data, output)?;
         // What no trial could have is said before the first.
         check(&base, &space)?;
-        let dataset = load_new_data(self.settings.data.as_deref(), &mut base.data, output)?;
         output.note(&format!("{}: {}", dataset.name, dataset.origin));
         let objective = serde_json::json!({ KIND: &base });
         let direction = Direction::Minimize;
@@ -142,11 +144,24 @@ fn with(base: &RunConfig, params: &Params) -> Result<RunConfig, latents::train::
 fn check(base: &RunConfig, space: &Space) -> Result<()> {
     for dimension in space.dimensions() {
         for value in dimension.distribution.extremes() {
-            let params = Params::from([(dimension.name.clone(), value)]);
-            with(base, &params).with_context(|| format!("search space: `{}`", dimension.name))?;
+            let mut params = Params::new();
+            suppose(space, dimension, &value, &mut params);
+            let checked = with(base, &params).and_then(|config| config.check());
+            checked.with_context(|| format!("search space: `{}` = {value}", dimension.name))?;
         }
     }
     Ok(())
+}
+
+/// Gives a parameter a value, and those that it depends on one under which it is there.
+fn suppose(space: &Space, dimension: &Dimension, value: &Value, params: &mut Params) {
+    params.insert(dimension.name.clone(), value.clone());
+    for condition in &dimension.when {
+        let parent = space.dimensions().iter().find(|d| d.name == condition.parameter);
+        if let (Some(parent), Some(value)) = (parent, condition.values.first()) {
+            suppose(space, parent, value, params);
+        }
+    }
 }
 
 /// The threads, shared out evenly among the workers.
