@@ -21,7 +21,7 @@ use crate::commands::tune::live::Live;
 use crate::commands::tune::results::Results;
 use crate::commands::tune::strategy::{StudyFlags, agreed, find};
 use crate::commands::{load_new_data, stop_on_ctrl_c};
-use crate::output::Output;
+use crate::output::{Output, shell_word};
 
 /// What is searched where the user names no space.
 const SPACE: &str = include_str!("ae.toml");
@@ -78,7 +78,6 @@ impl TuneAe {
             optimize(&study, &space, schedule, &objective, &stop, &mut |event| live.show(&event));
         live.finish();
         done?;
-        let url = self.study.url(&self.out);
         let results = Results::of(&study, &space, "validation loss")?;
         let folder = results.save(&self.out)?;
         if stop.load(Ordering::Relaxed) {
@@ -87,7 +86,11 @@ impl TuneAe {
         }
         results.print(output, &folder)?;
         if results.has_best() {
-            output.note(&format!("Train with the best:\n  latents train ae --from-study {url}#{} --epochs 42 --out runs/best", study.name()));
+            let study = format!("{}#{}", study.storage().url(), study.name());
+            output.note(&format!(
+                "Train with the best:\n  latents train ae --from-study {} --epochs 42 --out runs/best",
+                shell_word(&study)
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }

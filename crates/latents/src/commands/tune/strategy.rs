@@ -119,7 +119,7 @@ impl StudyFlags {
     }
 
     /// The address of the study.
-    pub(crate) fn url(&self, out: &Path) -> String {
+    fn url(&self, out: &Path) -> String {
         let default = || format!("sqlite:///{}", out.join("study.db").display());
         self.study.clone().unwrap_or_else(default)
     }
@@ -224,6 +224,8 @@ pub(crate) fn find(address: &str) -> Result<(Arc<dyn storage::Storage>, storage:
         ensure!(Path::new(file).exists(), "there is no file {file}: no study has been kept there");
     }
     let storage = storage::open(url)?;
+    // As it may be shown: without a password.
+    let url = storage.url();
     let studies = storage.studies()?;
     let names: Vec<&str> = studies.iter().map(|study| study.name.as_str()).collect();
     let there = if names.is_empty() { "none".into() } else { names.join(", ") };
