@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Error;
-use crate::kernels::transpose::to_lanes;
+use crate::kernels::transpose::{self, bytes_to_lanes};
 use crate::number::Number;
 
 /// What goes into a network.
@@ -78,8 +78,7 @@ impl<E: Number> Inputs<'_, E> {
                     .iter()
                     .map(|&i| &pixels[i as usize * numbers..(i as usize + 1) * numbers])
                     .collect();
-                let scale: [E; 256] = std::array::from_fn(|i| E::from_f64(i as f64 / 255.0));
-                to_lanes(&images, lanes, |byte: u8| scale[usize::from(byte)]);
+                bytes_to_lanes(&images, lanes);
             }
             Inputs::Values(values) => values_to_lanes(values, samples, numbers, lanes),
         }
@@ -102,5 +101,5 @@ pub(crate) fn values_to_lanes<E: Number>(
 ) {
     let samples: Vec<&[E]> =
         values[samples.start * numbers..samples.end * numbers].chunks_exact(numbers).collect();
-    to_lanes(&samples, lanes, |x| x);
+    transpose::values_to_lanes(&samples, lanes);
 }

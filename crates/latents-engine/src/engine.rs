@@ -98,7 +98,6 @@ impl<E: Element> Engine<E> {
             let micro_batches = n.div_ceil(LANES);
             let each = micro_batches.div_ceil(SHARDS).max(1);
             let shards = micro_batches.div_ceil(each);
-            self.shards.clear();
             self.shards.resize(shards * self.plan.shard_len, E::default());
             self.records.resize(micro_batches * self.plan.record_len, E::default());
             let mut losses = vec![0.0; n];
@@ -128,6 +127,7 @@ impl<E: Element> Engine<E> {
         let work = losses.par_chunks_mut(each * LANES).zip(shards).zip(records).enumerate();
         work.with_max_len(1).for_each(|(shard, ((losses, gradients), records))| {
             let mut workspace = lock(&workspaces[rayon::current_thread_index().unwrap_or(0)]);
+            gradients.fill(E::default());
             let first = shard * each * LANES;
             for (i, losses) in losses.chunks_mut(LANES).enumerate() {
                 let start = first + i * LANES;

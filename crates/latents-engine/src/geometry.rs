@@ -58,10 +58,8 @@ pub(crate) struct Rect {
     pub(crate) a: [usize; 3],
     /// The same for the big image.
     pub(crate) b: [usize; 3],
-    /// Rows and columns.
+    /// Rows and columns; nothing where the place meets no pixel.
     pub(crate) size: [usize; 2],
-    /// Where the sum goes, from the start of a pair of channels.
-    pub(crate) out: usize,
 }
 
 /// `out[row][column][place] = sum over pixels and samples of a[row][pixel] * b[column][pixel + place]`.
@@ -72,10 +70,8 @@ pub(crate) struct Dot {
     pub(crate) a_plane: usize,
     pub(crate) columns: usize,
     pub(crate) b_plane: usize,
-    /// One for each place of the kernel that meets the image at all.
+    /// One for each place of the kernel.
     pub(crate) rects: Vec<Rect>,
-    /// Numbers in the output for a pair of channels.
-    pub(crate) places: usize,
 }
 
 impl Geometry {
@@ -188,11 +184,9 @@ impl Geometry {
                 let span = |axis: usize, k: usize| {
                     let rows = 0..self.small[axis + 1];
                     let mut met = rows.filter_map(|s| self.big_row(axis, s, k).map(|b| (s, b)));
-                    met.next().map(|(s, b)| (s, b, 1 + met.count()))
+                    met.next().map_or((0, 0, 0), |(s, b)| (s, b, 1 + met.count()))
                 };
-                let (Some((sy, by, h)), Some((sx, bx, w))) = (span(0, ky), span(1, kx)) else {
-                    continue;
-                };
+                let ((sy, by, h), (sx, bx, w)) = (span(0, ky), span(1, kx));
                 rects.push(Rect {
                     a: [(sy * small_w + sx) * LANES, small_w * LANES, LANES],
                     b: [
@@ -201,7 +195,6 @@ impl Geometry {
                         self.stride[1] * LANES,
                     ],
                     size: [h, w],
-                    out: ky * self.kernel[1] + kx,
                 });
             }
         }
@@ -211,7 +204,6 @@ impl Geometry {
             columns: self.big[0],
             b_plane: self.big[1] * big_w * LANES,
             rects,
-            places: self.places(),
         }
     }
 

@@ -187,6 +187,11 @@ impl Plan {
             plan.boundaries.pop();
             plan.boundaries.push((plan.ops.len(), current));
         }
+        if plan.record_len > 0 {
+            // An odd number of cache lines: at a power of two, the same number of all records would fall into the same few sets of
+            // the cache, and not stay there.
+            plan.record_len |= LANES;
+        }
         plan
     }
 
@@ -293,8 +298,6 @@ pub(crate) fn record_dot(
             a: [gradient, 0, record_len],
             b: [offset, 0, record_len],
             size: [1, micro_batches],
-            out: 0,
         }],
-        places: 1,
     }
 }

@@ -35,6 +35,20 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Lane by lane `if a > b { x } else { y }`.
     fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+
+    /// The sum of each row, in a fixed tree: numbers that are four apart first, then two, then one.
+    #[inline(always)]
+    fn row_sums(self, rows: &[[Self::E; 8]; 8]) -> [Self::E; 8] {
+        rows.map(tree)
+    }
+}
+
+/// The sum of eight numbers in the tree of [`Simd::row_sums`].
+#[inline(always)]
+pub(crate) fn tree<E: Number>(x: [E; 8]) -> E {
+    let x: [E; 4] = std::array::from_fn(|i| x[i].plus(x[i + 4]));
+    let x: [E; 2] = std::array::from_fn(|i| x[i].plus(x[i + 2]));
+    x[0].plus(x[1])
 }
 
 /// A piece of work written once over [`Simd`].
@@ -46,13 +60,13 @@ pub(crate) trait Kernel<E> {
 
 /// Vectors of pulp, where the CPU has them.
 #[derive(Clone, Copy)]
-struct Native<P>(P);
+struct Native<P, const WIDE: bool>(P);
 
-impl<P: pulp::Simd> Simd for Native<P> {
+impl<P: pulp::Simd, const WIDE: bool> Simd for Native<P, WIDE> {
     type E = f32;
     type V = P::f32s;
     const WIDTH: usize = size_of::<P::f32s>() / size_of::<f32>();
-    const WIDE: bool = size_of::<P::f32s>() != 32;
+    const WIDE: bool = WIDE;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
@@ -83,6 +97,46 @@ impl<P: pulp::Simd> Simd for Native<P> {
     #[inline(always)]
     fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
         self.0.select_f32s(self.0.greater_than_f32s(a, b), x, y)
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn row_sums(self, rows: &[[f32; 8]; 8]) -> [f32; 8] {
+        if Self::WIDTH == 8 {
+            // SAFETY: on x86-64, only V3 has vectors of eight, and whoever has one runs where there is AVX2.
+            unsafe { row_sums_avx(rows) }
+        } else {
+            rows.map(tree)
+        }
+    }
+}
+
+/// [`Simd::row_sums`], all eight rows at once.
+///
+/// # Safety
+/// The CPU has AVX, and whoever calls this is compiled for it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn row_sums_avx(rows: &[[f32; 8]; 8]) -> [f32; 8] {
+    use std::arch::x86_64::{__m128, __m256, _mm256_add_ps, _mm256_set_m128, _mm256_shuffle_ps};
+    // SAFETY: the caller's promise; what is transmuted is plain data of the same size.
+    unsafe {
+        let halves: [[__m128; 2]; 8] = std::mem::transmute(*rows);
+        // Four numbers are left of row i, and four of row i + 4 beside them.
+        let mut fours = [std::mem::zeroed::<__m256>(); 4];
+        for i in 0..4 {
+            let low = _mm256_set_m128(halves[i + 4][0], halves[i][0]);
+            fours[i] = _mm256_add_ps(low, _mm256_set_m128(halves[i + 4][1], halves[i][1]));
+        }
+        // Two numbers are left of each row.
+        let mut twos = [std::mem::zeroed::<__m256>(); 2];
+        for i in 0..2 {
+            let (a, b) = (fours[2 * i], fours[2 * i + 1]);
+            let low = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+            twos[i] = _mm256_add_ps(low, _mm256_shuffle_ps::<0b11_10_11_10>(a, b));
+        }
+        let even = _mm256_shuffle_ps::<0b10_00_10_00>(twos[0], twos[1]);
+        let odd = _mm256_shuffle_ps::<0b11_01_11_01>(twos[0], twos[1]);
+        std::mem::transmute(_mm256_add_ps(even, odd))
     }
 }
 
@@ -136,13 +190,26 @@ impl<E: Number> Simd for Portable<E> {
 }
 
 /// Hands a kernel to one of pulp's instruction sets.
-struct Carry<K>(K);
+struct Carry<K, const WIDE: bool>(K);
 
-impl<K: Kernel<f32>> pulp::WithSimd for Carry<K> {
+impl<K: Kernel<f32>, const WIDE: bool> pulp::WithSimd for Carry<K, WIDE> {
     type Output = K::Output;
     #[inline(always)]
     fn with_simd<P: pulp::Simd>(self, simd: P) -> K::Output {
-        self.0.run(Native(simd))
+        self.0.run(Native::<P, WIDE>(simd))
+    }
+}
+
+/// Hands a kernel to vectors of AVX2 on a CPU that has AVX-512's 32 registers for them.
+#[cfg(target_arch = "x86_64")]
+struct CarryHalf<K>(K, pulp::x86::V3);
+
+#[cfg(target_arch = "x86_64")]
+impl<K: Kernel<f32>> pulp::NullaryFnOnce for CarryHalf<K> {
+    type Output = K::Output;
+    #[inline(always)]
+    fn call(self) -> K::Output {
+        self.0.run(Native::<_, true>(self.1))
     }
 }
 
@@ -152,7 +219,7 @@ pub(crate) fn dispatch_f32<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Output {
     if isa == Isa::Avx512
         && let Some(simd) = pulp::x86::V4::try_new()
     {
-        return pulp::Simd::vectorize(simd, Carry(kernel));
+        return pulp::Simd::vectorize(simd, Carry::<K, true>(kernel));
     }
     dispatch_f32_half(isa, kernel)
 }
@@ -160,16 +227,22 @@ pub(crate) fn dispatch_f32<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Output {
 /// Runs a kernel on vectors of at most half a micro-batch.
 pub(crate) fn dispatch_f32_half<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if matches!(isa, Isa::Avx512 | Isa::Avx2)
+    if isa == Isa::Avx512
+        && let Some(simd) = pulp::x86::V4::try_new()
+    {
+        return simd.vectorize(CarryHalf(kernel, *simd));
+    }
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx2
         && let Some(simd) = pulp::x86::V3::try_new()
     {
-        return pulp::Simd::vectorize(simd, Carry(kernel));
+        return pulp::Simd::vectorize(simd, Carry::<K, false>(kernel));
     }
     #[cfg(target_arch = "aarch64")]
     if isa == Isa::Neon
         && let Some(simd) = pulp::aarch64::Neon::try_new()
     {
-        return pulp::Simd::vectorize(simd, Carry(kernel));
+        return pulp::Simd::vectorize(simd, Carry::<K, true>(kernel));
     }
     kernel.run(Portable(PhantomData))
 }
@@ -190,4 +263,35 @@ pub(crate) fn vectorize<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
         }
     }
     dispatch_f32(isa, Plain(f))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sums<'a>(&'a [[f32; 8]; 8]);
+
+    impl Kernel<f32> for Sums<'_> {
+        type Output = [f32; 8];
+        #[inline(always)]
+        fn run<S: Simd<E = f32>>(self, s: S) -> [f32; 8] {
+            s.row_sums(self.0)
+        }
+    }
+
+    #[test]
+    fn row_sums_are_trees() {
+        // Numbers of such different sizes that another order of additions would give other bits.
+        let rows: [[f32; 8]; 8] = std::array::from_fn(|r| {
+            std::array::from_fn(|i| 1.37_f32.powi((r * 8 + i) as i32 * 29 % 61 - 30))
+        });
+        let expected = rows.map(|x| {
+            let sum = ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
+            sum.to_bits()
+        });
+        for isa in Isa::available() {
+            assert_eq!(dispatch_f32_half(isa, Sums(&rows)).map(f32::to_bits), expected, "{isa}");
+            assert_eq!(dispatch_f32(isa, Sums(&rows)).map(f32::to_bits), expected, "{isa}");
+        }
+    }
 }

@@ -1,15 +1,31 @@
 //! The sum behind every weight gradient: products of two activations over pixels and samples, for each pair of channels and each
 //! place of the kernel. Every accumulator is a vector of eight partial sums (samples 0 to 7 and 8 to 15 of each pixel in turn),
-//! added up in one fixed tree at the end: the same bits for every vector width.
+//! added up in one fixed tree at the end: the same bits for every vector width. A tile of accumulators stays in registers while the
+//! pixels of one place of the kernel stream by; then it is put aside, and all are added up at once when every place has had its turn.
 
 use std::ops::Range;
 
 use crate::geometry::{Dot, Rect};
 use crate::number::Number;
-use crate::simd::{Kernel, LANES, Simd};
+use crate::simd::{Kernel, LANES, Simd, tree};
 
 /// Partial sums of an accumulator.
 const PARTS: usize = 8;
+
+/// Places of the kernel that a tile works on in turn.
+const PLACES: usize = 16;
+
+/// Bytes of both activations that a tile goes over for each place of the kernel before it moves on: less than the nearest cache.
+const BAND: usize = 24 << 10;
+
+/// The most accumulators of a tile for all its places, in groups of `PARTS`.
+const GROUPS: usize = 4 * 4 * PLACES / PARTS;
+
+/// Accumulators of a tile, ordered by row, column and place, and their sums.
+struct Scratch<E> {
+    kept: [[[E; PARTS]; PARTS]; GROUPS],
+    sums: [[E; PARTS]; GROUPS],
+}
 
 /// One run of a [`Dot`] over a micro-batch, adding to `out`. To be run on vectors of at most `PARTS` numbers.
 pub(crate) struct DotRun<'a, E> {
@@ -24,19 +40,17 @@ pub(crate) struct DotRun<'a, E> {
     pub(crate) out: &'a mut [E],
 }
 
+/// Whether 4 by 4 accumulators stay in registers rather than 4 by 3.
+#[inline(always)]
+fn roomy<S: Simd>() -> bool {
+    S::WIDE && S::WIDTH == PARTS
+}
+
 /// Splits `n` into parts of at most `most` that differ by one at most: `(start, length)`.
 #[inline(always)]
 fn parts(n: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = n.div_ceil(most);
     (0..count).map(move |i| (i * n / count, (i + 1) * n / count - i * n / count))
-}
-
-/// The sum of eight in a fixed tree.
-#[inline(always)]
-fn tree<E: Number>(x: [E; PARTS]) -> E {
-    let x: [E; 4] = std::array::from_fn(|i| x[i].plus(x[i + 4]));
-    let x: [E; 2] = std::array::from_fn(|i| x[i].plus(x[i + 2]));
-    x[0].plus(x[1])
 }
 
 impl<E: Number> Kernel<E> for DotRun<'_, E> {
@@ -46,37 +60,48 @@ impl<E: Number> Kernel<E> for DotRun<'_, E> {
     fn run<S: Simd<E = E>>(mut self, s: S) {
         let plan = self.plan;
         assert!(S::WIDTH <= PARTS && self.rows.end <= plan.rows);
-        assert_eq!(self.out.len(), self.rows.len() * plan.columns * plan.places);
-        for rect in &plan.rects {
+        assert_eq!(self.out.len(), self.rows.len() * plan.columns * plan.rects.len());
+        for rect in plan.rects.iter().filter(|rect| !rect.size.contains(&0)) {
             let last = |step: [usize; 3]| {
                 step[0] + (rect.size[0] - 1) * step[1] + (rect.size[1] - 1) * step[2] + LANES
             };
             assert!((plan.rows - 1) * plan.a_plane + last(rect.a) <= self.a.len());
             assert!((plan.columns - 1) * plan.b_plane + last(rect.b) <= self.b.len());
         }
-        let wide = if plan.columns == 1 { 8 } else { 4 };
-        for (row, rows) in parts(self.rows.len(), wide) {
-            for (column, columns) in parts(plan.columns, 3) {
-                for rect in &plan.rects {
+        let sums = [[E::default(); PARTS]; GROUPS];
+        let mut scratch = Scratch { kept: [[[E::default(); PARTS]; PARTS]; GROUPS], sums };
+        let (most_rows, most_columns) = match (plan.columns, roomy::<S>()) {
+            (1, _) => (8, 1),
+            (_, true) => (4, 4),
+            (_, false) => (4, 3),
+        };
+        for (row, rows) in parts(self.rows.len(), most_rows) {
+            for (column, columns) in parts(plan.columns, most_columns) {
+                for place in (0..plan.rects.len()).step_by(PLACES) {
+                    let at = [row, column, place];
                     // SAFETY: `run` has checked that the last row, column and pixel of each rectangle lie inside.
                     unsafe {
                         match (rows, columns) {
-                            (8, _) => self.block::<S, 8, 1>(s, rect, row, column),
-                            (7, _) => self.block::<S, 7, 1>(s, rect, row, column),
-                            (6, _) => self.block::<S, 6, 1>(s, rect, row, column),
-                            (5, _) => self.block::<S, 5, 1>(s, rect, row, column),
-                            (4, 3) => self.block::<S, 4, 3>(s, rect, row, column),
-                            (4, 2) => self.block::<S, 4, 2>(s, rect, row, column),
-                            (4, _) => self.block::<S, 4, 1>(s, rect, row, column),
-                            (3, 3) => self.block::<S, 3, 3>(s, rect, row, column),
-                            (3, 2) => self.block::<S, 3, 2>(s, rect, row, column),
-                            (3, _) => self.block::<S, 3, 1>(s, rect, row, column),
-                            (2, 3) => self.block::<S, 2, 3>(s, rect, row, column),
-                            (2, 2) => self.block::<S, 2, 2>(s, rect, row, column),
-                            (2, _) => self.block::<S, 2, 1>(s, rect, row, column),
-                            (_, 3) => self.block::<S, 1, 3>(s, rect, row, column),
-                            (_, 2) => self.block::<S, 1, 2>(s, rect, row, column),
-                            _ => self.block::<S, 1, 1>(s, rect, row, column),
+                            (8, _) => self.tile::<S, 8, 1>(s, at, &mut scratch),
+                            (7, _) => self.tile::<S, 7, 1>(s, at, &mut scratch),
+                            (6, _) => self.tile::<S, 6, 1>(s, at, &mut scratch),
+                            (5, _) => self.tile::<S, 5, 1>(s, at, &mut scratch),
+                            (4, 4) => self.tile::<S, 4, 4>(s, at, &mut scratch),
+                            (4, 3) => self.tile::<S, 4, 3>(s, at, &mut scratch),
+                            (4, 2) => self.tile::<S, 4, 2>(s, at, &mut scratch),
+                            (4, _) => self.tile::<S, 4, 1>(s, at, &mut scratch),
+                            (3, 4) => self.tile::<S, 3, 4>(s, at, &mut scratch),
+                            (3, 3) => self.tile::<S, 3, 3>(s, at, &mut scratch),
+                            (3, 2) => self.tile::<S, 3, 2>(s, at, &mut scratch),
+                            (3, _) => self.tile::<S, 3, 1>(s, at, &mut scratch),
+                            (2, 4) => self.tile::<S, 2, 4>(s, at, &mut scratch),
+                            (2, 3) => self.tile::<S, 2, 3>(s, at, &mut scratch),
+                            (2, 2) => self.tile::<S, 2, 2>(s, at, &mut scratch),
+                            (2, _) => self.tile::<S, 2, 1>(s, at, &mut scratch),
+                            (_, 4) => self.tile::<S, 1, 4>(s, at, &mut scratch),
+                            (_, 3) => self.tile::<S, 1, 3>(s, at, &mut scratch),
+                            (_, 2) => self.tile::<S, 1, 2>(s, at, &mut scratch),
+                            _ => self.tile::<S, 1, 1>(s, at, &mut scratch),
                         }
                     }
                 }
@@ -86,64 +111,134 @@ impl<E: Number> Kernel<E> for DotRun<'_, E> {
 }
 
 impl<E: Number> DotRun<'_, E> {
-    /// `R` rows from `row` (counted from the first of `rows`) by `C` columns from `column`.
+    /// `R` rows from `row` (counted from the first of `rows`) by `C` columns from `column`, for up to `PLACES` places from `place`.
     ///
     /// # Safety
-    /// The rectangle lies inside `a` for each of these rows and inside `b` for each of these columns.
+    /// Each rectangle lies inside `a` for each of these rows and inside `b` for each of these columns.
     #[inline(always)]
-    unsafe fn block<S: Simd<E = E>, const R: usize, const C: usize>(
+    unsafe fn tile<S: Simd<E = E>, const R: usize, const C: usize>(
         &mut self,
         s: S,
-        rect: &Rect,
-        row: usize,
-        column: usize,
+        [row, column, place]: [usize; 3],
+        scratch: &mut Scratch<E>,
     ) {
-        let (a_plane, b_plane) = (self.plan.a_plane, self.plan.b_plane);
-        let zero = s.splat(E::default());
-        let vectors = PARTS / S::WIDTH;
-        // Two vectors to a partial sum where vectors are half as long; the second is not used otherwise.
-        let mut sums = [[[zero; 2]; C]; R];
-        // SAFETY: the caller's promise.
+        // Without this line, tiles that never run would be compiled.
+        if R * C > 12 && !roomy::<S>() {
+            unreachable!("a tile of {R} by {C} was planned");
+        }
+        let plan = self.plan;
+        let rects = &plan.rects[place..plan.rects.len().min(place + PLACES)];
+        let n = rects.len();
+        let planes = [plan.a_plane, plan.b_plane];
+        let height = rects.iter().map(|rect| rect.size[0]).max().unwrap_or(0);
+        let line = (R * rects[0].a[1] + C * rects[0].b[1]) * size_of::<E>();
+        let band = (BAND / line.max(1)).max(1);
+        // SAFETY: the caller's promise; there is room for R * C times PLACES accumulators.
         unsafe {
-            let a = self.a.as_ptr().add((self.rows.start + row) * a_plane + rect.a[0]);
-            let b = self.b.as_ptr().add(column * b_plane + rect.b[0]);
-            for y in 0..rect.size[0] {
-                let mut a = a.add(y * rect.a[1]);
-                let mut b = b.add(y * rect.b[1]);
-                for _ in 0..rect.size[1] {
-                    for half in 0..LANES / PARTS {
-                        for v in 0..vectors {
-                            let lane = half * PARTS + v * S::WIDTH;
-                            let mut bs = [zero; C];
+            let a = self.a.as_ptr().add((self.rows.start + row) * planes[0]);
+            let b = self.b.as_ptr().add(column * planes[1]);
+            let kept = scratch.kept.as_mut_ptr().cast::<E>();
+            for start in (0..height.max(1)).step_by(band) {
+                for (i, rect) in rects.iter().enumerate() {
+                    let kept = kept.add(i * PARTS);
+                    // Sums begin with zero in the first rows, and go on from what the rows before have left.
+                    let mut sums = [[[s.splat(E::default()); 2]; C]; R];
+                    if start > 0 {
+                        each::<_, R, C>(s, kept, n, &mut sums, |at, sum| *sum = s.load(at));
+                    }
+                    products(
+                        s,
+                        rect,
+                        start..rect.size[0].min(start + band),
+                        [a, b],
+                        planes,
+                        &mut sums,
+                    );
+                    each::<_, R, C>(s, kept, n, &mut sums, |at, sum| s.store(at, *sum));
+                }
+            }
+        }
+        let groups = (R * C * n).div_ceil(PARTS);
+        for (sums, kept) in scratch.sums.iter_mut().zip(&scratch.kept[..groups]) {
+            *sums = s.row_sums(kept);
+        }
+        // Sums of neighbouring columns lie beside each other where all places were worked on at once.
+        let run = if n == plan.rects.len() { C } else { 1 };
+        let sums = scratch.sums.as_flattened()[..R * C * n].chunks_exact(run * n);
+        for (i, sums) in sums.enumerate() {
+            let (r, c) = (i * run / C, i * run % C);
+            let pair = (row + r) * plan.columns + column + c;
+            let out = &mut self.out[pair * plan.rects.len() + place..];
+            for (out, &sum) in out.iter_mut().zip(sums) {
+                *out = out.plus(sum);
+            }
+        }
+    }
+}
+
+/// Calls `f` with the address of every vector of a tile's accumulators, `step` accumulators apart, and with the vector itself.
+///
+/// # Safety
+/// The addresses are valid for what `f` does.
+#[inline(always)]
+unsafe fn each<S: Simd, const R: usize, const C: usize>(
+    _: S,
+    kept: *mut S::E,
+    step: usize,
+    sums: &mut [[[S::V; 2]; C]; R],
+    f: impl Fn(*mut S::E, &mut S::V),
+) {
+    for r in 0..R {
+        for c in 0..C {
+            for v in 0..PARTS / S::WIDTH {
+                // SAFETY: the caller's promise.
+                f(
+                    unsafe { kept.add((r * C + c) * step * PARTS + v * S::WIDTH) },
+                    &mut sums[r][c][v],
+                );
+            }
+        }
+    }
+}
+
+/// Adds the products of some rows of pixels of a rectangle. There are two vectors to a sum where vectors are half as long; the
+/// second is not used otherwise.
+///
+/// # Safety
+/// The rectangle lies inside each of the `R` planes from `a` and of the `C` planes from `b`.
+#[inline(always)]
+unsafe fn products<S: Simd, const R: usize, const C: usize>(
+    s: S,
+    rect: &Rect,
+    pixels: Range<usize>,
+    [a, b]: [*const S::E; 2],
+    [a_plane, b_plane]: [usize; 2],
+    sums: &mut [[[S::V; 2]; C]; R],
+) {
+    let zero = s.splat(S::E::default());
+    // SAFETY: the caller's promise.
+    unsafe {
+        for y in pixels {
+            let mut a = a.add(rect.a[0] + y * rect.a[1]);
+            let mut b = b.add(rect.b[0] + y * rect.b[1]);
+            for _ in 0..rect.size[1] {
+                for half in 0..LANES / PARTS {
+                    for v in 0..PARTS / S::WIDTH {
+                        let lane = half * PARTS + v * S::WIDTH;
+                        let mut bs = [zero; C];
+                        for c in 0..C {
+                            bs[c] = s.load(b.add(c * b_plane + lane));
+                        }
+                        for r in 0..R {
+                            let x = s.load(a.add(r * a_plane + lane));
                             for c in 0..C {
-                                bs[c] = s.load(b.add(c * b_plane + lane));
-                            }
-                            for r in 0..R {
-                                let x = s.load(a.add(r * a_plane + lane));
-                                for c in 0..C {
-                                    sums[r][c][v] = s.fma(x, bs[c], sums[r][c][v]);
-                                }
+                                sums[r][c][v] = s.fma(x, bs[c], sums[r][c][v]);
                             }
                         }
                     }
-                    a = a.wrapping_add(rect.a[2]);
-                    b = b.wrapping_add(rect.b[2]);
                 }
-            }
-            let mut stored = [[[E::default(); PARTS]; C]; R];
-            for r in 0..R {
-                for c in 0..C {
-                    for v in 0..vectors {
-                        s.store(stored[r][c].as_mut_ptr().add(v * S::WIDTH), sums[r][c][v]);
-                    }
-                }
-            }
-            for r in 0..R {
-                for c in 0..C {
-                    let pair = (row + r) * self.plan.columns + column + c;
-                    let out = self.out.get_unchecked_mut(pair * self.plan.places + rect.out);
-                    *out = out.plus(tree(stored[r][c]));
-                }
+                a = a.wrapping_add(rect.a[2]);
+                b = b.wrapping_add(rect.b[2]);
             }
         }
     }
@@ -168,19 +263,18 @@ impl<E: Number> Kernel<E> for ChannelSums<'_, E> {
         let vectors = PARTS / S::WIDTH;
         for (channel, out) in self.input.chunks_exact(plane).zip(self.out) {
             let mut sums = [[s.splat(E::default()); 2]; CHAINS];
-            let mut add = |group: &[E]| {
-                for (chain, part) in group.chunks_exact(PARTS).enumerate() {
-                    for v in 0..vectors {
-                        // SAFETY: a part has PARTS numbers.
-                        let x = unsafe { s.load(part.as_ptr().add(v * S::WIDTH)) };
-                        sums[chain][v] = s.add(sums[chain][v], x);
+            for group in channel.chunks(PARTS * CHAINS) {
+                for chain in 0..CHAINS {
+                    if chain * PARTS < group.len() {
+                        for v in 0..vectors {
+                            // SAFETY: channels are multiples of LANES, and those of PARTS.
+                            let x =
+                                unsafe { s.load(group.as_ptr().add(chain * PARTS + v * S::WIDTH)) };
+                            sums[chain][v] = s.add(sums[chain][v], x);
+                        }
                     }
                 }
-            };
-            let groups = channel.chunks_exact(PARTS * CHAINS);
-            let rest = groups.remainder();
-            groups.for_each(&mut add);
-            add(rest);
+            }
             let mut total = [E::default(); PARTS];
             for v in 0..vectors {
                 let left = s.add(sums[0][v], sums[1][v]);
@@ -189,6 +283,70 @@ impl<E: Number> Kernel<E> for ChannelSums<'_, E> {
                 unsafe { s.store(total.as_mut_ptr().add(v * S::WIDTH), s.add(left, right)) };
             }
             *out = out.plus(tree(total));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Geometry;
+    use crate::isa::Isa;
+    use crate::kernels::Element;
+
+    fn numbers(n: usize) -> Vec<f32> {
+        (0..n).map(|i| (i * 7919 % 1009) as f32 * 0.01 - 5.0).collect()
+    }
+
+    /// More places than a tile works on at once, more rows of pixels than a band has, places that meet nothing, odd tiles.
+    #[test]
+    fn every_instruction_set_sums_in_the_order_that_is_written_above() {
+        for (small, big, kernel, stride, padding) in [
+            ([7, 20, 19], [5, 40, 40], [5, 5], [2, 2], [2, 1]),
+            ([13, 3, 3], [9, 7, 7], [3, 3], [2, 2], [0, 0]),
+            ([9, 40, 14], [1, 80, 28], [4, 4], [2, 2], [1, 1]),
+            ([2, 2, 1], [3, 2, 1], [5, 3], [1, 1], [2, 1]),
+            ([11, 1, 1], [23, 1, 1], [1, 1], [1, 1], [0, 0]),
+        ] {
+            let geometry = Geometry { small, big, kernel, stride, padding };
+            let a = numbers(small.iter().product::<usize>() * LANES);
+            let b = numbers(big.iter().product::<usize>() * LANES);
+            let mut expected = vec![];
+            for r in 0..small[0] {
+                for c in 0..big[0] {
+                    for place in 0..kernel[0] * kernel[1] {
+                        let (ky, kx) = (place / kernel[1], place % kernel[1]);
+                        let mut parts = [0.0_f32; PARTS];
+                        for (y, x) in (0..small[1]).flat_map(|y| (0..small[2]).map(move |x| (y, x)))
+                        {
+                            let by = (y * stride[0] + ky).wrapping_sub(padding[0]);
+                            let bx = (x * stride[1] + kx).wrapping_sub(padding[1]);
+                            if by < big[1] && bx < big[2] {
+                                let a = &a[((r * small[1] + y) * small[2] + x) * LANES..][..LANES];
+                                let b = &b[((c * big[1] + by) * big[2] + bx) * LANES..][..LANES];
+                                for lane in 0..LANES {
+                                    let part = &mut parts[lane % PARTS];
+                                    *part = a[lane].mul_add(b[lane], *part);
+                                }
+                            }
+                        }
+                        expected.push(1.0 + tree(parts));
+                    }
+                }
+            }
+            let plan = geometry.dot();
+            for isa in Isa::available() {
+                let mut out = vec![1.0; expected.len()];
+                f32::dot(
+                    isa,
+                    DotRun { plan: &plan, rows: 0..small[0], a: &a, b: &b, out: &mut out },
+                );
+                assert!(out == expected, "{isa}, {geometry:?}");
+                let each = expected.len() / small[0];
+                let mut out = vec![1.0; each];
+                f32::dot(isa, DotRun { plan: &plan, rows: 1..2, a: &a, b: &b, out: &mut out });
+                assert!(out == expected[each..2 * each], "row 1: {isa}, {geometry:?}");
+            }
         }
     }
 }
