@@ -206,10 +206,13 @@ mod tests {
     use super::*;
     use crate::trial::{Direction, Parameter};
 
-    /// Complete trials with values and one parameter in 0..9, by name, each.
-    fn study(trials: &[(f64, &[(&str, f64)])]) -> Vec<(String, f64)> {
+    /// A value, and parameters in 0..9 by name.
+    type Made<'a> = (f64, &'a [(&'a str, f64)]);
+
+    /// A study of complete trials.
+    fn study(trials: &[Made<'_>]) -> Vec<(String, f64)> {
         let distribution = Arc::new(Distribution::int(0, 9).unwrap());
-        let record = |(number, (value, params)): (usize, &(f64, &[(&str, f64)]))| {
+        let record = |(number, (value, params)): (usize, &Made<'_>)| {
             let params = params.iter().map(|&(name, internal)| {
                 let distribution = Arc::clone(&distribution);
                 (name.to_string(), Parameter { internal, distribution })

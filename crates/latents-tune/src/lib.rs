@@ -35,8 +35,8 @@ mod trial;
 mod value;
 mod worker;
 
-pub mod importance;
 pub mod command;
+pub mod importance;
 pub mod pruner;
 pub mod sampler;
 pub mod storage;

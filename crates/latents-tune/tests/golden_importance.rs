@@ -10,11 +10,14 @@ use latents_tune::{Direction, Distribution, History, Parameter, TrialRecord, Tri
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+/// State, value, and for each parameter which distribution and which number.
+type Trial = (TrialState, Json, BTreeMap<String, (usize, f64)>);
+
 #[derive(Deserialize)]
 struct Case {
     direction: Direction,
     distributions: Vec<Json>,
-    trials: Vec<(TrialState, Json, BTreeMap<String, (usize, f64)>)>,
+    trials: Vec<Trial>,
     importances: BTreeMap<String, f64>,
 }
 

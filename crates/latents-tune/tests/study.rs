@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use latents_tune::TrialState::{Complete, Failed, Pruned};
 use latents_tune::pruner::{Hyperband, Never, Percentile, Pruner};
 use latents_tune::sampler::{Sampler, Tpe};
 use latents_tune::storage::{self, Storage};
@@ -264,7 +265,6 @@ fn values_that_are_no_numbers_fail_the_trial() {
         }
     })
     .unwrap();
-    use TrialState::{Complete, Failed, Pruned};
     assert_eq!(ends, [(0, Failed), (1, Complete), (2, Failed), (3, Pruned), (4, Complete)]);
     let trials = study.trials().unwrap();
     assert_eq!(trials[2].user_attrs["error"], "it exploded");

@@ -73,7 +73,7 @@ impl SuccessiveHalving {
         let Some((step, value)) = trial.last_report() else { return false };
         let mut before = trial.intermediate.range(..step).rev();
         let passed = before.find(|(_, value)| !value.is_nan());
-        let below = |step| (0..).find(|&rung| !self.reaches(step, rung)).unwrap_or(0);
+        let below = |step| (0..=64).find(|&rung| !self.reaches(step, rung)).unwrap_or(0);
         let rung = passed.map_or(0, |(&step, _)| below(step));
         if !self.reaches(step, rung) {
             return false;

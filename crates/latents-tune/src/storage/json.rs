@@ -35,7 +35,7 @@ fn quote_numbers(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| rest.starts_with(word));
         if let (false, Some(word)) = (within, word) {
-            quoted.push_str(&format!("\"{word}\""));
+            quoted.extend(["\"", word, "\""]);
             rest = &rest[word.len()..];
             continue;
         }

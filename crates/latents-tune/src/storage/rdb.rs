@@ -38,7 +38,7 @@ impl Rdb {
             match found {
                 Found::Tables => break,
                 Found::Nothing => {
-                    rdb.write("make its tables", |ledger| schema::create(&mut *ledger.client))?
+                    rdb.write("make its tables", |ledger| schema::create(&mut *ledger.client))?;
                 }
                 Found::Parts => std::thread::sleep(WAITS.1),
             }

@@ -1,7 +1,13 @@
 //! Holds every storage to the same ledger: who may write what, which trial comes next, and what is read back. What only a file or only
 //! a server can do is in files of their own.
 
-#![allow(clippy::unwrap_used)]
+// What is kept is compared as it is; an `open` gives nothing where there is no server; results are asserted where they are made.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value
+)]
 
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -64,9 +64,8 @@ pub(crate) fn many_begin_at_once(open: Open<'_>) {
         }
     };
     let done: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|i| scope.spawn(move || worker(format!("worker {i}"))))
-            .collect();
+        let workers: Vec<_> =
+            (0..WORKERS).map(|i| scope.spawn(move || worker(format!("worker {i}")))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     assert!(done.iter().all(|(id, seed, _)| (id, seed) == (&done[0].0, &done[0].1)));

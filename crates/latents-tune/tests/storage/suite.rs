@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use latents_tune::storage::{Claim, FIXED, OWNER, Start, Storage};
-use latents_tune::{
-    Direction, Distribution, Error, Parameter, TrialRecord, TrialState, Value,
-};
+use latents_tune::{Direction, Distribution, Error, Parameter, TrialRecord, TrialState, Value};
 use serde_json::{Value as Json, json};
 
 /// Nobody has left a trial behind.
@@ -116,7 +114,9 @@ pub(crate) fn life_of_a_trial(storage: &dyn Storage) {
     expected.finished = done.finished;
     assert_eq!(done, expected);
 
-    for (state, value) in [(TrialState::Pruned, Some(7.0)), (TrialState::Pruned, None), (TrialState::Failed, None)] {
+    for (state, value) in
+        [(TrialState::Pruned, Some(7.0)), (TrialState::Pruned, None), (TrialState::Failed, None)]
+    {
         let trial = start(storage, id, "me");
         storage.finish(claim(&trial, "me"), state, value).unwrap();
         let done = Arc::clone(storage.trials(id).unwrap().last().unwrap());
@@ -434,7 +434,9 @@ pub(crate) fn finished_trials_are_kept(storage: &dyn Storage) {
     let id = study(storage);
     let trials: Vec<TrialRecord> = (0..600).map(|_| start(storage, id, "me")).collect();
     for trial in &trials[..599] {
-        storage.finish(claim(trial, "me"), TrialState::Complete, Some(trial.number as f64)).unwrap();
+        storage
+            .finish(claim(trial, "me"), TrialState::Complete, Some(trial.number as f64))
+            .unwrap();
     }
     let before = storage.trials(id).unwrap();
     storage.report(claim(&trials[599], "me"), 1, 1.0).unwrap();

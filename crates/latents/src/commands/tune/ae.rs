@@ -19,7 +19,7 @@ use crate::Shared;
 use crate::commands::settings::Settings;
 use crate::commands::tune::live::Live;
 use crate::commands::tune::results::Results;
-use crate::commands::tune::strategy::{StudyFlags, agreed, find};
+use crate::commands::tune::strategy::{StudyFlags, Target, agreed, find};
 use crate::commands::{load_new_data, stop_on_ctrl_c};
 use crate::output::{Output, shell_word};
 
@@ -29,6 +29,8 @@ const SPACE: &str = include_str!("ae.toml");
 const EPOCHS: u64 = 10;
 /// The objective's name in studies.
 const KIND: &str = "ae";
+/// What its values are called.
+const LABEL: &str = "validation loss";
 
 /// Settings of the study, and of the runs that are its trials. A setting that is given by a flag is not tuned.
 #[derive(Debug, Args)]
@@ -55,17 +57,21 @@ impl TuneAe {
         let mut base = RunConfig::default();
         base.training.epochs = EPOCHS;
         self.settings.apply(&mut base);
-        let seed = base.training.seed;
         let dataset = load_new_data(self.settings.data.as_deref(), &mut base.data, output)?;
         // What no trial could have is said before the first.
         check(&base, &space)?;
         output.note(&format!("{}: {}", dataset.name, dataset.origin));
-        let objective = serde_json::json!({ KIND: &base });
-        let direction = Direction::Minimize;
-        let study = self.study.open(&self.out, KIND, direction, Some(seed), objective, &space)?;
+        let target = Target {
+            kind: KIND,
+            label: LABEL,
+            direction: Direction::Minimize,
+            seed: Some(base.training.seed),
+            settings: serde_json::to_value(&base)?,
+        };
+        let study = self.study.open(&self.out, &target, &space)?;
 
         let schedule = self.study.schedule();
-        let live = Live::new(output, &study, &space, schedule, "validation loss")?;
+        let live = Live::new(output, &study, &space, schedule, LABEL)?;
         let objective = Autoencoders {
             base,
             trials: self.out.join("trials"),
@@ -78,7 +84,7 @@ impl TuneAe {
             optimize(&study, &space, schedule, &objective, &stop, &mut |event| live.show(&event));
         live.finish();
         done?;
-        let results = Results::of(&study, &space, "validation loss")?;
+        let results = Results::of(&study, &space, LABEL)?;
         let folder = results.save(&self.out)?;
         if stop.load(Ordering::Relaxed) {
             output.note("Stopped and saved. The same command goes on.");

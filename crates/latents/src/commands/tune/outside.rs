@@ -12,11 +12,11 @@ use latents::tune::{Direction, optimize};
 use crate::commands::stop_on_ctrl_c;
 use crate::commands::tune::live::Live;
 use crate::commands::tune::results::Results;
-use crate::commands::tune::strategy::StudyFlags;
+use crate::commands::tune::strategy::{StudyFlags, Target};
 use crate::output::Output;
 
 /// What the objective is called.
-const OBJECTIVE: &str = "value";
+const LABEL: &str = "value";
 /// Its kind, in studies.
 const KIND: &str = "command";
 
@@ -62,10 +62,16 @@ impl TuneCommand {
             Way::Minimize => Direction::Minimize,
             Way::Maximize => Direction::Maximize,
         };
-        let objective = serde_json::json!({ KIND: &self.program });
-        let study = self.study.open(&self.out, KIND, direction, self.seed, objective, &space)?;
+        let target = Target {
+            kind: KIND,
+            label: LABEL,
+            direction,
+            seed: self.seed,
+            settings: serde_json::json!(&self.program),
+        };
+        let study = self.study.open(&self.out, &target, &space)?;
         let schedule = self.study.schedule();
-        let live = Live::new(output, &study, &space, schedule, OBJECTIVE)?;
+        let live = Live::new(output, &study, &space, schedule, LABEL)?;
         let objective = Program {
             template,
             folder: self.out.join("trials"),
@@ -76,7 +82,7 @@ impl TuneCommand {
             optimize(&study, &space, schedule, &objective, &stop, &mut |event| live.show(&event));
         live.finish();
         done?;
-        let results = Results::of(&study, &space, OBJECTIVE)?;
+        let results = Results::of(&study, &space, LABEL)?;
         let folder = results.save(&self.out)?;
         if stop.load(Ordering::Relaxed) {
             output.note("Stopped and saved. The same command goes on.");

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::commands::tune::results::Results;
-use crate::commands::tune::strategy::{agreed, find};
+use crate::commands::tune::strategy::{Agreed, agreed, find};
 use crate::output::Output;
 
 /// Draws the figures and writes the tables of a study again, also while it runs, also of a study that Optuna made.
@@ -19,20 +19,23 @@ pub(crate) struct ShowStudy {
     /// Folder for the tables and figures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What the objective is called in the figures
-    #[arg(long, value_name = "TEXT", default_value = "objective")]
-    objective: String,
+    /// What the values are called in the figures [default: as the study says]
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
 }
 
 impl ShowStudy {
     pub(crate) fn run(&self, output: Output) -> Result<ExitCode> {
         let (storage, record) = find(&self.study)?;
-        let order = match agreed(&*storage, &record)? {
-            Some(agreed) => agreed.space.dimensions().iter().map(|d| d.name.clone()).collect(),
-            None => vec![],
+        let (label, order) = match agreed(&*storage, &record)? {
+            Some(Agreed { label, space, .. }) => {
+                (label, space.dimensions().iter().map(|d| d.name.clone()).collect())
+            }
+            None => ("objective".to_owned(), vec![]),
         };
+        let label = self.label.clone().unwrap_or(label);
         let trials = storage.trials(record.id)?;
-        let results = Results::new(&record.name, record.direction, &self.objective, order, trials);
+        let results = Results::new(&record.name, record.direction, &label, order, trials);
         let folder = results.save(&self.out)?;
         results.print(output, &folder)?;
         Ok(ExitCode::SUCCESS)

@@ -91,11 +91,26 @@ pub(crate) struct StudyFlags {
     space: Option<std::path::PathBuf>,
 }
 
+/// What is tuned.
+pub(crate) struct Target {
+    /// The kind of objective; also the study's name, where the user gives none.
+    pub(crate) kind: &'static str,
+    /// What its values are called.
+    pub(crate) label: &'static str,
+    /// Which of them are better.
+    pub(crate) direction: Direction,
+    pub(crate) seed: Option<u64>,
+    /// All that the values depend on beside a trial's parameters.
+    pub(crate) settings: serde_json::Value,
+}
+
 /// What all workers of a study agree on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Agreed {
-    /// The kind of objective, and all that its values depend on beside a trial's parameters.
+    /// The settings of the target, under its kind.
     pub(crate) objective: serde_json::Value,
+    /// What its values are called.
+    pub(crate) label: String,
     pub(crate) space: Space,
     sampler: SamplerName,
     pruner: PrunerName,
@@ -125,26 +140,23 @@ impl StudyFlags {
     }
 
     /// The study, once this worker and those before it agree on what is searched and how.
-    pub(crate) fn open(
-        &self,
-        out: &Path,
-        kind: &str,
-        direction: Direction,
-        seed: Option<u64>,
-        objective: serde_json::Value,
-        space: &Space,
-    ) -> Result<Study> {
+    pub(crate) fn open(&self, out: &Path, target: &Target, space: &Space) -> Result<Study> {
         let url = self.url(out);
         if self.study.is_none() {
             latents_files::create_folder(out)?;
         }
         let lockstep = self.deterministic.then_some(u64::from(self.workers));
-        let strategy =
-            Strategy { sampler: self.sampler(space)?, pruner: self.pruner()?, seed, lockstep };
-        let name = self.name.as_deref().unwrap_or(kind);
-        let study = Study::open(storage::open(&url)?, name, direction, strategy)?;
+        let strategy = Strategy {
+            sampler: self.sampler(space)?,
+            pruner: self.pruner()?,
+            seed: target.seed,
+            lockstep,
+        };
+        let name = self.name.as_deref().unwrap_or(target.kind);
+        let study = Study::open(storage::open(&url)?, name, target.direction, strategy)?;
         let wish = serde_json::to_value(Agreed {
-            objective,
+            objective: serde_json::json!({ target.kind: target.settings }),
+            label: target.label.into(),
             space: space.clone(),
             sampler: self.sampler,
             pruner: self.pruner,
