@@ -18,15 +18,20 @@ fn assert_drawn(sandbox: &Sandbox, stem: &str, texts: &[&str]) {
 fn one_run_gives_its_loss_and_an_image_through_the_epochs() {
     let sandbox = Sandbox::trained();
     let said = sandbox.ok("figures ae");
-    let names = ["loss.svg", "loss.png", "epochs.svg", "epochs.png"];
-    assert_eq!(said, names.map(|name| format!("ae/figures/{name}\n")).concat());
+    let names = ["loss", "epochs", "reconstructions"]
+        .map(|stem| ["svg", "png"].map(|kind| format!("{stem}.{kind}")))
+        .concat();
+    let listed: String = names.iter().map(|name| format!("ae/figures/{name}\n")).collect();
+    assert_eq!(said, listed);
     assert_drawn(&sandbox, "ae/figures/loss", &["training", "validation", "mean squared error"]);
     assert_drawn(&sandbox, "ae/figures/epochs", &["original", "epoch 1", "epoch 2"]);
+    assert_drawn(&sandbox, "ae/figures/reconstructions", &["Bag", "Trouser"]);
 
     // Drawn again it is the same; another image is another picture.
     let result = sandbox.json("figures ae --out again");
-    assert_eq!(result, json!({"figures": names.map(|name| format!("again/{name}"))}));
-    for name in names {
+    let again: Vec<String> = names.iter().map(|name| format!("again/{name}")).collect();
+    assert_eq!(result, json!({ "figures": again }));
+    for name in &names {
         let (first, again) = (format!("ae/figures/{name}"), format!("again/{name}"));
         assert!(sandbox.read(&first) == sandbox.read(&again), "{name}");
     }
@@ -53,6 +58,7 @@ fn two_runs_are_compared_by_name() {
 fn a_run_that_was_stopped_in_its_first_epoch_has_no_curve_yet() {
     let sandbox = Sandbox::trained();
     sandbox.write("ae/metrics.jsonl", "");
+    std::fs::remove_file(sandbox.path("ae/model.safetensors")).unwrap();
     std::fs::remove_dir_all(sandbox.path("ae/snapshots")).unwrap();
     assert_eq!(sandbox.ok("figures ae"), "ae/figures/loss.svg\nae/figures/loss.png\n");
     assert_drawn(&sandbox, "ae/figures/loss", &["no data"]);

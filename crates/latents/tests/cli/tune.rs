@@ -57,7 +57,7 @@ fn a_study_of_autoencoders_and_a_run_of_its_best() {
     assert_same_run(&sandbox.run_files("best"), &sandbox.run_files(&folder), "trained again");
     sandbox.ok("train ae --from-study sqlite:///study/study.db#ae --epochs 5 --out longer");
     assert_eq!(sandbox.metrics("longer").len(), 5);
-    sandbox.ok("tune show sqlite:///study/study.db --objective loss --out shown");
+    sandbox.ok("tune show sqlite:///study/study.db --label loss --out shown");
     assert_eq!(trials(&sandbox, "shown").len(), 8);
 }
 
@@ -159,7 +159,7 @@ fn eight_processes_on_one_file_of_which_one_is_killed_now_and_then() {
     let numbers: Vec<u64> = rows.iter().map(|row| row["trial"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (0..TRIALS as u64).collect::<Vec<_>>());
     assert_eq!(count(&rows, "complete"), TRIALS, "after {kills} kills");
-    assert!(rows.iter().all(|row| row["x"] == row["objective"]));
+    assert!(rows.iter().all(|row| row["x"] == row["value"]));
 }
 
 #[cfg(unix)]
