@@ -1,6 +1,7 @@
-//! `cargo xtask interop`: what the binary writes, read by other people's programs. Only checks that
-//! need NumPy and no more run here; what needs PyTorch lies in golden files, made once by
-//! `xtask/python/golden_*.py` and read by the engine's own tests.
+//! `cargo xtask interop`: what the binary writes, read by other people's programs: arrays by NumPy,
+//! studies by Optuna and its dashboard, in SQLite and on a PostgreSQL server that lives as long as
+//! the check. What needs PyTorch lies in golden files, made once by `xtask/python/golden_*.py` and
+//! read by the engine's own tests.
 
 use std::process::Command;
 
@@ -9,11 +10,30 @@ use anyhow::Result;
 use crate::{Workspace, call};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let install = ["--only-binary=:all:", "numpy>=1.26", "safetensors>=0.4"];
-    let python = workspace.python("python", "numpy, safetensors.numpy", &install)?;
-    workspace.build(&["--package", "latents"])?;
-    let check = workspace.script("check_npz.py");
-    call(Command::new(python).arg(check).arg(workspace.release("latents")))?;
+    let install = [
+        "--only-binary=:all:",
+        "numpy>=1.26",
+        "safetensors>=0.4",
+        "optuna==5.0.0",
+        "optuna-dashboard==0.21.0",
+        "psycopg[binary]>=3.2",
+    ];
+    let modules = "numpy, safetensors.numpy, optuna, optuna_dashboard, psycopg";
+    let python = workspace.python("python", modules, &install)?;
+    workspace.build(&["--package", "latents", "--features", "postgres"])?;
+    let latents = workspace.release("latents");
+    call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
+    let check_study = workspace.script("check_study.py");
+    call(Command::new(&python).arg(&check_study).arg(&latents))?;
+
+    let beside_postgres = || {
+        let mut command = Command::new(&python);
+        command.arg(workspace.script("postgres_server.py"));
+        command
+    };
+    call(beside_postgres().arg(&python).arg(&check_study).arg(&latents))?;
+    let suite = ["test", "--release", "--package", "latents-tune", "--features", "postgres"];
+    call(beside_postgres().arg("cargo").args(suite).args(["--test", "storage"]))?;
     println!("interop: all checks passed");
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         found(result_of(command.args(["--trials", &trials, "--seeds", &seeds]))?)
     };
     let ours = found(Command::new(workspace.release("examples/functions")))?;
-    println!("ours are done; Optuna's take some minutes");
+    println!("ours are done; Optuna's take longer");
     let mut theirs = Command::new(python);
     theirs.arg(workspace.script("bench_functions.py"));
     let theirs = found(theirs)?;

@@ -108,6 +108,7 @@ fn timed(command: &mut Command) -> Result<Timed> {
 /// Prints a measurement at once, so that one that is cut off leaves those before it.
 fn show(program: &str, seed: u64, timed: &Timed) {
     let Timed { line, seconds } = timed;
+    let seconds = (100.0 * seconds).round() / 100.0;
     let mut shown = json!({ "program": program, "seed": seed, "seconds": seconds });
     for key in ["study_seconds", "epochs", "best", "complete", "pruned", "failed"] {
         if let Some(value) = line.get(key) {
