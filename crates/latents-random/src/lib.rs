@@ -25,6 +25,12 @@ pub enum Purpose {
     Synthetic = 6,
     /// Values of a trial's parameters; counters: trial, what is drawn.
     Trial = 7,
+    /// Test sets drawn from a test set; counters: which of them, 0.
+    Bootstrap = 8,
+    /// How images are changed while they are trained on; counters: epoch, sample.
+    Augment = 9,
+    /// Which few samples keep their labels; counters: how many, which draw.
+    FewLabels = 10,
 }
 
 /// A seekable stream of random numbers.

@@ -1,0 +1,30 @@
+//! What can be wrong with what is to be explored.
+
+/// An error of an exploration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two lists that belong together differ in length.
+    #[error("{what} has {got} entries; {expected} are expected")]
+    Size {
+        /// Which of them.
+        what: &'static str,
+        /// How many it should have.
+        expected: usize,
+        /// How many it has.
+        got: usize,
+    },
+    /// A label that is none of the classes.
+    #[error("label {label} at place {place} is none of {classes} classes (from 0)")]
+    Label {
+        /// Where it is, from 0.
+        place: usize,
+        /// The label.
+        label: u8,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// What was asked for makes no sense, or cannot be had from so few samples.
+    #[error("{0}")]
+    Invalid(String),
+}
