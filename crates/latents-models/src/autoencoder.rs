@@ -19,6 +19,31 @@ pub struct Stage {
     pub padding: usize,
 }
 
+impl Stage {
+    /// Stages for images of a shape `[c, h, w]`: each halves the image, until no side is above 4. Channels begin at 8 for
+    /// grey and 16 for colour, but at 8 for every image with a side above 64, where the first stages cost most; each stage
+    /// doubles them, up to 128. For 28x28 grey images these are the reference study's.
+    ///
+    /// An even side is halved by kernel 4, stride 2, padding 1, an odd one by kernel 3, stride 2, as the study does; where
+    /// the sides differ in that, or one is too short for either, kernel 3 with padding 1 halves both, rounding up.
+    #[must_use]
+    pub fn scaled([c, h, w]: Shape) -> Vec<Self> {
+        let mut channels = if c == 1 || h.max(w) > 64 { 8 } else { 16 };
+        let (mut sides, mut stages) = ([h, w], vec![]);
+        while stages.is_empty() || sides.iter().any(|&side| side > 4) {
+            let (kernel, padding) = match sides.map(|side| (side >= 2, side % 2, side >= 3)) {
+                [(true, 0, _), (true, 0, _)] => (4, 1),
+                [(_, 1, true), (_, 1, true)] => (3, 0),
+                _ => (3, 1),
+            };
+            stages.push(Stage { channels, kernel, stride: 2, padding });
+            channels = (2 * channels).min(128);
+            sides = sides.map(|side| (side + 2 * padding).saturating_sub(kernel) / 2 + 1);
+        }
+        stages
+    }
+}
+
 /// The nonlinearity between layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,6 +109,25 @@ pub const ENCODER: usize = 0;
 pub const DECODER: usize = 1;
 
 impl AutoencoderConfig {
+    /// Settings for images of a shape `[c, h, w]`: the default ones, but with [`Stage::scaled`], and a matrix of the largest
+    /// power of two that is no more than a quarter of what the convolutions give. Images of fewer than 512 numbers have an
+    /// eighth as many latents, others the study's 64.
+    #[must_use]
+    pub fn scaled(image: Shape) -> Self {
+        let stages = Stage::scaled(image);
+        let config = AutoencoderConfig { stages, ..Self::default() };
+        // What no network can be built for is for `network` to say.
+        let convolutions = config.convolutions(image).and_then(|n| Ok(n.layout()?.output()));
+        let Ok(deepest) = convolutions else { return config };
+        let quarter = (deepest.iter().product::<usize>() / 4).max(1);
+        let numbers: usize = image.iter().product();
+        AutoencoderConfig {
+            latent_dim: (numbers / 8).clamp(1, config.latent_dim),
+            hidden: vec![1 << quarter.ilog2()],
+            ..config
+        }
+    }
+
     /// The network for images of a shape `[c, h, w]`; its sections are [`ENCODER`] and [`DECODER`].
     ///
     /// # Errors
@@ -97,20 +141,9 @@ impl AutoencoderConfig {
         if self.latent_dim == 0 {
             return Err(Error::Config("latent_dim must be at least 1".into()));
         }
-        let mut encoder = vec![];
-        for (i, stage) in self.stages.iter().enumerate() {
-            if i > 0 {
-                encoder.push(self.nonlinearity.layer());
-            }
-            encoder.push(Layer::Conv2d {
-                out_channels: stage.channels,
-                kernel: [stage.kernel; 2],
-                stride: [stage.stride; 2],
-                padding: [stage.padding; 2],
-            });
-        }
-        let sections = vec![Section { name: "encoder".into(), layers: encoder.clone() }];
-        let convolutions = Network { input: image, sections }.layout()?;
+        let convolutions = self.convolutions(image)?;
+        let mut encoder = convolutions.sections[ENCODER].layers.clone();
+        let convolutions = convolutions.layout()?;
         let deepest = convolutions.output();
 
         encoder.push(Layer::Reshape { shape: [deepest.iter().product(), 1, 1] });
@@ -152,6 +185,24 @@ impl AutoencoderConfig {
         network.layout()?;
         Ok(network)
     }
+
+    /// The encoder's convolutions by themselves.
+    fn convolutions(&self, image: Shape) -> Result<Network, Error> {
+        let mut layers = vec![];
+        for (i, stage) in self.stages.iter().enumerate() {
+            if i > 0 {
+                layers.push(self.nonlinearity.layer());
+            }
+            layers.push(Layer::Conv2d {
+                out_channels: stage.channels,
+                kernel: [stage.kernel; 2],
+                stride: [stage.stride; 2],
+                padding: [stage.padding; 2],
+            });
+        }
+        let sections = vec![Section { name: "encoder".into(), layers }];
+        Ok(Network { input: image, sections })
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +221,33 @@ mod tests {
         assert_eq!(layout.output(), [1, 28, 28]);
         assert_eq!(layout.shape(layout.section(DECODER).start), [64, 1, 1]);
         assert_eq!(layout.parameter_count(), 59_185);
+    }
+
+    #[test]
+    fn stages_are_scaled_to_the_images() {
+        assert_eq!(AutoencoderConfig::scaled([1, 28, 28]), AutoencoderConfig::default());
+        let of = |image| {
+            let config = AutoencoderConfig::scaled(image);
+            let layout = config.network(image).unwrap().layout().unwrap();
+            assert_eq!(layout.output(), image);
+            let stages = config.stages.iter().map(|s| [s.channels, s.kernel, s.padding]);
+            (stages.collect::<Vec<_>>(), config.hidden[0], config.latent_dim)
+        };
+        assert_eq!(of([1, 8, 8]), (vec![[8, 4, 1]], 32, 8));
+        let (three, four) = ([[16, 4, 1], [32, 4, 1], [64, 4, 1]], [128, 4, 1]);
+        assert_eq!(of([3, 32, 32]), (three.to_vec(), 256, 64));
+        assert_eq!(of([3, 64, 64]), ([&three[..], &[four]].concat(), 512, 64));
+        let (stages, hidden, _) = of([3, 224, 224]);
+        assert_eq!(stages.iter().map(|s| s[0]).collect::<Vec<_>>(), [8, 16, 32, 64, 128, 128]);
+        assert_eq!((stages[5][1], hidden), (3, 256));
+        // Odd shapes, the smallest, and very long ones.
+        for h in 1..40 {
+            for w in [1, 2, 3, 4, 5, 7, 28, 33, 100] {
+                for c in [1, 3] {
+                    of([c, h, w]);
+                }
+            }
+        }
     }
 
     #[test]
