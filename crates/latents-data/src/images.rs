@@ -1,16 +1,35 @@
 //! What every source becomes: images of one size as bytes, with labels where they are known. Nothing here knows a file
 //! format, a network or a place on disk; turning bytes into floating-point lanes is the engine's work.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::mapped::Mapped;
 
 /// Images of one size, `[n, c, h, w]`, one byte a pixel, row by row within a channel, channel by channel within an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Images {
     shape: [usize; 3],
-    pixels: Vec<u8>,
+    pixels: Pixels,
 }
+
+/// Where the pixels are.
+#[derive(Clone, Debug)]
+enum Pixels {
+    Memory(Vec<u8>),
+    /// In a file, of which the system keeps in memory what is in use.
+    Mapped(Mapped, Range<usize>),
+}
+
+impl PartialEq for Images {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.pixels() == other.pixels()
+    }
+}
+
+impl Eq for Images {}
 
 impl Images {
     /// Images of `channels` × `height` × `width` bytes each; their number follows from the number of `pixels`.
@@ -24,30 +43,46 @@ impl Images {
         width: usize,
         pixels: Vec<u8>,
     ) -> Result<Self, Error> {
-        let shape = [channels, height, width];
-        let size = channels.checked_mul(height).and_then(|s| s.checked_mul(width));
-        match size {
-            Some(size)
-                if size > 0
-                    && pixels.len().is_multiple_of(size)
-                    && u32::try_from(pixels.len() / size).is_ok() =>
-            {
-                Ok(Self { shape, pixels })
-            }
-            _ => Err(Error::Pixels { shape, bytes: pixels.len() }),
+        Self::of(Pixels::Memory(pixels), [channels, height, width])
+    }
+
+    /// Images `[c, h, w]` in these bytes of a file.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`], as of [`Images::new`].
+    ///
+    /// # Panics
+    /// Where the file has not all of the bytes.
+    pub(crate) fn mapped(
+        file: &Mapped,
+        bytes: Range<usize>,
+        shape: [usize; 3],
+    ) -> Result<Self, Error> {
+        assert!(bytes.start <= bytes.end && bytes.end <= file.bytes().len());
+        Self::of(Pixels::Mapped(file.clone(), bytes), shape)
+    }
+
+    fn of(pixels: Pixels, shape: [usize; 3]) -> Result<Self, Error> {
+        let images = Self { shape, pixels };
+        let bytes = images.pixels().len();
+        let size = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        let whole = size.filter(|&size| size > 0 && bytes.is_multiple_of(size));
+        match whole {
+            Some(size) if u32::try_from(bytes / size).is_ok() => Ok(images),
+            _ => Err(Error::Pixels { shape, bytes }),
         }
     }
 
     /// The number of images, `n`.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.pixels.len() / self.image_bytes()
+        self.pixels().len() / self.image_bytes()
     }
 
     /// Whether there is no image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.pixels.is_empty()
+        self.pixels().is_empty()
     }
 
     /// The shape of one image, `[c, h, w]`.
@@ -59,7 +94,10 @@ impl Images {
     /// All pixels, `[n, c, h, w]`.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+        match &self.pixels {
+            Pixels::Memory(pixels) => pixels,
+            Pixels::Mapped(file, range) => &file.bytes()[range.clone()],
+        }
     }
 
     /// The pixels of image `i`, `[c, h, w]`.
@@ -69,7 +107,7 @@ impl Images {
     #[must_use]
     pub fn image(&self, i: usize) -> &[u8] {
         let size = self.image_bytes();
-        &self.pixels[i * size..(i + 1) * size]
+        &self.pixels()[i * size..(i + 1) * size]
     }
 
     /// SHA-256 of the shape and the pixels, in hexadecimal digits: equal for equal images only.
@@ -79,7 +117,7 @@ impl Images {
         for size in self.shape {
             sum.update((size as u64).to_le_bytes());
         }
-        sum.update(&self.pixels);
+        sum.update(self.pixels());
         let digits = sum.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
         digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
     }
@@ -87,7 +125,11 @@ impl Images {
     /// Keeps the first `n` images; does nothing where there are no more than that.
     pub fn truncate(&mut self, n: usize) {
         let size = self.image_bytes();
-        self.pixels.truncate(n.saturating_mul(size));
+        let bytes = n.saturating_mul(size).min(self.pixels().len());
+        match &mut self.pixels {
+            Pixels::Memory(pixels) => pixels.truncate(bytes),
+            Pixels::Mapped(_, range) => range.end = range.start + bytes,
+        }
     }
 
     fn image_bytes(&self) -> usize {
@@ -102,6 +144,9 @@ pub struct Labelled {
     pub images: Images,
     /// The class of each image, `[n]`, counted from 0; `None` where unknown.
     pub labels: Option<Vec<u8>>,
+    /// What each image is called, `[n]`: the path of its file within the folder, with `/` between its parts; `None` where
+    /// images have no names.
+    pub names: Option<Vec<String>>,
 }
 
 impl Labelled {
@@ -123,6 +168,9 @@ impl Labelled {
         if let Some(labels) = &mut self.labels {
             labels.truncate(n);
         }
+        if let Some(names) = &mut self.names {
+            names.truncate(n);
+        }
     }
 }
 
@@ -133,6 +181,8 @@ pub struct Dataset {
     pub name: String,
     /// Where it came from: one line for people.
     pub origin: String,
+    /// What else people should know of it, a line each: what was chosen for them, and what was left out.
+    pub notes: Vec<String>,
     /// The name of each class; empty where no part is labelled.
     pub classes: Vec<String>,
     /// What to learn from.
@@ -178,11 +228,16 @@ mod tests {
     #[test]
     fn truncating_cuts_images_and_labels_alike() {
         let images = Images::new(1, 1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap();
-        let mut part = Labelled { images, labels: Some(vec![7, 8, 9]) };
+        let mut part = Labelled {
+            images,
+            labels: Some(vec![7, 8, 9]),
+            names: Some(["a", "b", "c"].map(str::to_owned).into()),
+        };
         part.truncate(usize::MAX);
         assert_eq!(part.len(), 3);
         part.truncate(2);
         assert_eq!(part.images.pixels(), [1, 2, 3, 4]);
         assert_eq!(part.labels, Some(vec![7, 8]));
+        assert_eq!(part.names.unwrap(), ["a", "b"]);
     }
 }

@@ -25,6 +25,7 @@ mod fetch;
 pub mod idx;
 mod images;
 mod locations;
+mod mapped;
 pub mod npz;
 mod sample;
 mod source;

@@ -18,6 +18,7 @@ pub(crate) fn load() -> Result<Dataset, Error> {
         Ok::<_, Error>(Labelled {
             images: idx::parse_images(images, Path::new(images_name))?,
             labels: Some(idx::parse_labels(labels, Path::new(labels_name))?),
+            names: None,
         })
     };
     let train = part(file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"))?;
@@ -29,6 +30,7 @@ pub(crate) fn load() -> Result<Dataset, Error> {
             train.len(),
             test.len()
         ),
+        notes: vec![],
         classes: fashion::CLASSES.map(str::to_owned).to_vec(),
         train,
         test,

@@ -93,7 +93,7 @@ pub(crate) fn read_folder(
         let labels = [&train, &test].into_iter().filter_map(|part| part.labels.as_ref()).flatten();
         labels.max().map_or_else(Vec::new, |&last| (0..=last).map(|i| i.to_string()).collect())
     };
-    Ok(Dataset { name, origin, classes, train, test })
+    Ok(Dataset { name, origin, notes: vec![], classes, train, test })
 }
 
 fn read_part(
@@ -117,7 +117,7 @@ fn read_part(
             Some(labels)
         }
     };
-    Ok(Labelled { images, labels })
+    Ok(Labelled { images, labels, names: None })
 }
 
 fn check_labels(
@@ -193,28 +193,13 @@ impl FromStr for Source {
                     let name = name.to_lowercase();
                     // A part of a name, such as `mnist`, means that name.
                     let distance =
-                        |known: &&str| (!known.contains(&name), edit_distance(&name, known));
+                        |known: &&str| (!known.contains(&name), strsim::levenshtein(&name, known));
                     KNOWN.into_iter().min_by_key(distance).unwrap_or_default().to_owned()
                 };
                 Err(Error::UnknownSource { name: name.to_owned(), nearest, known: KNOWN.to_vec() })
             }
         }
     }
-}
-
-/// How many characters must be put in, left out or changed to make `b` of `a` (Levenshtein, 1966).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -122,14 +122,6 @@ fn unknown_names_bring_the_nearest_known_one() {
 }
 
 #[test]
-fn edit_distances() {
-    for (a, b, distance) in [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
-    {
-        assert_eq!((edit_distance(a, b), edit_distance(b, a)), (distance, distance));
-    }
-}
-
-#[test]
 fn without_a_network_the_sample_is_taken_and_the_reason_told() {
     let nowhere = Locations::nowhere();
     let (set, reason) = load_default(&nowhere, &mut |_| {}).unwrap();
