@@ -56,7 +56,7 @@ impl Autoencoder {
             bail!(Error::Exists { path: run.dir().to_owned() });
         }
         if let Some(study) = &self.from_study {
-            return tune::best(study);
+            return tune::best(&tune::AE, study);
         }
         let Some(path) = &self.config else { return Ok(RunConfig::default()) };
         let text = latents_files::read_text(path)?;

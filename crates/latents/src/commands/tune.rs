@@ -2,8 +2,10 @@
 
 mod ae;
 mod live;
+mod model;
 mod outside;
 mod results;
+mod runs;
 mod show;
 mod strategy;
 
@@ -12,7 +14,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-pub(crate) use ae::best;
+pub(crate) use ae::AE;
+pub(crate) use model::best;
 
 use crate::Shared;
 use crate::output::Output;
@@ -27,7 +30,7 @@ pub(crate) enum Tune {
         latents tune ae --out runs/tune                        20 trials of 10 epochs\n  \
         latents tune ae --print-space > space.toml             the search space, to edit\n  \
         latents tune ae --space space.toml --optimizer adam    search in it\n  \
-        latents train ae --from-study sqlite:///runs/tune/study.db --epochs 42 --out runs/best"
+        latents train ae --from-study sqlite:///runs/tune/study.db --epochs 42 --schedule cosine --out runs/best"
     )]
     Ae(Box<ae::TuneAe>),
     /// Parameters of any program that prints its value last

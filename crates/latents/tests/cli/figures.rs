@@ -21,8 +21,8 @@ fn one_run_gives_its_loss_and_an_image_through_the_epochs() {
     let names = ["loss", "epochs", "reconstructions"]
         .map(|stem| ["svg", "png"].map(|kind| format!("{stem}.{kind}")))
         .concat();
-    let listed: String = names.iter().map(|name| format!("ae/figures/{name}\n")).collect();
-    assert_eq!(said, listed);
+    let listed: Vec<String> = names.iter().map(|name| format!("ae/figures/{name}")).collect();
+    assert_eq!(said.lines().collect::<Vec<_>>(), listed);
     assert_drawn(&sandbox, "ae/figures/loss", &["training", "validation", "mean squared error"]);
     assert_drawn(&sandbox, "ae/figures/epochs", &["original", "epoch 1", "epoch 2"]);
     assert_drawn(&sandbox, "ae/figures/reconstructions", &["Bag", "Trouser"]);

@@ -271,5 +271,5 @@ fn what_makes_no_sense_is_said() {
     let said = error("train ae --from-study sqlite:///new/study.db --out best");
     assert!(said.contains("sqlite:///new/study.db#NAME; there are: ae, command"), "{said}");
     let said = error("train ae --from-study sqlite:///new/study.db#command --out best");
-    assert!(said.contains("study `command` is not one of autoencoders"), "{said}");
+    assert!(said.contains("study `command` is not one of `latents tune ae`"), "{said}");
 }
