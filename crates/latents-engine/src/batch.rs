@@ -34,15 +34,30 @@ pub enum Targets<'a, E> {
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// Dropout is drawn for this seed and epoch.
+    /// Dropout, noise and latents are drawn for this seed and epoch.
     Train {
         /// Seed of the run.
         seed: u64,
         /// Number of the epoch.
         epoch: u64,
     },
-    /// No dropout.
+    /// No dropout, no noise; a Gaussian's latents are its means.
     Evaluate,
+    /// The same, but with latents drawn from the Gaussian, as if by training.
+    Sample {
+        /// Seed of the draws.
+        seed: u64,
+        /// Which of several draws for each sample.
+        draw: u64,
+    },
+    /// The same, and the penalty of a Gaussian is log q(z|x) - log p(z) of the drawn z rather than its expectation, the KL
+    /// divergence. With a likelihood as the loss, -(loss + penalty) is the logarithm of an importance weight (Burda et al., 2016).
+    Importance {
+        /// Seed of the draws, which are those of [`Pass::Sample`].
+        seed: u64,
+        /// Which of several draws for each sample.
+        draw: u64,
+    },
 }
 
 pub(crate) fn expect_size(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {

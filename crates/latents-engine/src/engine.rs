@@ -13,10 +13,11 @@ use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::loss::Loss;
 use crate::kernels::transpose::from_lanes;
 use crate::network::{Layout, Network};
+use crate::objective::{Losses, Objective};
 use crate::plan::{Op, Piece, Plan, Source, WeightGradient, record_dot};
 use crate::runtime::Runtime;
 use crate::simd::{LANES, vectorize};
-use crate::workspace::{Packed, Shared, Workspace};
+use crate::workspace::{Packed, Samples, Shared, Workspace};
 
 /// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
 const SHARDS: usize = 16;
@@ -77,7 +78,8 @@ impl<E: Element> Engine<E> {
         &self.runtime
     }
 
-    /// The loss of each sample of a batch `[n]`, and the gradient of their mean for every parameter, in `gradients`.
+    /// The terms of the objective for each sample of a batch `[n]`, and the gradient of the objective's mean for every parameter,
+    /// in `gradients`.
     ///
     /// # Errors
     /// Where parameters, inputs or targets have the wrong size or are out of range; nothing has been computed then.
@@ -86,11 +88,12 @@ impl<E: Element> Engine<E> {
         parameters: &[E],
         inputs: Inputs<'_, E>,
         targets: Targets<'_, E>,
-        loss: Loss,
+        objective: impl Into<Objective>,
         pass: Pass,
         gradients: &mut [E],
-    ) -> Result<Vec<f64>, Error> {
-        let n = self.check(parameters, inputs, targets, loss)?;
+    ) -> Result<Losses, Error> {
+        let objective = objective.into();
+        let (n, end) = self.check(parameters, inputs, targets, &objective)?;
         expect_size("gradients", gradients.len(), self.layout.parameter_count())?;
         let runtime = Arc::clone(&self.runtime);
         runtime.run(|| {
@@ -100,8 +103,9 @@ impl<E: Element> Engine<E> {
             let shards = micro_batches.div_ceil(each);
             self.shards.resize(shards * self.plan.shard_len, E::default());
             self.records.resize(micro_batches * self.plan.record_len, E::default());
-            let mut losses = vec![0.0; n];
-            self.shard_gradients(parameters, inputs, targets, (loss, pass), each, &mut losses);
+            let mut losses = Losses::zeros(n);
+            let what = (&objective, pass, end);
+            self.shard_gradients(parameters, inputs, targets, what, each, &mut losses);
             self.assemble(shards, micro_batches, gradients);
             Ok(losses)
         })
@@ -113,27 +117,33 @@ impl<E: Element> Engine<E> {
         parameters: &[E],
         inputs: Inputs<'_, E>,
         targets: Targets<'_, E>,
-        (loss, pass): (Loss, Pass),
+        (objective, pass, end): (&Objective, Pass, usize),
         each: usize,
-        losses: &mut [f64],
+        losses: &mut Losses,
     ) {
-        let batch = losses.len();
+        let batch = losses.fit.len();
         let Engine { plan, runtime, packed, workspaces, shards, records, .. } = self;
         let (plan, workspaces) = (&*plan, &*workspaces);
-        let shared = Shared { plan, isa: runtime.isa(), parameters, packed };
+        let end = plan.boundaries[end];
+        let shared = Shared { plan, isa: runtime.isa(), parameters, packed, end };
         // Chunks of length zero are not allowed; a network without convolutions or without matrices has no use for them.
-        let shards = chunks(shards, plan.shard_len, losses.len().div_ceil(each * LANES));
+        let shards = chunks(shards, plan.shard_len, batch.div_ceil(each * LANES));
         let records = chunks(records, each * plan.record_len, shards.len());
-        let work = losses.par_chunks_mut(each * LANES).zip(shards).zip(records).enumerate();
-        work.with_max_len(1).for_each(|(shard, ((losses, gradients), records))| {
+        let fits = losses.fit.par_chunks_mut(each * LANES);
+        let losses = fits.zip(losses.penalty.par_chunks_mut(each * LANES));
+        let work = losses.zip(shards).zip(records).enumerate();
+        work.with_max_len(1).for_each(|(shard, (((fits, penalties), gradients), records))| {
             let mut workspace = lock(&workspaces[rayon::current_thread_index().unwrap_or(0)]);
             gradients.fill(E::default());
             let first = shard * each * LANES;
-            for (i, losses) in losses.chunks_mut(LANES).enumerate() {
+            let losses = fits.chunks_mut(LANES).zip(penalties.chunks_mut(LANES));
+            for (i, (fits, penalties)) in losses.enumerate() {
                 let start = first + i * LANES;
-                let samples = start..start + losses.len();
-                let target = workspace.step(&shared, inputs, targets, samples, (loss, pass), batch);
-                losses.copy_from_slice(&target[..losses.len()]);
+                let samples = start..start + fits.len();
+                let what = (objective, pass);
+                let fit = workspace.step(&shared, inputs, targets, samples, what, batch);
+                fits.copy_from_slice(&fit[..fits.len()]);
+                penalties.copy_from_slice(&workspace.penalty[..fits.len()]);
                 let record = &mut records[i * plan.record_len..(i + 1) * plan.record_len];
                 workspace.backward(&shared, gradients, record);
             }
@@ -193,7 +203,7 @@ impl<E: Element> Engine<E> {
         }
     }
 
-    /// The loss of each sample of a batch `[n]`.
+    /// The terms of the objective for each sample of a batch `[n]`.
     ///
     /// # Errors
     /// Those of [`Engine::gradients`].
@@ -202,21 +212,25 @@ impl<E: Element> Engine<E> {
         parameters: &[E],
         inputs: Inputs<'_, E>,
         targets: Targets<'_, E>,
-        loss: Loss,
-    ) -> Result<Vec<f64>, Error> {
-        let n = self.check(parameters, inputs, targets, loss)?;
+        objective: impl Into<Objective>,
+        pass: Pass,
+    ) -> Result<Losses, Error> {
+        let objective = objective.into();
+        let (n, end) = self.check(parameters, inputs, targets, &objective)?;
         let runtime = Arc::clone(&self.runtime);
         runtime.run(|| {
             self.pack(parameters, false);
-            let mut losses = vec![0.0; n];
-            let shared = self.shared(parameters);
-            losses.par_chunks_mut(LANES).enumerate().for_each(|(i, losses)| {
+            let mut losses = Losses::zeros(n);
+            let shared = self.shared(parameters, end);
+            let work = losses.fit.par_chunks_mut(LANES).zip(losses.penalty.par_chunks_mut(LANES));
+            work.enumerate().for_each(|(i, (fits, penalties))| {
                 let mut workspace =
                     lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
-                let samples = i * LANES..i * LANES + losses.len();
-                let what = (loss, Pass::Evaluate);
-                let each = workspace.step(&shared, inputs, targets, samples, what, n);
-                losses.copy_from_slice(&each[..losses.len()]);
+                let samples = i * LANES..i * LANES + fits.len();
+                let what = (&objective, pass);
+                let fit = workspace.step(&shared, inputs, targets, samples, what, n);
+                fits.copy_from_slice(&fit[..fits.len()]);
+                penalties.copy_from_slice(&workspace.penalty[..fits.len()]);
             });
             Ok(losses)
         })
@@ -240,7 +254,7 @@ impl<E: Element> Engine<E> {
         let runtime = Arc::clone(&self.runtime);
         runtime.run(|| {
             self.pack(parameters, false);
-            let shared = self.shared(parameters);
+            let shared = self.shared(parameters, last);
             let (start, end) = (self.plan.boundaries[first], self.plan.boundaries[last]);
             let mut out = vec![E::default(); n * out_numbers];
             out.par_chunks_mut(LANES * out_numbers).enumerate().for_each(|(i, out)| {
@@ -249,7 +263,12 @@ impl<E: Element> Engine<E> {
                 let mut out: Vec<&mut [E]> = out.chunks_exact_mut(out_numbers).collect();
                 let samples = i * LANES..i * LANES + out.len();
                 inputs.to_lanes(samples, numbers, &mut workspace.buffers[start.1]);
-                workspace.forward(&shared, start.0..end.0, Pass::Evaluate, &[]);
+                workspace.forward(
+                    &shared,
+                    start.0..end.0,
+                    Pass::Evaluate,
+                    &Samples::unweighed(&[]),
+                );
                 from_lanes(&workspace.buffers[end.1], &mut out);
             });
             Ok(out)
@@ -264,21 +283,33 @@ impl<E: Element> Engine<E> {
         Ok((self.layout.section(sections.start).start, self.layout.section(sections.end - 1).end))
     }
 
-    fn shared<'a>(&'a self, parameters: &'a [E]) -> Shared<'a, E> {
-        Shared { plan: &self.plan, isa: self.runtime.isa(), parameters, packed: &self.packed }
+    /// `end` is the number of layers before the loss.
+    fn shared<'a>(&'a self, parameters: &'a [E], end: usize) -> Shared<'a, E> {
+        let (plan, end) = (&self.plan, self.plan.boundaries[end]);
+        Shared { plan, isa: self.runtime.isa(), parameters, packed: &self.packed, end }
     }
 
-    /// The number of samples, where everything fits.
+    /// The number of samples and that of the layers before the loss, where everything fits.
     fn check(
         &self,
         parameters: &[E],
         inputs: Inputs<'_, E>,
         targets: Targets<'_, E>,
-        loss: Loss,
-    ) -> Result<usize, Error> {
+        objective: &Objective,
+    ) -> Result<(usize, usize), Error> {
+        let loss = objective.loss;
         expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
         let input: usize = self.layout.shape(0).iter().product();
-        let output: usize = self.layout.output().iter().product();
+        let sections = objective.sections.unwrap_or(self.layout.section_count());
+        let (_, end) = self.layers_of(0..sections)?;
+        let mut after = end..self.layout.layers().len();
+        if let Some((parameter, _)) = after.find_map(|i| self.layout.weight_and_bias(i)) {
+            return Err(Error::Network(format!(
+                "`{}` comes after the loss, and would learn nothing",
+                parameter.name
+            )));
+        }
+        let output: usize = self.layout.shape(end).iter().product();
         let n = inputs.check(input)?;
         match (targets, loss) {
             (Targets::Classes(classes), Loss::CrossEntropy) => {
@@ -300,7 +331,12 @@ impl<E: Element> Engine<E> {
             }
             (Targets::Values(values), _) => expect_size("targets", values.len(), n * output)?,
         }
-        Ok(n)
+        if loss == (Loss::Gaussian { deviation: None }) && self.plan.log_scale.is_none() {
+            return Err(Error::Network(
+                "it has no layer `log_scale` for the likelihood to learn".into(),
+            ));
+        }
+        Ok((n, end))
     }
 
     /// Brings the weights into the order in which the kernels read them.

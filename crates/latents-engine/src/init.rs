@@ -22,7 +22,8 @@ pub enum Init {
     Pytorch,
 }
 
-/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), as PyTorch's layers leave them.
+/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), as PyTorch's layers leave them; scales
+/// begin at 1.
 ///
 /// Every tensor has its own stream of random numbers, so that a change to one layer leaves the others alone.
 #[must_use]
@@ -38,6 +39,7 @@ pub fn initialize(layout: &Layout, init: Init, seed: u64) -> Vec<f32> {
             (Role::Bias, _) | (Role::Weight, Init::Pytorch) => {
                 default * (2.0 * random.uniform() - 1.0)
             }
+            (Role::LogScale, _) => 0.0,
             (Role::Weight, Init::KaimingNormal) => kaiming * random.normal(),
             (Role::Weight, Init::KaimingUniform) => kaiming * unit_uniform(random.uniform()),
             (Role::Weight, Init::XavierNormal) => xavier * random.normal(),

@@ -65,6 +65,25 @@ pub enum Layer {
         /// In `[0, 1)`.
         p: f64,
     },
+    /// In training, adds normal noise with mean 0, as a denoising autoencoder's input has it (Vincent et al., 2010); otherwise nothing.
+    Noise {
+        /// Its standard deviation, at least 0.
+        deviation: f64,
+    },
+    /// The means and then the log-variances of normal distributions, `[2d, 1, 1]`, to one draw of each in training, else the means,
+    /// `[d, 1, 1]` (Kingma and Welling, 2014). Its penalty is the KL divergence from N(0, I), in nats.
+    Gaussian,
+    /// The same numbers; its penalty is half their squared norm, as a regularised autoencoder's latents have it (Ghosh et al., 2020).
+    SquaredNorm,
+    /// The same numbers; its penalty is their squared maximum mean discrepancy from N(0, I), as in a Wasserstein autoencoder
+    /// (Tolstikhin et al., 2018): the unbiased estimate of each micro-batch of [`crate::LANES`] samples, whose mean over many is as
+    /// unbiased as that of a whole batch, but spreads more.
+    Discrepancy,
+    /// From logits to the means of continuous Bernoulli distributions (Loaiza-Ganem and Cunningham, 2019).
+    ContinuousBernoulliMean,
+    /// The same numbers; learns the logarithm of the standard deviation that [`crate::Loss::Gaussian`] has all of them vary by
+    /// (sigma-VAE: Rybkin et al., 2021); parameter `log_scale` `[1]`.
+    LogScale,
     /// The same numbers under another shape.
     Reshape {
         /// Channels, height and width that come out.
@@ -87,6 +106,12 @@ impl Layer {
             Layer::Sigmoid => "sigmoid",
             Layer::Tanh => "tanh",
             Layer::Dropout { .. } => "dropout",
+            Layer::Noise { .. } => "noise",
+            Layer::Gaussian => "gaussian",
+            Layer::SquaredNorm => "squared_norm",
+            Layer::Discrepancy => "discrepancy",
+            Layer::ContinuousBernoulliMean => "continuous_bernoulli_mean",
+            Layer::LogScale => "log_scale",
             Layer::Reshape { .. } => "reshape",
         }
     }
@@ -135,6 +160,13 @@ impl Layer {
             Layer::Dropout { p } if !(0.0..1.0).contains(&p) => {
                 Err(format!("p = {p} must be at least 0 and less than 1"))
             }
+            Layer::Noise { deviation } if !(deviation >= 0.0 && deviation.is_finite()) => {
+                Err(format!("deviation {deviation} must be at least 0"))
+            }
+            Layer::Gaussian => match input {
+                [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
+                _ => Err("it takes as many means as log-variances, [2d, 1, 1]".into()),
+            },
             Layer::Reshape { shape } => {
                 let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
                 if numbers == Some(c * h * w) {
@@ -221,6 +253,8 @@ pub enum Role {
     Weight,
     /// One number for each channel that comes out.
     Bias,
+    /// The logarithm of a likelihood's standard deviation.
+    LogScale,
 }
 
 /// One parameter tensor, stored with all the others in one vector.
@@ -259,6 +293,8 @@ pub struct Layout {
     parameters: Vec<Parameter>,
     /// Index of the weight in `parameters` for layers that have one.
     weight_of: Vec<Option<usize>>,
+    /// Index in `parameters` of the likelihood's scale.
+    log_scale: Option<usize>,
 }
 
 impl Network {
@@ -284,6 +320,7 @@ impl Network {
             starts: vec![],
             parameters: vec![],
             weight_of: vec![],
+            log_scale: None,
         };
         let mut total = 0usize;
         for section in &self.sections {
@@ -330,6 +367,21 @@ impl Network {
                         });
                         total = end;
                     }
+                }
+                if *layer == Layer::LogScale {
+                    if layout.log_scale.is_some() {
+                        return Err(refuse("a network has one at most".into()));
+                    }
+                    layout.log_scale = Some(layout.parameters.len());
+                    layout.parameters.push(Parameter {
+                        name: format!("{path}.log_scale"),
+                        shape: vec![1],
+                        offset: total,
+                        role: Role::LogScale,
+                        fan_in: 1,
+                        fan_out: 1,
+                    });
+                    total += 1;
                 }
                 layout.weight_of.push(weight);
                 layout.layers.push(layer.clone());
@@ -390,6 +442,11 @@ impl Layout {
     #[must_use]
     pub fn parameter_count(&self) -> usize {
         self.parameters.last().map_or(0, |p| p.range().end)
+    }
+
+    /// The likelihood's scale, where it is learnt.
+    pub(crate) fn log_scale(&self) -> Option<&Parameter> {
+        self.log_scale.map(|i| &self.parameters[i])
     }
 
     /// Weight and bias of layer `i`.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::geometry::{Dot, Gather, Geometry, Rect};
 use crate::kernels::elementwise::Activation;
+use crate::kernels::latent::Prior;
 use crate::network::{Layer, Layout, Shape};
 use crate::simd::LANES;
 
@@ -65,6 +66,19 @@ pub(crate) enum Op {
         /// Which of the workspace's masks it uses.
         mask: usize,
     },
+    Noise {
+        buffer: usize,
+        deviation: f64,
+        layer: usize,
+    },
+    Latent {
+        prior: Prior,
+        input: usize,
+        output: usize,
+        layer: usize,
+        /// Which of the workspace's masks holds its draws.
+        mask: usize,
+    },
 }
 
 /// A part of the vector of gradients and where it comes from.
@@ -89,7 +103,7 @@ pub(crate) struct Plan {
     pub(crate) ops: Vec<Op>,
     /// Numbers in each buffer, lanes included.
     pub(crate) buffers: Vec<usize>,
-    /// Numbers in each dropout mask.
+    /// Numbers in each mask of dropout, and in the draws of each layer of latents.
     pub(crate) masks: Vec<usize>,
     /// For the place before each layer and the end: how many operations come before it, and the buffer that holds its value.
     pub(crate) boundaries: Vec<(usize, usize)>,
@@ -99,6 +113,8 @@ pub(crate) struct Plan {
     pub(crate) record_len: usize,
     /// The whole vector of gradients, in order.
     pub(crate) pieces: Vec<Piece>,
+    /// Where the likelihood's scale is, among the parameters and in a shard.
+    pub(crate) log_scale: Option<(usize, usize)>,
 }
 
 fn numbers(shape: Shape) -> usize {
@@ -139,6 +155,7 @@ impl Plan {
             shard_len: 0,
             record_len: 0,
             pieces: vec![],
+            log_scale: None,
         };
         let mut current = 0;
         let mut fused = vec![None];
@@ -170,14 +187,34 @@ impl Plan {
             } else if let Layer::Dropout { p } = *layer
                 && p > 0.0
             {
-                if current == 0 {
-                    // The input may be the target too: leave it whole.
-                    current = plan.activation(Activation::Identity, current, numbers(output));
-                    fused.push(None);
-                }
-                let mask = plan.masks.len();
-                plan.masks.push(numbers(output));
+                current = plan.own(current, &mut fused);
+                let mask = plan.mask(numbers(output));
                 plan.ops.push(Op::Dropout { buffer: current, p, layer: i - 1, mask });
+            } else if let Layer::Noise { deviation } = *layer
+                && deviation > 0.0
+            {
+                current = plan.own(current, &mut fused);
+                plan.ops.push(Op::Noise { buffer: current, deviation, layer: i - 1 });
+            } else if let Some(prior) = prior(layer) {
+                let mask = plan.mask(numbers(output));
+                let next = plan.buffer(numbers(output));
+                plan.ops.push(Op::Latent {
+                    prior,
+                    input: current,
+                    output: next,
+                    layer: i - 1,
+                    mask,
+                });
+                fused.push(None);
+                current = next;
+            } else if *layer == Layer::LogScale
+                && let Some(parameter) = layout.log_scale()
+            {
+                let offset = plan.shard_len;
+                plan.shard_len += 1;
+                plan.log_scale = Some((parameter.offset, offset));
+                plan.pieces
+                    .push(Piece { range: parameter.range(), source: Source::Shards { offset } });
             }
             plan.boundaries.push((plan.ops.len(), current));
         }
@@ -198,6 +235,20 @@ impl Plan {
     fn buffer(&mut self, numbers: usize) -> usize {
         self.buffers.push(numbers);
         self.buffers.len() - 1
+    }
+
+    fn mask(&mut self, numbers: usize) -> usize {
+        self.masks.push(numbers);
+        self.masks.len() - 1
+    }
+
+    /// A buffer that may be changed in place: the network's input may be the target too, and stays whole.
+    fn own(&mut self, current: usize, fused: &mut Vec<Option<f64>>) -> usize {
+        if current != 0 {
+            return current;
+        }
+        fused.push(None);
+        self.activation(Activation::Identity, 0, self.buffers[0])
     }
 
     fn activation(&mut self, activation: Activation, input: usize, numbers: usize) -> usize {
@@ -244,10 +295,12 @@ impl Plan {
             }
             WeightGradient::Shard { dot: geometry.dot(), offset, output_is_small: down }
         };
+        // Before the first parameters nobody asks for a gradient.
+        let wanted = self.ops.iter().any(|op| matches!(op, Op::Affine(_)));
         let (forward, backward) = if down {
-            (geometry.down(), (input != 0).then(|| geometry.up()))
+            (geometry.down(), wanted.then(|| geometry.up()))
         } else {
-            (geometry.up(), (input != 0).then(|| geometry.down()))
+            (geometry.up(), wanted.then(|| geometry.down()))
         };
         self.ops.push(Op::Affine(Box::new(Affine {
             input,
@@ -260,6 +313,15 @@ impl Plan {
             rectify,
             input_rectify,
         })));
+    }
+}
+
+fn prior(layer: &Layer) -> Option<Prior> {
+    match layer {
+        Layer::Gaussian => Some(Prior::Gaussian),
+        Layer::SquaredNorm => Some(Prior::SquaredNorm),
+        Layer::Discrepancy => Some(Prior::Discrepancy),
+        _ => None,
     }
 }
 

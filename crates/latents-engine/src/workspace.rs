@@ -9,7 +9,9 @@ use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::elementwise::{Backward, Forward, Multiply};
 use crate::kernels::gather::{Finish, GatherRun};
-use crate::kernels::loss::{LaneTarget, Loss, LossRun};
+use crate::kernels::latent::{LatentBackward, LatentForward, Prior, Weighing};
+use crate::kernels::loss::{HALF_LOG_TWO_PI, LaneTarget, Loss, LossRun};
+use crate::objective::Objective;
 use crate::plan::{Affine, Op, Plan, WeightGradient};
 use crate::simd::LANES;
 
@@ -27,18 +29,48 @@ pub(crate) struct Shared<'a, E> {
     pub(crate) isa: Isa,
     pub(crate) parameters: &'a [E],
     pub(crate) packed: &'a [Packed<E>],
+    /// Where the loss is taken: after so many operations, of that buffer.
+    pub(crate) end: (usize, usize),
 }
 
 #[derive(Debug)]
 pub(crate) struct Workspace<E> {
     pub(crate) buffers: Vec<Vec<E>>,
     masks: Vec<Vec<E>>,
+    /// The penalty of each sample, as the last forward pass left it.
+    pub(crate) penalty: [f64; LANES],
+    /// The gradient of the likelihood's scale.
+    scale_gradient: f64,
+}
+
+/// The samples of a micro-batch.
+pub(crate) struct Samples<'a> {
+    /// By which dropout, noise and latents are drawn.
+    pub(crate) identities: &'a [u64],
+    /// Of the penalty.
+    pub(crate) weighing: Weighing,
+}
+
+impl<'a> Samples<'a> {
+    /// Where no penalty is asked for.
+    pub(crate) fn unweighed(identities: &'a [u64]) -> Self {
+        let samples = identities.len();
+        Samples {
+            identities,
+            weighing: Weighing { scale: 0.0, floor: 0.0, samples, of_draw: false },
+        }
+    }
 }
 
 impl<E: Element> Workspace<E> {
     pub(crate) fn new(plan: &Plan) -> Self {
         let zeros = |lens: &[usize]| lens.iter().map(|&n| vec![E::default(); n]).collect();
-        Workspace { buffers: zeros(&plan.buffers), masks: zeros(&plan.masks) }
+        Workspace {
+            buffers: zeros(&plan.buffers),
+            masks: zeros(&plan.masks),
+            penalty: [0.0; LANES],
+            scale_gradient: 0.0,
+        }
     }
 
     /// Two buffers at once.
@@ -49,14 +81,15 @@ impl<E: Element> Workspace<E> {
         }
     }
 
-    /// Runs operations; `samples` are the identities of the samples in the lanes, by which dropout draws its masks.
+    /// Runs operations.
     pub(crate) fn forward(
         &mut self,
         shared: &Shared<'_, E>,
         ops: std::ops::Range<usize>,
         pass: Pass,
-        samples: &[u64],
+        samples: &Samples<'_>,
     ) {
+        self.penalty = [0.0; LANES];
         for (op, packed) in shared.plan.ops[ops.clone()].iter().zip(&shared.packed[ops]) {
             match op {
                 Op::Affine(affine) => {
@@ -86,30 +119,67 @@ impl<E: Element> Workspace<E> {
                 Op::Dropout { buffer, p, layer, mask } => {
                     if let Pass::Train { seed, epoch } = pass {
                         let factors = &mut self.masks[*mask];
-                        draw_mask(factors, *p, (seed, epoch, *layer), samples);
+                        draw_mask(factors, *p, (seed, epoch, *layer), samples.identities);
                         let values = &mut self.buffers[*buffer];
                         E::multiply(shared.isa, Multiply { values, factors });
+                    }
+                }
+                Op::Noise { buffer, deviation, layer } => {
+                    if let Pass::Train { seed, epoch } = pass {
+                        let values = &mut self.buffers[*buffer];
+                        let key = (seed, Purpose::Noise, counter(*layer, epoch));
+                        draw_normals(key, samples.identities, values, |x, e| {
+                            E::from_f64(*deviation).fused(e, x)
+                        });
+                    }
+                }
+                Op::Latent { prior, input, output, layer, mask } => {
+                    draw_latents(&mut self.masks[*mask], *prior, pass, *layer, samples.identities);
+                    let noise = &mut self.masks[*mask];
+                    let Ok([from, to]) = self.buffers.get_disjoint_mut([*input, *output]) else {
+                        unreachable!("no operation reads and writes the same buffer")
+                    };
+                    let run = LatentForward {
+                        prior: *prior,
+                        weighing: samples.weighing,
+                        input: from,
+                        noise,
+                        output: to,
+                        differentiate: *input != 0,
+                    };
+                    let penalty = E::latent(shared.isa, run);
+                    for (sum, penalty) in self.penalty.iter_mut().zip(penalty) {
+                        *sum += penalty;
                     }
                 }
             }
         }
     }
 
-    /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss.
+    /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss, and
+    /// `penalty` the penalties.
     pub(crate) fn step(
         &mut self,
         shared: &Shared<'_, E>,
         inputs: Inputs<'_, E>,
         targets: Targets<'_, E>,
         samples: std::ops::Range<usize>,
-        (loss, pass): (Loss, Pass),
+        (objective, pass): (&Objective, Pass),
         batch: usize,
     ) -> [f64; LANES] {
         let plan = shared.plan;
-        let last = plan.boundaries[plan.boundaries.len() - 1].1;
+        let Objective { loss, .. } = *objective;
+        let (end, last) = shared.end;
         let numbers = self.buffers[0].len() / LANES;
         inputs.to_lanes(samples.clone(), numbers, &mut self.buffers[0]);
-        self.forward(shared, 0..plan.ops.len(), pass, &inputs.identities(samples.clone()));
+        let weighing = Weighing {
+            scale: objective.weight / batch as f64,
+            floor: objective.free_bits,
+            samples: samples.len(),
+            of_draw: matches!(pass, Pass::Importance { .. }),
+        };
+        let identities = inputs.identities(samples.clone());
+        self.forward(shared, 0..end, pass, &Samples { identities: &identities, weighing });
         let count = samples.len();
         let Ok([input, prediction]) = self.buffers.get_disjoint_mut([0, last]) else {
             unreachable!("a network has an operation")
@@ -132,13 +202,33 @@ impl<E: Element> Workspace<E> {
                 LaneTarget::Classes(classes)
             }
         };
-        E::loss(shared.isa, LossRun { loss, prediction, target, samples: count, batch })
+        let log_scale = match (loss, plan.log_scale) {
+            (Loss::Gaussian { deviation: Some(deviation) }, _) => libm::log(deviation),
+            (Loss::Gaussian { deviation: None }, Some((at, _))) => shared.parameters[at].to_f64(),
+            _ => 0.0,
+        };
+        let numbers = (prediction.len() / LANES) as f64;
+        let run = LossRun { loss, prediction, target, samples: count, batch, log_scale };
+        let losses = E::loss(shared.isa, run);
+        // Of n (s + c) + e / (2 exp(2 s)), where e is the sum of squares, by s: the last term is what the loss has beyond the first.
+        let slope = |loss: f64| numbers - 2.0 * (loss - numbers * (log_scale + HALF_LOG_TWO_PI));
+        let slopes = losses[..count].iter().map(|&loss| slope(loss));
+        self.scale_gradient = if loss == (Loss::Gaussian { deviation: None }) {
+            slopes.sum::<f64>() / batch as f64
+        } else {
+            0.0
+        };
+        losses
     }
 
     /// Takes the gradient in the last buffer back through all operations. Gradients of convolutions are added to `shard`; what
     /// the matrices' gradients need goes to `record`.
     pub(crate) fn backward(&mut self, shared: &Shared<'_, E>, shard: &mut [E], record: &mut [E]) {
-        for (op, packed) in shared.plan.ops.iter().zip(shared.packed).rev() {
+        if let Some((_, offset)) = shared.plan.log_scale {
+            shard[offset] = shard[offset].plus(E::from_f64(self.scale_gradient));
+        }
+        let (end, _) = shared.end;
+        for (op, packed) in shared.plan.ops[..end].iter().zip(shared.packed).rev() {
             match op {
                 Op::Affine(affine) => {
                     self.weight_gradient(affine, shared.isa, shard, record);
@@ -166,6 +256,19 @@ impl<E: Element> Workspace<E> {
                     let (values, factors) = (&mut self.buffers[*buffer], &self.masks[*mask]);
                     E::multiply(shared.isa, Multiply { values, factors });
                 }
+                Op::Noise { .. } => {}
+                Op::Latent { prior, input, output, mask, .. } => {
+                    if *input != 0 {
+                        let noise = &self.masks[*mask];
+                        let Ok([input, gradient]) =
+                            self.buffers.get_disjoint_mut([*input, *output])
+                        else {
+                            unreachable!("no operation reads and writes the same buffer")
+                        };
+                        let run = LatentBackward { prior: *prior, input, noise, gradient };
+                        E::latent_back(shared.isa, run);
+                    }
+                }
             }
         }
     }
@@ -191,6 +294,47 @@ impl<E: Element> Workspace<E> {
     }
 }
 
+/// The first counter of a layer's draws.
+fn counter(layer: usize, epoch: u64) -> u64 {
+    (layer as u64) << 48 | epoch
+}
+
+/// Each sample's own standard normal draws, one for each number; `f` makes of a number and its draw what the number becomes.
+fn draw_normals<E: Element>(
+    (seed, purpose, counter): (u64, Purpose, u64),
+    samples: &[u64],
+    values: &mut [E],
+    f: impl Fn(E, E) -> E,
+) {
+    for (lane, &sample) in samples.iter().enumerate() {
+        let mut random = stream(seed, purpose, counter, sample);
+        for value in values[lane..].iter_mut().step_by(LANES) {
+            *value = f(*value, E::from_f64(random.normal()));
+        }
+    }
+}
+
+/// What a layer of latents draws in a pass, if anything.
+fn draw_latents<E: Element>(
+    noise: &mut [E],
+    prior: Prior,
+    pass: Pass,
+    layer: usize,
+    samples: &[u64],
+) {
+    let key = match (prior, pass) {
+        (Prior::Gaussian, Pass::Train { seed, epoch }) => (seed, Purpose::Posterior, epoch),
+        (Prior::Gaussian, Pass::Sample { seed, draw } | Pass::Importance { seed, draw }) => {
+            (seed, Purpose::Draw, draw)
+        }
+        (Prior::Gaussian, Pass::Evaluate) => return noise.fill(E::default()),
+        (Prior::SquaredNorm, _) => return,
+        (Prior::Discrepancy, Pass::Train { seed, epoch }) => (seed, Purpose::Prior, epoch),
+        (Prior::Discrepancy, _) => (0, Purpose::Prior, u64::from(u32::MAX)),
+    };
+    draw_normals((key.0, key.1, counter(layer, key.2)), samples, noise, |_, draw| draw);
+}
+
 /// For each number and sample zero with probability `p`, else 1 / (1 - p).
 fn draw_mask<E: Element>(
     factors: &mut [E],
@@ -202,8 +346,7 @@ fn draw_mask<E: Element>(
     let threshold = (p * f64::from(u32::MAX)) as u32;
     let mut bits = vec![0u8; factors.len() / LANES * 4];
     for (lane, &sample) in samples.iter().enumerate() {
-        let counter = (layer as u64) << 48 | epoch;
-        stream(seed, Purpose::Dropout, counter, sample).fill_bytes(&mut bits);
+        stream(seed, Purpose::Dropout, counter(layer, epoch), sample).fill_bytes(&mut bits);
         for (factor, bytes) in factors[lane..].iter_mut().step_by(LANES).zip(bits.chunks_exact(4)) {
             let draw = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             *factor = if draw < threshold { E::default() } else { keep };

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use latents_engine::{
-    Engine, Init, Inputs, Isa, Layer, Loss, Network, Pass, Runtime, Section, Targets, initialize,
+    Engine, Init, Inputs, Isa, Layer, Loss, Network, Objective, Pass, Runtime, Section, Targets,
+    initialize,
 };
 use latents_random::{Purpose, Stream, stream};
 
@@ -15,13 +16,14 @@ fn between(random: &mut Stream, low: u32, high: u32) -> usize {
 }
 
 fn activation(random: &mut Stream) -> Option<Layer> {
-    Some(match random.below(8) {
+    Some(match random.below(9) {
         0 | 1 => Layer::Relu,
         2 => Layer::LeakyRelu { slope: 0.1 },
         3 => Layer::Silu,
         4 => Layer::Gelu,
         5 => Layer::Sigmoid,
         6 => Layer::Tanh,
+        7 => Layer::ContinuousBernoulliMean,
         _ => return None,
     })
 }
@@ -52,8 +54,22 @@ fn network(random: &mut Stream) -> Network {
                     _ => Layer::Linear { out_features: between(random, 1, 17) },
                 });
                 layers.extend(activation(random));
-                if random.below(3) == 0 {
-                    layers.push(Layer::Dropout { p: 0.3 });
+                match random.below(6) {
+                    0 | 1 => layers.push(Layer::Dropout { p: 0.3 }),
+                    2 => layers.push(Layer::Noise { deviation: 0.2 }),
+                    _ => {}
+                }
+            }
+            if name == "first" {
+                match random.below(6) {
+                    0 | 1 => {
+                        let latents = between(random, 1, 6);
+                        layers.push(Layer::Linear { out_features: 2 * latents });
+                        layers.push(Layer::Gaussian);
+                    }
+                    2 => layers.push(Layer::SquaredNorm),
+                    3 => layers.push(Layer::Discrepancy),
+                    _ => {}
                 }
             }
             sections.push(Section { name: name.into(), layers });
@@ -74,12 +90,12 @@ struct Case {
     inputs: Vec<f64>,
     targets: Vec<f64>,
     classes: Vec<u8>,
-    loss: Loss,
+    objective: Objective,
 }
 
 fn case(seed: u64) -> Case {
     let mut random = stream(seed, Purpose::Synthetic, 1, 0);
-    let network = network(&mut random);
+    let mut network = network(&mut random);
     let layout = network.layout().unwrap();
     let samples = between(&mut random, 1, 37);
     let outputs: usize = layout.output().iter().product();
@@ -88,21 +104,30 @@ fn case(seed: u64) -> Case {
     let inputs = values(&mut random, samples * network.input.iter().product::<usize>());
     let targets = (0..samples * outputs).map(|_| random.uniform()).collect();
     let classes = (0..samples).map(|_| random.below(outputs.min(256) as u32) as u8).collect();
-    let loss = match random.below(3) {
+    let loss = match random.below(7) {
         0 => Loss::MeanSquaredError,
         1 => Loss::BinaryCrossEntropyWithLogits,
+        2 => Loss::Bernoulli,
+        3 => Loss::ContinuousBernoulli,
+        4 => Loss::Gaussian { deviation: Some(0.7) },
+        5 => Loss::Gaussian { deviation: None },
         _ => Loss::CrossEntropy,
     };
+    if loss == (Loss::Gaussian { deviation: None }) {
+        network.sections[1].layers.push(Layer::LogScale);
+    }
+    let layout = network.layout().unwrap();
+    let objective = Objective { weight: 0.7, ..Objective::new(loss) };
     let parameters = initialize(&layout, Init::Pytorch, seed);
     // Biases away from zero keep ReLU off its corner, where a difference is not a derivative.
     let parameters =
         parameters.into_iter().map(|x| f64::from(x) + 0.01 * random.normal()).collect();
-    Case { network, parameters, inputs, targets, classes, loss }
+    Case { network, parameters, inputs, targets, classes, objective }
 }
 
 impl Case {
     fn targets(&self) -> Targets<'_, f64> {
-        match self.loss {
+        match self.objective.loss {
             Loss::CrossEntropy => Targets::Classes(&self.classes),
             _ => Targets::Values(&self.targets),
         }
@@ -126,9 +151,9 @@ fn gradients_are_the_differences_of_the_loss() {
         let mut mean = |parameters: &[f64], gradients: &mut [f64]| {
             let inputs = Inputs::Values(&case.inputs);
             let losses = engine
-                .gradients(parameters, inputs, case.targets(), case.loss, pass, gradients)
+                .gradients(parameters, inputs, case.targets(), case.objective, pass, gradients)
                 .unwrap();
-            losses.iter().sum::<f64>() / losses.len() as f64
+            losses.mean_fit() + case.objective.weight * losses.mean_penalty()
         };
         let mut gradients = unused.clone();
         mean(&case.parameters, &mut gradients);
@@ -155,7 +180,7 @@ fn gradients_are_the_differences_of_the_loss() {
         }
     }
     assert!(checked > 1_000, "only {checked} derivatives were away from corners");
-    assert_eq!(kinds.len(), 10, "every kind but reshape: {kinds:?}");
+    assert_eq!(kinds.len(), 16, "every kind but reshape: {kinds:?}");
 }
 
 #[test]
@@ -169,7 +194,7 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
         let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         let (parameters, inputs) = (narrow(&case.parameters), narrow(&case.inputs));
         let targets = narrow(&case.targets);
-        let targets = match case.loss {
+        let targets = match case.objective.loss {
             Loss::CrossEntropy => Targets::Classes(&case.classes),
             _ => Targets::Values(&targets),
         };
@@ -179,11 +204,12 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
             let inputs = Inputs::Values(&inputs);
             let pass = Pass::Train { seed: 9, epoch: 2 };
             let losses = engine
-                .gradients(&parameters, inputs, targets, case.loss, pass, &mut gradients)
+                .gradients(&parameters, inputs, targets, case.objective, pass, &mut gradients)
                 .unwrap();
             let outputs = engine.forward(&parameters, inputs, 0..2).unwrap();
             let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            let losses: Vec<u64> = losses.iter().map(|x| x.to_bits()).collect();
+            let losses = losses.fit.iter().chain(&losses.penalty);
+            let losses: Vec<u64> = losses.map(|x| x.to_bits()).collect();
             (bits(&gradients), bits(&outputs), losses)
         });
         let first = results.next().unwrap();
@@ -220,6 +246,7 @@ fn dropout_keeps_the_mean_and_differs_by_epoch() {
         engine
             .gradients(&parameters, inputs, targets, Loss::MeanSquaredError, pass, &mut gradients)
             .unwrap()
+            .fit
     };
     assert!(losses(Pass::Evaluate).iter().all(|l| (l - 1.0).abs() < 1e-12));
     let first = losses(Pass::Train { seed: 1, epoch: 1 });

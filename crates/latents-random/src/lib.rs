@@ -31,6 +31,14 @@ pub enum Purpose {
     Augment = 9,
     /// Which few samples keep their labels; counters: how many, which draw.
     FewLabels = 10,
+    /// Noise on a network's inputs in training; counters: layer and epoch, sample.
+    Noise = 20,
+    /// Latents drawn in training from what an encoder gives; counters: layer and epoch, sample.
+    Posterior = 21,
+    /// Latents drawn from what an encoder gives, to measure or to show; counters: layer and number of the draw, sample.
+    Draw = 22,
+    /// Draws of the prior that latents are held against; counters: layer and epoch or number of the draw, sample.
+    Prior = 23,
 }
 
 /// A seekable stream of random numbers.

@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     &mut gradients,
                 );
                 optimizer.step(&runtime, &mut parameters, &gradients, 1.0);
-                losses.map(|l| l.len())
+                losses.map(|l| l.fit.len())
             };
             let peak = latents_engine::peak_gflops(&runtime);
             let rate = runtime.run(|| rate(seconds, &mut step))?;

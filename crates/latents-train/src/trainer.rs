@@ -267,7 +267,7 @@ impl Trainer<'_> {
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
         let losses =
             self.engine.gradients(parameters, inputs, Targets::Inputs, LOSS, pass, gradients)?;
-        let sum: f64 = losses.iter().sum();
+        let sum: f64 = losses.fit.iter().sum();
         if !sum.is_finite() {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
@@ -283,8 +283,9 @@ impl Trainer<'_> {
 
     fn loss_of(&mut self, index: &[u32]) -> Result<f64, Error> {
         let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
-        let losses = self.engine.losses(&self.parameters, inputs, Targets::Inputs, LOSS)?;
-        Ok(losses.iter().sum::<f64>() / losses.len() as f64)
+        let losses =
+            self.engine.losses(&self.parameters, inputs, Targets::Inputs, LOSS, Pass::Evaluate)?;
+        Ok(losses.mean_fit())
     }
 
     /// Writes what the epoch left, the checkpoint last: whatever is cut off before it is done again, and comes out the same.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::{assert_same, contents, go_on, one_step, runtime, sample, small};
 use latents_data::split;
-use latents_engine::{Engine, Inputs, Isa, Loss, Runtime, Targets};
+use latents_engine::{Engine, Inputs, Isa, Loss, Pass, Runtime, Targets};
 use latents_models::load_parameters;
 use latents_train::{Error, OptimizerKind, Outcome, Run, RunConfig};
 
@@ -43,8 +43,8 @@ fn validation_loss(path: &Path, config: &RunConfig) -> f64 {
     let (_, index) = split(images.len(), training.validation_fraction, training.seed);
     let inputs = Inputs::Bytes { pixels: images.pixels(), index: &index };
     let loss = Loss::MeanSquaredError;
-    let losses = engine.losses(&parameters, inputs, Targets::Inputs, loss).unwrap();
-    losses.iter().sum::<f64>() / losses.len() as f64
+    let losses = engine.losses(&parameters, inputs, Targets::Inputs, loss, Pass::Evaluate).unwrap();
+    losses.mean_fit()
 }
 
 /// The first epoch, from 1, with the least loss.

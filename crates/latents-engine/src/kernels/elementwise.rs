@@ -14,6 +14,7 @@ pub(crate) enum Activation {
     Gelu,
     Sigmoid,
     Tanh,
+    ContinuousBernoulliMean,
 }
 
 impl Activation {
@@ -26,6 +27,7 @@ impl Activation {
             Layer::Gelu => Activation::Gelu,
             Layer::Sigmoid => Activation::Sigmoid,
             Layer::Tanh => Activation::Tanh,
+            Layer::ContinuousBernoulliMean => Activation::ContinuousBernoulliMean,
             _ => return None,
         })
     }
@@ -40,6 +42,7 @@ impl Activation {
             Activation::Silu => x.times(sigmoid(x)),
             Activation::Gelu => x.times(normal_cdf(x)),
             Activation::Sigmoid => sigmoid(x),
+            Activation::ContinuousBernoulliMean => continuous_bernoulli_mean(x),
             // 1 - 2 / (e^2x + 1): an absolute error of one unit in the last place of 1.
             Activation::Tanh => {
                 let e = x.plus(x).exp();
@@ -73,6 +76,7 @@ impl Activation {
             }
             Activation::Sigmoid => x.times(one.minus(x)),
             Activation::Tanh => one.minus(x.times(x)),
+            Activation::ContinuousBernoulliMean => continuous_bernoulli_variance(x),
         }
     }
 }
@@ -81,6 +85,38 @@ impl Activation {
 pub(crate) fn sigmoid<E: Number>(x: E) -> E {
     let one = E::from_f64(1.0);
     one.over(one.plus(E::default().minus(x).exp()))
+}
+
+/// 1 / (1 - e^-z) - 1 / z, and its series near zero.
+#[inline(always)]
+pub(crate) fn continuous_bernoulli_mean<E: Number>(z: E) -> E {
+    let (zero, one, half) = (E::default(), E::from_f64(1.0), E::from_f64(0.5));
+    let size = if z > zero { z } else { zero.minus(z) };
+    let far = one.over(one.minus(zero.minus(size).exp())).minus(one.over(size));
+    let q = size.times(size);
+    let mut p = E::from_f64(1.0 / 47_900_160.0);
+    for c in [-1.0 / 1_209_600.0, 1.0 / 30_240.0, -1.0 / 720.0, 1.0 / 12.0] {
+        p = p.fused(q, E::from_f64(c));
+    }
+    let near = p.fused(size, half);
+    let mean = if size < half { near } else { far };
+    if z > zero { mean } else { one.minus(mean) }
+}
+
+/// The derivative of the mean: 1 / z^2 - e^-z / (1 - e^-z)^2, and its series near zero.
+#[inline(always)]
+fn continuous_bernoulli_variance<E: Number>(z: E) -> E {
+    let (zero, one, half) = (E::default(), E::from_f64(1.0), E::from_f64(0.5));
+    let size = if z > zero { z } else { zero.minus(z) };
+    let q = size.times(size);
+    let e = zero.minus(size).exp();
+    let rest = one.minus(e);
+    let far = one.over(q).minus(e.over(rest.times(rest)));
+    let mut p = E::from_f64(9.0 / 47_900_160.0);
+    for c in [-7.0 / 1_209_600.0, 5.0 / 30_240.0, -3.0 / 720.0, 1.0 / 12.0] {
+        p = p.fused(q, E::from_f64(c));
+    }
+    if size < half { p } else { far }
 }
 
 #[inline(always)]
@@ -94,7 +130,8 @@ fn normal_cdf<E: Number>(x: E) -> E {
 macro_rules! each_kind {
     ($activation:expr, $kind:ident => $body:block) => {
         each_kind!(@match $activation, $kind, $body,
-            Activation::Identity, Activation::Silu, Activation::Gelu, Activation::Sigmoid, Activation::Tanh)
+            Activation::Identity, Activation::Silu, Activation::Gelu, Activation::Sigmoid, Activation::Tanh,
+            Activation::ContinuousBernoulliMean)
     };
     (@match $activation:expr, $kind:ident, $body:block, $($plain:path),*) => {
         match $activation {

@@ -1,11 +1,14 @@
 //! Losses: each gives the loss of every sample and replaces the prediction by its gradient.
 
-use crate::kernels::elementwise::sigmoid;
+use crate::kernels::elementwise::{continuous_bernoulli_mean, sigmoid};
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// What is to be made small. Means are taken as PyTorch's `reduction="mean"` takes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The likelihoods are -log p(x), summed over an image's numbers and averaged over the batch, with all constants: what a variational
+/// autoencoder's evidence bound is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
     /// Squared error, averaged over all numbers (`torch.nn.MSELoss`).
     MeanSquaredError,
@@ -13,6 +16,16 @@ pub enum Loss {
     BinaryCrossEntropyWithLogits,
     /// Softmax cross-entropy of logits, averaged over samples (`torch.nn.CrossEntropyLoss`); targets are classes.
     CrossEntropy,
+    /// Each number Bernoulli-distributed with the predicted logit; targets in `[0, 1]` (binary cross-entropy, `reduction="sum"`).
+    Bernoulli,
+    /// Each number continuous-Bernoulli-distributed with the predicted logit; targets in `[0, 1]` (Loaiza-Ganem and Cunningham, 2019;
+    /// `torch.distributions.ContinuousBernoulli`).
+    ContinuousBernoulli,
+    /// Each number normally distributed around the prediction.
+    Gaussian {
+        /// The standard deviation of all numbers; none where the network learns it in a [`crate::Layer::LogScale`].
+        deviation: Option<f64>,
+    },
 }
 
 /// What the predictions of a micro-batch are held against.
@@ -33,6 +46,8 @@ pub(crate) struct LossRun<'a, E> {
     pub(crate) samples: usize,
     /// Samples in the batch, over which the gradient is averaged.
     pub(crate) batch: usize,
+    /// Logarithm of the standard deviation of a normal likelihood.
+    pub(crate) log_scale: f64,
 }
 
 impl<E: Number> Kernel<E> for LossRun<'_, E> {
@@ -42,27 +57,33 @@ impl<E: Number> Kernel<E> for LossRun<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, _: S) -> [f64; LANES] {
         let numbers = self.prediction.len() / LANES;
+        let (samples, mean) = (self.samples, |x: f64| x / numbers as f64);
+        let each = 1.0 / self.batch as f64;
         match (self.loss, self.target) {
             (Loss::MeanSquaredError, LaneTarget::Values(target)) => {
-                let scale = scales(2.0 / (self.batch * numbers) as f64, self.samples);
-                sum(self.prediction, target, numbers, &scale, |p, t| {
-                    let e = p.minus(t);
-                    (e.times(e), e)
-                })
+                let scale = scales(2.0 / (self.batch * numbers) as f64, samples);
+                sum(self.prediction, target, &scale, squared_error).map(mean)
             }
             (Loss::BinaryCrossEntropyWithLogits, LaneTarget::Values(target)) => {
-                let scale = scales(1.0 / (self.batch * numbers) as f64, self.samples);
-                sum(self.prediction, target, numbers, &scale, |z, t| {
-                    let zero = E::default();
-                    let positive = if z > zero { z } else { zero };
-                    let size = if z > zero { zero.minus(z) } else { z };
-                    let loss = positive.minus(z.times(t)).plus(size.exp().ln_1p());
-                    (loss, sigmoid(z).minus(t))
-                })
+                let scale = scales(1.0 / (self.batch * numbers) as f64, samples);
+                sum(self.prediction, target, &scale, bernoulli).map(mean)
             }
             (Loss::CrossEntropy, LaneTarget::Classes(classes)) => {
-                let scale = scales(1.0 / self.batch as f64, self.samples);
+                let scale = scales(each, samples);
                 cross_entropy(self.prediction, classes, &scale)
+            }
+            (Loss::Bernoulli, LaneTarget::Values(target)) => {
+                sum(self.prediction, target, &scales(each, samples), bernoulli)
+            }
+            (Loss::ContinuousBernoulli, LaneTarget::Values(target)) => {
+                sum(self.prediction, target, &scales(each, samples), continuous_bernoulli)
+            }
+            (Loss::Gaussian { .. }, LaneTarget::Values(target)) => {
+                let precision = libm::exp(-2.0 * self.log_scale);
+                let scale = scales(each * precision, samples);
+                let constant = numbers as f64 * (self.log_scale + HALF_LOG_TWO_PI);
+                let squares = sum(self.prediction, target, &scale, squared_error);
+                squares.map(|x| x * (0.5 * precision) + constant)
             }
             _ => unreachable!("the engine matches losses and targets before it begins"),
         }
@@ -75,12 +96,50 @@ fn scales<E: Number>(scale: f64, samples: usize) -> [E; LANES] {
     std::array::from_fn(|lane| if lane < samples { E::from_f64(scale) } else { E::default() })
 }
 
-/// Sums a loss that is a mean over numbers; `f` gives loss and gradient of one number.
+/// ln(2 pi) / 2.
+pub(crate) const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_8;
+
+/// The square of the error, and half its derivative.
+#[inline(always)]
+fn squared_error<E: Number>(p: E, t: E) -> (E, E) {
+    let e = p.minus(t);
+    (e.times(e), e)
+}
+
+/// Binary cross-entropy of a logit, and its derivative.
+#[inline(always)]
+fn bernoulli<E: Number>(z: E, t: E) -> (E, E) {
+    let zero = E::default();
+    let positive = if z > zero { z } else { zero };
+    let size = if z > zero { zero.minus(z) } else { z };
+    let loss = positive.minus(z.times(t)).plus(size.exp().ln_1p());
+    (loss, sigmoid(z).minus(t))
+}
+
+/// In terms of its logit z, the density of the continuous Bernoulli is exp(z x - A(z)) with A(z) = ln((e^z - 1) / z), whose
+/// derivative is the mean. Near z = 0, where that is 0 / 0, A is its series.
+#[inline(always)]
+fn continuous_bernoulli<E: Number>(z: E, t: E) -> (E, E) {
+    let zero = E::default();
+    let positive = if z > zero { z } else { zero };
+    let size = if z > zero { z } else { zero.minus(z) };
+    let one = E::from_f64(1.0);
+    let far = one.minus(zero.minus(size).exp()).over(size).ln();
+    let q = size.times(size);
+    let mut p = E::from_f64(1.0 / 479_001_600.0);
+    for c in [-1.0 / 9_676_800.0, 1.0 / 181_440.0, -1.0 / 2_880.0, 1.0 / 24.0] {
+        p = p.fused(q, E::from_f64(c));
+    }
+    let near = p.fused(q, size.times(E::from_f64(-0.5)));
+    let log = positive.plus(if size < E::from_f64(0.5) { near } else { far });
+    (log.minus(z.times(t)), continuous_bernoulli_mean(z).minus(t))
+}
+
+/// Sums a loss over numbers; `f` gives loss and gradient of one.
 #[inline(always)]
 fn sum<E: Number>(
     prediction: &mut [E],
     target: &[E],
-    numbers: usize,
     scale: &[E; LANES],
     f: impl Fn(E, E) -> (E, E),
 ) -> [f64; LANES] {
@@ -101,7 +160,7 @@ fn sum<E: Number>(
             *total += part.to_f64();
         }
     }
-    total.map(|x| x / numbers as f64)
+    total
 }
 
 #[inline(always)]

@@ -4,6 +4,7 @@
 pub(crate) mod dot;
 pub(crate) mod elementwise;
 pub(crate) mod gather;
+pub(crate) mod latent;
 pub(crate) mod loss;
 pub(crate) mod peak;
 pub(crate) mod transpose;
@@ -14,6 +15,7 @@ use crate::simd::{LANES, dispatch_f32, dispatch_f32_half, dispatch_f64};
 use dot::{ChannelSums, DotRun};
 use elementwise::{Backward, Forward, Multiply};
 use gather::GatherRun;
+use latent::{LatentBackward, LatentForward};
 use loss::LossRun;
 
 /// A number that an engine computes with: `f32`, or `f64` where gradients are checked. Not to be implemented elsewhere.
@@ -34,6 +36,10 @@ pub trait Element: Number {
     fn activate_back(isa: Isa, run: Backward<'_, Self>);
     #[doc(hidden)]
     fn multiply(isa: Isa, run: Multiply<'_, Self>);
+    #[doc(hidden)]
+    fn latent(isa: Isa, run: LatentForward<'_, Self>) -> [f64; LANES];
+    #[doc(hidden)]
+    fn latent_back(isa: Isa, run: LatentBackward<'_, Self>);
     #[doc(hidden)]
     fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
 }
@@ -58,6 +64,12 @@ macro_rules! element {
                 $dispatch(isa, run);
             }
             fn multiply(isa: Isa, run: Multiply<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn latent(isa: Isa, run: LatentForward<'_, Self>) -> [f64; LANES] {
+                $dispatch(isa, run)
+            }
+            fn latent_back(isa: Isa, run: LatentBackward<'_, Self>) {
                 $dispatch(isa, run);
             }
             fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {

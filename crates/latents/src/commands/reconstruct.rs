@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use latents::engine::{Loss, Targets};
+use latents::engine::{Loss, Pass, Targets};
 use latents::models::{DECODER, ENCODER};
 use serde::Serialize;
 
@@ -48,8 +48,9 @@ impl Reconstruct {
             inputs,
             Targets::Inputs,
             Loss::MeanSquaredError,
+            Pass::Evaluate,
         )?;
-        let mean_squared_error = losses.iter().sum::<f64>() / n as f64;
+        let mean_squared_error = losses.mean_fit();
         let mut text =
             format!("mean squared error {mean_squared_error:.6} over {} images", count(n as u64));
         if let Some(out) = &self.out {
