@@ -2,8 +2,8 @@
 //!
 //! A [`Source`] names a data set and loads it as a [`Dataset`]: bytes in memory, `[n, c, h, w]`, with labels. [`Locations`]
 //! says where to look on this machine and where to download from; [`catalogue`] lists what is known, [`fetch`] downloads
-//! ahead of use. [`split`] and [`epoch_order`] choose samples by number, repeatably. Networks, floats and batches laid out
-//! for them are the engine's and the trainer's matter.
+//! ahead of use. [`split`] and [`epoch_order`] choose samples by number, and [`Augmentation`] changes images, repeatably.
+//! Networks, floats and batches laid out for them are the engine's and the trainer's matter.
 //!
 //! ```
 //! use latents_data::{Locations, Source, epoch_order, split};
@@ -18,6 +18,7 @@
 //! # Ok::<(), latents_data::Error>(())
 //! ```
 
+mod augment;
 mod catalogue;
 mod error;
 mod fashion;
@@ -31,6 +32,7 @@ mod sample;
 mod source;
 mod split;
 
+pub use augment::{Augmentation, Augmented, Mix};
 pub use catalogue::{Entry, Place, catalogue, fetch};
 pub use error::{Error, IdxProblem};
 pub use fetch::Progress;

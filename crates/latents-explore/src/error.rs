@@ -4,6 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The engine refuses what it was given.
+    #[error(transparent)]
+    Engine(#[from] latents_engine::Error),
     /// Two lists that belong together differ in length.
     #[error("{what} has {got} entries; {expected} are expected")]
     Size {

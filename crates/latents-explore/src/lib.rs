@@ -3,5 +3,6 @@
 
 pub mod classification;
 mod error;
+pub mod probes;
 
 pub use error::Error;

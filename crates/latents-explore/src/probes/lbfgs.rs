@@ -1,0 +1,156 @@
+//! L-BFGS (Liu and Nocedal, 1989; Nocedal and Wright, "Numerical optimization", 2006, algorithm 7.4) for smooth convex functions,
+//! with a preconditioner for its first guess of the curvature. Everything is summed in one order.
+
+use std::collections::VecDeque;
+
+/// Pairs of steps and changes of the gradient that are remembered.
+const MEMORY: usize = 10;
+/// Part of the decrease that the slope promises, which a step must reach (Armijo's condition).
+const DECREASE: f64 = 1e-4;
+/// How often a step is halved before the function is taken to be as low as its rounding lets one see.
+const HALVINGS: usize = 30;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Found {
+    pub(super) value: f64,
+    pub(super) iterations: usize,
+    /// Whether the largest part of the gradient fell to the tolerance.
+    pub(super) converged: bool,
+}
+
+/// Moves `x` to the minimum of a convex function. `evaluate` gives its value and writes its gradient; `precondition` turns a
+/// gradient into a step, by an approximation of the inverse Hessian.
+///
+/// # Errors
+/// Those of `evaluate`.
+pub(super) fn minimize<E>(
+    x: &mut Vec<f64>,
+    tolerance: f64,
+    limit: usize,
+    mut evaluate: impl FnMut(&[f64], &mut [f64]) -> Result<f64, E>,
+    precondition: impl Fn(&mut [f64]),
+) -> Result<Found, E> {
+    let mut gradient = vec![0.0; x.len()];
+    let mut value = evaluate(x, &mut gradient)?;
+    let mut memory: VecDeque<Pair> = VecDeque::new();
+    let mut scale = 1.0;
+    for iterations in 0..limit {
+        if gradient.iter().all(|g| g.abs() <= tolerance) {
+            return Ok(Found { value, iterations, converged: true });
+        }
+        let mut direction = direction(&gradient, &memory, scale, &precondition);
+        let mut slope = dot(&direction, &gradient);
+        if slope >= 0.0 {
+            // What was remembered is of no use any more.
+            memory.clear();
+            direction = gradient.iter().map(|g| -g).collect();
+            precondition(&mut direction);
+            slope = dot(&direction, &gradient);
+        }
+        let mut step = 1.0;
+        let mut next = None;
+        for _ in 0..HALVINGS {
+            let there: Vec<f64> = x.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
+            let mut g = vec![0.0; x.len()];
+            let v = evaluate(&there, &mut g)?;
+            if v <= value + DECREASE * step * slope {
+                next = Some((there, v, g));
+                break;
+            }
+            step *= 0.5;
+        }
+        let Some((there, v, g)) = next else {
+            return Ok(Found { value, iterations, converged: false });
+        };
+        let s: Vec<f64> = there.iter().zip(&*x).map(|(a, b)| a - b).collect();
+        let y: Vec<f64> = g.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+        let curvature = dot(&s, &y);
+        let mut scaled = y.clone();
+        precondition(&mut scaled);
+        if curvature > 1e-12 * dot(&y, &y).sqrt() * dot(&s, &s).sqrt() {
+            scale = curvature / dot(&y, &scaled);
+            if memory.len() == MEMORY {
+                memory.pop_front();
+            }
+            memory.push_back(Pair { rho: 1.0 / curvature, s, y });
+        }
+        (*x, value, gradient) = (there, v, g);
+    }
+    let converged = gradient.iter().all(|g| g.abs() <= tolerance);
+    Ok(Found { value, iterations: limit, converged })
+}
+
+/// A step, and how it changed the gradient.
+struct Pair {
+    rho: f64,
+    s: Vec<f64>,
+    y: Vec<f64>,
+}
+
+/// The two-loop recursion.
+fn direction(
+    gradient: &[f64],
+    memory: &VecDeque<Pair>,
+    scale: f64,
+    precondition: &impl Fn(&mut [f64]),
+) -> Vec<f64> {
+    let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
+    let mut alphas = Vec::with_capacity(memory.len());
+    for pair in memory.iter().rev() {
+        let alpha = pair.rho * dot(&pair.s, &q);
+        add(&mut q, -alpha, &pair.y);
+        alphas.push(alpha);
+    }
+    precondition(&mut q);
+    for q in &mut q {
+        *q *= scale;
+    }
+    for (pair, alpha) in memory.iter().zip(alphas.into_iter().rev()) {
+        let beta = pair.rho * dot(&pair.y, &q);
+        add(&mut q, alpha - beta, &pair.s);
+    }
+    q
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn add(to: &mut [f64], factor: f64, what: &[f64]) {
+    for (t, w) in to.iter_mut().zip(what) {
+        *t += factor * w;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_badly_scaled_bowl_is_found() {
+        let curvatures = [1e4, 1.0, 1e-3, 50.0];
+        let evaluate = |x: &[f64], g: &mut [f64]| {
+            let mut value = 0.0;
+            for (i, c) in curvatures.iter().enumerate() {
+                let from = x[i] - i as f64;
+                value += 0.5 * c * from * from;
+                g[i] = c * from;
+            }
+            Ok::<f64, ()>(value)
+        };
+        let mut x = vec![3.0; 4];
+        let plain = minimize(&mut x, 1e-9, 500, evaluate, |_| ()).unwrap();
+        assert!(plain.converged);
+        for (i, x) in x.iter().enumerate() {
+            assert!((x - i as f64).abs() < 1e-5, "{x}");
+        }
+        let mut x = vec![3.0; 4];
+        let precondition = |g: &mut [f64]| g.iter_mut().zip(curvatures).for_each(|(g, c)| *g /= c);
+        let newton = minimize(&mut x, 1e-9, 500, evaluate, precondition).unwrap();
+        assert!(newton.converged && newton.iterations == 1, "{newton:?}");
+        let mut x = vec![3.0; 4];
+        let short = minimize(&mut x, 1e-9, 1, evaluate, |_| ()).unwrap();
+        assert!(!short.converged && short.iterations == 1);
+    }
+}

@@ -1,0 +1,117 @@
+//! Probes against scikit-learn: `tests/golden/probes.json`, which `xtask/python/golden_probes.py` makes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use latents_engine::{Isa, Runtime};
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Deserialize)]
+struct Case {
+    dim: usize,
+    classes: usize,
+    values: Vec<f32>,
+    labels: Vec<u8>,
+    queries: Vec<f32>,
+    standardize: bool,
+    c: f64,
+    weights: Vec<f64>,
+    biases: Vec<f64>,
+    predicted: Vec<u8>,
+    objective: f64,
+    neighbours: Vec<u32>,
+    voted: Vec<u8>,
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("../../tests/golden/probes.json")).unwrap()
+}
+
+fn fit(case: &Case, runtime: &Arc<Runtime>) -> Logistic {
+    let tolerance = 1e-8;
+    let config =
+        LogisticConfig { c: case.c, standardize: case.standardize, tolerance, iterations: 500 };
+    Logistic::fit(&case.values, case.dim, &case.labels, case.classes, config, runtime).unwrap()
+}
+
+#[test]
+fn regressions_are_scikit_learns() {
+    let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
+    for case in cases() {
+        let probe = fit(&case, &runtime);
+        assert!(probe.converged(), "{} steps", probe.iterations());
+        assert!(probe.iterations() < 100, "{} steps", probe.iterations());
+        let (weights, biases) = probe.coefficients();
+        for (found, expected) in
+            weights.iter().zip(&case.weights).chain(biases.iter().zip(&case.biases))
+        {
+            assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} {expected}");
+        }
+        assert!((probe.objective() - case.objective).abs() < 1e-8, "{}", probe.objective());
+        assert_eq!(probe.predict(&case.queries, &runtime).unwrap(), case.predicted);
+    }
+}
+
+#[test]
+fn neighbours_are_scikit_learns() {
+    let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
+    for case in cases() {
+        let places = nearest(&case.queries, &case.values, case.dim, 10, &runtime).unwrap();
+        assert_eq!(places, case.neighbours);
+        assert_eq!(vote(&places, 10, &case.labels), case.voted);
+    }
+}
+
+#[test]
+fn bits_depend_on_neither_threads_nor_instruction_set() {
+    let case = &cases()[0];
+    let runtime = |threads, isa| Arc::new(Runtime::new(Some(threads), isa).unwrap());
+    let (one, two) = (runtime(1, Some(Isa::Portable)), runtime(2, None));
+    assert_eq!(fit(case, &one), fit(case, &two));
+}
+
+#[test]
+fn more_vectors_than_a_chunk_are_searched() {
+    let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
+    let among: Vec<f32> = (0..5_000).map(|i| i as f32).collect();
+    let queries = [0.2, 2_047.6, 4_998.7];
+    let found = nearest(&queries, &among, 1, 2, &runtime).unwrap();
+    assert_eq!(found, [0, 1, 2048, 2047, 4999, 4998]);
+    // Fewer than asked for.
+    assert_eq!(nearest(&[1.9], &[1.0, 2.0], 1, 10, &runtime).unwrap(), [1, 0]);
+}
+
+#[test]
+fn few_labels_are_balanced_and_come_again() {
+    let labels: Vec<u8> = (0..1000).map(|i| (i % 10) as u8).collect();
+    let some = few_labels(&labels, 100, 3, 0);
+    let mut counts = [0; 10];
+    for &i in &some {
+        counts[usize::from(labels[i as usize])] += 1;
+    }
+    assert_eq!(counts, [10; 10]);
+    assert_eq!(some, few_labels(&labels, 100, 3, 0));
+    assert_ne!(some, few_labels(&labels, 100, 3, 1));
+    assert_ne!(some, few_labels(&labels, 100, 4, 0));
+    assert_eq!(few_labels(&labels, 5_000, 3, 0).len(), 1000);
+    // A class that has too few is made up for by the others.
+    let rare: Vec<u8> = (0..100).map(|i| u8::from(i < 3)).collect();
+    let some = few_labels(&rare, 20, 1, 0);
+    assert_eq!((some.len(), some.iter().filter(|&&i| rare[i as usize] == 1).count()), (20, 3));
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
+    let config = LogisticConfig::default();
+    let fit = |values: &[f32], labels: &[u8]| {
+        Logistic::fit(values, 2, labels, 3, config, &runtime).unwrap_err().to_string()
+    };
+    assert!(fit(&[0.0; 5], &[0, 1]).contains("list of vectors has 5"));
+    assert!(fit(&[0.0; 4], &[0]).contains("list of labels has 1"));
+    assert!(fit(&[0.0; 4], &[0, 3]).contains("label 3 at place 1"));
+    assert!(nearest(&[], &[0.0], 1, 1, &runtime).is_err());
+}
