@@ -93,7 +93,7 @@ impl Logistic {
                     Pass::Evaluate,
                     &mut chunk_gradient,
                 )?;
-                loss += losses.iter().sum::<f64>();
+                loss += losses.fit.iter().sum::<f64>();
                 let part = labels.len() as f64 / n as f64;
                 for (g, c) in gradient.iter_mut().zip(&chunk_gradient) {
                     *g += part * c;
