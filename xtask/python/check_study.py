@@ -3,8 +3,9 @@
     python check_study.py LATENTS
 
 LATENTS is the binary. Studies are kept in the empty PostgreSQL database that LATENTS_TEST_POSTGRES
-names, or else in an SQLite file in a temporary folder. Optuna reads and continues what we wrote, we read and continue what Optuna wrote, the dashboard shows a study
-while we write it, and the tables are those that Optuna would have made.
+names, or else in an SQLite file in a temporary folder. Optuna reads and continues what we wrote, we
+read and continue what Optuna wrote, the dashboard shows a study while we write it, and the tables
+are those that Optuna would have made.
 """
 
 import contextlib

@@ -33,7 +33,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     };
     call(beside_postgres().arg(&python).arg(&check_study).arg(&latents))?;
     let suite = ["test", "--release", "--package", "latents-tune", "--features", "postgres"];
-    call(beside_postgres().arg("cargo").args(suite).args(["--test", "storage"]))?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut tests = beside_postgres();
+    tests.arg(cargo).args(suite).args(["--test", "storage"]);
+    call(tests.current_dir(&workspace.root))?;
     println!("interop: all checks passed");
     Ok(())
 }

@@ -18,7 +18,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
-    /// Check with NumPy that files the binary writes can be read and mean what they should.
+    /// Check with NumPy, Optuna and its dashboard that what the binary writes can be read, means what
+    /// it should, and can be gone on with; the studies also on a PostgreSQL server.
     Interop,
     /// Measure us and our peers, in turn: training, tuning.
     Versus(versus::Options),

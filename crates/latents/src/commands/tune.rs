@@ -24,14 +24,7 @@ use crate::output::Output;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tune {
     /// Settings of a convolutional autoencoder, for the least validation loss
-    #[command(
-        after_help = "A study is a file that any number of these commands may work on at once, and that Optuna and optuna-dashboard \
-        can open. Stopped or killed, the same command goes on: no trial is lost, none is run twice.\n\n\
-        latents tune ae --out runs/tune                        20 trials of 10 epochs\n  \
-        latents tune ae --print-space > space.toml             the search space, to edit\n  \
-        latents tune ae --space space.toml --optimizer adam    search in it\n  \
-        latents train ae --from-study sqlite:///runs/tune/study.db --epochs 42 --schedule cosine --out runs/best"
-    )]
+    #[command(after_help = AE.help(), after_long_help = AE.long_help())]
     Ae(Box<ae::TuneAe>),
     /// Parameters of any program that prints its value last
     Command(outside::TuneCommand),

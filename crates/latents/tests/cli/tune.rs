@@ -116,6 +116,43 @@ fn kill_9_at_any_instant_changes_no_trial() {
 
 #[cfg(unix)]
 #[test]
+fn a_trial_of_a_process_that_dies_goes_on_mid_training_in_another() {
+    let sandbox = Sandbox::new();
+    let tune = "tune ae --data fashion-mnist-sample --train-limit 1024 --test-limit 64 --epochs 40 --batch-size 64 --trials 1 \
+        --study sqlite:///study.db";
+    let spawn = || {
+        let mut command = sandbox.command(&format!("{tune} --name shared --out out"));
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut first = spawn();
+    let path = sandbox.path("out/trials/00000/metrics.jsonl");
+    let epochs = || std::fs::read_to_string(&path).unwrap_or_default();
+    let begun = Instant::now();
+    while epochs().lines().count() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = spawn();
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(first.try_wait().unwrap().is_none(), "it is over already");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // The last line may have been cut short.
+    let before = epochs();
+    let before = &before[..before.rfind('\n').unwrap() + 1];
+    assert!(before.lines().count() < 40);
+    let second = second.wait_with_output().unwrap();
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    // Times and all: it was not begun again.
+    assert!(epochs().starts_with(before));
+    sandbox.ok(&format!("{tune} --name alone --out alone"));
+    let files = |out: &str| sandbox.run_files(&format!("{out}/trials/00000"));
+    assert_same_run(&files("out"), &files("alone"), "taken up");
+    assert_eq!(trials(&sandbox, "out"), trials(&sandbox, "alone"));
+}
+
+#[cfg(unix)]
+#[test]
 fn eight_processes_on_one_file_of_which_one_is_killed_now_and_then() {
     const TRIALS: usize = 1000;
     let sandbox = Sandbox::new();

@@ -37,6 +37,26 @@ pub(crate) struct Kind {
     pub(crate) refit: &'static str,
 }
 
+impl Kind {
+    /// What the short help ends with.
+    pub(crate) fn help(&self) -> String {
+        let Kind { name, refit, .. } = self;
+        format!(
+            "A study is a file that any number of these commands may work on at once, and that Optuna and optuna-dashboard can open. \
+             Stopped or killed, the same command goes on: no trial is lost, none is run twice.\n\n\
+             latents tune {name} --out runs/tune                       search, or go on\n\
+             latents tune {name} --print-space > space.toml            the search space, to edit\n\
+             latents tune {name} --space space.toml --batch-size 128   search in it, with settings of your own\n\
+             latents train {name} --from-study sqlite:///runs/tune/study.db {refit} --out runs/best"
+        )
+    }
+
+    /// What the long help ends with: the default search space besides.
+    pub(crate) fn long_help(&self) -> String {
+        format!("{}\n\nSearched by default:\n\n{}", self.help(), self.space)
+    }
+}
+
 /// Flags of a study of models, whatever their kind.
 #[derive(Debug, Args)]
 pub(crate) struct ModelFlags {
