@@ -27,6 +27,37 @@ pub enum Error {
         /// How many classes there are.
         classes: usize,
     },
+    /// A number that is infinite or none.
+    #[error("row {row} has a number that is not finite in column {column}")]
+    NotFinite {
+        /// From 0.
+        row: usize,
+        /// From 0.
+        column: usize,
+    },
+    /// More rows are needed.
+    #[error("{what} needs at least {needed} rows, but there are {got}")]
+    TooFew {
+        /// What needs them.
+        what: &'static str,
+        /// How many.
+        needed: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A setting is out of its range.
+    #[error("{what} is {got}, but must be {range}")]
+    Range {
+        /// Which setting.
+        what: &'static str,
+        /// What it should be.
+        range: &'static str,
+        /// What it is.
+        got: f64,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
     /// What was asked for makes no sense, or cannot be had from so few samples.
     #[error("{0}")]
     Invalid(String),

@@ -39,6 +39,14 @@ pub enum Purpose {
     Draw = 22,
     /// Draws of the prior that latents are held against; counters: layer and epoch or number of the draw, sample.
     Prior = 23,
+    /// Jitter at the start of a map; counters: 0, 0.
+    Map = 40,
+    /// Starts of clusters and mixtures; counters: attempt, 0.
+    Clusters = 41,
+    /// Latents that samples are decoded from; counters: sample, 0.
+    Sample = 42,
+    /// Which items a bootstrap or a random choice takes; counters: repetition, what for.
+    Resample = 43,
 }
 
 /// A seekable stream of random numbers.

@@ -1,0 +1,323 @@
+//! The linear algebra that is needed of symmetric matrices of up to a thousand columns: covariance, eigenvectors, Cholesky factors; in
+//! double precision, row after row. Own code, because a library for it takes longer to build than the rest of the program. Sums are
+//! in one fixed order.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::lanes::dispatch;
+use crate::rows::Rows;
+
+/// Rows of a covariance that are summed together.
+const BAND: usize = 8;
+
+/// Means of the columns `[d]`; with `weights` `[n]`, weighted ones.
+pub(crate) fn mean(rows: Rows<'_>, weights: Option<&[f64]>) -> Vec<f64> {
+    let mut sums = vec![0.0; rows.dim()];
+    let mut total = 0.0;
+    for (i, row) in rows.iter().enumerate() {
+        let w = weights.map_or(1.0, |w| w[i]);
+        total += w;
+        for (sum, &v) in sums.iter_mut().zip(row) {
+            *sum += w * f64::from(v);
+        }
+    }
+    sums.iter().map(|s| s / total).collect()
+}
+
+/// `sum_i w_i (x_i - mean) (x_i - mean)^T` `[d, d]`; without weights each is 1.
+pub(crate) fn scatter(rows: Rows<'_>, mean: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
+    let d = rows.dim();
+    let mut sums = vec![0.0; d * d];
+    sums.par_chunks_mut(BAND * d).enumerate().for_each(|(band, sums)| {
+        dispatch(Scatter { rows, mean, weights, first: band * BAND, sums });
+    });
+    for i in 0..d {
+        for j in 0..i {
+            sums[i * d + j] = sums[j * d + i];
+        }
+    }
+    sums
+}
+
+/// Some rows of the scatter matrix, from the diagonal's block on.
+struct Scatter<'a> {
+    rows: Rows<'a>,
+    mean: &'a [f64],
+    weights: Option<&'a [f64]>,
+    first: usize,
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Scatter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Scatter { rows, mean, weights, first, sums } = self;
+        let d = rows.dim();
+        let mut centred = vec![0.0; d - first];
+        for (i, row) in rows.iter().enumerate() {
+            let weight = weights.map_or(1.0, |w| w[i]);
+            if weight == 0.0 {
+                continue;
+            }
+            for ((c, &v), m) in centred.iter_mut().zip(&row[first..]).zip(&mean[first..]) {
+                *c = f64::from(v) - m;
+            }
+            for (a, sums) in sums.chunks_exact_mut(d).enumerate() {
+                axpy(weight * centred[a], &centred, &mut sums[first..]);
+            }
+        }
+    }
+}
+
+/// `y += a x`.
+#[inline(always)]
+pub(crate) fn axpy(a: f64, x: &[f64], y: &mut [f64]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = a.mul_add(*x, *y);
+    }
+}
+
+/// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as rows, each with its largest component positive.
+pub(crate) struct Eigen {
+    pub(crate) values: Vec<f64>,
+    /// `[d, d]`.
+    pub(crate) vectors: Vec<f64>,
+}
+
+/// Householder's reduction to three diagonals, then the implicit QL method (Golub and Van Loan, "Matrix Computations", chapter 8).
+pub(crate) fn eigen(matrix: &[f64], d: usize) -> Eigen {
+    let (values, vectors) = dispatch(Decompose { matrix, d });
+    let mut order: Vec<usize> = (0..d).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    let mut sorted = Vec::with_capacity(d * d);
+    for &i in &order {
+        let vector = &vectors[i * d..(i + 1) * d];
+        let largest =
+            vector.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
+        let sign = if largest < 0.0 { -1.0 } else { 1.0 };
+        sorted.extend(vector.iter().map(|v| v * sign));
+    }
+    Eigen { values: order.iter().map(|&i| values[i]).collect(), vectors: sorted }
+}
+
+struct Decompose<'a> {
+    matrix: &'a [f64],
+    d: usize,
+}
+
+impl WithSimd for Decompose<'_> {
+    type Output = (Vec<f64>, Vec<f64>);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (Vec<f64>, Vec<f64>) {
+        let (mut diagonal, mut off, mut vectors) = tridiagonal(self.matrix.to_vec(), self.d);
+        ql(&mut diagonal, &mut off, &mut vectors);
+        (diagonal, vectors)
+    }
+}
+
+/// The diagonal, the one beside it, and the transposed transformation.
+#[inline(always)]
+fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let mut off = vec![0.0; d];
+    let mut reflections: Vec<(Vec<f64>, f64)> = vec![];
+    for k in 0..d.saturating_sub(1) {
+        // The column below the diagonal becomes a multiple of its first unit vector.
+        let mut v: Vec<f64> = (k + 1..d).map(|i| a[i * d + k]).collect();
+        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let target = if v[0] > 0.0 { -norm } else { norm };
+        off[k] = target;
+        v[0] -= target;
+        let square: f64 = v.iter().map(|x| x * x).sum();
+        if square == 0.0 || k + 2 == d && v.len() == 1 {
+            // The last column is as it should be already.
+            off[k] = a[(k + 1) * d + k];
+            reflections.push((vec![], 0.0));
+            continue;
+        }
+        let beta = 2.0 / square;
+        let mut p = vec![0.0; v.len()];
+        for (i, &x) in v.iter().enumerate() {
+            axpy(beta * x, &a[(k + 1 + i) * d + k + 1..(k + 2 + i) * d], &mut p);
+        }
+        let half = 0.5 * beta * v.iter().zip(&p).map(|(a, b)| a * b).sum::<f64>();
+        axpy(-half, &v, &mut p);
+        for i in 0..v.len() {
+            let row = &mut a[(k + 1 + i) * d + k + 1..(k + 2 + i) * d];
+            axpy(-v[i], &p, row);
+            axpy(-p[i], &v, row);
+        }
+        reflections.push((v, beta));
+    }
+    let diagonal = (0..d).map(|i| a[i * d + i]).collect();
+    let mut q = vec![0.0; d * d];
+    for i in 0..d {
+        q[i * d + i] = 1.0;
+    }
+    for (k, (v, beta)) in reflections.iter().enumerate().rev() {
+        let mut p = vec![0.0; v.len()];
+        for (i, &x) in v.iter().enumerate() {
+            axpy(beta * x, &q[(k + 1 + i) * d + k + 1..(k + 2 + i) * d], &mut p);
+        }
+        for (i, &x) in v.iter().enumerate() {
+            axpy(-x, &p, &mut q[(k + 1 + i) * d + k + 1..(k + 2 + i) * d]);
+        }
+    }
+    let transposed = (0..d * d).map(|i| q[(i % d) * d + i / d]).collect();
+    (diagonal, off, transposed)
+}
+
+/// Turns the diagonal into eigenvalues; every rotation is applied to the rows of `vectors` too.
+#[inline(always)]
+fn ql(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) {
+    let d = diagonal.len();
+    for l in 0..d {
+        // It converges cubically; the bound only keeps what is no number from running forever.
+        for _ in 0..100 {
+            let small = |m: usize| {
+                let size = diagonal[m].abs() + diagonal[m + 1].abs();
+                off[m].abs() <= f64::EPSILON * size
+            };
+            let m = (l..d - 1).find(|&m| small(m)).unwrap_or(d - 1);
+            if m == l {
+                break;
+            }
+            let g = (diagonal[l + 1] - diagonal[l]) / (2.0 * off[l]);
+            let r = libm::hypot(g, 1.0);
+            let mut g = diagonal[m] - diagonal[l] + off[l] / (g + r.copysign(g));
+            let (mut s, mut c, mut p) = (1.0, 1.0, 0.0);
+            let mut underflow = false;
+            for i in (l..m).rev() {
+                let (f, b) = (s * off[i], c * off[i]);
+                let r = libm::hypot(f, g);
+                off[i + 1] = r;
+                if r == 0.0 {
+                    diagonal[i + 1] -= p;
+                    off[m] = 0.0;
+                    underflow = true;
+                    break;
+                }
+                (s, c) = (f / r, g / r);
+                g = diagonal[i + 1] - p;
+                let r = (diagonal[i] - g) * s + 2.0 * c * b;
+                p = s * r;
+                diagonal[i + 1] = g + p;
+                g = c * r - b;
+                let (low, high) = vectors[i * d..(i + 2) * d].split_at_mut(d);
+                for (x, y) in low.iter_mut().zip(high) {
+                    let (f, h) = (*y, *x);
+                    *y = s * h + c * f;
+                    *x = c * h - s * f;
+                }
+            }
+            if !underflow {
+                diagonal[l] -= p;
+                off[l] = g;
+                off[m] = 0.0;
+            }
+        }
+    }
+}
+
+/// The lower triangle `L` with `L L^T` the matrix; none where it is not positive definite.
+pub(crate) fn cholesky(matrix: &[f64], d: usize) -> Option<Vec<f64>> {
+    let mut l = vec![0.0; d * d];
+    for i in 0..d {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| l[i * d + k] * l[j * d + k]).sum();
+            let rest = matrix[i * d + j] - dot;
+            l[i * d + j] = if i == j {
+                if !(rest > 0.0 && rest.is_finite()) {
+                    return None;
+                }
+                rest.sqrt()
+            } else {
+                rest / l[j * d + j]
+            };
+        }
+    }
+    Some(l)
+}
+
+/// `L^-T` of a lower triangle, so that `(x - mean) L^-T` has unit covariance; an upper triangle.
+pub(crate) fn whitening(l: &[f64], d: usize) -> Vec<f64> {
+    // Column j of the inverse solves L y = e_j, and is row j of its transpose.
+    let mut inverse = vec![0.0; d * d];
+    for j in 0..d {
+        for i in j..d {
+            let dot: f64 = (j..i).map(|k| l[i * d + k] * inverse[j * d + k]).sum();
+            let unit = if i == j { 1.0 } else { 0.0 };
+            inverse[j * d + i] = (unit - dot) / l[i * d + i];
+        }
+    }
+    inverse
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latents_random::{Purpose, stream};
+
+    fn symmetric(d: usize, rank: usize) -> Vec<f64> {
+        let mut s = stream(4, Purpose::Synthetic, d as u64, rank as u64);
+        let x: Vec<f64> = (0..rank * d).map(|_| s.normal()).collect();
+        let entry = |i: usize| (0..rank).map(|r| x[r * d + i / d] * x[r * d + i % d]).sum();
+        (0..d * d).map(entry).collect()
+    }
+
+    #[test]
+    fn eigenvectors_make_the_matrix_again() {
+        for (d, rank) in [(1, 1), (2, 2), (3, 1), (7, 9), (40, 12), (65, 80), (5, 0)] {
+            let a = symmetric(d, rank);
+            let e = eigen(&a, d);
+            assert!(e.values.is_sorted_by(|a, b| a >= b));
+            for i in 0..d {
+                for j in 0..d {
+                    let entry: f64 = (0..d)
+                        .map(|k| e.values[k] * e.vectors[k * d + i] * e.vectors[k * d + j])
+                        .sum();
+                    assert!((entry - a[i * d + j]).abs() < 1e-10 * d as f64, "{d} {rank}");
+                    let dot: f64 =
+                        (0..d).map(|k| e.vectors[i * d + k] * e.vectors[j * d + k]).sum();
+                    assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-12 * d as f64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn eigenvalues_of_a_known_matrix() {
+        // Second differences: 2 - 2 cos(k pi / (n + 1)).
+        let d = 30;
+        let entry = |i: usize| match (i / d).abs_diff(i % d) {
+            0 => 2.0,
+            1 => -1.0,
+            _ => 0.0,
+        };
+        let e = eigen(&(0..d * d).map(entry).collect::<Vec<f64>>(), d);
+        for (k, v) in e.values.iter().rev().enumerate() {
+            let angle = (k + 1) as f64 * std::f64::consts::PI / 31.0;
+            assert!((v - (2.0 - 2.0 * angle.cos())).abs() < 1e-13);
+        }
+    }
+
+    #[test]
+    fn cholesky_and_its_inverse() {
+        let d = 9;
+        let a = symmetric(d, 20);
+        let l = cholesky(&a, d).unwrap();
+        let w = whitening(&l, d);
+        for i in 0..d {
+            for j in 0..d {
+                let product: f64 = (0..d).map(|k| l[i * d + k] * l[j * d + k]).sum();
+                assert!((product - a[i * d + j]).abs() < 1e-11);
+                let unit: f64 = (0..d).map(|k| l[i * d + k] * w[j * d + k]).sum();
+                assert!((unit - f64::from(u8::from(i == j))).abs() < 1e-11);
+            }
+        }
+        assert!(cholesky(&symmetric(4, 2), 4).is_none());
+    }
+}

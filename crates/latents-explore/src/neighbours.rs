@@ -1,0 +1,251 @@
+//! Nearest neighbours by Euclidean distance: exact, by comparing all with all in blocks that fit the caches and the vector units.
+//! Up to a hundred thousand rows this costs less than an index that has to be right would.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::lanes::{LANES, Lane, dispatch};
+use crate::rows::Rows;
+
+/// Queries that one pass over all rows serves.
+const BLOCK: usize = 128;
+/// Queries between two looks at whether to go on.
+const STRETCH: usize = 32 * BLOCK;
+/// Queries whose distances are summed at the same time.
+const TILE: usize = 4;
+
+/// The nearest rows to some queries, nearest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbours {
+    /// Neighbours of each query.
+    pub k: usize,
+    /// `[n, k]`: which rows. Of equally near ones the first come first.
+    pub index: Vec<u32>,
+    /// `[n, k]`: the squares of their distances.
+    pub squared: Vec<f32>,
+}
+
+impl Neighbours {
+    /// The neighbours of query `i`.
+    #[must_use]
+    pub fn of(&self, i: usize) -> &[u32] {
+        &self.index[i * self.k..(i + 1) * self.k]
+    }
+
+    /// The squares of their distances.
+    #[must_use]
+    pub fn squared_of(&self, i: usize) -> &[f32] {
+        &self.squared[i * self.k..(i + 1) * self.k]
+    }
+}
+
+/// The `k` nearest neighbours of each row among the others.
+///
+/// # Errors
+/// Where there are not more than `k` rows.
+pub fn nearest_others(rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
+    rows.at_least(k + 1, "a search for neighbours")?;
+    search(rows, rows, k, true, &mut |_| false)
+}
+
+/// The `k` nearest rows to each query.
+///
+/// # Errors
+/// Where there are fewer than `k` rows, or queries and rows differ in length.
+pub fn nearest(queries: Rows<'_>, rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
+    queries.like(rows)?;
+    rows.at_least(k, "a search for neighbours")?;
+    search(queries, rows, k, false, &mut |_| false)
+}
+
+/// Both of the above; `others`: a query is a row itself and no neighbour of its own. `watch` hears how many queries are done, and
+/// ends the search by saying true.
+pub(crate) fn search(
+    queries: Rows<'_>,
+    rows: Rows<'_>,
+    k: usize,
+    others: bool,
+    watch: &mut dyn FnMut(usize) -> bool,
+) -> Result<Neighbours, Error> {
+    if k == 0 {
+        return Err(Error::Range { what: "neighbours", range: "at least 1", got: 0.0 });
+    }
+    let panels = panels(rows);
+    let n = queries.len();
+    let mut found = Neighbours { k, index: vec![0; n * k], squared: vec![0.0; n * k] };
+    let stretches = found.index.chunks_mut(STRETCH * k).zip(found.squared.chunks_mut(STRETCH * k));
+    for (stretch, (index, squared)) in stretches.enumerate() {
+        if watch(stretch * STRETCH) {
+            return Err(Error::Stopped);
+        }
+        let blocks = index.par_chunks_mut(BLOCK * k).zip(squared.par_chunks_mut(BLOCK * k));
+        blocks.enumerate().for_each(|(b, (index, squared))| {
+            let first = stretch * STRETCH + b * BLOCK;
+            let count = index.len() / k;
+            let block =
+                Block { queries, first, count, panels: &panels, rows: rows.len(), k, others };
+            for (i, best) in dispatch(block).into_iter().enumerate() {
+                for (j, key) in best.into_iter().enumerate() {
+                    index[i * k + j] = key as u32;
+                    squared[i * k + j] = f32::from_bits((key >> 32) as u32);
+                }
+            }
+        });
+    }
+    Ok(found)
+}
+
+/// The rows 16 at a time with the numbers of one column together: `[n / 16][d][16]`.
+fn panels(rows: Rows<'_>) -> Vec<Lane> {
+    let d = rows.dim();
+    let mut panels = vec![[0.0; LANES]; rows.len().div_ceil(LANES) * d];
+    panels.par_chunks_mut(d).enumerate().for_each(|(p, panel)| {
+        for lane in 0..LANES.min(rows.len() - p * LANES) {
+            for (group, &v) in panel.iter_mut().zip(rows.row(p * LANES + lane)) {
+                group[lane] = v;
+            }
+        }
+    });
+    panels
+}
+
+/// The best `k` so far of one query, as keys that order by distance and then by row.
+struct Best {
+    k: usize,
+    keys: Vec<u64>,
+    /// No key above it belongs to the best.
+    limit: f32,
+}
+
+impl Best {
+    fn new(k: usize) -> Self {
+        Best { k, keys: Vec::with_capacity(3 * k + LANES), limit: f32::INFINITY }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, squared: f32, row: usize) {
+        self.keys.push((u64::from(squared.to_bits()) << 32) | row as u64);
+        if self.keys.len() > 3 * self.k {
+            self.cut();
+        }
+    }
+
+    #[inline(never)]
+    fn cut(&mut self) {
+        let (_, last, _) = self.keys.select_nth_unstable(self.k - 1);
+        self.limit = f32::from_bits((*last >> 32) as u32);
+        self.keys.truncate(self.k);
+    }
+
+    fn sorted(mut self) -> Vec<u64> {
+        self.keys.sort_unstable();
+        self.keys.truncate(self.k);
+        self.keys
+    }
+}
+
+/// Some queries against all rows.
+struct Block<'a> {
+    queries: Rows<'a>,
+    first: usize,
+    count: usize,
+    panels: &'a [Lane],
+    rows: usize,
+    k: usize,
+    others: bool,
+}
+
+impl WithSimd for Block<'_> {
+    type Output = Vec<Vec<u64>>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<Vec<u64>> {
+        let d = self.queries.dim();
+        let mut best: Vec<Best> = (0..self.count).map(|_| Best::new(self.k)).collect();
+        for (p, panel) in self.panels.chunks_exact(d).enumerate() {
+            let used = LANES.min(self.rows - p * LANES);
+            for tile in (0..self.count).step_by(TILE) {
+                // The last tile repeats its last query rather than be shorter.
+                let query =
+                    |t: usize| self.queries.row(self.first + (tile + t).min(self.count - 1));
+                let squared = distances([query(0), query(1), query(2), query(3)], panel);
+                for (t, squared) in squared.iter().enumerate().take(self.count - tile) {
+                    let best = &mut best[tile + t];
+                    if squared[..used].iter().all(|&s| s > best.limit) {
+                        continue;
+                    }
+                    for (lane, &s) in squared[..used].iter().enumerate() {
+                        let row = p * LANES + lane;
+                        if s <= best.limit && !(self.others && row == self.first + tile + t) {
+                            best.add(s, row);
+                        }
+                    }
+                }
+            }
+        }
+        best.into_iter().map(Best::sorted).collect()
+    }
+}
+
+/// Squared distances of some queries to 16 rows. Summed over the columns in order.
+#[inline(always)]
+fn distances(queries: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
+    let mut sums = [[0.0f32; LANES]; TILE];
+    let d = panel.len();
+    let [a, b, c, e] = queries.map(|q| &q[..d]);
+    for (j, group) in panel.iter().enumerate() {
+        for (sum, q) in sums.iter_mut().zip([a[j], b[j], c[j], e[j]]) {
+            for (sum, v) in sum.iter_mut().zip(group) {
+                let difference = q - v;
+                *sum = difference.mul_add(difference, *sum);
+            }
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latents_random::{Purpose, stream};
+
+    fn cloud(n: usize, d: usize, coarse: bool) -> Vec<f32> {
+        let mut s = stream(3, Purpose::Synthetic, n as u64, d as u64);
+        let value = |x: f64| if coarse { x.round() } else { x };
+        (0..n * d).map(|_| value(s.normal()) as f32).collect()
+    }
+
+    #[test]
+    fn they_are_those_of_a_full_sort() {
+        // Coarse numbers tie often; sizes fall between the blocks.
+        for (n, m, d, k, coarse) in [
+            (33, 200, 3, 5, true),
+            (131, 17, 7, 17, false),
+            (1, 1, 1, 1, false),
+            (300, 450, 2, 90, true),
+        ] {
+            let (queries, rows) = (cloud(n, d, coarse), cloud(m, d, coarse));
+            let (queries, rows) = (Rows::new(&queries, d).unwrap(), Rows::new(&rows, d).unwrap());
+            let found = nearest(queries, rows, k).unwrap();
+            for (i, q) in queries.iter().enumerate() {
+                let distance =
+                    |r: &[f32]| q.iter().zip(r).fold(0.0f32, |s, (a, b)| (a - b).mul_add(a - b, s));
+                let mut all: Vec<(f32, u32)> =
+                    rows.iter().enumerate().map(|(j, r)| (distance(r), j as u32)).collect();
+                all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                let expected: Vec<u32> = all[..k].iter().map(|a| a.1).collect();
+                assert_eq!(found.of(i), expected, "{n} {m} {d} {k}: query {i}");
+                assert_eq!(found.squared_of(i)[k - 1], all[k - 1].0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_not_its_own_neighbour_but_its_twin_is() {
+        let rows = [0.0, 0.0, 5.0, 5.0, 0.0, 0.0, 9.0, 9.0];
+        let found = nearest_others(Rows::new(&rows, 2).unwrap(), 1).unwrap();
+        assert_eq!(found.index, [2, 3, 0, 1]);
+        assert!(nearest_others(Rows::new(&rows, 2).unwrap(), 4).is_err());
+    }
+}

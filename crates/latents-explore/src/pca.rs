@@ -1,0 +1,140 @@
+//! Principal component analysis, exact: the eigenvectors of the covariance (Pearson, 1901; as scikit-learn's `PCA`, with its
+//! convention that the largest loading of a component is positive).
+
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::linear::{eigen, mean, scatter};
+use crate::rows::Rows;
+
+/// Principal components of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pca {
+    /// `[d]`.
+    mean: Vec<f64>,
+    /// `[k, d]`, each of length 1.
+    components: Vec<f64>,
+    /// Of each component.
+    variance: Vec<f64>,
+    /// Of the rows altogether.
+    total: f64,
+}
+
+impl Pca {
+    /// The first `components` components of at least two rows. Takes time with the cube of the columns: seconds for a thousand.
+    ///
+    /// # Errors
+    /// Where there are fewer rows, or not so many components.
+    pub fn fit(rows: Rows<'_>, components: usize) -> Result<Self, Error> {
+        rows.at_least(2, "principal component analysis")?;
+        let d = rows.dim();
+        if !(1..=d).contains(&components) {
+            let (what, range) = ("number of components", "from 1 to the number of columns");
+            return Err(Error::Range { what, range, got: components as f64 });
+        }
+        let mean = mean(rows, None);
+        let scale = 1.0 / (rows.len() - 1) as f64;
+        let covariance: Vec<f64> = scatter(rows, &mean, None).iter().map(|s| s * scale).collect();
+        let total = (0..d).map(|i| covariance[i * d + i]).sum();
+        let mut found = eigen(&covariance, d);
+        found.values.truncate(components);
+        found.vectors.truncate(components * d);
+        // What is below nothing is rounding.
+        let variance = found.values.iter().map(|v| v.max(0.0)).collect();
+        Ok(Pca { mean, components: found.vectors, variance, total })
+    }
+
+    /// The components `[k, d]`.
+    #[must_use]
+    pub fn components(&self) -> &[f64] {
+        &self.components
+    }
+
+    /// Variance along each component, descending.
+    #[must_use]
+    pub fn explained_variance(&self) -> &[f64] {
+        &self.variance
+    }
+
+    /// The same as parts of the whole variance; 0 where there is none.
+    #[must_use]
+    pub fn explained_variance_ratio(&self) -> Vec<f64> {
+        let part = |v: &f64| if self.total > 0.0 { v / self.total } else { 0.0 };
+        self.variance.iter().map(part).collect()
+    }
+
+    /// Coordinates `[n, k]` of rows `[n, d]`.
+    ///
+    /// # Errors
+    /// Where the rows are of another length.
+    pub fn transform(&self, rows: Rows<'_>) -> Result<Vec<f32>, Error> {
+        let (d, k) = (self.mean.len(), self.variance.len());
+        expect(rows, d)?;
+        let mut out = vec![0.0f32; rows.len() * k];
+        out.par_chunks_mut(k).zip(rows.values().par_chunks(d)).for_each(|(out, row)| {
+            for (out, component) in out.iter_mut().zip(self.components.chunks_exact(d)) {
+                let terms = component.iter().zip(row).zip(&self.mean);
+                *out = terms.map(|((c, &v), m)| c * (f64::from(v) - m)).sum::<f64>() as f32;
+            }
+        });
+        Ok(out)
+    }
+
+    /// Rows `[n, d]` from coordinates `[n, k]`.
+    ///
+    /// # Errors
+    /// Where the coordinates are not as many as there are components.
+    pub fn inverse(&self, coordinates: Rows<'_>) -> Result<Vec<f32>, Error> {
+        let (d, k) = (self.mean.len(), self.variance.len());
+        expect(coordinates, k)?;
+        let mut out = vec![0.0f32; coordinates.len() * d];
+        out.par_chunks_mut(d).zip(coordinates.values().par_chunks(k)).for_each(|(out, row)| {
+            let mut sums = self.mean.clone();
+            for (component, &c) in self.components.chunks_exact(d).zip(row) {
+                crate::linear::axpy(f64::from(c), component, &mut sums);
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = sum as f32;
+            }
+        });
+        Ok(out)
+    }
+
+    /// Mean squared error, per number, of rows that go through the first `k` components and back.
+    ///
+    /// # Errors
+    /// Where the rows are of another length.
+    pub fn reconstruction_error(&self, rows: Rows<'_>) -> Result<f64, Error> {
+        let coordinates = self.transform(rows)?;
+        let back = self.inverse(Rows::new(&coordinates, self.variance.len())?)?;
+        let squares = rows.values().iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2));
+        Ok(squares.sum::<f64>() / rows.values().len() as f64)
+    }
+}
+
+fn expect(rows: Rows<'_>, expected: usize) -> Result<(), Error> {
+    let what = "each row";
+    if rows.dim() == expected {
+        Ok(())
+    } else {
+        Err(Error::Size { what, expected, got: rows.dim() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_one_component() {
+        let x: Vec<f32> = (0..9u8).flat_map(|i| [f32::from(i), 1.0 - 2.0 * f32::from(i)]).collect();
+        let rows = Rows::new(&x, 2).unwrap();
+        let pca = Pca::fit(rows, 2).unwrap();
+        assert!((pca.explained_variance_ratio()[0] - 1.0).abs() < 1e-12);
+        let [a, b] = [pca.components()[0], pca.components()[1]];
+        assert!((b - 0.8f64.sqrt()).abs() < 1e-12 && (a + 0.2f64.sqrt()).abs() < 1e-12);
+        let one = Pca::fit(rows, 1).unwrap();
+        assert!(one.reconstruction_error(rows).unwrap() < 1e-12);
+        assert!(Pca::fit(rows, 3).is_err() && Pca::fit(rows.slice(0..1), 1).is_err());
+    }
+}

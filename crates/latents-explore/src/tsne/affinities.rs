@@ -1,0 +1,194 @@
+//! How near the rows are to each other, as the probabilities `P` of t-SNE: Gaussian around each row, as wide as the perplexity asks
+//! for, over its nearest neighbours only (van der Maaten, "Accelerating t-SNE using tree-based algorithms", 2014).
+
+use rayon::prelude::*;
+
+use crate::neighbours::Neighbours;
+
+/// Halvings or Newton steps at most; both are needed only where distances span many orders of magnitude.
+const MOST_STEPS: usize = 200;
+/// Of the logarithm of the perplexity.
+const TOLERANCE: f64 = 1e-7;
+
+/// Probabilities of each query's neighbours, `[n, k]`; each row sums to 1 and has the perplexity, as far as its distances allow.
+pub(crate) fn conditional(found: &Neighbours, perplexity: f64) -> Vec<f32> {
+    let mut p = vec![0.0f32; found.squared.len()];
+    p.par_chunks_mut(found.k).zip(found.squared.par_chunks(found.k)).for_each(|(p, squared)| {
+        row(squared, libm::log(perplexity), p);
+    });
+    p
+}
+
+/// Finds the precision `b` at which `exp(-b d)`, normalised, has the entropy: by Newton's method on its logarithm, kept within a
+/// bracket that is halved where Newton leaves it.
+fn row(squared: &[f32], entropy: f64, p: &mut [f32]) {
+    let least = squared.iter().copied().fold(f32::INFINITY, f32::min);
+    let d: Vec<f64> = squared.iter().map(|&s| f64::from(s) - f64::from(least)).collect();
+    let mean = d.iter().sum::<f64>() / d.len() as f64;
+    let mut w = vec![1.0; d.len()];
+    // Where all are equally near, every precision gives the same.
+    if mean > 0.0 {
+        let mut log_b = -libm::log(mean);
+        let (mut low, mut high) = (log_b - 60.0, log_b + 60.0);
+        for _ in 0..MOST_STEPS {
+            let b = libm::exp(log_b);
+            let (mut z, mut first, mut second) = (0.0, 0.0, 0.0);
+            for (w, &d) in w.iter_mut().zip(&d) {
+                *w = libm::exp(-b * d);
+                z += *w;
+                first += *w * d;
+                second += *w * d * d;
+            }
+            let (first, second) = (first / z, second / z);
+            let off = libm::log(z) + b * first - entropy;
+            if off.abs() < TOLERANCE {
+                break;
+            }
+            if off > 0.0 {
+                low = log_b
+            } else {
+                high = log_b
+            }
+            // d entropy / d log b = -b^2 variance.
+            let newton = log_b + off / (b * b * (second - first * first));
+            log_b = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
+        }
+    }
+    let z: f64 = w.iter().sum();
+    for (p, w) in p.iter_mut().zip(w) {
+        *p = (w / z) as f32;
+    }
+}
+
+/// A symmetric sparse matrix, row after row.
+#[derive(Debug)]
+pub(crate) struct Affinities {
+    /// `[n + 1]`: where each row begins.
+    starts: Vec<usize>,
+    entries: Vec<(u32, f32)>,
+}
+
+impl Affinities {
+    /// `(p(j|i) + p(i|j)) / 2n`; sums to 1.
+    pub(crate) fn symmetric(found: &Neighbours, p: &[f32]) -> Self {
+        let k = found.k;
+        let n = p.len() / k;
+        let scale = 1.0 / (2 * n) as f32;
+        let mut out: Vec<(u32, f32)> =
+            found.index.iter().zip(p).map(|(&j, &p)| (j, p * scale)).collect();
+        out.par_chunks_mut(k).for_each(|row| row.sort_unstable_by_key(|e| e.0));
+        // Where each row is a neighbour, in ascending order.
+        let mut ends = vec![0usize; n + 1];
+        for &(j, _) in &out {
+            ends[j as usize + 1] += 1;
+        }
+        for i in 0..n {
+            ends[i + 1] += ends[i];
+        }
+        let starts_in = ends.clone();
+        let mut back = vec![(0u32, 0.0f32); out.len()];
+        for (i, row) in out.chunks_exact(k).enumerate() {
+            for &(j, p) in row {
+                back[ends[j as usize]] = (i as u32, p);
+                ends[j as usize] += 1;
+            }
+        }
+        let merged = |i: usize| Merge {
+            a: &out[i * k..(i + 1) * k],
+            b: &back[starts_in[i]..starts_in[i + 1]],
+        };
+        let lengths: Vec<usize> = (0..n).into_par_iter().map(|i| merged(i).count()).collect();
+        let mut starts = vec![0usize; n + 1];
+        for i in 0..n {
+            starts[i + 1] = starts[i] + lengths[i];
+        }
+        let mut entries = Vec::with_capacity(starts[n]);
+        entries.extend((0..n).flat_map(merged));
+        Affinities { starts, entries }
+    }
+
+    /// Columns and probabilities of row `i`.
+    #[inline]
+    pub(crate) fn row(&self, i: usize) -> &[(u32, f32)] {
+        &self.entries[self.starts[i]..self.starts[i + 1]]
+    }
+}
+
+/// Two ascending rows as one, with the sum where both have an entry.
+struct Merge<'a> {
+    a: &'a [(u32, f32)],
+    b: &'a [(u32, f32)],
+}
+
+impl Iterator for Merge<'_> {
+    type Item = (u32, f32);
+
+    fn next(&mut self) -> Option<(u32, f32)> {
+        let (a, b) = (self.a.first().copied(), self.b.first().copied());
+        let (take_a, take_b) = match (a, b) {
+            (Some(a), Some(b)) => (a.0 <= b.0, b.0 <= a.0),
+            (a, b) => (a.is_some(), b.is_some()),
+        };
+        let mut sum = None;
+        if take_a {
+            self.a = &self.a[1..];
+            sum = a;
+        }
+        if take_b {
+            self.b = &self.b[1..];
+            sum = b.map(|b| (b.0, sum.map_or(0.0, |s: (u32, f32)| s.1) + b.1));
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::neighbours::nearest_others;
+    use crate::rows::Rows;
+    use latents_random::{Purpose, stream};
+
+    #[test]
+    fn rows_have_the_perplexity() {
+        let mut s = stream(5, Purpose::Synthetic, 0, 0);
+        // Scales from 1e-3 to 1e3, with twins.
+        let x: Vec<f32> = (0..300)
+            .flat_map(|i| {
+                let scale = libm::pow(10.0, f64::from(i % 7) - 3.0);
+                [0, 1, 2].map(|_| (s.normal() * scale) as f32)
+            })
+            .collect();
+        let x = [&x[..], &x[..30]].concat();
+        let found = nearest_others(Rows::new(&x, 3).unwrap(), 30).unwrap();
+        for (i, row) in conditional(&found, 10.0).chunks_exact(30).enumerate() {
+            let entropy: f64 =
+                row.iter().map(|&p| f64::from(p)).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum();
+            assert!((entropy.exp() - 10.0).abs() < 1e-3, "row {i}: {}", entropy.exp());
+        }
+    }
+
+    #[test]
+    fn equally_near_neighbours_are_equally_likely() {
+        let mut p = [0.0; 4];
+        row(&[2.0; 4], 1.0, &mut p);
+        assert_eq!(p, [0.25; 4]);
+    }
+
+    #[test]
+    fn the_matrix_is_symmetric_and_sums_to_one() {
+        let x: Vec<f32> = (0..50u8).map(|i| f32::from(i).powi(2)).collect();
+        let found = nearest_others(Rows::new(&x, 1).unwrap(), 9).unwrap();
+        let matrix = Affinities::symmetric(&found, &conditional(&found, 3.0));
+        let mut sum = 0.0;
+        for i in 0..50 {
+            assert!(matrix.row(i).is_sorted_by_key(|e| e.0));
+            for &(j, p) in matrix.row(i) {
+                let back = matrix.row(j as usize).iter().find(|e| e.0 == i as u32);
+                assert_eq!(back.unwrap().1.to_bits(), p.to_bits());
+                sum += f64::from(p);
+            }
+        }
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    }
+}
