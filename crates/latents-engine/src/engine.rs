@@ -246,8 +246,26 @@ impl<E: Element> Engine<E> {
         inputs: Inputs<'_, E>,
         sections: Range<usize>,
     ) -> Result<Vec<E>, Error> {
+        let layers = self.layers_of(sections)?;
+        self.forward_layers(parameters, inputs, layers)
+    }
+
+    /// The same of layers, counted through all sections. An activation that is computed together with the layer before it must not
+    /// be cut off from it.
+    ///
+    /// # Errors
+    /// Where parameters or inputs have the wrong size, or a layer does not exist.
+    pub fn forward_layers(
+        &mut self,
+        parameters: &[E],
+        inputs: Inputs<'_, E>,
+        layers: Range<usize>,
+    ) -> Result<Vec<E>, Error> {
         expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
-        let (first, last) = self.layers_of(sections)?;
+        let (first, last, limit) = (layers.start, layers.end, self.layout.layers().len());
+        if last > limit || first > last {
+            return Err(Error::Range { what: "layer", got: last, limit });
+        }
         let numbers = self.layout.shape(first).iter().product();
         let n = inputs.check(numbers)?;
         let out_numbers: usize = self.layout.shape(last).iter().product();
@@ -275,12 +293,12 @@ impl<E: Element> Engine<E> {
         })
     }
 
-    fn layers_of(&self, sections: Range<usize>) -> Result<(usize, usize), Error> {
+    fn layers_of(&self, sections: Range<usize>) -> Result<Range<usize>, Error> {
         let limit = self.layout.section_count();
         if sections.end > limit || sections.is_empty() {
             return Err(Error::Range { what: "section", got: sections.end, limit });
         }
-        Ok((self.layout.section(sections.start).start, self.layout.section(sections.end - 1).end))
+        Ok(self.layout.section(sections.start).start..self.layout.section(sections.end - 1).end)
     }
 
     /// `end` is the number of layers before the loss.
@@ -300,10 +318,11 @@ impl<E: Element> Engine<E> {
         let loss = objective.loss;
         expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
         let input: usize = self.layout.shape(0).iter().product();
-        let sections = objective.sections.unwrap_or(self.layout.section_count());
-        let (_, end) = self.layers_of(0..sections)?;
-        let mut after = end..self.layout.layers().len();
-        if let Some((parameter, _)) = after.find_map(|i| self.layout.weight_and_bias(i)) {
+        let layers = self.layout.layers().len();
+        let Some(end) = layers.checked_sub(objective.skip).filter(|&end| end > 0) else {
+            return Err(Error::Range { what: "layer", got: objective.skip, limit: layers });
+        };
+        if let Some((parameter, _)) = (end..layers).find_map(|i| self.layout.weight_and_bias(i)) {
             return Err(Error::Network(format!(
                 "`{}` comes after the loss, and would learn nothing",
                 parameter.name

@@ -8,9 +8,9 @@ use crate::kernels::loss::Loss;
 pub struct Objective {
     /// Holds what comes out against the targets.
     pub loss: Loss,
-    /// The loss is taken of what comes out of the first so many sections: those after them only make of it what people want to see
-    /// (images of logits, say), and have no parameters. All sections where there is none.
-    pub sections: Option<usize>,
+    /// The loss is taken before so many layers at the end, which only make of it what people want to see (images of logits, say) and
+    /// have no parameters.
+    pub skip: usize,
     /// Weight of the penalty: the beta of a beta-VAE (Higgins et al., 2017), which warm-up changes from step to step.
     pub weight: f64,
     /// A Gaussian's axis is not pressed below this divergence, in nats: the "free bits" of Kingma et al. (2016), for each sample
@@ -22,7 +22,7 @@ impl Objective {
     /// That loss of what comes out of the whole network, and penalties with weight 1.
     #[must_use]
     pub fn new(loss: Loss) -> Self {
-        Objective { loss, sections: None, weight: 1.0, free_bits: 0.0 }
+        Objective { loss, skip: 0, weight: 1.0, free_bits: 0.0 }
     }
 }
 

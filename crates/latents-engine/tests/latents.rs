@@ -150,7 +150,7 @@ fn what_comes_after_the_loss_learns_nothing_and_says_so() {
     let mut network = Network { input: [2, 1, 1], sections };
     let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
     let parameters = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-    let objective = Objective { sections: Some(1), ..Loss::Bernoulli.into() };
+    let objective = Objective { skip: 1, ..Loss::Bernoulli.into() };
     let losses = |network: &Network, objective: Objective| {
         let mut engine = Engine::<f64>::new(network, Arc::clone(&runtime)).unwrap();
         let parameters = &parameters[..engine.layout().parameter_count().min(6)];

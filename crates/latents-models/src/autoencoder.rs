@@ -85,6 +85,15 @@ pub struct AutoencoderConfig {
     pub nonlinearity: Nonlinearity,
     /// Probability of dropout after every matrix but the last of the decoder; the latent vector included, as in the study.
     pub dropout: f64,
+    /// Standard deviation of the normal noise that is added to images (0 to 1) in training, and is not in what they are held against: a
+    /// denoising autoencoder (Vincent et al., 2010).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noise: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Default for AutoencoderConfig {
@@ -99,6 +108,7 @@ impl Default for AutoencoderConfig {
             hidden: vec![64],
             nonlinearity: Nonlinearity::Relu,
             dropout: 0.2,
+            noise: 0.0,
         }
     }
 }
@@ -117,7 +127,7 @@ impl AutoencoderConfig {
         let stages = Stage::scaled(image);
         let config = AutoencoderConfig { stages, ..Self::default() };
         // What no network can be built for is for `network` to say.
-        let convolutions = config.convolutions(image).and_then(|n| Ok(n.layout()?.output()));
+        let convolutions = config.convolutions(image).layout().map(|layout| layout.output());
         let Ok(deepest) = convolutions else { return config };
         let quarter = (deepest.iter().product::<usize>() / 4).max(1);
         let numbers: usize = image.iter().product();
@@ -133,6 +143,15 @@ impl AutoencoderConfig {
     /// # Errors
     /// Where the stages do not fit the images, naming the layer and both shapes.
     pub fn network(&self, image: Shape) -> Result<Network, Error> {
+        let mut network = self.halves(image, self.latent_dim)?;
+        network.sections[ENCODER].layers.push(Layer::Dropout { p: self.dropout });
+        network.sections[DECODER].layers.push(Layer::Sigmoid);
+        network.layout()?;
+        Ok(network)
+    }
+
+    /// Encoder and decoder up to their last layers with weights: the one gives so many numbers, of which as many as there are latents go on into the other.
+    pub(crate) fn halves(&self, image: Shape, encoded: usize) -> Result<Network, Error> {
         if self.stages.is_empty() {
             return Err(Error::Config(
                 "an autoencoder needs at least one stage of convolution".into(),
@@ -141,7 +160,7 @@ impl AutoencoderConfig {
         if self.latent_dim == 0 {
             return Err(Error::Config("latent_dim must be at least 1".into()));
         }
-        let convolutions = self.convolutions(image)?;
+        let convolutions = self.convolutions(image);
         let mut encoder = convolutions.sections[ENCODER].layers.clone();
         let convolutions = convolutions.layout()?;
         let deepest = convolutions.output();
@@ -151,8 +170,10 @@ impl AutoencoderConfig {
             encoder.push(Layer::Linear { out_features: width });
             encoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
         }
-        encoder.push(Layer::Linear { out_features: self.latent_dim });
-        encoder.push(Layer::Dropout { p: self.dropout });
+        encoder.push(Layer::Linear { out_features: encoded });
+        if self.noise != 0.0 {
+            encoder.insert(0, Layer::Noise { deviation: self.noise });
+        }
 
         let mut decoder = vec![];
         for &width in self.hidden.iter().rev() {
@@ -175,19 +196,19 @@ impl AutoencoderConfig {
                 padding: [stage.padding; 2],
                 output_padding: [missing(1), missing(2)],
             });
-            decoder.push(if i > 0 { self.nonlinearity.layer() } else { Layer::Sigmoid });
+            if i > 0 {
+                decoder.push(self.nonlinearity.layer());
+            }
         }
         let sections = vec![
             Section { name: "encoder".into(), layers: encoder },
             Section { name: "decoder".into(), layers: decoder },
         ];
-        let network = Network { input: image, sections };
-        network.layout()?;
-        Ok(network)
+        Ok(Network { input: image, sections })
     }
 
     /// The encoder's convolutions by themselves.
-    fn convolutions(&self, image: Shape) -> Result<Network, Error> {
+    fn convolutions(&self, image: Shape) -> Network {
         let mut layers = vec![];
         for (i, stage) in self.stages.iter().enumerate() {
             if i > 0 {
@@ -201,7 +222,7 @@ impl AutoencoderConfig {
             });
         }
         let sections = vec![Section { name: "encoder".into(), layers }];
-        Ok(Network { input: image, sections })
+        Network { input: image, sections }
     }
 }
 

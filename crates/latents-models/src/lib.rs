@@ -3,7 +3,9 @@
 mod autoencoder;
 mod error;
 mod tensors;
+mod vae;
 
 pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER, Nonlinearity, Stage};
 pub use error::Error;
 pub use tensors::{Tensors, load_parameters, save_parameters};
+pub use vae::{Likelihood, Regularizer, VaeConfig, importance_bound, posterior};

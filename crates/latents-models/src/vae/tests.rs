@@ -1,0 +1,200 @@
+//! The family's objectives against what its papers write.
+
+#![allow(clippy::float_cmp)] // Where nothing is rounded, nothing may differ.
+
+use std::sync::Arc;
+
+use latents_engine::{Init, Runtime, initialize};
+use latents_random::{Purpose, stream};
+
+use super::*;
+
+fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
+    let mut config = VaeConfig::default();
+    config.halves.latent_dim = 3;
+    change(&mut config);
+    config
+}
+
+/// An engine in double precision, its parameters, and images `[5, 1, 28, 28]` in `[0, 1]`.
+fn scene(config: &VaeConfig) -> (Engine<f64>, Vec<f64>, Vec<f64>) {
+    let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
+    let engine = Engine::new(&config.network([1, 28, 28]).unwrap(), runtime).unwrap();
+    let parameters = initialize(engine.layout(), Init::Pytorch, 1);
+    let parameters = parameters.into_iter().map(|x| 2.0 * f64::from(x)).collect();
+    let mut random = stream(1, Purpose::Synthetic, 0, 0);
+    (engine, parameters, (0..5 * 784).map(|_| random.uniform()).collect())
+}
+
+#[test]
+fn the_study_is_the_default() {
+    let layout = VaeConfig::default().network([1, 28, 28]).unwrap().layout().unwrap();
+    assert_eq!(layout.shape(layout.section(DECODER).start), [44, 1, 1]);
+    assert_eq!(layout.shape(posterior(&layout).unwrap().end), [88, 1, 1]);
+    assert_eq!(layout.output(), [1, 28, 28]);
+    // The autoencoder's, with a matrix of 64 to 88 for one of 64 to 44.
+    let mut same = AutoencoderConfig { latent_dim: 44, ..AutoencoderConfig::default() };
+    let halves = same.network([1, 28, 28]).unwrap().layout().unwrap();
+    assert_eq!(layout.parameter_count(), halves.parameter_count() + 44 * 65);
+    same.latent_dim = 0;
+    assert!(same.network([1, 28, 28]).is_err());
+}
+
+/// Both terms and the images, from nothing but the encoder's means and log-variances and the decoder's logits.
+#[test]
+fn the_objective_is_the_evidence_bound_for_every_likelihood() {
+    for (likelihood, sigma) in [
+        (Likelihood::Bernoulli, None),
+        (Likelihood::ContinuousBernoulli, None),
+        (Likelihood::Gaussian, None),
+        (Likelihood::Gaussian, Some(0.3)),
+    ] {
+        let config = small(|c| (c.likelihood, c.sigma) = (likelihood, sigma));
+        let (mut engine, parameters, images) = scene(&config);
+        let inputs = Inputs::Values(&images);
+        let pass = Pass::Evaluate;
+        let losses = engine.losses(&parameters, inputs, Targets::Inputs, config.objective(), pass);
+        let losses = losses.unwrap();
+        let given = posterior(engine.layout()).unwrap();
+        let given = engine.forward_layers(&parameters, inputs, given).unwrap();
+        let z = engine.forward(&parameters, inputs, ENCODER..ENCODER + 1).unwrap();
+        let decoder = engine.layout().section(DECODER);
+        let pre = decoder.start..decoder.end - config.objective().skip;
+        let pre = engine.forward_layers(&parameters, Inputs::Values(&z), pre).unwrap();
+        let shown = engine.forward(&parameters, Inputs::Values(&z), DECODER..DECODER + 1);
+        let shown = shown.unwrap();
+        for i in 0..5 {
+            let (means, logs) = given[6 * i..6 * i + 6].split_at(3);
+            assert_eq!(means, &z[3 * i..3 * i + 3]);
+            let kl: f64 =
+                means.iter().zip(logs).map(|(m, l)| 0.5 * (m * m + libm::exp(*l) - 1.0 - l)).sum();
+            assert!((losses.penalty[i] - kl).abs() < 1e-9);
+            let pixels = i * 784..(i + 1) * 784;
+            let fit: f64 = pixels
+                .map(|p| {
+                    let (x, given, shown) = (images[p], pre[p], shown[p]);
+                    let sigmoid = 1.0 / (1.0 + libm::exp(-given));
+                    match likelihood {
+                        Likelihood::Bernoulli => {
+                            assert!((shown - sigmoid).abs() < 1e-12);
+                            -x * libm::log(sigmoid) - (1.0 - x) * libm::log(1.0 - sigmoid)
+                        }
+                        Likelihood::ContinuousBernoulli => {
+                            // The paper's C(lambda), and its mean.
+                            let c = 2.0 * libm::atanh(1.0 - 2.0 * sigmoid) / (1.0 - 2.0 * sigmoid);
+                            let mean = sigmoid / (2.0 * sigmoid - 1.0)
+                                + 1.0 / (2.0 * libm::atanh(1.0 - 2.0 * sigmoid));
+                            assert!((shown - mean).abs() < 1e-8);
+                            -x * libm::log(sigmoid)
+                                - (1.0 - x) * libm::log(1.0 - sigmoid)
+                                - libm::log(c)
+                        }
+                        Likelihood::Gaussian => {
+                            let scale = parameters.last().copied().unwrap();
+                            let sigma = sigma.unwrap_or(libm::exp(scale));
+                            let e = (x - shown) / sigma;
+                            0.5 * e * e + libm::log(sigma * libm::sqrt(2.0 * std::f64::consts::PI))
+                        }
+                    }
+                })
+                .sum();
+            assert!((losses.fit[i] - fit).abs() < 1e-6, "{likelihood:?}: {} {fit}", losses.fit[i]);
+        }
+    }
+}
+
+#[test]
+fn the_relatives_hold_their_latents_as_they_say() {
+    let config = small(|c| c.regularizer = Regularizer::L2);
+    let (mut engine, parameters, images) = scene(&config);
+    let inputs = Inputs::Values(&images);
+    let z = engine.forward(&parameters, inputs, ENCODER..ENCODER + 1).unwrap();
+    let losses = |engine: &mut Engine<f64>| {
+        let pass = Pass::Train { seed: 1, epoch: 0 };
+        engine.losses(&parameters, inputs, Targets::Inputs, config.objective(), pass).unwrap()
+    };
+    for (z, penalty) in z.chunks_exact(3).zip(losses(&mut engine).penalty) {
+        assert!((penalty - 0.5 * z.iter().map(|z| z * z).sum::<f64>()).abs() < 1e-12);
+    }
+    assert!(posterior(engine.layout()).is_none());
+    // A discrepancy is of all samples together.
+    let config = small(|c| c.regularizer = Regularizer::Mmd);
+    let (mut engine, _, _) = scene(&config);
+    let shared = losses(&mut engine).penalty;
+    assert!(shared.iter().all(|x| x.to_bits() == shared[0].to_bits()) && shared[0] != 0.0);
+}
+
+#[test]
+fn noise_is_on_the_inputs_and_not_on_what_they_are_held_against() {
+    let clean = small(|c| c.likelihood = Likelihood::Gaussian);
+    let noisy = small(|c| (c.halves.noise, c.likelihood) = (0.5, Likelihood::Gaussian));
+    let fit = |config: &VaeConfig, pass| {
+        let (mut engine, parameters, images) = scene(config);
+        let inputs = Inputs::Values(&images);
+        let losses = engine.losses(&parameters, inputs, Targets::Inputs, config.objective(), pass);
+        losses.unwrap().fit
+    };
+    let training = Pass::Train { seed: 1, epoch: 0 };
+    assert_eq!(fit(&clean, Pass::Evaluate), fit(&noisy, Pass::Evaluate));
+    let (clean, noisy) = (fit(&clean, training), fit(&noisy, training));
+    // A target with noise of its own would add 784 * 0.25 / 2 to each.
+    assert!(clean.iter().zip(&noisy).all(|(a, b)| a != b && (a - b).abs() < 20.0));
+}
+
+#[test]
+fn the_bound_of_many_draws_is_the_mean_of_their_weights_and_tighter_than_one() {
+    let config = small(|_| {});
+    let (mut engine, parameters, images) = scene(&config);
+    let inputs = Inputs::Values(&images);
+    let objective = config.objective();
+    let mut bound = |draws| importance_bound(&mut engine, &parameters, inputs, objective, 7, draws);
+    let (one, many) = (bound(1).unwrap(), bound(40).unwrap());
+    assert!(bound(0).is_err());
+    let mut means = [0.0; 5];
+    let mut naive = [0.0; 5];
+    for draw in 0..40 {
+        let pass = Pass::Importance { seed: 7, draw };
+        let losses = engine.losses(&parameters, inputs, Targets::Inputs, objective, pass);
+        let losses = losses.unwrap();
+        for i in 0..5 {
+            let weight = -losses.fit[i] - losses.penalty[i];
+            if draw == 0 {
+                assert!((one[i] - weight).abs() < 1e-9);
+            }
+            means[i] += weight / 40.0;
+            naive[i] += libm::exp(weight - one[i]) / 40.0;
+        }
+    }
+    for i in 0..5 {
+        assert!((many[i] - libm::log(naive[i]) - one[i]).abs() < 1e-9);
+        assert!(many[i] > means[i]);
+    }
+    let objective = Loss::MeanSquaredError.into();
+    assert!(importance_bound(&mut engine, &parameters, inputs, objective, 7, 2).is_err());
+}
+
+#[test]
+fn the_weight_rises_to_beta() {
+    let config = small(|c| (c.beta, c.warmup_epochs) = (4.0, 10.0));
+    assert_eq!([0.0, 2.5, 10.0, 30.0].map(|e| config.weight(e)), [0.0, 1.0, 4.0, 4.0]);
+    assert_eq!(small(|_| {}).weight(0.0), 1.0);
+}
+
+#[test]
+fn settings_are_one_flat_table_and_strangers_are_named() {
+    let config = small(|c| (c.beta, c.sigma) = (2.0, Some(0.1)));
+    let text = toml::to_string(&config).unwrap();
+    assert!(text.contains("latent_dim = 3") && text.contains("beta = 2.0"), "{text}");
+    assert_eq!(toml::from_str::<VaeConfig>(&text).unwrap(), config);
+    let error = toml::from_str::<VaeConfig>("betta = 2.0").unwrap_err().to_string();
+    assert!(error.contains("betta"), "{error}");
+    for (change, said) in [
+        ((|c| c.beta = -1.0) as fn(&mut VaeConfig), "beta"),
+        (|c| c.sigma = Some(0.1), "likelihood gaussian"),
+        (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::L2), "free_bits"),
+        (|c| c.halves.noise = -1.0, "deviation"),
+    ] {
+        let error = small(change).network([1, 28, 28]).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
