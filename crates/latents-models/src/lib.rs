@@ -2,10 +2,12 @@
 
 mod autoencoder;
 mod error;
+mod model;
 mod tensors;
 mod vae;
 
 pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER, Nonlinearity, Stage};
 pub use error::Error;
+pub use model::{Latents, ModelConfig, Target};
 pub use tensors::{Tensors, load_parameters, save_parameters};
 pub use vae::{Likelihood, Regularizer, VaeConfig, importance_bound, posterior};

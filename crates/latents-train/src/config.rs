@@ -1,7 +1,7 @@
 //! All settings of a run, as they are kept in its `config.toml`: running it again repeats the run to the bit.
 
-use latents_engine::{Group, Init, Optimizer, Rule, Schedule, Shape};
-use latents_models::AutoencoderConfig;
+use latents_engine::{Group, Init, Layout, Network, Optimizer, Rule, Schedule, Shape};
+use latents_models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -15,7 +15,7 @@ pub struct RunConfig {
     /// How they are learnt.
     pub training: TrainingConfig,
     /// What learns them.
-    pub model: AutoencoderConfig,
+    pub model: ModelConfig,
 }
 
 impl RunConfig {
@@ -46,9 +46,22 @@ impl RunConfig {
         if let Some(problem) = self.training.problem() {
             return Err(Error::Config(problem));
         }
-        let parameters = self.model.network(self.data.shape)?.layout()?.parameter_count();
-        Optimizer::new(vec![self.training.group(parameters)], parameters)?;
+        self.optimizer(&self.network()?.layout()?)?;
         Ok(())
+    }
+
+    /// The model's network for the run's images.
+    ///
+    /// # Errors
+    /// Where the model does not fit the images.
+    pub fn network(&self) -> Result<Network, Error> {
+        Ok(self.model.network(self.data.shape, self.data.classes.len())?)
+    }
+
+    /// What steps the parameters, before its first step.
+    pub(crate) fn optimizer(&self, layout: &Layout) -> Result<Optimizer, Error> {
+        let count = layout.parameter_count();
+        Ok(Optimizer::new(vec![self.training.group(count)], count)?)
     }
 }
 
@@ -62,6 +75,9 @@ pub struct DataConfig {
     pub shape: Shape,
     /// SHA-256 of the images that train and validate ([`latents_data::Images::digest`]); a run that goes on needs the same.
     pub digest: String,
+    /// The name of each class; empty where the images have no labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Only the first images of the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
@@ -93,7 +109,7 @@ pub struct TrainingConfig {
     pub epochs: u64,
     /// Images in a step.
     pub batch_size: usize,
-    /// Part of the training images that is kept for validation, in `(0, 1)`.
+    /// Part of the training images that is kept for validation, in `[0, 1)`; with 0 all train and none validates.
     pub validation_fraction: f64,
     /// Which optimiser.
     pub optimizer: OptimizerKind,
@@ -163,11 +179,15 @@ impl TrainingConfig {
             (self.epochs == 0, "epochs must be at least 1".to_owned()),
             (self.batch_size == 0, "batch_size must be at least 1".into()),
             (
-                !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0),
+                !(0.0..1.0).contains(&self.validation_fraction),
                 format!(
-                    "validation_fraction = {} must be between 0 and 1",
+                    "validation_fraction = {} must be at least 0 and less than 1",
                     self.validation_fraction
                 ),
+            ),
+            (
+                self.validation_fraction == 0.0 && self.patience.is_some(),
+                "patience needs images to validate on: validation_fraction is 0".into(),
             ),
             (
                 momentum && self.optimizer != OptimizerKind::Sgd,
@@ -197,7 +217,8 @@ mod tests {
         let with = |name: &str, value: toml::Value| {
             RunConfig::default().with([(name.to_owned(), value)]).map_err(|e| e.to_string())
         };
-        assert_eq!(with("latent_dim", 185.into()).unwrap().model.latent_dim, 185);
+        let model = with("latent_dim", 185.into()).unwrap().model;
+        assert_eq!(model.latents().map(|l| l.dim), Some(185));
         assert_eq!(
             with("learning_rate", 0.0058.into()).map(|c| c.training.learning_rate),
             Ok(0.0058)

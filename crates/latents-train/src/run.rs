@@ -19,8 +19,9 @@ pub struct EpochMetrics {
     pub epoch: u64,
     /// Mean loss over the epoch's steps, with dropout, while the weights were changing.
     pub train_loss: f64,
-    /// Mean loss over the validation images after the epoch, without dropout.
-    pub val_loss: f64,
+    /// Mean loss over the validation images after the epoch, without dropout; none where no image validates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
     /// Time for the epoch, validation included.

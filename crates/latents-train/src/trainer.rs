@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use latents_data::{Images, epoch_order, split};
+use latents_data::{Images, Labelled, epoch_order, split};
 use latents_engine::{
     Engine, Inputs, Loss, Optimizer, Pass, Runtime, Targets, clip_norm, initialize,
 };
 use latents_files::FileError;
-use latents_models::{DECODER, Tensors, save_parameters};
+use latents_models::{Target, Tensors, save_parameters};
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::RunConfig;
@@ -25,7 +25,6 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Images in a snapshot.
 const SNAPSHOT_IMAGES: usize = 8;
-const LOSS: Loss = Loss::MeanSquaredError;
 
 /// What training tells while it goes on.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +68,8 @@ pub enum Outcome {
         kept: u64,
         /// That epoch's training loss.
         train_loss: f64,
-        /// That epoch's validation loss.
-        val_loss: f64,
+        /// That epoch's validation loss, where images validate.
+        val_loss: Option<f64>,
         /// Time for all epochs, also before a resume.
         seconds: f64,
     },
@@ -81,7 +80,7 @@ pub enum Outcome {
     },
 }
 
-/// Trains the model of `config` on `images` and keeps everything in `run`; goes on from the run's checkpoint where there is one.
+/// Trains the model of `config` on `data` and keeps everything in `run`; goes on from the run's checkpoint where there is one.
 /// When `stop` becomes true, it saves and returns.
 ///
 /// # Errors
@@ -89,7 +88,7 @@ pub enum Outcome {
 pub fn train(
     run: &Run,
     config: &RunConfig,
-    images: &Images,
+    data: &Labelled,
     runtime: &Arc<Runtime>,
     stop: &AtomicBool,
     report: &mut (dyn FnMut(Event<'_>) + Send),
@@ -97,6 +96,7 @@ pub fn train(
     if let Some(problem) = config.training.problem() {
         return Err(Error::Config(problem));
     }
+    let images = &data.images;
     if images.shape() != config.data.shape {
         return Err(Error::Config(format!(
             "the images are {:?} ([channels, height, width]), but the run is for {:?}",
@@ -104,17 +104,25 @@ pub fn train(
             config.data.shape
         )));
     }
-    let network = config.model.network(config.data.shape)?;
-    let engine = Engine::new(&network, Arc::clone(runtime))?;
+    let labels = match (config.model.target(), &data.labels) {
+        (Target::Image, _) => None,
+        (Target::Class, Some(labels)) => Some(&labels[..]),
+        (Target::Class, None) => {
+            return Err(Error::Config(
+                "the images have no labels, and this model learns nothing else".into(),
+            ));
+        }
+    };
+    let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
     let settings = &config.training;
     let (training, validation) = split(images.len(), settings.validation_fraction, settings.seed);
-    if training.is_empty() || validation.is_empty() {
+    if training.is_empty() || (validation.is_empty() && settings.validation_fraction > 0.0) {
         let n = images.len();
         let are = if n == 1 { "image is" } else { "images are" };
         return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
     }
     let count = engine.layout().parameter_count();
-    let mut optimizer = Optimizer::new(vec![settings.group(count)], count)?;
+    let mut optimizer = config.optimizer(engine.layout())?;
     let _lock = run.lock()?;
     let (parameters, position) = match Checkpoint::load(run, engine.layout())? {
         Some(checkpoint) => {
@@ -137,6 +145,8 @@ pub fn train(
         run,
         config,
         images,
+        labels,
+        loss: config.model.loss(),
         training,
         validation,
         engine,
@@ -153,6 +163,9 @@ struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
     images: &'a Images,
+    /// The class of each image, where the model learns classes.
+    labels: Option<&'a [u8]>,
+    loss: Loss,
     training: Vec<u32>,
     validation: Vec<u32>,
     engine: Engine,
@@ -242,8 +255,8 @@ impl Trainer<'_> {
             }
         }
         let samples_per_second = order.len() as f64 / self.position.seconds;
-        let validation = self.loss_of(&self.validation.clone())?;
-        if !validation.is_finite() {
+        let validation = self.validation_loss()?;
+        if validation.is_some_and(|loss| !loss.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         let seconds = before + start.elapsed().as_secs_f64();
@@ -263,10 +276,12 @@ impl Trainer<'_> {
     fn step(&mut self, batch: &[u32], epoch: u64, factor: f64) -> Result<(), Error> {
         let settings = &self.config.training;
         let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: batch };
+        let classes = self.classes_of(batch);
+        let targets = targets(classes.as_deref());
         let pass = Pass::Train { seed: settings.seed, epoch };
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
         let losses =
-            self.engine.gradients(parameters, inputs, Targets::Inputs, LOSS, pass, gradients)?;
+            self.engine.gradients(parameters, inputs, targets, self.loss, pass, gradients)?;
         let sum: f64 = losses.fit.iter().sum();
         if !sum.is_finite() {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
@@ -281,11 +296,22 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn loss_of(&mut self, index: &[u32]) -> Result<f64, Error> {
-        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
+    /// Mean loss over the images that validate, where there are any.
+    fn validation_loss(&mut self) -> Result<Option<f64>, Error> {
+        if self.validation.is_empty() {
+            return Ok(None);
+        }
+        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: &self.validation };
+        let classes = self.classes_of(&self.validation);
+        let targets = targets(classes.as_deref());
         let losses =
-            self.engine.losses(&self.parameters, inputs, Targets::Inputs, LOSS, Pass::Evaluate)?;
-        Ok(losses.mean_fit())
+            self.engine.losses(&self.parameters, inputs, targets, self.loss, Pass::Evaluate)?;
+        Ok(Some(losses.mean_fit()))
+    }
+
+    /// The classes of some images, where the model learns classes.
+    fn classes_of(&self, index: &[u32]) -> Option<Vec<u8>> {
+        self.labels.map(|labels| index.iter().map(|&i| labels[i as usize]).collect())
     }
 
     /// Writes what the epoch left, the checkpoint last: whatever is cut off before it is done again, and comes out the same.
@@ -293,8 +319,10 @@ impl Trainer<'_> {
         if is_snapshot(metrics.epoch, self.config.training.epochs) {
             self.snapshot(metrics.epoch)?;
         }
-        if self.position.best.is_none_or(|(loss, _)| metrics.val_loss < loss) {
-            self.position.best = Some((metrics.val_loss, metrics.epoch));
+        if let Some(val_loss) = metrics.val_loss
+            && self.position.best.is_none_or(|(least, _)| val_loss < least)
+        {
+            self.position.best = Some((val_loss, metrics.epoch));
             save_parameters(&self.run.best_path(), self.engine.layout(), &self.parameters)?;
         }
         let path = self.run.metrics_path();
@@ -316,13 +344,16 @@ impl Trainer<'_> {
     }
 
     fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
-        let index = &self.validation[..SNAPSHOT_IMAGES.min(self.validation.len())];
+        let Some(latents) = self.config.model.latents() else { return Ok(()) };
+        let images = if self.validation.is_empty() { &self.training } else { &self.validation };
+        let index = &images[..SNAPSHOT_IMAGES.min(images.len())];
         let originals: Vec<f32> = index
             .iter()
             .flat_map(|&i| self.images.image(i as usize).iter().map(|&x| f32::from(x) / 255.0))
             .collect();
         let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
-        let reconstructions = self.engine.forward(&self.parameters, inputs, 0..DECODER + 1)?;
+        let reconstructions =
+            self.engine.forward(&self.parameters, inputs, latents.reconstruct())?;
         let [c, h, w] = self.images.shape();
         let shape = [index.len(), c, h, w];
         let mut tensors = Tensors::default();
@@ -364,6 +395,10 @@ impl Trainer<'_> {
     fn damaged_metrics(&self, reason: &str) -> Error {
         Error::Damaged { path: self.run.metrics_path(), reason: reason.to_owned() }
     }
+}
+
+fn targets(classes: Option<&[u8]>) -> Targets<'_, f32> {
+    classes.map_or(Targets::Inputs, Targets::Classes)
 }
 
 /// Snapshots are taken after epochs 1, 2, 5, 10, 20, 50, ... and the last.

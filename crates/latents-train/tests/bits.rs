@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{assert_same, contents, go_on, runtime, sample, small};
+use common::{assert_same, autoencoder, contents, go_on, runtime, sample, small};
 use latents_engine::Isa;
 use latents_train::{Outcome, RunConfig};
 
@@ -53,5 +53,5 @@ fn seed_and_dropout_change_the_weights() {
     };
     let plain = weights(|_| {});
     assert!(plain != weights(|config| config.training.seed = 1));
-    assert!(plain != weights(|config| config.model.dropout = 0.0));
+    assert!(plain != weights(|config| config.model = autoencoder(|model| model.dropout = 0.0)));
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common::{assert_same, contents, go_on, one_step, runtime, sample, small};
-use latents_data::Images;
+use latents_data::{Images, Labelled};
 use latents_engine::{Isa, Runtime, Schedule};
 use latents_train::{Error, Event, Outcome, Run, RunConfig};
 
@@ -23,7 +23,7 @@ const STEPS: u64 = 4;
 /// A small run with all that a resume must keep: moments of Adam, a schedule, best weights, snapshots.
 struct Scene {
     config: RunConfig,
-    images: Images,
+    data: Labelled,
     runtime: Arc<Runtime>,
 }
 
@@ -31,15 +31,15 @@ impl Scene {
     fn new() -> Self {
         let mut config = small(EPOCHS);
         config.training.schedule = Schedule::Cosine;
-        Scene { config, images: sample(IMAGES), runtime: runtime(2, Isa::detect()) }
+        Scene { config, data: sample(IMAGES), runtime: runtime(2, Isa::detect()) }
     }
 
     fn finish(&self, dir: &Path) -> Result<Outcome, Error> {
-        go_on(dir, &self.config, &self.images, &self.runtime, |_, _| {})
+        go_on(dir, &self.config, &self.data, &self.runtime, |_, _| {})
     }
 
     fn step(&self, dir: &Path) -> Result<Outcome, Error> {
-        one_step(dir, &self.config, &self.images, &self.runtime)
+        one_step(dir, &self.config, &self.data, &self.runtime)
     }
 
     /// A run that has made `steps` steps, one at a time.
@@ -116,7 +116,7 @@ fn one_stop_anywhere_changes_no_byte() {
         let folder = scene.stopped_after(steps);
         let runtime = runtime(threads, Isa::detect());
         let mut done = None;
-        let outcome = go_on(folder.path(), &scene.config, &scene.images, &runtime, |event, _| {
+        let outcome = go_on(folder.path(), &scene.config, &scene.data, &runtime, |event, _| {
             if let Event::Started { epochs_done, .. } = event {
                 done = Some(epochs_done);
             }
@@ -134,7 +134,7 @@ fn a_stop_between_epochs_and_a_second_finish_change_no_byte() {
     let mut seen = vec![];
     for _ in 0..EPOCHS {
         let outcome =
-            go_on(folder.path(), &scene.config, &scene.images, &scene.runtime, |event, stop| {
+            go_on(folder.path(), &scene.config, &scene.data, &scene.runtime, |event, stop| {
                 if let Event::Epoch(metrics) = event {
                     seen.push(metrics.epoch);
                     stop.store(true, Ordering::Relaxed);
@@ -220,7 +220,8 @@ fn metrics_that_no_crash_leaves_are_named() {
 fn images_of_another_shape_are_refused() {
     let scene = Scene::new();
     let folder = tempfile::tempdir().unwrap();
-    let images = Images::new(1, 14, 56, scene.images.pixels().to_vec()).unwrap();
+    let images = Images::new(1, 14, 56, scene.data.images.pixels().to_vec()).unwrap();
+    let images = Labelled { images, labels: None, names: None };
     let outcome = go_on(folder.path(), &scene.config, &images, &scene.runtime, |_, _| {});
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("[1, 14, 56]") && error.contains("[1, 28, 28]"), "{error}");

@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use latents::data::{Dataset, Labelled, Locations, Source, load_default};
 use latents::engine::{Engine, Inputs, Runtime};
+use latents::models::Latents;
 use latents::train::{DataConfig, Run, RunConfig};
 
 use crate::Shared;
@@ -61,6 +62,7 @@ pub(crate) fn load_new_data(
     let mut dataset = load_data(source, output)?;
     config.source.clone_from(&dataset.name);
     config.shape = dataset.train.images.shape();
+    config.classes.clone_from(&dataset.classes);
     limit(&mut dataset, config);
     config.digest = dataset.train.images.digest();
     Ok(dataset)
@@ -111,10 +113,18 @@ impl Trained {
     pub(crate) fn open(dir: &Path, shared: &Shared) -> Result<Self> {
         let run = Run::at(dir);
         let config = run.config()?;
-        let network = config.model.network(config.data.shape)?;
-        let engine = Engine::new(&network, shared.runtime()?)?;
+        let engine = Engine::new(&config.network()?, shared.runtime()?)?;
         let parameters = run.parameters(&engine)?;
         Ok(Trained { config, engine, parameters })
+    }
+
+    /// Where its latent vectors are.
+    pub(crate) fn latents(&self) -> Result<Latents> {
+        let kind = self.config.model.kind();
+        let latents = self.config.model.latents();
+        latents.with_context(|| {
+            format!("a model of kind `{kind}` has no latent vectors that can be decoded")
+        })
     }
 
     /// One part of the run's data set.

@@ -11,18 +11,19 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = std::env::temp_dir().join(format!("latents-doc-{}", std::process::id()));
 //! let source: data::Source = "fashion-mnist-sample".parse()?;
-//! let images = source.load(&data::Locations::default(), &mut |_| {})?.train.images;
+//! let data = source.load(&data::Locations::default(), &mut |_| {})?.train;
+//! let images = &data.images;
 //! let mut config = train::RunConfig::default();
 //! config.data.shape = images.shape();
 //! config.training.epochs = 1;
-//! config.model.latent_dim = 8;
+//! config.model = models::ModelConfig::Ae(models::AutoencoderConfig { latent_dim: 8, ..Default::default() });
 //!
 //! let run = train::Run::at(&folder);
 //! let runtime = Arc::new(engine::Runtime::new(None, None)?);
 //! let stop = std::sync::atomic::AtomicBool::new(false);
-//! train::train(&run, &config, &images, &runtime, &stop, &mut |_| {})?;
+//! train::train(&run, &config, &data, &runtime, &stop, &mut |_| {})?;
 //!
-//! let mut engine = engine::Engine::new(&config.model.network(images.shape())?, runtime)?;
+//! let mut engine = engine::Engine::new(&config.network()?, runtime)?;
 //! let parameters = run.parameters(&engine)?;
 //! let inputs = engine::Inputs::Bytes { pixels: images.pixels(), index: &[0, 1, 2] };
 //! let latents = engine.forward(&parameters, inputs, models::ENCODER..models::ENCODER + 1)?;

@@ -65,11 +65,13 @@ impl TrainingProgress {
             Event::Epoch(metrics) => {
                 let width = self.epochs.to_string().len();
                 let line = format!(
-                    "epoch {:>width$}/{}  train {:.5}  validation {:.5}  {:>6} images/s  {}",
+                    "epoch {:>width$}/{}  train {:.5}{}  {:>6} images/s  {}",
                     metrics.epoch,
                     self.epochs,
                     metrics.train_loss,
-                    metrics.val_loss,
+                    metrics
+                        .val_loss
+                        .map_or_else(String::new, |loss| format!("  validation {loss:.5}")),
                     count(metrics.samples_per_second as u64),
                     duration(metrics.seconds),
                 );

@@ -5,19 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use latents_data::{Images, Locations, Source};
+use latents_data::{Labelled, Locations, Source};
 use latents_engine::{Isa, Runtime};
+use latents_models::{AutoencoderConfig, ModelConfig};
 use latents_train::{Error, Event, Outcome, Run, RunConfig, train};
 
 /// The first `n` images of the sample. [1, 28, 28]
-pub(crate) fn sample(n: usize) -> Images {
-    let mut images = Source::FashionMnistSample
+pub(crate) fn sample(n: usize) -> Labelled {
+    let mut data = Source::FashionMnistSample
         .load(&Locations::nowhere(), &mut |_| {})
         .expect("it is compiled in")
-        .train
-        .images;
-    images.truncate(n);
-    images
+        .train;
+    data.truncate(n);
+    data
 }
 
 /// Settings with dropout and batches of 32, quick to run.
@@ -25,12 +25,19 @@ pub(crate) fn small(epochs: u64) -> RunConfig {
     let mut config = RunConfig::default();
     config.data.source = "fashion-mnist-sample".into();
     config.data.shape = [1, 28, 28];
-    config.model.latent_dim = 6;
-    config.model.hidden = vec![24];
+    config.model = autoencoder(|_| {});
     config.training.epochs = epochs;
     config.training.batch_size = 32;
     config.training.learning_rate = 2e-3;
     config
+}
+
+/// A small autoencoder, but for what `change` makes of it.
+pub(crate) fn autoencoder(change: impl FnOnce(&mut AutoencoderConfig)) -> ModelConfig {
+    let mut model =
+        AutoencoderConfig { latent_dim: 6, hidden: vec![24], ..AutoencoderConfig::default() };
+    change(&mut model);
+    ModelConfig::Ae(model)
 }
 
 pub(crate) fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
@@ -41,12 +48,12 @@ pub(crate) fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
 pub(crate) fn go_on(
     dir: &Path,
     config: &RunConfig,
-    images: &Images,
+    data: &Labelled,
     runtime: &Arc<Runtime>,
     mut report: impl FnMut(Event<'_>, &AtomicBool) + Send,
 ) -> Result<Outcome, Error> {
     let stop = AtomicBool::new(false);
-    train(&Run::at(dir), config, images, runtime, &stop, &mut |event| report(event, &stop))
+    train(&Run::at(dir), config, data, runtime, &stop, &mut |event| report(event, &stop))
 }
 
 /// As [`go_on`], but asked to stop before it begins: it makes one step, or finishes where none is left.
@@ -54,10 +61,10 @@ pub(crate) fn go_on(
 pub(crate) fn one_step(
     dir: &Path,
     config: &RunConfig,
-    images: &Images,
+    data: &Labelled,
     runtime: &Arc<Runtime>,
 ) -> Result<Outcome, Error> {
-    go_on(dir, config, images, runtime, |_, stop| stop.store(true, Ordering::Relaxed))
+    go_on(dir, config, data, runtime, |_, stop| stop.store(true, Ordering::Relaxed))
 }
 
 /// Every file of a run that must not depend on how it came about, by its path: weights, snapshots and settings as they are,

@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use latents::data::npz::{self, Array, Numbers};
 use latents::engine::Inputs;
-use latents::models::DECODER;
 use serde::Serialize;
 
 use crate::Shared;
@@ -38,15 +37,16 @@ struct Decoded<'a> {
 impl Decode {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
+        let latents = trained.latents()?;
         let (shape, z) = npz::read_f32(&self.latents, "z")?;
-        let d = trained.config.model.latent_dim;
+        let d = latents.dim;
         ensure!(
             shape.len() == 2 && shape[1] == d,
             "{}: array `z` is {shape:?}, but the run's latents are [n, {d}]",
             self.latents.display()
         );
-        let sections = DECODER..DECODER + 1;
-        let images = trained.engine.forward(&trained.parameters, Inputs::Values(&z), sections)?;
+        let inputs = Inputs::Values(&z);
+        let images = trained.engine.forward(&trained.parameters, inputs, latents.decode)?;
         let image = trained.config.data.shape;
         write_images(&self.out, shape[0], image, images)?;
         let text =

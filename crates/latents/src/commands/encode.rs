@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use latents::data::npz::{self, Array, Numbers};
-use latents::models::ENCODER;
 use serde::Serialize;
 
 use crate::Shared;
@@ -37,11 +36,12 @@ struct Encoded<'a> {
 impl Encode {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
+        let latents = trained.latents()?;
         let part = trained.part(self.split, output)?;
         let mut index = vec![];
         let inputs = all(&part, &mut index);
-        let z = trained.engine.forward(&trained.parameters, inputs, ENCODER..ENCODER + 1)?;
-        let (n, d) = (part.len(), trained.config.model.latent_dim);
+        let z = trained.engine.forward(&trained.parameters, inputs, latents.encode)?;
+        let (n, d) = (part.len(), latents.dim);
         let mut arrays =
             vec![Array { name: "z".into(), shape: vec![n, d], numbers: Numbers::F32(z) }];
         if let Some(labels) = &part.labels {

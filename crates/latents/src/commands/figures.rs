@@ -70,8 +70,8 @@ fn save(figure: &Figure, out: &Path, stem: &str, drawn: &mut Vec<PathBuf>) -> Re
 }
 
 fn curve(name: String, metrics: &[EpochMetrics], group: usize, validation: bool) -> Curve {
-    let loss = |m: &EpochMetrics| if validation { m.val_loss } else { m.train_loss };
-    let points = metrics.iter().map(|m| (m.epoch as f64, loss(m))).collect();
+    let loss = |m: &EpochMetrics| if validation { m.val_loss } else { Some(m.train_loss) };
+    let points = metrics.iter().filter_map(|m| Some((m.epoch as f64, loss(m)?))).collect();
     Curve { name, points, dashed: validation, group }
 }
 

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use latents::engine::{Loss, Pass, Targets};
-use latents::models::{DECODER, ENCODER};
+use latents::engine::Inputs;
 use serde::Serialize;
 
 use crate::Shared;
 use crate::commands::decode::write_images;
-use crate::commands::{Split, Trained, all};
+use crate::commands::{Split, Trained};
 use crate::output::{Output, count};
 
 /// Prints the mean squared error over all pixels (0 to 1) and, with --out, writes an .npz file with `image` [n, c, h, w] (float32).
@@ -28,6 +27,9 @@ pub(crate) struct Reconstruct {
     out: Option<PathBuf>,
 }
 
+/// Images that are reconstructed at once.
+const BLOCK: usize = 4096;
+
 #[derive(Serialize)]
 struct Reconstructed<'a> {
     out: Option<&'a PathBuf>,
@@ -38,24 +40,27 @@ struct Reconstructed<'a> {
 impl Reconstruct {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
+        let latents = trained.latents()?;
         let part = trained.part(self.split, output)?;
         let n = part.len();
         ensure!(n > 0, "there are no images to reconstruct");
-        let mut index = vec![];
-        let inputs = all(&part, &mut index);
-        let losses = trained.engine.losses(
-            &trained.parameters,
-            inputs,
-            Targets::Inputs,
-            Loss::MeanSquaredError,
-            Pass::Evaluate,
-        )?;
-        let mean_squared_error = losses.mean_fit();
+        let pixels = part.images.pixels();
+        let index: Vec<u32> = (0..n as u32).collect();
+        let (mut images, mut sum) = (vec![], 0.0);
+        for index in index.chunks(BLOCK) {
+            let inputs = Inputs::Bytes { pixels, index };
+            let sections = latents.reconstruct();
+            let block = trained.engine.forward(&trained.parameters, inputs, sections)?;
+            let first = index[0] as usize * block.len() / index.len();
+            sum += squared_errors(&block, &pixels[first..]);
+            if self.out.is_some() {
+                images.extend(block);
+            }
+        }
+        let mean_squared_error = sum / pixels.len() as f64;
         let mut text =
             format!("mean squared error {mean_squared_error:.6} over {} images", count(n as u64));
         if let Some(out) = &self.out {
-            let sections = ENCODER..DECODER + 1;
-            let images = trained.engine.forward(&trained.parameters, inputs, sections)?;
             write_images(out, n, trained.config.data.shape, images)?;
             text = format!("{text}  {}", out.display());
         }
@@ -63,4 +68,10 @@ impl Reconstruct {
         output.result(&text, &Reconstructed { out, images: n, mean_squared_error })?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The sum of squared errors of `images`, 0 to 1, against as many bytes.
+fn squared_errors(images: &[f32], pixels: &[u8]) -> f64 {
+    let error = |(&x, &byte): (&f32, &u8)| f64::from(x) - f64::from(byte) / 255.0;
+    images.iter().zip(pixels).map(error).map(|e| e * e).sum()
 }

@@ -9,7 +9,7 @@ use latents::train::{Error, Outcome, Run, RunConfig, train};
 use serde::Serialize;
 
 use crate::Shared;
-use crate::commands::settings::Settings;
+use crate::commands::settings::{AutoencoderFlags, ModelFlags, Settings};
 use crate::commands::{load_new_data, load_run_data, stop_on_ctrl_c, tune};
 use crate::output::{Output, count, duration, shell_word};
 use crate::progress::TrainingProgress;
@@ -24,12 +24,12 @@ pub(crate) enum Model {
         A run that was stopped goes on with `latents train ae --resume --out DIR`, and ends with the same bytes.\n\
         `latents train ae --config DIR/config.toml --out OTHER` repeats a run."
     )]
-    Ae(Box<Autoencoder>),
+    Ae(Box<Train<AutoencoderFlags>>),
 }
 
 /// Settings of a run. A flag that is not given leaves the setting of --config, of --from-study, of the run that is resumed, or the default.
 #[derive(Debug, Args)]
-pub(crate) struct Autoencoder {
+pub(crate) struct Train<M: ModelFlags> {
     /// Folder for the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -43,25 +43,37 @@ pub(crate) struct Autoencoder {
     #[arg(long, value_name = "STUDY", conflicts_with_all = ["resume", "config"])]
     from_study: Option<String>,
     #[command(flatten)]
-    settings: Settings,
+    settings: Settings<M>,
 }
 
-impl Autoencoder {
+impl<M: ModelFlags> Train<M> {
     /// The settings before any flag.
     fn base(&self, run: &Run) -> Result<RunConfig> {
         if self.resume {
-            return Ok(run.config()?);
+            return of_kind::<M>(run.config()?, &run.dir().display().to_string());
         }
         if run.exists() {
             bail!(Error::Exists { path: run.dir().to_owned() });
         }
         if let Some(study) = &self.from_study {
-            return tune::best(&tune::AE, study);
+            return of_kind::<M>(tune::best(M::KIND, study)?, study);
         }
-        let Some(path) = &self.config else { return Ok(RunConfig::default()) };
+        let Some(path) = &self.config else { return Ok(M::base_run()) };
         let text = latents_files::read_text(path)?;
-        toml::from_str(&text).with_context(|| format!("{}", path.display()))
+        let name = path.display().to_string();
+        of_kind::<M>(toml::from_str(&text).context(name.clone())?, &name)
     }
+}
+
+/// Settings from elsewhere, where they are of the kind of model that is asked for.
+fn of_kind<M: ModelFlags>(config: RunConfig, from: &str) -> Result<RunConfig> {
+    let kind = config.model.kind();
+    ensure!(
+        kind == M::KIND,
+        "{from} is of a model of kind `{kind}`: use `latents train {kind}`, not `latents train {}`",
+        M::KIND
+    );
+    Ok(config)
 }
 
 /// What a finished run came to, for programs.
@@ -71,17 +83,27 @@ struct Finished<'a> {
     epochs: u64,
     kept_epoch: u64,
     train_loss: f64,
-    val_loss: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    val_loss: Option<f64>,
     seconds: f64,
 }
 
 pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<ExitCode> {
-    let Model::Ae(flags) = model;
+    match model {
+        Model::Ae(flags) => train_model(flags, shared, output),
+    }
+}
+
+fn train_model<M: ModelFlags>(
+    flags: &Train<M>,
+    shared: &Shared,
+    output: Output,
+) -> Result<ExitCode> {
     let run = Run::at(&flags.out);
     let base = flags.base(&run)?;
     let mut config = base.clone();
     flags.settings.apply(&mut config);
-    let source = match &flags.settings.data {
+    let source = match &flags.settings.data.source {
         Some(source) => Some(source.clone()),
         None => Some(base.data.source.clone()).filter(|s| !s.is_empty()),
     };
@@ -107,16 +129,17 @@ pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<Exit
 
     let stop = stop_on_ctrl_c()?;
     let mut progress = TrainingProgress::new(output);
-    let images = &dataset.train.images;
-    let outcome =
-        train(&run, &config, images, &shared.runtime()?, &stop, &mut |event| progress.show(event));
+    let (data, runtime) = (&dataset.train, shared.runtime()?);
+    let outcome = train(&run, &config, data, &runtime, &stop, &mut |event| progress.show(event));
     progress.finish();
     let dir = run.dir().display().to_string();
     match outcome? {
         Outcome::Finished { epoch, kept, train_loss, val_loss, seconds } => {
             let which = if kept == epoch { String::new() } else { format!(" (of epoch {kept})") };
+            let validation =
+                val_loss.map_or_else(String::new, |loss| format!("  validation loss {loss:.6}"));
             let text = format!(
-                "train loss {train_loss:.6}  validation loss {val_loss:.6}{which}  {} {} in {}  {dir}",
+                "train loss {train_loss:.6}{validation}{which}  {} {} in {}  {dir}",
                 count(epoch),
                 if epoch == 1 { "epoch" } else { "epochs" },
                 duration(seconds)
@@ -134,8 +157,9 @@ pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<Exit
         }
         Outcome::Interrupted { epochs_done } => {
             output.note(&format!(
-                "Stopped in epoch {} and saved. Go on with:\n  latents train ae --resume --out {}",
+                "Stopped in epoch {} and saved. Go on with:\n  latents train {} --resume --out {}",
                 epochs_done + 1,
+                M::KIND,
                 shell_word(&dir)
             ));
             Ok(ExitCode::from(130))

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-pub(crate) use ae::AE;
+use ae::AE;
 pub(crate) use model::best;
 
 use crate::Shared;

@@ -109,7 +109,7 @@ fn settings_of_a_run() {
         (&small("--dropout 1"), &["dropout", "p = 1 must be at least 0 and less than 1"]),
         (&small("--dropout NaN"), &["dropout", "p = NaN must be"]),
         (&TRAIN.replace("size 64", "size 0 --out new"), &["batch_size must be at least 1"]),
-        (&small("--validation 1"), &["validation_fraction = 1 must be between 0 and 1"]),
+        (&small("--validation 1"), &["validation_fraction = 1 must be at least 0 and less than 1"]),
         (&small("--validation 1e-9"), &["256 images are too few"]),
         (&small("--lr nan"), &["learning rate = NaN is out of range"]),
         (&small("--weight-decay=-1"), &["weight decay = -1 is out of range"]),

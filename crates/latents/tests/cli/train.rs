@@ -115,3 +115,21 @@ fn resume_takes_no_other_settings() {
     assert_eq!(losses(sandbox.ok(&format!("{TRAIN} --resume --out ae"))), first);
     assert_same_run(&sandbox.run_files("ae"), &before, "resumed when it was over");
 }
+
+#[test]
+fn all_images_may_train_and_none_validate() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.train("ae", "--validation 0");
+    let metrics = sandbox.metrics("ae");
+    assert!(said.starts_with(&format!(
+        "train loss {:.6}  2 epochs in ",
+        metrics[1]["train_loss"].as_f64().unwrap()
+    )));
+    assert!(metrics.iter().all(|epoch| epoch.get("val_loss").is_none()));
+    assert_eq!(sandbox.json("reconstruct --run ae --split train")["images"], 256);
+
+    let said = sandbox.run("train ae --validation 0 --patience 3 --out other");
+    assert!(said.stderr.contains("patience needs images to validate on"), "{}", said.stderr);
+    let said = sandbox.run("tune ae --data fashion-mnist-sample --validation 0 --out tuned");
+    assert!(said.stderr.contains("--validation must be more than 0"), "{}", said.stderr);
+}

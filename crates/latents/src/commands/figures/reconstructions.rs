@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 use latents::data::Dataset;
 use latents::engine::{Inputs, Shape};
-use latents::models::{DECODER, ENCODER};
 use latents::report::{Figure, ImageView, Tile, grid};
 
 use crate::Shared;
@@ -22,6 +21,7 @@ pub(super) fn reconstructions(
     output: Output,
 ) -> Result<Option<Figure>> {
     let mut trained = Trained::open(dir, shared)?;
+    let Some(latents) = trained.config.model.latents() else { return Ok(None) };
     let shape = trained.config.data.shape;
     let dataset = match load_run_data(&trained.config.data, output) {
         Ok(dataset) if dataset.test.images.shape() == shape => dataset,
@@ -42,7 +42,7 @@ pub(super) fn reconstructions(
     let images = &dataset.test.images;
     let index: Vec<u32> = chosen.iter().map(|(i, _)| *i as u32).collect();
     let inputs = Inputs::Bytes { pixels: images.pixels(), index: &index };
-    let decoded = trained.engine.forward(&trained.parameters, inputs, ENCODER..DECODER + 1)?;
+    let decoded = trained.engine.forward(&trained.parameters, inputs, latents.reconstruct())?;
     let originals: Vec<Vec<f32>> = chosen
         .iter()
         .map(|(i, _)| images.image(*i).iter().map(|&byte| f32::from(byte) / 255.0).collect())

@@ -4,17 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use latents::train::RunConfig;
 use latents::tune::Direction;
 
 use crate::Shared;
-use crate::commands::settings::Settings;
-use crate::commands::tune::model::{Kind, ModelFlags};
+use crate::commands::settings::{AutoencoderFlags, ModelFlags, Settings};
+use crate::commands::tune::model::{Kind, TuneFlags};
 use crate::output::Output;
 
 /// Autoencoders.
 pub(crate) const AE: Kind = Kind {
-    name: "ae",
+    name: AutoencoderFlags::KIND,
     label: "validation loss",
     direction: Direction::Minimize,
     value: |metrics| metrics.val_loss,
@@ -28,17 +27,17 @@ const EPOCHS: u64 = 10;
 #[derive(Debug, Args)]
 pub(crate) struct TuneAe {
     #[command(flatten)]
-    flags: ModelFlags,
+    flags: TuneFlags,
     #[command(flatten)]
-    settings: Settings,
+    settings: Settings<AutoencoderFlags>,
 }
 
 impl TuneAe {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
-        let mut base = RunConfig::default();
+        let mut base = AutoencoderFlags::base_run();
         base.training.epochs = EPOCHS;
         self.settings.apply(&mut base);
         let given = |name: &str| self.settings.gives(name);
-        self.flags.run(&AE, base, self.settings.data.as_deref(), &given, shared, output)
+        self.flags.run(&AE, base, self.settings.data.source.as_deref(), &given, shared, output)
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Kind {
     /// Which values are better.
     pub(crate) direction: Direction,
     /// What is reported after an epoch. A trial's value is that of the epoch whose weights are kept.
-    pub(crate) value: fn(&EpochMetrics) -> f64,
+    pub(crate) value: fn(&EpochMetrics) -> Option<f64>,
     /// The search space where the user names none, in TOML.
     pub(crate) space: &'static str,
     /// Flags with which to train the best again.
@@ -59,7 +59,7 @@ impl Kind {
 
 /// Flags of a study of models, whatever their kind.
 #[derive(Debug, Args)]
-pub(crate) struct ModelFlags {
+pub(crate) struct TuneFlags {
     /// Folder for the trials' runs, the tables and the figures; workers that share it go on with each other's trials mid-training
     /// [default: runs/tune-KIND]
     #[arg(long, value_name = "DIR")]
@@ -71,7 +71,7 @@ pub(crate) struct ModelFlags {
     study: StudyFlags,
 }
 
-impl ModelFlags {
+impl TuneFlags {
     /// Tunes models of a kind. `base` has all settings but the data and those that are tuned; `given` tells which settings, by their names
     /// in `config.toml`, flags name, so that they are not tuned.
     pub(crate) fn run(
@@ -109,7 +109,7 @@ impl ModelFlags {
             value: kind.value,
             base,
             trials: out.join("trials"),
-            images: &dataset.train.images,
+            data: &dataset.train,
             runtimes: runtimes(shared, schedule.workers)?,
             live: &live,
         };
@@ -155,13 +155,12 @@ impl ModelFlags {
 }
 
 /// The settings of the best run of a study of a kind of model.
-pub(crate) fn best(kind: &Kind, address: &str) -> Result<RunConfig> {
+pub(crate) fn best(kind: &str, address: &str) -> Result<RunConfig> {
     let (storage, record) = find(address)?;
     let agreed = agreed(&*storage, &record)?;
-    let base = agreed.as_ref().and_then(|agreed| agreed.objective.get(kind.name));
-    let base = base.with_context(|| {
-        format!("study `{}` is not one of `latents tune {}`", record.name, kind.name)
-    })?;
+    let base = agreed.as_ref().and_then(|agreed| agreed.objective.get(kind));
+    let base = base
+        .with_context(|| format!("study `{}` is not one of `latents tune {kind}`", record.name))?;
     let base: RunConfig = serde_json::from_value(base.clone())?;
     let trials = storage.trials(record.id)?;
     let history = History { direction: record.direction, trials: &trials };
@@ -173,6 +172,10 @@ pub(crate) fn best(kind: &Kind, address: &str) -> Result<RunConfig> {
 
 /// Whether runs have the settings that the space names, and can have the values at its ends.
 fn check(base: &RunConfig, space: &Space) -> Result<()> {
+    ensure!(
+        base.training.validation_fraction > 0.0,
+        "trials are judged by images that validate: --validation must be more than 0"
+    );
     for dimension in space.dimensions() {
         for value in dimension.distribution.extremes() {
             let mut params = Params::new();

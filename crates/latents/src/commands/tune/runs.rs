@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use latents::data::Images;
+use latents::data::Labelled;
 use latents::engine::Runtime;
 use latents::train::{self, EpochMetrics, Event, Outcome as Trained, Run, RunConfig, train};
 use latents::tune::{Error, Objective, Outcome, Params, Trial, Value};
@@ -16,12 +16,12 @@ use crate::commands::tune::live::Live;
 /// Runs of a model.
 pub(crate) struct Runs<'a> {
     /// What is reported after an epoch.
-    pub(crate) value: fn(&EpochMetrics) -> f64,
+    pub(crate) value: fn(&EpochMetrics) -> Option<f64>,
     /// All settings but a trial's own.
     pub(crate) base: RunConfig,
     /// Folder of the trials' folders.
     pub(crate) trials: PathBuf,
-    pub(crate) images: &'a Images,
+    pub(crate) data: &'a Labelled,
     /// One for each worker.
     pub(crate) runtimes: Vec<Arc<Runtime>>,
     pub(crate) live: &'a Live<'a>,
@@ -66,10 +66,10 @@ impl Objective for Runs<'_> {
         let halt = AtomicBool::new(false);
         let mut verdict = Ok(false);
         let runtime = &self.runtimes[worker];
-        let trained = train(&run, &config, self.images, runtime, &halt, &mut |event| {
+        let trained = train(&run, &config, self.data, runtime, &halt, &mut |event| {
             self.live.training(worker, number, &event);
             if let Event::Epoch(metrics) = event {
-                let reported = trial.report(metrics.epoch as i64, (self.value)(metrics));
+                let reported = trial.report(metrics.epoch as i64, self.value(metrics));
                 verdict = reported.and_then(|()| trial.should_prune());
             }
             if !matches!(verdict, Ok(false)) || stop.load(Ordering::Relaxed) {
@@ -96,6 +96,11 @@ impl Objective for Runs<'_> {
 }
 
 impl Runs<'_> {
+    /// What is reported after an epoch; without a value, which only a run that does not validate lacks, the trial fails.
+    fn value(&self, metrics: &EpochMetrics) -> f64 {
+        (self.value)(metrics).unwrap_or(f64::NAN)
+    }
+
     /// Reports the epochs that a worker before had run but not reported any more; true where the trial is to be pruned by one.
     fn catch_up(&self, trial: &mut Trial<'_>, run: &Run) -> Result<bool, Error> {
         let known = trial.record().last_report();
@@ -108,7 +113,7 @@ impl Runs<'_> {
         for metrics in run.metrics().map_err(|e| fatal(trial.number(), &e))? {
             let step = metrics.epoch as i64;
             if known.is_none_or(|(last, _)| step > last) {
-                trial.report(step, (self.value)(&metrics))?;
+                trial.report(step, self.value(&metrics))?;
                 if trial.should_prune()? {
                     return Ok(true);
                 }

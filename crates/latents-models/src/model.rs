@@ -1,0 +1,100 @@
+//! Every model that can be trained, under one name: what its network is, what it learns from, and where its latent vectors are.
+//! A new kind of model is a variant here and a file of its own beside this one.
+
+use std::ops::Range;
+
+use latents_engine::{Loss, Network, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
+use crate::error::Error;
+
+/// Settings of a model; in `config.toml` its `kind` says which.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ModelConfig {
+    /// A convolutional autoencoder.
+    Ae(AutoencoderConfig),
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        ModelConfig::Ae(AutoencoderConfig::default())
+    }
+}
+
+/// What a model's output is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The image that went in.
+    Image,
+    /// The class of the image.
+    Class,
+}
+
+/// Where a model's latent vectors are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latents {
+    /// Numbers in a latent vector, `d`.
+    pub dim: usize,
+    /// Sections of the network that take images `[n, c, h, w]` to latents `[n, d]`.
+    pub encode: Range<usize>,
+    /// Sections that take latents `[n, d]` to images `[n, c, h, w]` in `[0, 1]`; they follow those before.
+    pub decode: Range<usize>,
+}
+
+impl Latents {
+    /// Sections that take images to their reconstructions.
+    #[must_use]
+    pub fn reconstruct(&self) -> Range<usize> {
+        self.encode.start..self.decode.end
+    }
+}
+
+impl ModelConfig {
+    /// The kind, as `config.toml` and `latents train` write it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ModelConfig::Ae(_) => "ae",
+        }
+    }
+
+    /// The network for images of a shape `[c, h, w]` of a number of classes.
+    ///
+    /// # Errors
+    /// Where the settings contradict each other or do not fit the images, naming the layer and both shapes.
+    pub fn network(&self, image: Shape, _classes: usize) -> Result<Network, Error> {
+        match self {
+            ModelConfig::Ae(config) => config.network(image),
+        }
+    }
+
+    /// What its output is held against.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match self {
+            ModelConfig::Ae(_) => Target::Image,
+        }
+    }
+
+    /// What is made small.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        match self {
+            ModelConfig::Ae(_) => Loss::MeanSquaredError,
+        }
+    }
+
+    /// Where its latent vectors are, where it has any that can be decoded.
+    #[must_use]
+    pub fn latents(&self) -> Option<Latents> {
+        match self {
+            ModelConfig::Ae(config) => Some(Latents {
+                dim: config.latent_dim,
+                encode: ENCODER..ENCODER + 1,
+                decode: DECODER..DECODER + 1,
+            }),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Which images, as flags.
+
+use clap::Args;
+use latents::train::RunConfig;
+
+use super::{set, set_some};
+
+/// Which images a run is trained on.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataFlags {
+    /// Images: fashion-mnist, fashion-mnist-sample, or idx:DIR [default: fashion-mnist, or else the sample of it]
+    #[arg(long = "data", value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Use only the first N training images
+    #[arg(long, value_name = "N")]
+    train_limit: Option<usize>,
+    /// Use only the first N test images
+    #[arg(long, value_name = "N")]
+    test_limit: Option<usize>,
+    /// Part of the training images kept for validation [default: 0.2]
+    #[arg(long, value_name = "FRACTION")]
+    validation: Option<f64>,
+}
+
+impl DataFlags {
+    pub(super) fn apply(&self, config: &mut RunConfig) {
+        set_some(&mut config.data.train_limit, self.train_limit.as_ref());
+        set_some(&mut config.data.test_limit, self.test_limit.as_ref());
+        set(&mut config.training.validation_fraction, self.validation.as_ref());
+    }
+
+    pub(super) fn gives(&self, name: &str) -> bool {
+        name == "validation_fraction" && self.validation.is_some()
+    }
+}
