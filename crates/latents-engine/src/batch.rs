@@ -29,19 +29,31 @@ pub enum Targets<'a, E> {
     Values(&'a [E]),
     /// A class for each sample `[n]`; the network gives one logit for each class.
     Classes(&'a [u8]),
+    /// Two classes for each sample `[n]`; the network gives one logit for each class.
+    Mixtures(&'a [Mixture]),
+}
+
+/// A sample that is partly of one class and partly of another, as mixup (Zhang et al., 2018) and `CutMix` (Yun et al., 2019) make them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mixture {
+    /// The two classes; they may be the same.
+    pub classes: [u8; 2],
+    /// How much of it is of the first, from 0 to 1; the rest is of the second.
+    pub weight: f32,
 }
 
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// Dropout, noise and latents are drawn for this seed and epoch.
+    /// Dropout, stochastic depth, noise and latents are drawn for this seed and epoch, and normalisation takes the batch's own
+    /// statistics.
     Train {
         /// Seed of the run.
         seed: u64,
         /// Number of the epoch.
         epoch: u64,
     },
-    /// No dropout, no noise; a Gaussian's latents are its means.
+    /// No dropout, no noise; a Gaussian's latents are its means, and normalisation takes the running statistics.
     Evaluate,
     /// The same, but with latents drawn from the Gaussian, as if by training.
     Sample {

@@ -17,7 +17,7 @@ use crate::objective::{Losses, Objective};
 use crate::plan::{Op, Piece, Plan, Source, WeightGradient, record_dot};
 use crate::runtime::Runtime;
 use crate::simd::{LANES, vectorize};
-use crate::workspace::{Packed, Samples, Shared, Workspace};
+use crate::workspace::{Lot, Packed, Samples, Shared, Workspace};
 
 /// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
 const SHARDS: usize = 16;
@@ -69,7 +69,7 @@ impl<E: Element> Engine<E> {
     /// Multiply-adds of one sample's forward pass through the convolutions and matrices, the bounds of images respected.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
-        crate::plan::multiply_adds(&self.layout)
+        crate::plan::multiply_adds(self.layout.nodes())
     }
 
     /// Where it runs.
@@ -145,7 +145,8 @@ impl<E: Element> Engine<E> {
                 fits.copy_from_slice(&fit[..fits.len()]);
                 penalties.copy_from_slice(&workspace.penalty[..fits.len()]);
                 let record = &mut records[i * plan.record_len..(i + 1) * plan.record_len];
-                workspace.backward(&shared, gradients, record);
+                let lot = Lot { samples: fits.len(), batch, pass };
+                workspace.backward(&shared, lot, gradients, record);
             }
         });
     }
@@ -322,7 +323,9 @@ impl<E: Element> Engine<E> {
         let Some(end) = layers.checked_sub(objective.skip).filter(|&end| end > 0) else {
             return Err(Error::Range { what: "layer", got: objective.skip, limit: layers });
         };
-        if let Some((parameter, _)) = (end..layers).find_map(|i| self.layout.weight_and_bias(i)) {
+        let after = self.layout.parameters_of(end..layers);
+        if let Some(parameter) = self.layout.parameters().iter().find(|p| after.contains(&p.offset))
+        {
             return Err(Error::Network(format!(
                 "`{}` comes after the loss, and would learn nothing",
                 parameter.name
@@ -330,17 +333,25 @@ impl<E: Element> Engine<E> {
         }
         let output: usize = self.layout.shape(end).iter().product();
         let n = inputs.check(input)?;
-        match (targets, loss) {
-            (Targets::Classes(classes), Loss::CrossEntropy) => {
-                expect_size("classes", classes.len(), n)?;
-                match classes.iter().max() {
-                    Some(&c) if usize::from(c) >= output => {
-                        return Err(Error::Range { what: "class", got: c.into(), limit: output });
-                    }
-                    _ => {}
-                }
+        let in_range = |class: Option<u8>| match class {
+            Some(c) if usize::from(c) >= output => {
+                Err(Error::Range { what: "class", got: c.into(), limit: output })
             }
-            (Targets::Classes(_), _) | (_, Loss::CrossEntropy) => {
+            _ => Ok(()),
+        };
+        match (targets, loss) {
+            (Targets::Classes(classes), Loss::CrossEntropy { label_smoothing }) => {
+                fraction("label smoothing", label_smoothing)?;
+                expect_size("classes", classes.len(), n)?;
+                in_range(classes.iter().copied().max())?;
+            }
+            (Targets::Mixtures(mixtures), Loss::CrossEntropy { label_smoothing }) => {
+                fraction("label smoothing", label_smoothing)?;
+                expect_size("mixtures", mixtures.len(), n)?;
+                in_range(mixtures.iter().flat_map(|m| m.classes).max())?;
+                mixtures.iter().try_for_each(|m| fraction("weight of a class", m.weight.into()))?;
+            }
+            (Targets::Classes(_) | Targets::Mixtures(_), _) | (_, Loss::CrossEntropy { .. }) => {
                 return Err(Error::Network(format!(
                     "{loss:?} cannot be taken against these targets: cross-entropy takes classes, and no other loss does"
                 )));
@@ -381,6 +392,13 @@ impl<E: Element> Engine<E> {
             }
         });
     }
+}
+
+fn fraction(name: &'static str, value: f64) -> Result<(), Error> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Setting { name, value, expected: "from 0 to 1" })
 }
 
 /// `count` chunks of `len`, also where `len` is zero.

@@ -74,7 +74,47 @@ pub(crate) struct Dot {
     pub(crate) rects: Vec<Rect>,
 }
 
+/// Which numbers of an image each pooled number is made of, and the reverse.
+#[derive(Clone, Debug)]
+pub(crate) struct Windows {
+    /// Channels of both images.
+    pub(crate) channels: usize,
+    /// Places of a window, whether they meet the image or not.
+    pub(crate) places: usize,
+    /// For each pixel that comes out, the pixels of its window.
+    pub(crate) inputs: Vec<Vec<Member>>,
+    /// For each pixel that goes in, the windows that it is in.
+    pub(crate) outputs: Vec<Vec<Member>>,
+}
+
+/// A pixel of the other image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) pixel: u32,
+    /// The place of the window that joins the two.
+    pub(crate) place: u32,
+}
+
 impl Geometry {
+    /// Pooling, channel by channel, from the big image to the small one.
+    pub(crate) fn windows(&self) -> Windows {
+        let [channels, height, width] = self.small;
+        let mut inputs = vec![vec![]; height * width];
+        let mut outputs = vec![vec![]; self.big[1] * self.big[2]];
+        for out in 0..height * width {
+            for place in 0..self.places() {
+                let (ky, kx) = (place / self.kernel[1], place % self.kernel[1]);
+                let met = (self.big_row(0, out / width, ky), self.big_row(1, out % width, kx));
+                if let (Some(y), Some(x)) = met {
+                    let pixel = y * self.big[2] + x;
+                    inputs[out].push(Member { pixel: pixel as u32, place: place as u32 });
+                    outputs[pixel].push(Member { pixel: out as u32, place: place as u32 });
+                }
+            }
+        }
+        Windows { channels, places: self.places(), inputs, outputs }
+    }
+
     pub(crate) fn matrix(inputs: usize, outputs: usize) -> Self {
         Geometry {
             small: [outputs, 1, 1],

@@ -22,8 +22,8 @@ pub enum Init {
     Pytorch,
 }
 
-/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), as PyTorch's layers leave them; scales
-/// begin at 1.
+/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), as PyTorch's layers leave them; a
+/// likelihood's scale begins at 1, and normalisations with scale 1, shift 0, mean 0 and variance 1.
 ///
 /// Every tensor has its own stream of random numbers, so that a change to one layer leaves the others alone.
 #[must_use]
@@ -39,7 +39,9 @@ pub fn initialize(layout: &Layout, init: Init, seed: u64) -> Vec<f32> {
             (Role::Bias, _) | (Role::Weight, Init::Pytorch) => {
                 default * (2.0 * random.uniform() - 1.0)
             }
-            (Role::LogScale, _) => 0.0,
+            (Role::LogScale | Role::Shift, _) => 0.0,
+            (Role::Scale, _) => 1.0,
+            (Role::Statistic { initial, .. }, _) => initial,
             (Role::Weight, Init::KaimingNormal) => kaiming * random.normal(),
             (Role::Weight, Init::KaimingUniform) => kaiming * unit_uniform(random.uniform()),
             (Role::Weight, Init::XavierNormal) => xavier * random.normal(),
@@ -60,7 +62,8 @@ fn unit_uniform(u: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Layer, Network, Section};
+    use crate::layer::Layer;
+    use crate::network::{Network, Section};
 
     fn layout() -> Layout {
         let layers = vec![

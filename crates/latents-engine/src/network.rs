@@ -1,218 +1,18 @@
 //! The network as data: named sections of layers over images `[c, h, w]`, with every shape inferred and checked, and the table of
 //! parameters in PyTorch's order, names and layouts. Nothing here knows how a layer is computed.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::layer::Layer;
 
 /// Channels, height and width.
 pub type Shape = [usize; 3];
 
 /// The most numbers that one activation or one parameter may have: offsets into them fit 32 bits with room to spare.
-const MAX_NUMBERS: usize = 1 << 26;
-
-/// One layer. Convolutions follow PyTorch's semantics and parameter layouts; a pair is `[height, width]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Layer {
-    /// Cross-correlation (`torch.nn.Conv2d`); weight `[out, in, kernel_h, kernel_w]`.
-    Conv2d {
-        /// Channels that come out.
-        out_channels: usize,
-        /// Size of the window.
-        kernel: [usize; 2],
-        /// Step of the window.
-        stride: [usize; 2],
-        /// Zeros added on each side.
-        padding: [usize; 2],
-    },
-    /// The adjoint of a convolution (`torch.nn.ConvTranspose2d`); weight `[in, out, kernel_h, kernel_w]`.
-    ConvTranspose2d {
-        /// Channels that come out.
-        out_channels: usize,
-        /// Size of the window.
-        kernel: [usize; 2],
-        /// Step of the window in the output.
-        stride: [usize; 2],
-        /// Rows and columns cut from each side of the output.
-        padding: [usize; 2],
-        /// Rows and columns added at the bottom and right of the output.
-        #[serde(default)]
-        output_padding: [usize; 2],
-    },
-    /// `x W^T + b` over everything that comes in, flattened (`torch.nn.Linear`); weight `[out, in]`.
-    Linear {
-        /// Numbers that come out, as `[out_features, 1, 1]`.
-        out_features: usize,
-    },
-    /// `max(x, 0)`.
-    Relu,
-    /// `x` where positive, else `slope * x`.
-    LeakyRelu {
-        /// At least 0; PyTorch's default is 0.01.
-        slope: f64,
-    },
-    /// `x * sigmoid(x)` (Elfwing et al., 2017).
-    Silu,
-    /// `x * Phi(x)` with the normal distribution function itself, not its tanh approximation (Hendrycks and Gimpel, 2016).
-    Gelu,
-    /// `1 / (1 + e^-x)`.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// In training, zero with probability `p`, else divided by `1 - p`; otherwise nothing (Srivastava et al., 2014).
-    Dropout {
-        /// In `[0, 1)`.
-        p: f64,
-    },
-    /// In training, adds normal noise with mean 0, as a denoising autoencoder's input has it (Vincent et al., 2010); otherwise nothing.
-    Noise {
-        /// Its standard deviation, at least 0.
-        deviation: f64,
-    },
-    /// The means and then the log-variances of normal distributions, `[2d, 1, 1]`, to one draw of each in training, else the means,
-    /// `[d, 1, 1]` (Kingma and Welling, 2014). Its penalty is the KL divergence from N(0, I), in nats.
-    Gaussian,
-    /// The same numbers; its penalty is half their squared norm, as a regularised autoencoder's latents have it (Ghosh et al., 2020).
-    SquaredNorm,
-    /// The same numbers; its penalty is their squared maximum mean discrepancy from N(0, I), as in a Wasserstein autoencoder
-    /// (Tolstikhin et al., 2018): the unbiased estimate of each micro-batch of [`crate::LANES`] samples, whose mean over many is as
-    /// unbiased as that of a whole batch, but spreads more.
-    Discrepancy,
-    /// From logits to the means of continuous Bernoulli distributions (Loaiza-Ganem and Cunningham, 2019).
-    ContinuousBernoulliMean,
-    /// The same numbers; learns the logarithm of the standard deviation that [`crate::Loss::Gaussian`] has all of them vary by
-    /// (sigma-VAE: Rybkin et al., 2021); parameter `log_scale` `[1]`.
-    LogScale,
-    /// The same numbers under another shape.
-    Reshape {
-        /// Channels, height and width that come out.
-        shape: Shape,
-    },
-}
-
-impl Layer {
-    /// The name of the layer's kind as it is written in a spec.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Layer::Conv2d { .. } => "conv2d",
-            Layer::ConvTranspose2d { .. } => "conv_transpose2d",
-            Layer::Linear { .. } => "linear",
-            Layer::Relu => "relu",
-            Layer::LeakyRelu { .. } => "leaky_relu",
-            Layer::Silu => "silu",
-            Layer::Gelu => "gelu",
-            Layer::Sigmoid => "sigmoid",
-            Layer::Tanh => "tanh",
-            Layer::Dropout { .. } => "dropout",
-            Layer::Noise { .. } => "noise",
-            Layer::Gaussian => "gaussian",
-            Layer::SquaredNorm => "squared_norm",
-            Layer::Discrepancy => "discrepancy",
-            Layer::ContinuousBernoulliMean => "continuous_bernoulli_mean",
-            Layer::LogScale => "log_scale",
-            Layer::Reshape { .. } => "reshape",
-        }
-    }
-
-    /// The shape that comes out when `input` goes in, or why it cannot.
-    fn output(&self, input: Shape) -> Result<Shape, String> {
-        let [c, h, w] = input;
-        match *self {
-            Layer::Conv2d { out_channels, kernel, stride, padding } => {
-                positive("out_channels", out_channels)?;
-                window(kernel, stride)?;
-                let side = |size: usize, i: usize| {
-                    let padded = padded(size, padding[i])?;
-                    padded.checked_sub(kernel[i]).map(|x| x / stride[i] + 1).ok_or_else(|| {
-                        format!("its kernel {kernel:?} is larger than the padded image (padding {padding:?})")
-                    })
-                };
-                Ok([out_channels, side(h, 0)?, side(w, 1)?])
-            }
-            Layer::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding } => {
-                positive("out_channels", out_channels)?;
-                window(kernel, stride)?;
-                let side = |size: usize, i: usize| {
-                    if output_padding[i] >= stride[i] {
-                        return Err(format!(
-                            "output_padding {output_padding:?} must be smaller than stride {stride:?}"
-                        ));
-                    }
-                    let full = (size - 1).checked_mul(stride[i]);
-                    let full = full.and_then(|x| x.checked_add(kernel[i] + output_padding[i]));
-                    let full =
-                        full.filter(|&x| x <= MAX_NUMBERS).ok_or("its output is too large")?;
-                    full.checked_sub(2 * padding[i])
-                        .filter(|&x| x > 0)
-                        .ok_or_else(|| format!("padding {padding:?} leaves nothing of its output"))
-                };
-                Ok([out_channels, side(h, 0)?, side(w, 1)?])
-            }
-            Layer::Linear { out_features } => {
-                positive("out_features", out_features)?;
-                Ok([out_features, 1, 1])
-            }
-            Layer::LeakyRelu { slope } if !(slope >= 0.0 && slope.is_finite()) => {
-                Err(format!("slope {slope} must be at least 0"))
-            }
-            Layer::Dropout { p } if !(0.0..1.0).contains(&p) => {
-                Err(format!("p = {p} must be at least 0 and less than 1"))
-            }
-            Layer::Noise { deviation } if !(deviation >= 0.0 && deviation.is_finite()) => {
-                Err(format!("deviation {deviation} must be at least 0"))
-            }
-            Layer::Gaussian => match input {
-                [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
-                _ => Err("it takes as many means as log-variances, [2d, 1, 1]".into()),
-            },
-            Layer::Reshape { shape } => {
-                let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
-                if numbers == Some(c * h * w) {
-                    Ok(shape)
-                } else {
-                    Err(format!("{shape:?} does not hold the same {} numbers", c * h * w))
-                }
-            }
-            _ => Ok(input),
-        }
-    }
-
-    /// Weight and bias shapes where the layer has parameters.
-    fn parameters(&self, input: Shape) -> Option<(Vec<usize>, usize)> {
-        match *self {
-            Layer::Conv2d { out_channels, kernel, .. } => {
-                Some((vec![out_channels, input[0], kernel[0], kernel[1]], out_channels))
-            }
-            Layer::ConvTranspose2d { out_channels, kernel, .. } => {
-                Some((vec![input[0], out_channels, kernel[0], kernel[1]], out_channels))
-            }
-            Layer::Linear { out_features } => {
-                Some((vec![out_features, input.iter().product()], out_features))
-            }
-            _ => None,
-        }
-    }
-}
-
-fn positive(name: &str, x: usize) -> Result<(), String> {
-    if x == 0 { Err(format!("{name} must be at least 1")) } else { Ok(()) }
-}
-
-fn window(kernel: [usize; 2], stride: [usize; 2]) -> Result<(), String> {
-    if kernel.iter().chain(&stride).any(|&x| x == 0 || x > 1 << 12) {
-        return Err(format!("kernel {kernel:?} and stride {stride:?} must be from 1 to 4096"));
-    }
-    Ok(())
-}
-
-fn padded(size: usize, padding: usize) -> Result<usize, String> {
-    if padding > 1 << 12 {
-        return Err(format!("padding {padding} must be at most 4096"));
-    }
-    Ok(size + 2 * padding)
-}
+pub(crate) const MAX_NUMBERS: usize = 1 << 26;
 
 /// Layers that run one after the other under a name, such as `encoder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -246,8 +46,8 @@ pub struct Network {
     pub sections: Vec<Section>,
 }
 
-/// Whether a parameter multiplies or is added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a parameter is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// Kernels and matrices.
     Weight,
@@ -255,6 +55,18 @@ pub enum Role {
     Bias,
     /// The logarithm of a likelihood's standard deviation.
     LogScale,
+    /// Factor of a normalised channel.
+    Scale,
+    /// Added to a normalised channel.
+    Shift,
+    /// A running statistic. It is not trained: its place in the gradient holds the batch's own statistic, towards which
+    /// [`crate::Rule::Average`] moves it.
+    Statistic {
+        /// What it begins with.
+        initial: f64,
+        /// How far a batch moves it.
+        momentum: f64,
+    },
 }
 
 /// One parameter tensor, stored with all the others in one vector.
@@ -266,7 +78,7 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Where it begins in the vector of all parameters.
     pub offset: usize,
-    /// Which of a layer's two it is.
+    /// What it is for.
     pub role: Role,
     /// Inputs to one output of the layer, as `torch.nn.init` counts them from the weight's shape.
     pub fan_in: usize,
@@ -277,24 +89,121 @@ pub struct Parameter {
 impl Parameter {
     /// Where it is in the vector of all parameters.
     #[must_use]
-    pub fn range(&self) -> std::ops::Range<usize> {
+    pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.shape.iter().product::<usize>()
     }
+
+    fn is_log_scale(&self) -> bool {
+        self.role == Role::LogScale
+    }
+}
+
+/// A layer in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) layer: Layer,
+    pub(crate) input: Shape,
+    pub(crate) output: Shape,
+    /// Its number among all layers, those inside of others included: random draws are addressed by it.
+    pub(crate) number: usize,
+    /// Its own parameters among all.
+    pub(crate) parameters: Range<usize>,
+    /// A residual's branch.
+    pub(crate) branch: Vec<Node>,
+    /// A residual's shortcut.
+    pub(crate) shortcut: Vec<Node>,
 }
 
 /// A network whose shapes have been checked.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// Shape into each layer, and last the shape out.
-    shapes: Vec<Shape>,
-    layers: Vec<Layer>,
+    input: Shape,
+    nodes: Vec<Node>,
     /// First layer of each section, and last the number of layers.
     starts: Vec<usize>,
     parameters: Vec<Parameter>,
-    /// Index of the weight in `parameters` for layers that have one.
-    weight_of: Vec<Option<usize>>,
-    /// Index in `parameters` of the likelihood's scale.
-    log_scale: Option<usize>,
+}
+
+/// What grows while layers are laid out.
+#[derive(Default)]
+struct Builder {
+    parameters: Vec<Parameter>,
+    /// Numbers in all parameters so far.
+    total: usize,
+    /// Layers so far.
+    layers: usize,
+}
+
+/// Whether a tensor is neither empty nor too large.
+fn fits(shape: &[usize]) -> bool {
+    let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
+    numbers.is_some_and(|n| n > 0 && n <= MAX_NUMBERS)
+}
+
+impl Builder {
+    /// Layers one after the other, each under its place behind `prefix`; also the shape that comes out.
+    fn chain(
+        &mut self,
+        layers: &[Layer],
+        prefix: &str,
+        mut shape: Shape,
+    ) -> Result<(Vec<Node>, Shape), Error> {
+        let mut nodes = vec![];
+        for (place, layer) in layers.iter().enumerate() {
+            let node = self.node(layer, &format!("{prefix}{place}"), shape)?;
+            shape = node.output;
+            nodes.push(node);
+        }
+        Ok((nodes, shape))
+    }
+
+    fn node(&mut self, layer: &Layer, path: &str, input: Shape) -> Result<Node, Error> {
+        let refuse = |reason: String| Error::Layer {
+            layer: format!("{path} ({})", layer.kind()),
+            input,
+            reason,
+        };
+        let mut output = layer.output(input).map_err(refuse)?;
+        if !fits(&output) {
+            return Err(refuse(format!("its output {output:?} is too large")));
+        }
+        let (number, first) = (self.layers, self.parameters.len());
+        self.layers += 1;
+        if *layer == Layer::LogScale && self.parameters.iter().any(Parameter::is_log_scale) {
+            return Err(refuse("a network has one at most".into()));
+        }
+        for declared in layer.parameters(input) {
+            let (name, shape) = (declared.name, declared.shape);
+            let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
+            let end = numbers.and_then(|n| self.total.checked_add(n));
+            let end = end.filter(|&n| n <= MAX_NUMBERS).ok_or_else(|| {
+                refuse(format!("its {name} {shape:?} brings the parameters over {MAX_NUMBERS}"))
+            })?;
+            self.parameters.push(Parameter {
+                name: format!("{path}.{name}"),
+                shape,
+                offset: self.total,
+                role: declared.role,
+                fan_in: declared.fans[0],
+                fan_out: declared.fans[1],
+            });
+            self.total = end;
+        }
+        let parameters = first..self.parameters.len();
+        let (mut branch, mut shortcut) = (vec![], vec![]);
+        if let Layer::Residual { layers, shortcut: other, .. } = layer {
+            let joined;
+            (branch, output) = self.chain(layers, &format!("{path}.layers."), input)?;
+            (shortcut, joined) = self.chain(other, &format!("{path}.shortcut."), input)?;
+            if output != joined {
+                let hint = if other.is_empty() { "; give it a shortcut that does" } else { "" };
+                return Err(refuse(format!(
+                    "its branch gives {output:?}, which cannot be added to its shortcut's {joined:?}{hint}"
+                )));
+            }
+        }
+        Ok(Node { layer: layer.clone(), input, output, number, parameters, branch, shortcut })
+    }
 }
 
 impl Network {
@@ -304,120 +213,55 @@ impl Network {
     /// [`Error::Layer`] names the first layer that does not fit what comes into it; [`Error::Network`] what is wrong with the
     /// whole.
     pub fn layout(&self) -> Result<Layout, Error> {
-        let fits = |s: Shape| {
-            let numbers = s.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
-            numbers.is_some_and(|n| n > 0 && n <= MAX_NUMBERS)
-        };
-        if !fits(self.input) {
+        if !fits(&self.input) {
             return Err(Error::Network(format!(
                 "images of {:?} ([channels, height, width]) are empty or larger than {MAX_NUMBERS} numbers",
                 self.input
             )));
         }
-        let mut layout = Layout {
-            shapes: vec![self.input],
-            layers: vec![],
-            starts: vec![],
-            parameters: vec![],
-            weight_of: vec![],
-            log_scale: None,
-        };
-        let mut total = 0usize;
-        for section in &self.sections {
-            layout.starts.push(layout.layers.len());
-            for (place, layer) in section.layers.iter().enumerate() {
-                let input = layout.output();
-                let path = if section.name.is_empty() {
-                    place.to_string()
-                } else {
-                    format!("{}.{place}", section.name)
-                };
-                let refuse = |reason: String| Error::Layer {
-                    layer: format!("{path} ({})", layer.kind()),
-                    input,
-                    reason,
-                };
-                let output = layer.output(input).map_err(refuse)?;
-                if !fits(output) {
-                    return Err(refuse(format!("its output {output:?} is too large")));
-                }
-                let mut weight = None;
-                if let Some((shape, bias)) = layer.parameters(input) {
-                    weight = Some(layout.parameters.len());
-                    let area: usize = shape[2..].iter().product();
-                    let (fan_in, fan_out) = (shape[1] * area, shape[0] * area);
-                    for (name, shape, role) in
-                        [("weight", shape, Role::Weight), ("bias", vec![bias], Role::Bias)]
-                    {
-                        let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
-                        let end = numbers.and_then(|n| total.checked_add(n));
-                        let end = end.filter(|&n| n <= MAX_NUMBERS).ok_or_else(|| {
-                            refuse(format!(
-                                "its {name} {shape:?} brings the parameters over {MAX_NUMBERS}"
-                            ))
-                        })?;
-                        let name = format!("{path}.{name}");
-                        layout.parameters.push(Parameter {
-                            name,
-                            shape,
-                            offset: total,
-                            role,
-                            fan_in,
-                            fan_out,
-                        });
-                        total = end;
-                    }
-                }
-                if *layer == Layer::LogScale {
-                    if layout.log_scale.is_some() {
-                        return Err(refuse("a network has one at most".into()));
-                    }
-                    layout.log_scale = Some(layout.parameters.len());
-                    layout.parameters.push(Parameter {
-                        name: format!("{path}.log_scale"),
-                        shape: vec![1],
-                        offset: total,
-                        role: Role::LogScale,
-                        fan_in: 1,
-                        fan_out: 1,
-                    });
-                    total += 1;
-                }
-                layout.weight_of.push(weight);
-                layout.layers.push(layer.clone());
-                layout.shapes.push(output);
-            }
+        let (mut builder, mut shape) = (Builder::default(), self.input);
+        let (mut nodes, mut starts) = (vec![], vec![0]);
+        for Section { name, layers } in &self.sections {
+            let prefix = if name.is_empty() { String::new() } else { format!("{name}.") };
+            let (section, output) = builder.chain(layers, &prefix, shape)?;
+            nodes.extend(section);
+            starts.push(nodes.len());
+            shape = output;
         }
-        layout.starts.push(layout.layers.len());
-        if layout.layers.is_empty() {
+        if nodes.is_empty() {
             return Err(Error::Network("it has no layers".into()));
         }
-        Ok(layout)
+        Ok(Layout { input: self.input, nodes, starts, parameters: builder.parameters })
     }
 }
 
 impl Layout {
     /// The layers of all sections, first to last.
     #[must_use]
-    pub fn layers(&self) -> &[Layer] {
-        &self.layers
+    pub fn layers(&self) -> impl ExactSizeIterator<Item = &Layer> {
+        self.nodes.iter().map(|node| &node.layer)
+    }
+
+    /// The layers in their places.
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// Shape into layer `i`; with `i` the number of layers, the shape out of the network.
     #[must_use]
     pub fn shape(&self, i: usize) -> Shape {
-        self.shapes[i]
+        self.nodes.get(i).map_or_else(|| self.output(), |node| node.input)
     }
 
     /// Shape out of the network.
     #[must_use]
     pub fn output(&self) -> Shape {
-        self.shapes[self.shapes.len() - 1]
+        self.nodes.last().map_or(self.input, |node| node.output)
     }
 
     /// Which layers section `i` has.
     #[must_use]
-    pub fn section(&self, i: usize) -> std::ops::Range<usize> {
+    pub fn section(&self, i: usize) -> Range<usize> {
         self.starts[i]..self.starts[i + 1]
     }
 
@@ -444,13 +288,28 @@ impl Layout {
         self.parameters.last().map_or(0, |p| p.range().end)
     }
 
-    /// The likelihood's scale, where it is learnt.
-    pub(crate) fn log_scale(&self) -> Option<&Parameter> {
-        self.log_scale.map(|i| &self.parameters[i])
+    /// Where the parameters are that are trained: all but running statistics.
+    #[must_use]
+    pub fn trained(&self) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = vec![];
+        let is_trained = |p: &&Parameter| !matches!(p.role, Role::Statistic { .. });
+        for parameter in self.parameters.iter().filter(is_trained) {
+            let range = parameter.range();
+            match runs.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => runs.push(range),
+            }
+        }
+        runs
     }
 
-    /// Weight and bias of layer `i`.
-    pub(crate) fn weight_and_bias(&self, i: usize) -> Option<(&Parameter, &Parameter)> {
-        self.weight_of[i].map(|w| (&self.parameters[w], &self.parameters[w + 1]))
+    /// Where the parameters of some layers are, those of layers inside of them included.
+    #[must_use]
+    pub fn parameters_of(&self, layers: Range<usize>) -> Range<usize> {
+        // A residual has no parameters of its own and is followed by those of its layers, so the next layer's first is the end.
+        let first =
+            |i: usize| self.nodes.get(i).map_or(self.parameters.len(), |n| n.parameters.start);
+        let offset = |i: usize| self.parameters.get(i).map_or(self.parameter_count(), |p| p.offset);
+        offset(first(layers.start))..offset(first(layers.end))
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::network::{Layout, Role};
 use crate::runtime::Runtime;
 use crate::simd::vectorize;
 
@@ -37,6 +38,12 @@ pub enum Rule {
         epsilon: f64,
         /// At least 0.
         weight_decay: f64,
+    },
+    /// Running statistics: each moves towards the batch's own, which is where its gradient would be, as `torch.nn.BatchNorm2d`'s
+    /// buffers do. Learning rate and schedule have no say.
+    Average {
+        /// How far, from 0 to 1.
+        momentum: f64,
     },
 }
 
@@ -152,6 +159,29 @@ impl Optimizer {
 }
 
 impl Group {
+    /// The groups that step all that lies in `within` (a part of the vector of parameters): what is trained by `rule`, and running
+    /// statistics by their averages.
+    #[must_use]
+    pub fn of(layout: &Layout, within: Range<usize>, rule: Rule, learning_rate: f64) -> Vec<Self> {
+        let mut groups: Vec<Group> = vec![];
+        for parameter in layout.parameters() {
+            let Range { start, end } = parameter.range();
+            let range = start.max(within.start)..end.min(within.end);
+            if range.is_empty() {
+                continue;
+            }
+            let rule = match parameter.role {
+                Role::Statistic { momentum, .. } => Rule::Average { momentum },
+                _ => rule,
+            };
+            match groups.last_mut() {
+                Some(last) if last.rule == rule => last.parameters.end = range.end,
+                _ => groups.push(Group { parameters: range, rule, learning_rate }),
+            }
+        }
+        groups
+    }
+
     fn check(&self) -> Result<(), Error> {
         let in_range = |name, value: f64, ok: bool, expected| {
             if ok { Ok(()) } else { Err(Error::Setting { name, value, expected }) }
@@ -160,9 +190,12 @@ impl Group {
         let fraction = |x: f64| (0.0..1.0).contains(&x);
         let rate = self.learning_rate;
         in_range("learning rate", rate, at_least_zero(rate), "a finite number of at least 0")?;
-        let (Rule::Sgd { weight_decay, .. }
-        | Rule::Adam { weight_decay, .. }
-        | Rule::AdamW { weight_decay, .. }) = self.rule;
+        let weight_decay = match self.rule {
+            Rule::Sgd { weight_decay, .. }
+            | Rule::Adam { weight_decay, .. }
+            | Rule::AdamW { weight_decay, .. } => weight_decay,
+            Rule::Average { .. } => 0.0,
+        };
         in_range(
             "weight decay",
             weight_decay,
@@ -170,6 +203,10 @@ impl Group {
             "a finite number of at least 0",
         )?;
         match self.rule {
+            Rule::Average { momentum } => {
+                let ok = (0.0..=1.0).contains(&momentum);
+                in_range("momentum", momentum, ok, "from 0 to 1")
+            }
             Rule::Sgd { momentum, nesterov, .. } => {
                 in_range("momentum", momentum, fraction(momentum), "at least 0 and less than 1")?;
                 let ok = !nesterov || momentum > 0.0;
@@ -214,6 +251,9 @@ enum Update {
         correction: f32,
         epsilon: f32,
     },
+    Average {
+        momentum: f32,
+    },
 }
 
 /// `x` to the power of `n`, by squaring: the same on every machine.
@@ -252,6 +292,7 @@ impl Update {
             Rule::AdamW { betas, epsilon, weight_decay } => {
                 adam(betas, epsilon, 1.0 - rate * weight_decay, 0.0)
             }
+            Rule::Average { momentum } => Update::Average { momentum: momentum as f32 },
         }
     }
 
@@ -265,6 +306,11 @@ impl Update {
     ) {
         let all = parameters.iter_mut().zip(gradients);
         match self {
+            Update::Average { momentum } => {
+                for (p, &g) in all {
+                    *p += momentum * (g - *p);
+                }
+            }
             Update::Sgd { rate, momentum, nesterov, weight_decay, is_first } => {
                 for ((p, &g), m) in all.zip(first) {
                     let g = g + weight_decay * *p;
@@ -288,16 +334,22 @@ impl Update {
 }
 
 /// Scales gradients down so that their Euclidean norm is at most `limit` (`torch.nn.utils.clip_grad_norm_`); returns the norm
-/// before.
-pub fn clip_norm(gradients: &mut [f32], limit: f64) -> f64 {
-    let sums = gradients
-        .chunks(CHUNK)
-        .map(|c| c.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>());
+/// before. Running statistics are no gradients, and are left out of both.
+///
+/// # Panics
+/// Where gradients are not as many as the layout's parameters.
+pub fn clip_norm(layout: &Layout, gradients: &mut [f32], limit: f64) -> f64 {
+    assert_eq!(gradients.len(), layout.parameter_count());
+    let trained = layout.trained();
+    let chunks = trained.iter().flat_map(|range| gradients[range.clone()].chunks(CHUNK));
+    let sums = chunks.map(|c| c.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>());
     let norm = sums.sum::<f64>().sqrt();
     let scale = limit / (norm + 1e-6);
     if scale < 1.0 {
-        for g in gradients {
-            *g *= scale as f32;
+        for range in trained {
+            for g in &mut gradients[range] {
+                *g *= scale as f32;
+            }
         }
     }
     norm
@@ -306,6 +358,8 @@ pub fn clip_norm(gradients: &mut [f32], limit: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::Layer;
+    use crate::network::{Network, Section};
 
     fn group(parameters: Range<usize>, rule: Rule, learning_rate: f64) -> Group {
         Group { parameters, rule, learning_rate }
@@ -347,13 +401,44 @@ mod tests {
         assert!(error(vec![group(0..5, adam(1e-8), 0.1)]).contains("beyond"));
     }
 
+    fn normalized() -> Layout {
+        let norm = Layer::BatchNorm2d { momentum: 0.25, epsilon: 1e-5 };
+        let linear = Layer::Linear { out_features: 1 };
+        let layers = vec![linear.clone(), norm.clone(), norm, linear];
+        let sections = vec![Section { name: String::new(), layers }];
+        Network { input: [1, 1, 1], sections }.layout().unwrap()
+    }
+
     #[test]
     fn clipping_scales_to_the_limit_and_leaves_the_rest() {
-        let mut gradients = vec![3.0, 4.0];
-        assert!((clip_norm(&mut gradients, 10.0) - 5.0).abs() < 1e-12);
-        assert_eq!(gradients, [3.0, 4.0]);
-        clip_norm(&mut gradients, 1.0);
-        assert!((f64::from(gradients[0]).hypot(f64::from(gradients[1])) - 1.0).abs() < 1e-6);
-        assert!((gradients[0] / gradients[1] - 0.75).abs() < 1e-6);
+        // Weight, bias; scale, shift, mean, variance twice; weight, bias.
+        let layout = normalized();
+        let all = vec![3.0, 0.0, 0.0, 4.0, 9.0, 9.0, 0.0, 0.0, 9.0, 9.0, 12.0, 0.0];
+        let mut gradients = all.clone();
+        assert!((clip_norm(&layout, &mut gradients, 20.0) - 13.0).abs() < 1e-12);
+        assert_eq!(gradients, all);
+        clip_norm(&layout, &mut gradients, 1.0);
+        for (i, (after, before)) in gradients.iter().zip(&all).enumerate() {
+            let factor = if [4, 5, 8, 9].contains(&i) { 1.0 } else { 1.0 / 13.0 };
+            assert!((after - before * factor).abs() < 1e-6, "{i}");
+        }
+    }
+
+    #[test]
+    fn statistics_move_towards_the_batchs_own_whatever_the_rule() {
+        let layout = normalized();
+        let rule = Rule::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.5 };
+        let groups = Group::of(&layout, 2..12, rule, 1.0);
+        let ranges: Vec<_> = groups.iter().map(|g| g.parameters.clone()).collect();
+        assert_eq!(ranges, [2..4, 4..6, 6..8, 8..10, 10..12]);
+        let mut optimizer = Optimizer::new(groups, 12).unwrap();
+        let mut parameters = vec![1.0; 12];
+        let runtime = Runtime::new(Some(1), None).unwrap();
+        optimizer.step(&runtime, &mut parameters, &[5.0; 12], 0.1);
+        // 1 - 0.1 * (5 + 0.5) where it is trained, 1 + 0.25 * (5 - 1) where it is averaged.
+        let expected = [1.0, 1.0, 0.45, 0.45, 2.0, 2.0, 0.45, 0.45, 2.0, 2.0, 0.45, 0.45];
+        for (p, expected) in parameters.iter().zip(expected) {
+            assert!((p - expected).abs() < 1e-6, "{parameters:?}");
+        }
     }
 }

@@ -3,14 +3,16 @@
 
 use latents_random::{Purpose, stream};
 
-use crate::batch::{Inputs, Pass, Targets, values_to_lanes};
+use crate::batch::{Inputs, Mixture, Pass, Targets, values_to_lanes};
 use crate::isa::Isa;
 use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
-use crate::kernels::elementwise::{Backward, Forward, Multiply};
+use crate::kernels::elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
 use crate::kernels::gather::{Finish, GatherRun};
 use crate::kernels::latent::{LatentBackward, LatentForward, Prior, Weighing};
 use crate::kernels::loss::{HALF_LOG_TWO_PI, LaneTarget, Loss, LossRun};
+use crate::kernels::normalize::{Normalize, NormalizeBack, Statistics};
+use crate::kernels::pool::{Pool, PoolBack};
 use crate::objective::Objective;
 use crate::plan::{Affine, Op, Plan, WeightGradient};
 use crate::simd::LANES;
@@ -37,10 +39,22 @@ pub(crate) struct Shared<'a, E> {
 pub(crate) struct Workspace<E> {
     pub(crate) buffers: Vec<Vec<E>>,
     masks: Vec<Vec<E>>,
+    statistics: Vec<Vec<Statistics<E>>>,
+    places: Vec<Vec<E>>,
     /// The penalty of each sample, as the last forward pass left it.
     pub(crate) penalty: [f64; LANES],
     /// The gradient of the likelihood's scale.
     scale_gradient: f64,
+}
+
+/// Which samples a micro-batch holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lot {
+    /// Samples in the micro-batch.
+    pub(crate) samples: usize,
+    /// Samples in the batch.
+    pub(crate) batch: usize,
+    pub(crate) pass: Pass,
 }
 
 /// The samples of a micro-batch.
@@ -65,9 +79,12 @@ impl<'a> Samples<'a> {
 impl<E: Element> Workspace<E> {
     pub(crate) fn new(plan: &Plan) -> Self {
         let zeros = |lens: &[usize]| lens.iter().map(|&n| vec![E::default(); n]).collect();
+        let statistics = plan.statistics.iter().map(|&n| vec![Statistics::default(); n]);
         Workspace {
             buffers: zeros(&plan.buffers),
             masks: zeros(&plan.masks),
+            statistics: statistics.collect(),
+            places: zeros(&plan.places),
             penalty: [0.0; LANES],
             scale_gradient: 0.0,
         }
@@ -75,10 +92,7 @@ impl<E: Element> Workspace<E> {
 
     /// Two buffers at once.
     fn pair(&mut self, a: usize, b: usize) -> (&mut [E], &mut [E]) {
-        match self.buffers.get_disjoint_mut([a, b]) {
-            Ok([a, b]) => (a, b),
-            Err(_) => unreachable!("no operation reads and writes the same buffer"),
-        }
+        pair(&mut self.buffers, a, b)
     }
 
     /// Runs operations.
@@ -115,6 +129,39 @@ impl<E: Element> Workspace<E> {
                         shared.isa,
                         Forward { activation: *activation, input, output, differentiate },
                     );
+                }
+                Op::Normalize(op) => {
+                    let statistics = &mut self.statistics[op.statistics];
+                    let (input, output) = pair(&mut self.buffers, op.input, op.output);
+                    let run = Normalize {
+                        input,
+                        output,
+                        parameters: &shared.parameters[op.parameters.clone()],
+                        epsilon: op.epsilon,
+                        samples: matches!(pass, Pass::Train { .. })
+                            .then_some(samples.identities.len()),
+                        rectify: op.rectify,
+                        statistics,
+                    };
+                    E::normalize(shared.isa, run);
+                }
+                Op::Pool(op) => {
+                    let places = op.places.map(|at| &mut self.places[at][..]);
+                    let (input, output) = pair(&mut self.buffers, op.input, op.output);
+                    E::pool(shared.isa, Pool { windows: &op.windows, input, output, places });
+                }
+                Op::Fork { input, copy, .. } => {
+                    if let Some(copy) = copy {
+                        let (input, copy) = self.pair(*input, *copy);
+                        copy.copy_from_slice(input);
+                    }
+                }
+                Op::Join { branch, shortcut, output, drop, layer, mask, .. } => {
+                    self.draw_branches((*mask, *drop, *layer), pass, samples);
+                    let factors = lanes(&self.masks[*mask]);
+                    let [branch, shortcut, output] =
+                        disjoint(&mut self.buffers, [*branch, *shortcut, *output]);
+                    E::join(shared.isa, Join { branch, factors, shortcut, output });
                 }
                 Op::Dropout { buffer, p, layer, mask } => {
                     if let Pass::Train { seed, epoch } = pass {
@@ -156,6 +203,22 @@ impl<E: Element> Workspace<E> {
         }
     }
 
+    /// What a residual's branch counts for each sample.
+    fn draw_branches(
+        &mut self,
+        (mask, drop, layer): (usize, f64, usize),
+        pass: Pass,
+        samples: &Samples<'_>,
+    ) {
+        let factors = &mut self.masks[mask];
+        factors.fill(E::from_f64(1.0));
+        if let Pass::Train { seed, epoch } = pass
+            && drop > 0.0
+        {
+            draw_mask(factors, drop, (seed, epoch, layer), samples.identities);
+        }
+    }
+
     /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss, and
     /// `penalty` the penalties.
     pub(crate) fn step(
@@ -194,13 +257,10 @@ impl<E: Element> Workspace<E> {
                 values = lanes;
                 LaneTarget::Values(&values)
             }
-            Targets::Classes(all) => {
-                let mut classes = [0; LANES];
-                for (class, &c) in classes.iter_mut().zip(&all[samples]) {
-                    *class = usize::from(c);
-                }
-                LaneTarget::Classes(classes)
-            }
+            Targets::Classes(all) => LaneTarget::Classes(mixtures(&all[samples], |&class| {
+                Mixture { classes: [class; 2], weight: 1.0 }
+            })),
+            Targets::Mixtures(all) => LaneTarget::Classes(mixtures(&all[samples], |&m| m)),
         };
         let log_scale = match (loss, plan.log_scale) {
             (Loss::Gaussian { deviation: Some(deviation) }, _) => libm::log(deviation),
@@ -223,7 +283,13 @@ impl<E: Element> Workspace<E> {
 
     /// Takes the gradient in the last buffer back through all operations. Gradients of convolutions are added to `shard`; what
     /// the matrices' gradients need goes to `record`.
-    pub(crate) fn backward(&mut self, shared: &Shared<'_, E>, shard: &mut [E], record: &mut [E]) {
+    pub(crate) fn backward(
+        &mut self,
+        shared: &Shared<'_, E>,
+        lot: Lot,
+        shard: &mut [E],
+        record: &mut [E],
+    ) {
         if let Some((_, offset)) = shared.plan.log_scale {
             shard[offset] = shard[offset].plus(E::from_f64(self.scale_gradient));
         }
@@ -252,9 +318,53 @@ impl<E: Element> Workspace<E> {
                         );
                     }
                 }
+                Op::Normalize(op) => {
+                    let (input, gradient) = pair(&mut self.buffers, op.input, op.output);
+                    let run = NormalizeBack {
+                        input,
+                        gradient,
+                        parameters: &shared.parameters[op.parameters.clone()],
+                        train: matches!(lot.pass, Pass::Train { .. }),
+                        samples: lot.samples,
+                        batch: lot.batch,
+                        statistics: &self.statistics[op.statistics],
+                        out: &mut shard[op.offset..op.offset + op.parameters.len()],
+                        differentiate: op.input != 0,
+                    };
+                    E::normalize_back(shared.isa, run);
+                }
+                Op::Pool(op) => {
+                    if op.input != 0 {
+                        let (input, gradient) = pair(&mut self.buffers, op.input, op.output);
+                        let run = PoolBack {
+                            windows: &op.windows,
+                            input,
+                            gradient,
+                            places: op.places.map(|at| &self.places[at][..]),
+                            input_rectify: op.input_rectify,
+                        };
+                        E::pool_back(shared.isa, run);
+                    }
+                }
+                Op::Join { branch, shortcut, output, mask, differentiate, .. } => {
+                    let factors = lanes(&self.masks[*mask]);
+                    let [branch, shortcut, gradient] =
+                        disjoint(&mut self.buffers, [*branch, *shortcut, *output]);
+                    if *differentiate {
+                        shortcut.copy_from_slice(gradient);
+                    }
+                    let run = Scale { input: gradient, factors, output: branch };
+                    E::scale(shared.isa, run);
+                }
+                Op::Fork { input, gradient, .. } => {
+                    let (values, terms) = self.pair(*input, *gradient);
+                    E::add(shared.isa, Add { values, terms });
+                }
                 Op::Dropout { buffer, mask, .. } => {
-                    let (values, factors) = (&mut self.buffers[*buffer], &self.masks[*mask]);
-                    E::multiply(shared.isa, Multiply { values, factors });
+                    if matches!(lot.pass, Pass::Train { .. }) {
+                        let (values, factors) = (&mut self.buffers[*buffer], &self.masks[*mask]);
+                        E::multiply(shared.isa, Multiply { values, factors });
+                    }
                 }
                 Op::Noise { .. } => {}
                 Op::Latent { prior, input, output, mask, .. } => {
@@ -292,6 +402,29 @@ impl<E: Element> Workspace<E> {
             }
         }
     }
+}
+
+/// A mixture for each lane, also where there is no sample.
+fn mixtures<T>(samples: &[T], mixture: impl Fn(&T) -> Mixture) -> [Mixture; LANES] {
+    std::array::from_fn(|lane| samples.get(lane).map_or_else(Mixture::default, &mixture))
+}
+
+/// Some buffers at once.
+fn disjoint<E, const N: usize>(buffers: &mut [Vec<E>], which: [usize; N]) -> [&mut [E]; N] {
+    match buffers.get_disjoint_mut(which) {
+        Ok(buffers) => buffers.map(Vec::as_mut_slice),
+        Err(_) => unreachable!("no operation reads and writes the same buffer"),
+    }
+}
+
+fn pair<E>(buffers: &mut [Vec<E>], a: usize, b: usize) -> (&mut [E], &mut [E]) {
+    let [a, b] = disjoint(buffers, [a, b]);
+    (a, b)
+}
+
+/// A mask that has one factor for each lane.
+fn lanes<E>(mask: &[E]) -> &[E; LANES] {
+    &mask.as_chunks().0[0]
 }
 
 /// The first counter of a layer's draws.

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use latents_engine::{
-    Engine, Init, Inputs, Isa, Layer, Loss, Network, Objective, Pass, Runtime, Section, Targets,
-    initialize,
+    Engine, Init, Inputs, Isa, Layer, Layout, Loss, Mixture, Network, Objective, Pass, Role,
+    Runtime, Section, Shape, Targets, initialize,
 };
 use latents_random::{Purpose, Stream, stream};
 
@@ -28,38 +28,99 @@ fn activation(random: &mut Stream) -> Option<Layer> {
     })
 }
 
+fn pair(random: &mut Stream, low: u32, high: u32) -> [usize; 2] {
+    [between(random, low, high), between(random, low, high)]
+}
+
+/// A convolution of either kind, or a matrix.
+fn affine(random: &mut Stream) -> Layer {
+    let out_channels = between(random, 1, 9);
+    let (kernel, stride) = (pair(random, 1, 5), pair(random, 1, 3));
+    let padding = pair(random, 0, 2);
+    match random.below(5) {
+        0 | 1 => Layer::Conv2d { out_channels, kernel, stride, padding },
+        2 | 3 => Layer::ConvTranspose2d {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            output_padding: stride.map(|s| s - 1),
+        },
+        _ => Layer::Linear { out_features: between(random, 1, 17) },
+    }
+}
+
+fn norm() -> Layer {
+    Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-3 }
+}
+
+fn pool(random: &mut Stream) -> Layer {
+    let (kernel, stride) = (pair(random, 1, 4), pair(random, 1, 3));
+    let padding = kernel.map(|k| between(random, 0, k as u32 / 2));
+    match random.below(5) {
+        0 | 1 => Layer::MaxPool2d { kernel, stride, padding },
+        2 | 3 => Layer::AvgPool2d { kernel, stride, padding },
+        _ => Layer::GlobalAvgPool2d,
+    }
+}
+
+/// A branch that keeps the size of what goes in, and a shortcut where it changes the channels.
+fn residual(random: &mut Stream, [channels, ..]: Shape) -> Layer {
+    let same = |out_channels, side: usize| Layer::Conv2d {
+        out_channels,
+        kernel: [side, side],
+        stride: [1, 1],
+        padding: [side / 2, side / 2],
+    };
+    let out = if random.below(2) == 0 { channels } else { between(random, 1, 5) };
+    let mut layers = vec![];
+    // Whatever writes to what it is given is tried first in the branch too.
+    match random.below(5) {
+        0 => layers.push(Layer::Dropout { p: 0.3 }),
+        1 => layers.push(norm()),
+        2 => layers.push(Layer::MaxPool2d { kernel: [3, 3], stride: [1, 1], padding: [1, 1] }),
+        3 => {
+            layers.push(Layer::Residual { layers: vec![Layer::Tanh], shortcut: vec![], drop: 0.0 })
+        }
+        _ => {}
+    }
+    layers.extend(activation(random));
+    layers.push(same(out, 3));
+    layers.extend((random.below(2) == 0).then(norm));
+    layers.extend(activation(random));
+    let mut shortcut = vec![];
+    if out != channels || random.below(3) == 0 {
+        shortcut.extend([same(out, 1), norm()]);
+        shortcut.extend(activation(random));
+    }
+    Layer::Residual { layers, shortcut, drop: [0.0, 0.4][random.below(2) as usize] }
+}
+
 /// Two to four affine layers of any kind with anything in between, on an image of any small size.
 fn network(random: &mut Stream) -> Network {
     loop {
-        let pair = |random: &mut Stream, low, high| {
-            [between(random, low, high), between(random, low, high)]
-        };
         let input = [between(random, 1, 7), between(random, 1, 9), between(random, 1, 9)];
-        let mut sections = vec![];
+        let mut network = Network { input, sections: vec![] };
         for name in ["first", "second"] {
-            let mut layers = vec![];
+            network.sections.push(Section { name: name.into(), layers: vec![] });
             for _ in 0..between(random, 1, 2) {
-                let out_channels = between(random, 1, 9);
-                let (kernel, stride) = (pair(random, 1, 5), pair(random, 1, 3));
-                let padding = pair(random, 0, 2);
-                layers.push(match random.below(5) {
-                    0 | 1 => Layer::Conv2d { out_channels, kernel, stride, padding },
-                    2 | 3 => Layer::ConvTranspose2d {
-                        out_channels,
-                        kernel,
-                        stride,
-                        padding,
-                        output_padding: stride.map(|s| s - 1),
-                    },
-                    _ => Layer::Linear { out_features: between(random, 1, 17) },
-                });
+                let shape = network.layout().map_or(input, |layout| layout.output());
+                let layers = &mut network.sections.last_mut().unwrap().layers;
+                match random.below(5) {
+                    0 => layers.push(residual(random, shape)),
+                    1 => layers.extend([pool(random), affine(random)]),
+                    _ => layers.push(affine(random)),
+                }
+                layers.extend((random.below(3) == 0).then(norm));
                 layers.extend(activation(random));
                 match random.below(6) {
                     0 | 1 => layers.push(Layer::Dropout { p: 0.3 }),
                     2 => layers.push(Layer::Noise { deviation: 0.2 }),
                     _ => {}
                 }
+                layers.extend((random.below(4) == 0).then(|| pool(random)));
             }
+            let layers = &mut network.sections.last_mut().unwrap().layers;
             if name == "first" {
                 match random.below(6) {
                     0 | 1 => {
@@ -72,9 +133,7 @@ fn network(random: &mut Stream) -> Network {
                     _ => {}
                 }
             }
-            sections.push(Section { name: name.into(), layers });
         }
-        let network = Network { input, sections };
         if let Ok(layout) = network.layout()
             && layout.parameter_count() < 1_500
             && layout.output().iter().product::<usize>() < 600
@@ -84,13 +143,33 @@ fn network(random: &mut Stream) -> Network {
     }
 }
 
+/// The kinds of some layers and of those inside of them.
+fn kinds(layers: &[Layer]) -> Vec<&'static str> {
+    let each = layers.iter().flat_map(|layer| {
+        let inside = match layer {
+            Layer::Residual { layers, shortcut, .. } => [kinds(layers), kinds(shortcut)].concat(),
+            _ => vec![],
+        };
+        [vec![layer.kind()], inside].concat()
+    });
+    each.collect()
+}
+
+/// Whether a number of the parameter vector is trained.
+fn is_trained(layout: &Layout, at: usize) -> bool {
+    let parameter = layout.parameters().iter().find(|p| p.range().contains(&at)).unwrap();
+    !matches!(parameter.role, Role::Statistic { .. })
+}
+
 struct Case {
     network: Network,
     parameters: Vec<f64>,
     inputs: Vec<f64>,
     targets: Vec<f64>,
     classes: Vec<u8>,
+    mixtures: Vec<Mixture>,
     objective: Objective,
+    pass: Pass,
 }
 
 fn case(seed: u64) -> Case {
@@ -104,14 +183,23 @@ fn case(seed: u64) -> Case {
     let inputs = values(&mut random, samples * network.input.iter().product::<usize>());
     let targets = (0..samples * outputs).map(|_| random.uniform()).collect();
     let classes = (0..samples).map(|_| random.below(outputs.min(256) as u32) as u8).collect();
-    let loss = match random.below(7) {
+    let loss = match random.below(8) {
         0 => Loss::MeanSquaredError,
         1 => Loss::BinaryCrossEntropyWithLogits,
         2 => Loss::Bernoulli,
         3 => Loss::ContinuousBernoulli,
         4 => Loss::Gaussian { deviation: Some(0.7) },
         5 => Loss::Gaussian { deviation: None },
-        _ => Loss::CrossEntropy,
+        _ => Loss::CrossEntropy { label_smoothing: [0.0, 0.2][random.below(2) as usize] },
+    };
+    let mut mixture = || Mixture {
+        classes: [0; 2].map(|_| random.below(outputs.min(256) as u32) as u8),
+        weight: random.uniform() as f32,
+    };
+    let mixtures = (0..samples).map(|_| mixture()).collect();
+    let pass = match seed % 4 {
+        0 => Pass::Evaluate,
+        _ => Pass::Train { seed: 9, epoch: 2 },
     };
     if loss == (Loss::Gaussian { deviation: None }) {
         network.sections[1].layers.push(Layer::LogScale);
@@ -122,14 +210,21 @@ fn case(seed: u64) -> Case {
     // Biases away from zero keep ReLU off its corner, where a difference is not a derivative.
     let parameters =
         parameters.into_iter().map(|x| f64::from(x) + 0.01 * random.normal()).collect();
-    Case { network, parameters, inputs, targets, classes, objective }
+    Case { network, parameters, inputs, targets, classes, mixtures, objective, pass }
 }
 
 impl Case {
     fn targets(&self) -> Targets<'_, f64> {
         match self.objective.loss {
-            Loss::CrossEntropy => Targets::Classes(&self.classes),
+            Loss::CrossEntropy { .. } => self.classes(),
             _ => Targets::Values(&self.targets),
+        }
+    }
+
+    fn classes<E>(&self) -> Targets<'_, E> {
+        match self.classes.len() % 2 {
+            0 => Targets::Classes(&self.classes),
+            _ => Targets::Mixtures(&self.mixtures),
         }
     }
 }
@@ -141,17 +236,17 @@ fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
 #[test]
 fn gradients_are_the_differences_of_the_loss() {
     let runtime = runtime(1, Isa::Portable);
-    let pass = Pass::Train { seed: 9, epoch: 2 };
-    let (mut kinds, mut checked) = (std::collections::BTreeSet::new(), 0);
-    for seed in 0..120 {
+    let (mut seen, mut checked) = (std::collections::BTreeSet::new(), 0);
+    for seed in 0..140 {
         let case = case(seed);
-        kinds.extend(case.network.sections.iter().flat_map(|s| s.layers.iter().map(Layer::kind)));
+        seen.extend(case.network.sections.iter().flat_map(|s| kinds(&s.layers)));
         let mut engine = Engine::<f64>::new(&case.network, Arc::clone(&runtime)).unwrap();
+        let layout = engine.layout().clone();
         let mut unused = vec![0.0; case.parameters.len()];
         let mut mean = |parameters: &[f64], gradients: &mut [f64]| {
             let inputs = Inputs::Values(&case.inputs);
             let losses = engine
-                .gradients(parameters, inputs, case.targets(), case.objective, pass, gradients)
+                .gradients(parameters, inputs, case.targets(), case.objective, case.pass, gradients)
                 .unwrap();
             losses.mean_fit() + case.objective.weight * losses.mean_penalty()
         };
@@ -161,6 +256,9 @@ fn gradients_are_the_differences_of_the_loss() {
         let mut random = stream(seed, Purpose::Synthetic, 2, 0);
         for _ in 0..12 {
             let at = random.below(case.parameters.len() as u32) as usize;
+            if !is_trained(&layout, at) {
+                continue;
+            }
             let slope =
                 |h: f64, mean: &mut dyn FnMut(&[f64], &mut [f64]) -> f64, unused: &mut [f64]| {
                     let mut moved = case.parameters.clone();
@@ -180,7 +278,7 @@ fn gradients_are_the_differences_of_the_loss() {
         }
     }
     assert!(checked > 1_000, "only {checked} derivatives were away from corners");
-    assert_eq!(kinds.len(), 16, "every kind but reshape: {kinds:?}");
+    assert_eq!(seen.len(), 21, "every kind but reshape: {seen:?}");
 }
 
 #[test]
@@ -189,22 +287,21 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
     for isa in Isa::available() {
         ways.extend([1, 2, 5].map(|threads| runtime(threads, isa)));
     }
-    for seed in 0..60 {
+    for seed in 0..120 {
         let case = case(seed);
         let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         let (parameters, inputs) = (narrow(&case.parameters), narrow(&case.inputs));
         let targets = narrow(&case.targets);
         let targets = match case.objective.loss {
-            Loss::CrossEntropy => Targets::Classes(&case.classes),
+            Loss::CrossEntropy { .. } => case.classes(),
             _ => Targets::Values(&targets),
         };
         let mut results = ways.iter().map(|runtime| {
             let mut engine = Engine::<f32>::new(&case.network, Arc::clone(runtime)).unwrap();
             let mut gradients = vec![0.0; parameters.len()];
             let inputs = Inputs::Values(&inputs);
-            let pass = Pass::Train { seed: 9, epoch: 2 };
             let losses = engine
-                .gradients(&parameters, inputs, targets, case.objective, pass, &mut gradients)
+                .gradients(&parameters, inputs, targets, case.objective, case.pass, &mut gradients)
                 .unwrap();
             let outputs = engine.forward(&parameters, inputs, 0..2).unwrap();
             let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -258,6 +355,92 @@ fn dropout_keeps_the_mean_and_differs_by_epoch() {
     assert_ne!(first, losses(Pass::Train { seed: 1, epoch: 2 }));
 }
 
+/// Zeros go through a branch that makes each sample one, and that a sample goes without one time in four.
+#[test]
+fn stochastic_depth_drops_the_branch_of_whole_samples() {
+    let branch = Layer::Linear { out_features: 3 };
+    let drop = |drop| Layer::Residual { layers: vec![branch.clone()], shortcut: vec![], drop };
+    let network = |drop| {
+        let sections = vec![Section { name: String::new(), layers: vec![drop] }];
+        Network { input: [3, 1, 1], sections }
+    };
+    let mut engine = Engine::<f64>::new(&network(drop(0.25)), runtime(2, Isa::detect())).unwrap();
+    let samples = 4_000;
+    let (inputs, mut parameters) = (vec![0.0; 3 * samples], vec![0.0; 12]);
+    parameters[9..].fill(1.0);
+    let mut losses = |pass| {
+        let mut gradients = vec![0.0; 12];
+        let (inputs, targets) = (Inputs::Values(&inputs), Targets::Values(&inputs));
+        let loss = Loss::MeanSquaredError;
+        engine.gradients(&parameters, inputs, targets, loss, pass, &mut gradients).unwrap().fit
+    };
+    assert!(losses(Pass::Evaluate).iter().all(|&l| l == 1.0));
+    let first = losses(Pass::Train { seed: 1, epoch: 1 });
+    // All three numbers of a sample share their fate: its loss is 0 or (1 / 0.75)^2.
+    let kept = first.iter().filter(|&&l| (l - 16.0 / 9.0).abs() < 1e-12).count();
+    assert_eq!(kept + first.iter().filter(|&&l| l == 0.0).count(), samples);
+    assert!((kept as f64 / samples as f64 - 0.75).abs() < 0.03, "{kept}");
+    assert_eq!(first, losses(Pass::Train { seed: 1, epoch: 1 }));
+    assert_ne!(first, losses(Pass::Train { seed: 1, epoch: 2 }));
+}
+
+/// Two micro-batches, the second with three samples: its missing lanes count for nothing.
+#[test]
+fn running_statistics_are_offered_the_batchs_own() {
+    let sections = vec![Section { name: String::new(), layers: vec![norm()] }];
+    let network = Network { input: [2, 2, 1], sections };
+    let mut engine = Engine::<f64>::new(&network, runtime(1, Isa::detect())).unwrap();
+    let mut random = stream(3, Purpose::Synthetic, 0, 0);
+    let inputs: Vec<f64> = (0..19 * 4).map(|_| 5.0 + random.normal()).collect();
+    let mut gradients = vec![0.0; 8];
+    let pass = Pass::Train { seed: 0, epoch: 0 };
+    let values = Inputs::Values(&inputs);
+    let parameters = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
+    let loss = Loss::MeanSquaredError;
+    engine.gradients(&parameters, values, Targets::Inputs, loss, pass, &mut gradients).unwrap();
+    for channel in 0..2 {
+        let mut expected = [0.0; 2];
+        for samples in [0..16, 16..19] {
+            let share = samples.len() as f64 / 19.0;
+            let values: Vec<f64> = samples
+                .flat_map(|i| [0, 1].map(|pixel| inputs[i * 4 + channel * 2 + pixel]))
+                .collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+            expected[0] += share * mean;
+            expected[1] += share * squares / (values.len() - 1) as f64;
+        }
+        assert!((gradients[4 + channel] - expected[0]).abs() < 1e-12);
+        assert!((gradients[6 + channel] - expected[1]).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn layers_that_do_not_fit_are_named_with_their_path() {
+    let error = |layers: Vec<Layer>| {
+        let sections = vec![Section { name: "net".into(), layers }];
+        Network { input: [3, 4, 4], sections }.layout().unwrap_err().to_string()
+    };
+    let residual = |layers, shortcut| Layer::Residual { layers, shortcut, drop: 0.0 };
+    let linear = |out_features| Layer::Linear { out_features };
+    let inner = residual(vec![Layer::Tanh, linear(0)], vec![]);
+    let message = error(vec![Layer::Relu, residual(vec![inner], vec![])]);
+    assert!(message.contains("net.1.layers.0.layers.1 (linear)"), "{message}");
+    let message = error(vec![residual(vec![linear(5)], vec![])]);
+    let expected = "net.0 (residual) cannot take [3, 4, 4]";
+    assert!(message.contains(expected) && message.contains("shortcut that does"), "{message}");
+    let message = error(vec![residual(vec![Layer::Tanh], vec![linear(2), linear(0)])]);
+    assert!(message.contains("net.0.shortcut.1 (linear)"), "{message}");
+    assert!(error(vec![residual(vec![], vec![])]).contains("no layers"));
+    let (kernel, stride) = ([3, 3], [1, 1]);
+    let message = error(vec![Layer::MaxPool2d { kernel, stride, padding: [2, 0] }]);
+    assert!(message.contains("at most half"), "{message}");
+    let message = error(vec![Layer::AvgPool2d { kernel: [5, 1], stride, padding: [0, 0] }]);
+    assert!(message.contains("larger than the padded image"), "{message}");
+    let message = error(vec![Layer::BatchNorm2d { momentum: 0.1, epsilon: 0.0 }]);
+    assert!(message.contains("net.0 (batch_norm2d)") && message.contains("epsilon"), "{message}");
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let layers = vec![Layer::Linear { out_features: 3 }];
@@ -272,10 +455,17 @@ fn what_does_not_fit_is_refused() {
         result.unwrap_err().to_string()
     };
     let (one, pixels) = (Inputs::Values(&[0.0; 4]), [0u8; 8]);
-    let ce = Loss::CrossEntropy;
+    let ce = Loss::CrossEntropy { label_smoothing: 0.0 };
     assert!(error(Inputs::Values(&[0.0; 5]), Targets::Classes(&[0]), ce).contains("got 5"));
     assert!(error(one, Targets::Classes(&[3]), ce).contains("class 3"));
     assert!(error(one, Targets::Classes(&[]), ce).contains("classes"));
+    let mixtures =
+        [(3, 0.5), (2, 1.5)].map(|(class, weight)| Mixture { classes: [0, class], weight });
+    assert!(error(one, Targets::Mixtures(&mixtures[..1]), ce).contains("class 3"));
+    let message = error(one, Targets::Mixtures(&mixtures[1..]), ce);
+    assert!(message.contains("weight of a class = 1.5"), "{message}");
+    let steep = Loss::CrossEntropy { label_smoothing: -0.1 };
+    assert!(error(one, Targets::Classes(&[0]), steep).contains("label smoothing = -0.1"));
     assert!(error(one, Targets::Inputs, ce).contains("cross-entropy"));
     assert!(
         error(one, Targets::Inputs, Loss::MeanSquaredError).contains("expected 4 numbers, got 3")

@@ -60,7 +60,7 @@ pub enum Nonlinearity {
 }
 
 impl Nonlinearity {
-    fn layer(self) -> Layer {
+    pub(crate) fn layer(self) -> Layer {
         match self {
             Nonlinearity::Relu => Layer::Relu,
             Nonlinearity::LeakyRelu => Layer::LeakyRelu { slope: 0.01 },

@@ -1,12 +1,14 @@
 //! Models as network specs, and their weights on disk. Nothing here knows of data sets or of training.
 
 mod autoencoder;
+mod cnn;
 mod error;
 mod model;
 mod tensors;
 mod vae;
 
 pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER, Nonlinearity, Stage};
+pub use cnn::CnnConfig;
 pub use error::Error;
 pub use model::{Latents, ModelConfig, Target};
 pub use tensors::{Tensors, load_parameters, save_parameters};

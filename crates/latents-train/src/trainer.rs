@@ -287,7 +287,7 @@ impl Trainer<'_> {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         if let Some(limit) = settings.clip_norm {
-            clip_norm(&mut self.gradients, limit);
+            clip_norm(self.engine.layout(), &mut self.gradients, limit);
         }
         let runtime = Arc::clone(self.engine.runtime());
         self.optimizer.step(&runtime, &mut self.parameters, &self.gradients, factor);

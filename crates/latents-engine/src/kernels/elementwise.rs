@@ -1,8 +1,8 @@
-//! What is done to each number by itself: activations forward and backward, and multiplication by a mask.
+//! What is done to each number by itself: activations forward and backward, multiplication by a mask, sums of two.
 
-use crate::network::Layer;
+use crate::layer::Layer;
 use crate::number::Number;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// An activation that is computed in a pass of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl Activation {
 
     /// Whether the derivative is read off the value, which costs less than computing the value again.
     #[inline(always)]
-    fn slope_is_of_value(self) -> bool {
+    pub(crate) fn slope_is_of_value(self) -> bool {
         matches!(self, Activation::Sigmoid | Activation::Tanh)
     }
 
@@ -205,6 +205,68 @@ impl<E: Number> Kernel<E> for Multiply<'_, E> {
     fn run<S: Simd<E = E>>(self, _: S) {
         for (x, &f) in self.values.iter_mut().zip(self.factors) {
             *x = x.times(f);
+        }
+    }
+}
+
+/// `output = branch * factors + shortcut`, with a factor for each lane.
+pub(crate) struct Join<'a, E> {
+    pub(crate) branch: &'a [E],
+    pub(crate) factors: &'a [E; LANES],
+    pub(crate) shortcut: &'a [E],
+    pub(crate) output: &'a mut [E],
+}
+
+impl<E: Number> Kernel<E> for Join<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<E = E>>(self, _: S) {
+        let pixels = self.output.as_chunks_mut::<LANES>().0.iter_mut();
+        let both =
+            self.branch.as_chunks::<LANES>().0.iter().zip(self.shortcut.as_chunks::<LANES>().0);
+        for (out, (b, s)) in pixels.zip(both) {
+            for lane in 0..LANES {
+                out[lane] = b[lane].fused(self.factors[lane], s[lane]);
+            }
+        }
+    }
+}
+
+/// `output = input * factors`, with a factor for each lane.
+pub(crate) struct Scale<'a, E> {
+    pub(crate) input: &'a [E],
+    pub(crate) factors: &'a [E; LANES],
+    pub(crate) output: &'a mut [E],
+}
+
+impl<E: Number> Kernel<E> for Scale<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<E = E>>(self, _: S) {
+        let pixels = self.output.as_chunks_mut::<LANES>().0.iter_mut();
+        for (out, x) in pixels.zip(self.input.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                out[lane] = x[lane].times(self.factors[lane]);
+            }
+        }
+    }
+}
+
+/// `values += terms`, number by number.
+pub(crate) struct Add<'a, E> {
+    pub(crate) values: &'a mut [E],
+    pub(crate) terms: &'a [E],
+}
+
+impl<E: Number> Kernel<E> for Add<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<E = E>>(self, _: S) {
+        for (x, &t) in self.values.iter_mut().zip(self.terms) {
+            *x = x.plus(t);
         }
     }
 }

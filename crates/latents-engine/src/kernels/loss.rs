@@ -1,5 +1,6 @@
 //! Losses: each gives the loss of every sample and replaces the prediction by its gradient.
 
+use crate::batch::Mixture;
 use crate::kernels::elementwise::{continuous_bernoulli_mean, sigmoid};
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
@@ -14,8 +15,11 @@ pub enum Loss {
     MeanSquaredError,
     /// Binary cross-entropy of logits, averaged over all numbers (`torch.nn.BCEWithLogitsLoss`); targets in `[0, 1]`.
     BinaryCrossEntropyWithLogits,
-    /// Softmax cross-entropy of logits, averaged over samples (`torch.nn.CrossEntropyLoss`); targets are classes.
-    CrossEntropy,
+    /// Softmax cross-entropy of logits, averaged over samples (`torch.nn.CrossEntropyLoss`); targets are classes or mixtures of two.
+    CrossEntropy {
+        /// This much of each target is spread evenly over all classes (Szegedy et al., 2016). From 0 to 1.
+        label_smoothing: f64,
+    },
     /// Each number Bernoulli-distributed with the predicted logit; targets in `[0, 1]` (binary cross-entropy, `reduction="sum"`).
     Bernoulli,
     /// Each number continuous-Bernoulli-distributed with the predicted logit; targets in `[0, 1]` (Loaiza-Ganem and Cunningham, 2019;
@@ -32,8 +36,8 @@ pub enum Loss {
 pub(crate) enum LaneTarget<'a, E> {
     /// `[number][lane]`.
     Values(&'a [E]),
-    /// A class for each sample.
-    Classes([usize; LANES]),
+    /// What classes each sample is of.
+    Classes([Mixture; LANES]),
 }
 
 /// The loss of a micro-batch.
@@ -68,9 +72,9 @@ impl<E: Number> Kernel<E> for LossRun<'_, E> {
                 let scale = scales(1.0 / (self.batch * numbers) as f64, samples);
                 sum(self.prediction, target, &scale, bernoulli).map(mean)
             }
-            (Loss::CrossEntropy, LaneTarget::Classes(classes)) => {
+            (Loss::CrossEntropy { label_smoothing }, LaneTarget::Classes(classes)) => {
                 let scale = scales(each, samples);
-                cross_entropy(self.prediction, classes, &scale)
+                cross_entropy(self.prediction, &classes, label_smoothing, &scale)
             }
             (Loss::Bernoulli, LaneTarget::Values(target)) => {
                 sum(self.prediction, target, &scales(each, samples), bernoulli)
@@ -166,16 +170,31 @@ fn sum<E: Number>(
 #[inline(always)]
 fn cross_entropy<E: Number>(
     logits: &mut [E],
-    classes: [usize; LANES],
+    targets: &[Mixture; LANES],
+    label_smoothing: f64,
     scale: &[E; LANES],
 ) -> [f64; LANES] {
+    let spread = label_smoothing / (logits.len() / LANES) as f64;
+    // How much of a sample each of its two classes has beyond what is spread evenly.
+    let weights: [[f64; 2]; LANES] = std::array::from_fn(|lane| {
+        let first = f64::from(targets[lane].weight);
+        [first, 1.0 - first].map(|weight| (1.0 - label_smoothing) * weight)
+    });
+    let chosen: [f64; LANES] = std::array::from_fn(|lane| {
+        let logit = |class: u8| logits[usize::from(class) * LANES + lane].to_f64();
+        let [first, second] = targets[lane].classes.map(logit);
+        // A weight of zero says nothing of a logit that is infinite.
+        let part = |weight: f64, logit: f64| if weight == 0.0 { 0.0 } else { weight * logit };
+        part(weights[lane][0], first) + part(weights[lane][1], second)
+    });
     let mut largest: [E; LANES] = std::array::from_fn(|lane| logits[lane]);
+    let mut total = [E::default(); LANES];
     for row in logits.as_chunks::<LANES>().0 {
         for lane in 0..LANES {
             largest[lane] = if row[lane] > largest[lane] { row[lane] } else { largest[lane] };
+            total[lane] = total[lane].plus(row[lane]);
         }
     }
-    let chosen: [E; LANES] = std::array::from_fn(|lane| logits[classes[lane] * LANES + lane]);
     let mut sums = [E::default(); LANES];
     for row in logits.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
@@ -183,13 +202,20 @@ fn cross_entropy<E: Number>(
             sums[lane] = sums[lane].plus(row[lane]);
         }
     }
-    for (class, row) in logits.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+    let even = E::from_f64(spread);
+    for row in logits.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
-            let hit = if class == classes[lane] { E::from_f64(1.0) } else { E::default() };
-            row[lane] = row[lane].over(sums[lane]).minus(hit).times(scale[lane]);
+            row[lane] = row[lane].over(sums[lane]).minus(even).times(scale[lane]);
+        }
+    }
+    for lane in 0..LANES {
+        for (class, weight) in targets[lane].classes.into_iter().zip(weights[lane]) {
+            let gradient = &mut logits[usize::from(class) * LANES + lane];
+            *gradient = gradient.minus(E::from_f64(weight).times(scale[lane]));
         }
     }
     std::array::from_fn(|lane| {
-        libm::log(sums[lane].to_f64()) + largest[lane].to_f64() - chosen[lane].to_f64()
+        let evenly = if spread == 0.0 { 0.0 } else { spread * total[lane].to_f64() };
+        libm::log(sums[lane].to_f64()) + largest[lane].to_f64() - chosen[lane] - evenly
     })
 }

@@ -6,17 +6,21 @@ pub(crate) mod elementwise;
 pub(crate) mod gather;
 pub(crate) mod latent;
 pub(crate) mod loss;
+pub(crate) mod normalize;
 pub(crate) mod peak;
+pub(crate) mod pool;
 pub(crate) mod transpose;
 
 use crate::isa::Isa;
 use crate::number::Number;
 use crate::simd::{LANES, dispatch_f32, dispatch_f32_half, dispatch_f64};
 use dot::{ChannelSums, DotRun};
-use elementwise::{Backward, Forward, Multiply};
+use elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
 use gather::GatherRun;
 use latent::{LatentBackward, LatentForward};
 use loss::LossRun;
+use normalize::{Normalize, NormalizeBack};
+use pool::{Pool, PoolBack};
 
 /// A number that an engine computes with: `f32`, or `f64` where gradients are checked. Not to be implemented elsewhere.
 ///
@@ -40,6 +44,20 @@ pub trait Element: Number {
     fn latent(isa: Isa, run: LatentForward<'_, Self>) -> [f64; LANES];
     #[doc(hidden)]
     fn latent_back(isa: Isa, run: LatentBackward<'_, Self>);
+    #[doc(hidden)]
+    fn normalize(isa: Isa, run: Normalize<'_, Self>);
+    #[doc(hidden)]
+    fn normalize_back(isa: Isa, run: NormalizeBack<'_, Self>);
+    #[doc(hidden)]
+    fn pool(isa: Isa, run: Pool<'_, Self>);
+    #[doc(hidden)]
+    fn pool_back(isa: Isa, run: PoolBack<'_, Self>);
+    #[doc(hidden)]
+    fn join(isa: Isa, run: Join<'_, Self>);
+    #[doc(hidden)]
+    fn scale(isa: Isa, run: Scale<'_, Self>);
+    #[doc(hidden)]
+    fn add(isa: Isa, run: Add<'_, Self>);
     #[doc(hidden)]
     fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
 }
@@ -70,6 +88,27 @@ macro_rules! element {
                 $dispatch(isa, run)
             }
             fn latent_back(isa: Isa, run: LatentBackward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn normalize(isa: Isa, run: Normalize<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn normalize_back(isa: Isa, run: NormalizeBack<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn pool(isa: Isa, run: Pool<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn pool_back(isa: Isa, run: PoolBack<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn join(isa: Isa, run: Join<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn scale(isa: Isa, run: Scale<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn add(isa: Isa, run: Add<'_, Self>) {
                 $dispatch(isa, run);
             }
             fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {

@@ -62,6 +62,11 @@ impl Golden {
             .unwrap_or_else(|e| panic!("{key} of {}: {e}", self.name))
     }
 
+    /// What the case says, where it says anything.
+    fn option<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        self.case.get(key).map(|_| self.case(key))
+    }
+
     fn tensor(&self, name: &str) -> &Tensor {
         self.tensors.get(name).unwrap_or_else(|| panic!("{} has no {name}", self.name))
     }

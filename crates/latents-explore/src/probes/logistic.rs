@@ -89,7 +89,7 @@ impl Logistic {
                     parameters,
                     Inputs::Values(&scaled[..values.len()]),
                     Targets::Classes(labels),
-                    Loss::CrossEntropy,
+                    Loss::CrossEntropy { label_smoothing: 0.0 },
                     Pass::Evaluate,
                     &mut chunk_gradient,
                 )?;

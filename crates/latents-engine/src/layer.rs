@@ -1,0 +1,331 @@
+//! Layers as data: their settings, the shapes that come out of them, and the parameters that they have. Nothing here knows how a layer
+//! is computed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::{MAX_NUMBERS, Role, Shape};
+
+/// One layer. Convolutions follow PyTorch's semantics and parameter layouts; a pair is `[height, width]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Layer {
+    /// Cross-correlation (`torch.nn.Conv2d`); weight `[out, in, kernel_h, kernel_w]`.
+    Conv2d {
+        /// Channels that come out.
+        out_channels: usize,
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step of the window.
+        stride: [usize; 2],
+        /// Zeros added on each side.
+        padding: [usize; 2],
+    },
+    /// The adjoint of a convolution (`torch.nn.ConvTranspose2d`); weight `[in, out, kernel_h, kernel_w]`.
+    ConvTranspose2d {
+        /// Channels that come out.
+        out_channels: usize,
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step of the window in the output.
+        stride: [usize; 2],
+        /// Rows and columns cut from each side of the output.
+        padding: [usize; 2],
+        /// Rows and columns added at the bottom and right of the output.
+        #[serde(default)]
+        output_padding: [usize; 2],
+    },
+    /// `x W^T + b` over everything that comes in, flattened (`torch.nn.Linear`); weight `[out, in]`.
+    Linear {
+        /// Numbers that come out, as `[out_features, 1, 1]`.
+        out_features: usize,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where positive, else `slope * x`.
+    LeakyRelu {
+        /// At least 0; PyTorch's default is 0.01.
+        slope: f64,
+    },
+    /// `x * sigmoid(x)` (Elfwing et al., 2017).
+    Silu,
+    /// `x * Phi(x)` with the normal distribution function itself, not its tanh approximation (Hendrycks and Gimpel, 2016).
+    Gelu,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// In training, zero with probability `p`, else divided by `1 - p`; otherwise nothing (Srivastava et al., 2014).
+    Dropout {
+        /// In `[0, 1)`.
+        p: f64,
+    },
+    /// In training, adds normal noise with mean 0, as a denoising autoencoder's input has it (Vincent et al., 2010); otherwise nothing.
+    Noise {
+        /// Its standard deviation, at least 0.
+        deviation: f64,
+    },
+    /// The means and then the log-variances of normal distributions, `[2d, 1, 1]`, to one draw of each in training, else the means,
+    /// `[d, 1, 1]` (Kingma and Welling, 2014). Its penalty is the KL divergence from N(0, I), in nats.
+    Gaussian,
+    /// The same numbers; its penalty is half their squared norm, as a regularised autoencoder's latents have it (Ghosh et al., 2020).
+    SquaredNorm,
+    /// The same numbers; its penalty is their squared maximum mean discrepancy from N(0, I), as in a Wasserstein autoencoder
+    /// (Tolstikhin et al., 2018): the unbiased estimate of each micro-batch of [`crate::LANES`] samples, whose mean over many is as
+    /// unbiased as that of a whole batch, but spreads more.
+    Discrepancy,
+    /// From logits to the means of continuous Bernoulli distributions (Loaiza-Ganem and Cunningham, 2019).
+    ContinuousBernoulliMean,
+    /// The same numbers; learns the logarithm of the standard deviation that [`crate::Loss::Gaussian`] has all of them vary by
+    /// (sigma-VAE: Rybkin et al., 2021); parameter `log_scale` `[1]`.
+    LogScale,
+    /// The same numbers under another shape.
+    Reshape {
+        /// Channels, height and width that come out.
+        shape: Shape,
+    },
+    /// Brings each channel to mean 0 and variance 1, then scales and shifts it by what it learns (`torch.nn.BatchNorm2d`; Ioffe and
+    /// Szegedy, 2015). In training the statistics are those of a micro-batch of 16 samples and all their pixels (ghost batches;
+    /// Hoffer et al., 2017), and otherwise the running ones, which [`crate::Rule::Average`] moves: `weight`, `bias`,
+    /// `running_mean`, `running_var`, each `[channels]`.
+    BatchNorm2d {
+        /// How far a batch moves the running statistics, in `[0, 1]`.
+        #[serde(default = "default_momentum")]
+        momentum: f64,
+        /// Added to the variance; more than 0.
+        #[serde(default = "default_epsilon")]
+        epsilon: f64,
+    },
+    /// The largest number of each window (`torch.nn.MaxPool2d`).
+    MaxPool2d {
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step of the window.
+        stride: [usize; 2],
+        /// Rows and columns on each side that are never the largest; at most half the window.
+        #[serde(default)]
+        padding: [usize; 2],
+    },
+    /// The mean of each window, padding included (`torch.nn.AvgPool2d`).
+    AvgPool2d {
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step of the window.
+        stride: [usize; 2],
+        /// Zeros added on each side; at most half the window.
+        #[serde(default)]
+        padding: [usize; 2],
+    },
+    /// The mean of each channel, as `[c, 1, 1]` (`torch.nn.AdaptiveAvgPool2d(1)`).
+    GlobalAvgPool2d,
+    /// The sum of what comes out of some layers and of what goes in, the latter through layers of its own where there are any (He et
+    /// al., 2015). Parameters are under `layers` and `shortcut`, as if both were a `torch.nn.Sequential`.
+    Residual {
+        /// The branch.
+        layers: Vec<Layer>,
+        /// From what goes in to the shape of the branch; nothing where they are of one shape already.
+        #[serde(default)]
+        shortcut: Vec<Layer>,
+        /// Stochastic depth (Huang et al., 2016; `torchvision.ops.StochasticDepth` of mode `row`): in training a sample goes without
+        /// the branch with this probability, and the branch counts `1 / (1 - drop)` times otherwise. In `[0, 1)`.
+        #[serde(default)]
+        drop: f64,
+    },
+}
+
+fn default_momentum() -> f64 {
+    0.1
+}
+
+fn default_epsilon() -> f64 {
+    1e-5
+}
+
+/// A parameter of a layer: its name, its shape, what it is, and the inputs and outputs that initial values are scaled by.
+pub(crate) struct Declared {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) role: Role,
+    pub(crate) fans: [usize; 2],
+}
+
+impl Layer {
+    /// The name of the layer's kind as it is written in a spec.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Layer::Conv2d { .. } => "conv2d",
+            Layer::ConvTranspose2d { .. } => "conv_transpose2d",
+            Layer::Linear { .. } => "linear",
+            Layer::Relu => "relu",
+            Layer::LeakyRelu { .. } => "leaky_relu",
+            Layer::Silu => "silu",
+            Layer::Gelu => "gelu",
+            Layer::Sigmoid => "sigmoid",
+            Layer::Tanh => "tanh",
+            Layer::Dropout { .. } => "dropout",
+            Layer::Noise { .. } => "noise",
+            Layer::Gaussian => "gaussian",
+            Layer::SquaredNorm => "squared_norm",
+            Layer::Discrepancy => "discrepancy",
+            Layer::ContinuousBernoulliMean => "continuous_bernoulli_mean",
+            Layer::LogScale => "log_scale",
+            Layer::Reshape { .. } => "reshape",
+            Layer::BatchNorm2d { .. } => "batch_norm2d",
+            Layer::MaxPool2d { .. } => "max_pool2d",
+            Layer::AvgPool2d { .. } => "avg_pool2d",
+            Layer::GlobalAvgPool2d => "global_avg_pool2d",
+            Layer::Residual { .. } => "residual",
+        }
+    }
+
+    /// The shape that comes out when `input` goes in, or why it cannot. Of a residual, only its own settings are checked.
+    pub(crate) fn output(&self, input: Shape) -> Result<Shape, String> {
+        let [c, h, w] = input;
+        match *self {
+            Layer::Conv2d { out_channels, kernel, stride, padding } => {
+                positive("out_channels", out_channels)?;
+                let [h, w] = windows(kernel, stride, padding, [h, w])?;
+                Ok([out_channels, h, w])
+            }
+            Layer::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding } => {
+                positive("out_channels", out_channels)?;
+                window(kernel, stride)?;
+                let side = |size: usize, i: usize| {
+                    if output_padding[i] >= stride[i] {
+                        return Err(format!(
+                            "output_padding {output_padding:?} must be smaller than stride {stride:?}"
+                        ));
+                    }
+                    let full = (size - 1).checked_mul(stride[i]);
+                    let full = full.and_then(|x| x.checked_add(kernel[i] + output_padding[i]));
+                    let full =
+                        full.filter(|&x| x <= MAX_NUMBERS).ok_or("its output is too large")?;
+                    full.checked_sub(2 * padding[i])
+                        .filter(|&x| x > 0)
+                        .ok_or_else(|| format!("padding {padding:?} leaves nothing of its output"))
+                };
+                Ok([out_channels, side(h, 0)?, side(w, 1)?])
+            }
+            Layer::Linear { out_features } => {
+                positive("out_features", out_features)?;
+                Ok([out_features, 1, 1])
+            }
+            Layer::LeakyRelu { slope } if !(slope >= 0.0 && slope.is_finite()) => {
+                Err(format!("slope {slope} must be at least 0"))
+            }
+            Layer::Dropout { p } if !(0.0..1.0).contains(&p) => {
+                Err(format!("p = {p} must be at least 0 and less than 1"))
+            }
+            Layer::Noise { deviation } if !(deviation >= 0.0 && deviation.is_finite()) => {
+                Err(format!("deviation {deviation} must be at least 0"))
+            }
+            Layer::Gaussian => match input {
+                [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
+                _ => Err("it takes as many means as log-variances, [2d, 1, 1]".into()),
+            },
+            Layer::Reshape { shape } => {
+                let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
+                if numbers == Some(c * h * w) {
+                    Ok(shape)
+                } else {
+                    Err(format!("{shape:?} does not hold the same {} numbers", c * h * w))
+                }
+            }
+            Layer::BatchNorm2d { momentum, .. } if !(0.0..=1.0).contains(&momentum) => {
+                Err(format!("momentum {momentum} must be from 0 to 1"))
+            }
+            Layer::BatchNorm2d { epsilon, .. } if !(epsilon > 0.0 && epsilon.is_finite()) => {
+                Err(format!("epsilon {epsilon} must be more than 0"))
+            }
+            Layer::MaxPool2d { kernel, stride, padding }
+            | Layer::AvgPool2d { kernel, stride, padding } => {
+                if (0..2).any(|i| padding[i] > kernel[i] / 2) {
+                    return Err(format!(
+                        "padding {padding:?} must be at most half the kernel {kernel:?}"
+                    ));
+                }
+                let [h, w] = windows(kernel, stride, padding, [h, w])?;
+                Ok([c, h, w])
+            }
+            Layer::GlobalAvgPool2d => Ok([c, 1, 1]),
+            Layer::Residual { drop, .. } if !(0.0..1.0).contains(&drop) => {
+                Err(format!("drop = {drop} must be at least 0 and less than 1"))
+            }
+            Layer::Residual { ref layers, .. } if layers.is_empty() => {
+                Err("it has no layers".into())
+            }
+            _ => Ok(input),
+        }
+    }
+
+    /// The layer's own parameters in PyTorch's order.
+    pub(crate) fn parameters(&self, input: Shape) -> Vec<Declared> {
+        let affine = |weight: Vec<usize>, outputs: usize| {
+            let area: usize = weight[2..].iter().product();
+            let fans = [weight[1] * area, weight[0] * area];
+            vec![
+                Declared { name: "weight", shape: weight, role: Role::Weight, fans },
+                Declared { name: "bias", shape: vec![outputs], role: Role::Bias, fans },
+            ]
+        };
+        match *self {
+            Layer::Conv2d { out_channels, kernel, .. } => {
+                affine(vec![out_channels, input[0], kernel[0], kernel[1]], out_channels)
+            }
+            Layer::ConvTranspose2d { out_channels, kernel, .. } => {
+                affine(vec![input[0], out_channels, kernel[0], kernel[1]], out_channels)
+            }
+            Layer::Linear { out_features } => {
+                affine(vec![out_features, input.iter().product()], out_features)
+            }
+            Layer::BatchNorm2d { momentum, .. } => {
+                let statistic = |initial| Role::Statistic { initial, momentum };
+                let all = [
+                    ("weight", Role::Scale),
+                    ("bias", Role::Shift),
+                    ("running_mean", statistic(0.0)),
+                    ("running_var", statistic(1.0)),
+                ];
+                let shape = vec![input[0]];
+                all.map(|(name, role)| Declared { name, shape: shape.clone(), role, fans: [1, 1] })
+                    .into()
+            }
+            Layer::LogScale => {
+                let (name, role) = ("log_scale", Role::LogScale);
+                vec![Declared { name, shape: vec![1], role, fans: [1, 1] }]
+            }
+            _ => vec![],
+        }
+    }
+}
+
+fn positive(name: &str, x: usize) -> Result<(), String> {
+    if x == 0 { Err(format!("{name} must be at least 1")) } else { Ok(()) }
+}
+
+fn window(kernel: [usize; 2], stride: [usize; 2]) -> Result<(), String> {
+    if kernel.iter().chain(&stride).any(|&x| x == 0 || x > 1 << 12) {
+        return Err(format!("kernel {kernel:?} and stride {stride:?} must be from 1 to 4096"));
+    }
+    Ok(())
+}
+
+/// How many windows fit along both axes of an image.
+fn windows(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    size: [usize; 2],
+) -> Result<[usize; 2], String> {
+    window(kernel, stride)?;
+    let side = |i: usize| {
+        if padding[i] > 1 << 12 {
+            return Err(format!("padding {padding:?} must be at most 4096"));
+        }
+        let padded = size[i] + 2 * padding[i];
+        padded.checked_sub(kernel[i]).map(|x| x / stride[i] + 1).ok_or_else(|| {
+            format!("its kernel {kernel:?} is larger than the padded image (padding {padding:?})")
+        })
+    };
+    Ok([side(0)?, side(1)?])
+}

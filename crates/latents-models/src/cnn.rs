@@ -1,0 +1,134 @@
+//! The convolutional classifier: stages of residual blocks over images `[c, h, w]` that are halved from stage to stage, the mean of what
+//! is left of each channel, and a matrix to the classes.
+
+use latents_engine::{Layer, Network, Section, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::autoencoder::Nonlinearity;
+use crate::error::Error;
+
+/// Settings of a convolutional classifier. The defaults are made for accuracy in little time on images of 28x28 pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CnnConfig {
+    /// Channels of the first convolution, which keeps the size of the image.
+    pub stem: usize,
+    /// Channels of each stage. A stage begins with a convolution of step 2.
+    pub channels: Vec<usize>,
+    /// Residual blocks of two convolutions each, in every stage.
+    pub blocks: usize,
+    /// After every normalisation.
+    pub nonlinearity: Nonlinearity,
+    /// Probability with which a sample goes without the last residual block; it rises to this evenly from block to block (stochastic
+    /// depth: Huang et al., 2016).
+    pub stochastic_depth: f64,
+    /// Dropout before the matrix to the classes.
+    pub dropout: f64,
+}
+
+impl Default for CnnConfig {
+    fn default() -> Self {
+        CnnConfig {
+            stem: 24,
+            channels: vec![48, 96],
+            blocks: 1,
+            nonlinearity: Nonlinearity::Relu,
+            stochastic_depth: 0.0,
+            dropout: 0.0,
+        }
+    }
+}
+
+/// A convolution of 3x3 that keeps the image's size where `stride` is 1.
+fn convolution(out_channels: usize, stride: usize) -> Layer {
+    Layer::Conv2d { out_channels, kernel: [3, 3], stride: [stride; 2], padding: [1, 1] }
+}
+
+fn normalization() -> Layer {
+    Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-5 }
+}
+
+impl CnnConfig {
+    /// The network for images of a shape: sections `features` (to `[channels, 1, 1]`) and `classifier` (to logits `[classes, 1, 1]`).
+    ///
+    /// # Errors
+    /// Where there are no stages, or a layer does not fit the image: the layer is named.
+    pub fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
+        if self.channels.is_empty() {
+            return Err(Error::Config("the CNN needs at least one stage (channels)".into()));
+        }
+        let activation = || self.nonlinearity.layer();
+        let mut features = vec![convolution(self.stem, 1), normalization(), activation()];
+        let blocks = self.channels.len() * self.blocks;
+        let mut block = 0_usize;
+        for &channels in &self.channels {
+            features.extend([convolution(channels, 2), normalization(), activation()]);
+            for _ in 0..self.blocks {
+                block += 1;
+                let layers = vec![
+                    convolution(channels, 1),
+                    normalization(),
+                    activation(),
+                    convolution(channels, 1),
+                    normalization(),
+                    activation(),
+                ];
+                let drop = self.stochastic_depth * block as f64 / blocks as f64;
+                features.push(Layer::Residual { layers, shortcut: vec![], drop });
+            }
+        }
+        features.push(Layer::GlobalAvgPool2d);
+        let mut classifier = vec![];
+        if self.dropout > 0.0 {
+            classifier.push(Layer::Dropout { p: self.dropout });
+        }
+        classifier.push(Layer::Linear { out_features: classes });
+        let section = |name: &str, layers| Section { name: name.into(), layers };
+        let network = Network {
+            input: image,
+            sections: vec![section("features", features), section("classifier", classifier)],
+        };
+        network.layout()?;
+        Ok(network)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_any_size_and_colour_become_logits() {
+        for image in [[1, 28, 28], [3, 8, 8], [3, 224, 224], [1, 1, 1], [4, 31, 57]] {
+            let layout = CnnConfig::default().network(image, 10).unwrap().layout().unwrap();
+            assert_eq!(layout.output(), [10, 1, 1], "{image:?}");
+            assert_eq!(layout.section_count(), 2);
+            assert!(layout.parameter_count() < 1_000_000);
+        }
+    }
+
+    #[test]
+    fn stochastic_depth_rises_evenly_to_what_was_asked_for() {
+        let config = CnnConfig {
+            blocks: 2,
+            stochastic_depth: 0.2,
+            channels: vec![4, 8],
+            ..CnnConfig::default()
+        };
+        let network = config.network([1, 12, 12], 3).unwrap();
+        let drops = network.sections[0].layers.iter().filter_map(|layer| match layer {
+            Layer::Residual { drop, .. } => Some((drop * 1e6).round() / 1e6),
+            _ => None,
+        });
+        assert_eq!(drops.collect::<Vec<_>>(), [0.05, 0.1, 0.15, 0.2]);
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_named() {
+        let error = |config: CnnConfig| config.network([1, 9, 9], 2).unwrap_err().to_string();
+        let empty = CnnConfig { channels: vec![], ..CnnConfig::default() };
+        assert!(error(empty).contains("at least one stage"));
+        let error = error(CnnConfig { stem: 0, ..CnnConfig::default() });
+        assert!(error.contains("features.0 (conv2d)"), "{error}");
+    }
+}
