@@ -156,7 +156,7 @@ impl VaeConfig {
 /// The layers of a network that take images to the means and log-variances `[n, 2 d]` of its latents, where it gives any.
 #[must_use]
 pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
-    let at = layout.layers().iter().position(|layer| *layer == Layer::Gaussian)?;
+    let at = layout.layers().position(|layer| *layer == Layer::Gaussian)?;
     Some(0..at)
 }
 
