@@ -5,7 +5,7 @@
 //! the same bytes on every machine.
 //!
 //! - Of runs: [`curves`] draws losses against epochs, [`strip`] one image through the epochs, [`grid`] rows of images
-//!   such as pairs of original and reconstruction.
+//!   such as pairs of original and reconstruction, [`scatter`] a map of points by class, [`thumbnails`] the same as images.
 //! - Of a hyper-parameter [`Study`]: [`trials`] draws the value of each trial, [`slices`] values against each parameter,
 //!   [`parallel_coordinates`] all parameters side by side, [`importances`] how much each of them matters.
 //! - A [`Table`] is written as Markdown, CSV or JSON.
@@ -34,6 +34,7 @@ mod number;
 mod palette;
 mod parallel;
 mod scale;
+mod scatter;
 mod scene;
 mod slices;
 mod study;
@@ -47,6 +48,7 @@ pub use figure::Figure;
 pub use importances::importances;
 pub use palette::CATEGORICAL;
 pub use parallel::parallel_coordinates;
+pub use scatter::{Points, Thumbnail, scatter, thumbnails};
 pub use slices::slices;
 pub use study::{Direction, Parameter, ParameterKind, Study, Trial, TrialState};
 pub use table::{Cell, Show, Table};

@@ -12,6 +12,18 @@ pub(crate) fn of_group(group: usize) -> &'static str {
     CATEGORICAL[group % CATEGORICAL.len()]
 }
 
+/// Ten colours for classes on a map, which must be told apart without lines or shapes: those above, and three of Paul Tol's "muted" scheme
+/// ("Colour schemes", 2021).
+const CLASSES: [&str; 10] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255",
+    "#999933", "#aa4499",
+];
+
+/// The colour of a class; classes beyond the palette start over.
+pub(crate) fn of_class(class: usize) -> &'static str {
+    CLASSES[class % CLASSES.len()]
+}
+
 /// Every eighth of viridis by Stéfan van der Walt and Nathaniel Smith (2015), whose steps look equally large. It is
 /// used from its green to its dark violet, as its yellow vanishes on white.
 const VIRIDIS: [[u8; 3]; 7] = [

@@ -1,0 +1,141 @@
+//! k-means clusters: Lloyd's iterations from a start that spreads the centres (Arthur and Vassilvitskii, "k-means++: the advantages of
+//! careful seeding", 2007).
+
+use latents_random::{Purpose, Stream, stream};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::rows::Rows;
+
+/// Lloyd's iterations at most; it nearly always settles before.
+const MOST_ITERATIONS: usize = 300;
+
+/// Clusters of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clusters {
+    /// `[k, d]`.
+    pub centres: Vec<f32>,
+    /// `[n]`: the cluster of each row.
+    pub of: Vec<u32>,
+    /// Sum over the rows of the squared distance to their centres.
+    pub inertia: f64,
+}
+
+/// `k` clusters of rows, from the seed's start.
+///
+/// # Errors
+/// Where `k` is 0 or there are fewer rows than clusters.
+pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64) -> Result<Clusters, Error> {
+    if k == 0 {
+        return Err(Error::Range { what: "number of clusters", range: "at least 1", got: 0.0 });
+    }
+    rows.at_least(k, "so many clusters")?;
+    let mut draws = stream(seed, Purpose::Clusters, 0, 0);
+    let mut centres = plus_plus(rows, k, &mut draws);
+    let mut nearest = assign(rows, &centres);
+    for _ in 0..MOST_ITERATIONS {
+        centres = means(rows, &centres, &nearest);
+        let next = assign(rows, &centres);
+        let settled = next.iter().zip(&nearest).all(|(a, b)| a.0 == b.0);
+        nearest = next;
+        if settled {
+            break;
+        }
+    }
+    let inertia = nearest.iter().map(|n| n.1).sum();
+    let centres = centres.iter().map(|&c| c as f32).collect();
+    Ok(Clusters { centres, of: nearest.into_iter().map(|n| n.0).collect(), inertia })
+}
+
+fn squared(row: &[f32], centre: &[f64]) -> f64 {
+    row.iter().zip(centre).map(|(&v, c)| (f64::from(v) - c) * (f64::from(v) - c)).sum()
+}
+
+/// Each centre a row, drawn with a chance that grows with the squared distance to those before it.
+fn plus_plus(rows: Rows<'_>, k: usize, draws: &mut Stream) -> Vec<f64> {
+    let wide = |i: usize| rows.row(i).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let first = (draws.uniform() * rows.len() as f64) as usize;
+    let mut centres = wide(first);
+    let mut distances = vec![f64::INFINITY; rows.len()];
+    for _ in 1..k {
+        let last = &centres[centres.len() - rows.dim()..];
+        distances.par_iter_mut().enumerate().for_each(|(i, d)| {
+            *d = d.min(squared(rows.row(i), last));
+        });
+        let total: f64 = distances.iter().sum();
+        let mut rest = draws.uniform() * total;
+        // Where all rows are centres already, any will do.
+        let pick = distances.iter().position(|&d| {
+            rest -= d;
+            rest < 0.0
+        });
+        centres.extend(wide(pick.unwrap_or(rows.len() - 1)));
+    }
+    centres
+}
+
+/// The nearest centre of each row, and the squared distance to it.
+fn assign(rows: Rows<'_>, centres: &[f64]) -> Vec<(u32, f64)> {
+    let nearest = |i: usize| {
+        let each = centres.chunks_exact(rows.dim()).map(|c| squared(rows.row(i), c)).enumerate();
+        let best = each.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
+        (best.0 as u32, best.1)
+    };
+    (0..rows.len()).into_par_iter().map(nearest).collect()
+}
+
+/// The mean of each cluster; an empty one moves to the row that is farthest from its own centre.
+fn means(rows: Rows<'_>, centres: &[f64], nearest: &[(u32, f64)]) -> Vec<f64> {
+    let d = rows.dim();
+    let k = centres.len() / d;
+    let (mut sums, mut counts) = (vec![0.0; k * d], vec![0usize; k]);
+    for (row, n) in rows.iter().zip(nearest) {
+        let c = n.0 as usize;
+        counts[c] += 1;
+        for (sum, &v) in sums[c * d..(c + 1) * d].iter_mut().zip(row) {
+            *sum += f64::from(v);
+        }
+    }
+    let mut farthest: Vec<usize> = vec![];
+    if counts.contains(&0) {
+        farthest = (0..rows.len()).collect();
+        farthest.sort_by(|&a, &b| nearest[a].1.total_cmp(&nearest[b].1));
+    }
+    for c in 0..k {
+        let sum = &mut sums[c * d..(c + 1) * d];
+        if counts[c] > 0 {
+            sum.iter_mut().for_each(|s| *s /= counts[c] as f64);
+        } else if let Some(i) = farthest.pop() {
+            sum.iter_mut().zip(rows.row(i)).for_each(|(s, &v)| *s = f64::from(v));
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_that_are_there_are_found() {
+        let mut s = stream(1, Purpose::Synthetic, 0, 0);
+        let x: Vec<f32> = (0..300)
+            .flat_map(|i| [f64::from(i % 3) * 10.0 + s.normal(), s.normal()].map(|v| v as f32))
+            .collect();
+        let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 4).unwrap();
+        assert!((3..300).all(|i| found.of[i] == found.of[i - 3]));
+        let mut at: Vec<f32> = found.centres.iter().step_by(2).copied().collect();
+        at.sort_by(f32::total_cmp);
+        assert!(at.iter().zip([0.0, 10.0, 20.0]).all(|(a, b)| (a - b).abs() < 0.4), "{at:?}");
+        // 300 rows times two unit variances, less what the means take.
+        assert!((480.0..720.0).contains(&found.inertia), "{}", found.inertia);
+    }
+
+    #[test]
+    fn rows_that_are_all_the_same_do_no_harm() {
+        let x = [2.0; 10];
+        let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 1).unwrap();
+        assert_eq!(found.inertia, 0.0);
+        assert!(kmeans(Rows::new(&x, 2).unwrap(), 6, 1).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! How near reconstructions are to their originals. Images are rows of `c * h * w` numbers from 0 to 1.
+
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::rows::Rows;
+
+/// The Gaussian window of SSIM: its side and deviation.
+const WINDOW: usize = 11;
+const SIGMA: f64 = 1.5;
+/// SSIM's constants for numbers from 0 to 1: `(0.01)^2` and `(0.03)^2`.
+const C1: f64 = 1e-4;
+const C2: f64 = 9e-4;
+
+fn fit(images: Rows<'_>, others: Rows<'_>) -> Result<(), Error> {
+    images.like(others)?;
+    let (expected, got) = (images.len(), others.len());
+    let what = "the list of reconstructions";
+    if expected == got { Ok(()) } else { Err(Error::Size { what, expected, got }) }
+}
+
+/// Mean squared error of each image `[n]`.
+///
+/// # Errors
+/// Where the two differ in size.
+pub fn squared_errors(images: Rows<'_>, others: Rows<'_>) -> Result<Vec<f64>, Error> {
+    fit(images, others)?;
+    let error = |i: usize| {
+        let pairs = images.row(i).iter().zip(others.row(i));
+        let sum: f64 = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+        sum / images.dim() as f64
+    };
+    Ok((0..images.len()).into_par_iter().map(error).collect())
+}
+
+/// Peak signal-to-noise ratio in decibels of a mean squared error of numbers from 0 to 1. Infinite where there is no error.
+#[must_use]
+pub fn psnr(squared_error: f64) -> f64 {
+    -10.0 * libm::log10(squared_error)
+}
+
+/// Structural similarity of each image `[n]`, 1 where nothing differs: Wang et al., "Image quality assessment: from error visibility to
+/// structural similarity", 2004, with its Gaussian window, over the places where the window fits, averaged over the channels (as
+/// scikit-image with `gaussian_weights` and without `use_sample_covariance`). None where an image is smaller than the window, 11 x 11.
+///
+/// # Errors
+/// Where the two differ in size, or rows are no images of the shape `[c, h, w]`.
+pub fn ssim(
+    images: Rows<'_>,
+    others: Rows<'_>,
+    shape: [usize; 3],
+) -> Result<Option<Vec<f64>>, Error> {
+    fit(images, others)?;
+    let [c, h, w] = shape;
+    if images.dim() != c * h * w {
+        return Err(Error::Size { what: "each image", expected: c * h * w, got: images.dim() });
+    }
+    if h < WINDOW || w < WINDOW {
+        return Ok(None);
+    }
+    let kernel = kernel();
+    let similarity = |i: usize| {
+        let channels = images.row(i).chunks_exact(h * w).zip(others.row(i).chunks_exact(h * w));
+        channels.map(|(a, b)| of_channel(a, b, (h, w), &kernel)).sum::<f64>() / c as f64
+    };
+    Ok(Some((0..images.len()).into_par_iter().map(similarity).collect()))
+}
+
+fn kernel() -> [f64; WINDOW] {
+    let at = |i: usize| {
+        let x = (i as f64 - (WINDOW / 2) as f64) / SIGMA;
+        libm::exp(-0.5 * x * x)
+    };
+    let kernel: [f64; WINDOW] = std::array::from_fn(at);
+    let sum: f64 = kernel.iter().sum();
+    kernel.map(|k| k / sum)
+}
+
+fn of_channel(a: &[f32], b: &[f32], size: (usize, usize), kernel: &[f64; WINDOW]) -> f64 {
+    let mean = |f: &dyn Fn(f64, f64) -> f64| {
+        let product: Vec<f64> =
+            a.iter().zip(b).map(|(&a, &b)| f(f64::from(a), f64::from(b))).collect();
+        blur(&product, size, kernel)
+    };
+    let (ma, mb) = (mean(&|a, _| a), mean(&|_, b| b));
+    let (aa, bb, ab) = (mean(&|a, _| a * a), mean(&|_, b| b * b), mean(&|a, b| a * b));
+    let at = |i: usize| {
+        let (va, vb) = (aa[i] - ma[i] * ma[i], bb[i] - mb[i] * mb[i]);
+        let covariance = ab[i] - ma[i] * mb[i];
+        let numerator = (2.0 * ma[i] * mb[i] + C1) * (2.0 * covariance + C2);
+        numerator / ((ma[i] * ma[i] + mb[i] * mb[i] + C1) * (va + vb + C2))
+    };
+    (0..ma.len()).map(at).sum::<f64>() / ma.len() as f64
+}
+
+/// Weighted means over the window, where it fits.
+fn blur(x: &[f64], (h, w): (usize, usize), kernel: &[f64; WINDOW]) -> Vec<f64> {
+    let (rows, columns) = (h + 1 - WINDOW, w + 1 - WINDOW);
+    let mut across = vec![0.0; h * columns];
+    for i in 0..h {
+        for (k, weight) in kernel.iter().enumerate() {
+            let from = &x[i * w + k..][..columns];
+            crate::linear::axpy(*weight, from, &mut across[i * columns..(i + 1) * columns]);
+        }
+    }
+    let mut out = vec![0.0; rows * columns];
+    for i in 0..rows {
+        for (k, weight) in kernel.iter().enumerate() {
+            let from = &across[(i + k) * columns..(i + k + 1) * columns];
+            crate::linear::axpy(*weight, from, &mut out[i * columns..(i + 1) * columns]);
+        }
+    }
+    out
+}

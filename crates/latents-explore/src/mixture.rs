@@ -1,0 +1,267 @@
+//! Gaussian mixtures with full covariances, fitted by expectation and maximisation (Dempster, Laird and Rubin, 1977; as scikit-learn's
+//! `GaussianMixture`): what latents are distributed like, to draw more of them, and to choose how many kinds there are (BIC).
+
+use latents_random::{Purpose, Stream, stream};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::kmeans::kmeans;
+use crate::lanes::ordered_sum;
+use crate::linear::{cholesky, mean, scatter, whitening};
+use crate::rows::Rows;
+
+/// Added to each variance, so that no component collapses onto a row (scikit-learn's `reg_covar`).
+const REGULARISATION: f64 = 1e-6;
+/// Iterations at most, and the gain of the mean log-likelihood below which it is done.
+const MOST_ITERATIONS: usize = 200;
+const TOLERANCE: f64 = 1e-4;
+const CHUNK: usize = 256;
+
+/// A mixture of Gaussians.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    dim: usize,
+    /// Of each component; they sum to 1.
+    weights: Vec<f64>,
+    components: Vec<Component>,
+}
+
+#[derive(Clone, Debug)]
+struct Component {
+    mean: Vec<f64>,
+    /// `[d, d]`.
+    covariance: Vec<f64>,
+    /// Its lower Cholesky factor.
+    factor: Vec<f64>,
+    /// The inverse of it, transposed.
+    whitening: Vec<f64>,
+    /// Of the covariance's determinant, halved.
+    half_log_det: f64,
+}
+
+impl Component {
+    fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, Error> {
+        let d = mean.len();
+        let factor = cholesky(&covariance, d).ok_or_else(|| {
+            let why = "a covariance of the mixture is not positive definite: fewer components";
+            Error::Invalid(format!("{why}, or more rows, are needed"))
+        })?;
+        let whitening = whitening(&factor, d);
+        let half_log_det = (0..d).map(|i| libm::log(factor[i * d + i])).sum();
+        Ok(Component { mean, covariance, factor, whitening, half_log_det })
+    }
+
+    fn log_density(&self, row: &[f32]) -> f64 {
+        let d = self.mean.len();
+        let mut white = vec![0.0; d];
+        for (i, (&v, m)) in row.iter().zip(&self.mean).enumerate() {
+            let upper = &self.whitening[i * d + i..(i + 1) * d];
+            crate::linear::axpy(f64::from(v) - m, upper, &mut white[i..]);
+        }
+        let square: f64 = white.iter().map(|w| w * w).sum();
+        -0.5 * (d as f64 * libm::log(std::f64::consts::TAU) + square) - self.half_log_det
+    }
+}
+
+impl Mixture {
+    /// Fits `k` components, beginning with the clusters of the seed.
+    ///
+    /// # Errors
+    /// Where there are fewer than two rows or than `k`, `k` is 0, or a covariance degenerates.
+    pub fn fit(rows: Rows<'_>, k: usize, seed: u64) -> Result<Self, Error> {
+        rows.at_least(2, "a mixture")?;
+        let start = kmeans(rows, k, seed)?;
+        let mut responsibilities = vec![0.0; rows.len() * k];
+        for (i, &c) in start.of.iter().enumerate() {
+            responsibilities[i * k + c as usize] = 1.0;
+        }
+        Self::refine(rows, k, responsibilities)
+    }
+
+    /// Fits from given responsibilities `[n, k]`, rows of which sum to 1.
+    fn refine(rows: Rows<'_>, k: usize, mut responsibilities: Vec<f64>) -> Result<Self, Error> {
+        let mut mixture = Self::maximise(rows, k, &responsibilities)?;
+        let mut before = f64::NEG_INFINITY;
+        for _ in 0..MOST_ITERATIONS {
+            let likelihood = mixture.expect(rows, &mut responsibilities);
+            mixture = Self::maximise(rows, k, &responsibilities)?;
+            if (likelihood - before).abs() < TOLERANCE {
+                break;
+            }
+            before = likelihood;
+        }
+        Ok(mixture)
+    }
+
+    fn maximise(rows: Rows<'_>, k: usize, responsibilities: &[f64]) -> Result<Self, Error> {
+        let (n, d) = (rows.len(), rows.dim());
+        let fitted: Result<Vec<(f64, Component)>, Error> = (0..k)
+            .map(|c| {
+                let weights: Vec<f64> =
+                    responsibilities.iter().skip(c).step_by(k).copied().collect();
+                let total = weights.iter().sum::<f64>() + 10.0 * f64::EPSILON;
+                let mean = mean(rows, Some(&weights));
+                let mean: Vec<f64> = if total > 1e-9 { mean } else { vec![0.0; d] };
+                let mut covariance = scatter(rows, &mean, Some(&weights));
+                covariance.iter_mut().for_each(|v| *v /= total);
+                (0..d).for_each(|i| covariance[i * d + i] += REGULARISATION);
+                Ok((total / n as f64, Component::new(mean, covariance)?))
+            })
+            .collect();
+        let (weights, components): (Vec<f64>, Vec<Component>) = fitted?.into_iter().unzip();
+        let total: f64 = weights.iter().sum();
+        let weights = weights.iter().map(|w| w / total).collect();
+        Ok(Mixture { dim: d, weights, components })
+    }
+
+    /// Writes the responsibilities `[n, k]`; returns the mean log-likelihood.
+    fn expect(&self, rows: Rows<'_>, responsibilities: &mut [f64]) -> f64 {
+        let k = self.weights.len();
+        let mut likelihoods = vec![0.0; rows.len()];
+        likelihoods.par_iter_mut().zip(responsibilities.par_chunks_mut(k)).enumerate().for_each(
+            |(i, (likelihood, out))| {
+                self.joint(rows.row(i), out);
+                *likelihood = log_sum_exp(out);
+                out.iter_mut().for_each(|r| *r = libm::exp(*r - *likelihood));
+            },
+        );
+        likelihoods.iter().sum::<f64>() / rows.len() as f64
+    }
+
+    /// The logarithm of each component's weighted density.
+    fn joint(&self, row: &[f32], out: &mut [f64]) {
+        for ((out, component), w) in out.iter_mut().zip(&self.components).zip(&self.weights) {
+            *out = component.log_density(row) + libm::log(*w);
+        }
+    }
+
+    /// Weight of each component `[k]`.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// Mean of component `c` `[d]`.
+    ///
+    /// # Panics
+    /// Where there is no such component.
+    #[must_use]
+    pub fn mean(&self, c: usize) -> &[f64] {
+        &self.components[c].mean
+    }
+
+    /// Covariance of component `c` `[d, d]`.
+    ///
+    /// # Panics
+    /// Where there is no such component.
+    #[must_use]
+    pub fn covariance(&self, c: usize) -> &[f64] {
+        &self.components[c].covariance
+    }
+
+    /// Mean log-likelihood of rows, in nats.
+    ///
+    /// # Errors
+    /// Where the rows are of another length.
+    pub fn score(&self, rows: Rows<'_>) -> Result<f64, Error> {
+        if rows.dim() != self.dim {
+            let (expected, got) = (self.dim, rows.dim());
+            return Err(Error::Size { what: "each row", expected, got });
+        }
+        let k = self.weights.len();
+        let sum = ordered_sum(rows.values(), CHUNK * self.dim, |_, part| {
+            let mut out = vec![0.0; k];
+            let rows = part.chunks_exact(self.dim);
+            rows.map(|row| {
+                self.joint(row, &mut out);
+                log_sum_exp(&out)
+            })
+            .sum()
+        });
+        Ok(sum / rows.len() as f64)
+    }
+
+    /// Bayesian information criterion (Schwarz, 1978): the lower, the better the mixture pays for its parameters.
+    ///
+    /// # Errors
+    /// Where the rows are of another length.
+    pub fn bic(&self, rows: Rows<'_>) -> Result<f64, Error> {
+        let (n, d, k) = (rows.len() as f64, self.dim as f64, self.weights.len() as f64);
+        let parameters = k * (d + d * (d + 1.0) / 2.0) + k - 1.0;
+        Ok(-2.0 * self.score(rows)? * n + parameters * libm::log(n))
+    }
+
+    /// `n` draws `[n, d]`; each depends on the seed and its own number only.
+    #[must_use]
+    pub fn sample(&self, n: usize, seed: u64) -> Vec<f32> {
+        let mut out = vec![0.0f32; n * self.dim];
+        out.par_chunks_mut(self.dim).enumerate().for_each(|(i, out)| {
+            let mut draws = stream(seed, Purpose::Sample, i as u64, 0);
+            let component = &self.components[self.pick(&mut draws)];
+            let unit: Vec<f64> = (0..self.dim).map(|_| draws.normal()).collect();
+            for (j, out) in out.iter_mut().enumerate() {
+                let row = &component.factor[j * self.dim..=j * self.dim + j];
+                let step: f64 = row.iter().zip(&unit).map(|(l, u)| l * u).sum();
+                *out = (component.mean[j] + step) as f32;
+            }
+        });
+        out
+    }
+
+    fn pick(&self, draws: &mut Stream) -> usize {
+        let mut rest = draws.uniform();
+        let found = self.weights.iter().position(|w| {
+            rest -= w;
+            rest < 0.0
+        });
+        found.unwrap_or(self.weights.len() - 1)
+    }
+}
+
+fn log_sum_exp(values: &[f64]) -> f64 {
+    let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    top + libm::log(values.iter().map(|v| libm::exp(v - top)).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two Gaussians of 600 and 300 rows.
+    fn rows() -> Vec<f32> {
+        let mut s = stream(8, Purpose::Synthetic, 0, 0);
+        (0..900)
+            .flat_map(|i| {
+                let (a, b) = (s.normal(), s.normal());
+                if i % 3 > 0 { [a, 0.5 * a + 0.2 * b] } else { [6.0 + 0.3 * a, b - 4.0] }
+            })
+            .map(|v| v as f32)
+            .collect()
+    }
+
+    #[test]
+    fn what_was_mixed_is_found_and_drawn_again() {
+        let x = rows();
+        let rows = Rows::new(&x, 2).unwrap();
+        let mixture = Mixture::fit(rows, 2, 3).unwrap();
+        let big = usize::from(mixture.weights()[1] > mixture.weights()[0]);
+        assert!((mixture.weights()[big] - 2.0 / 3.0).abs() < 0.01);
+        assert!((mixture.covariance(big)[1] - 0.5).abs() < 0.1, "{:?}", mixture.covariance(big));
+        assert!((mixture.mean(1 - big)[0] - 6.0).abs() < 0.1);
+        let drawn = mixture.sample(4000, 1);
+        let again = Mixture::fit(Rows::new(&drawn, 2).unwrap(), 2, 5).unwrap();
+        let other = usize::from(again.weights()[1] > again.weights()[0]);
+        assert!((again.covariance(other)[1] - mixture.covariance(big)[1]).abs() < 0.08);
+        assert_eq!(drawn[..20], mixture.sample(10, 1)[..], "each draw has its own number");
+        let bic: Vec<f64> =
+            (1..5).map(|k| Mixture::fit(rows, k, 3).unwrap().bic(rows).unwrap()).collect();
+        assert!(bic[1] < bic[0] && bic[1] < bic[2] && bic[1] < bic[3], "{bic:?}");
+    }
+
+    #[test]
+    fn rows_that_are_all_the_same_do_no_harm() {
+        let x = [1.5; 12];
+        let mixture = Mixture::fit(Rows::new(&x, 2).unwrap(), 2, 1).unwrap();
+        assert!(mixture.sample(5, 1).iter().all(|v| (v - 1.5).abs() < 0.02));
+    }
+}

@@ -1,0 +1,302 @@
+//! Maps of many points, such as latents in the plane: coloured by class, or with the images themselves where there is room for
+//! one. Both axes have one scale, since distances are what a map shows. Ten thousand points stay a small file: those of a class are a few
+//! paths of dots, not elements of their own.
+
+use std::fmt::Write as _;
+
+use crate::figure::Figure;
+use crate::font;
+use crate::frame::{LABEL, MARGIN, heading, label};
+use crate::legend::{self, Entry, Sample};
+use crate::marks::{Mark, Shape, density};
+use crate::palette;
+use crate::scale::{drawable, extent};
+use crate::scene::{Anchor, Scene, num};
+use crate::tiles::{ImageView, Raster};
+
+/// Side of the square that a map is drawn in.
+const SIDE: f64 = 640.0;
+const WIDTH: f64 = SIDE + 2.0 * MARGIN;
+/// Between the outermost points and the frame.
+const ROOM: f64 = 12.0;
+/// Each class is drawn in so many parts, in turn with the others, so that none lies on top of all.
+const TURNS: usize = 12;
+/// Side of the cell that a thumbnail gets, its border included.
+const CELL: usize = 32;
+
+/// Points of one class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    /// What the legend calls them; any text. Without a name they are not in it.
+    pub name: String,
+    /// Where they are; a point that is not finite is left out.
+    pub xy: Vec<(f64, f64)>,
+}
+
+/// Draws a map of points, each class in its colour. `axes` names the two axes, where they mean something; the axes carry no numbers.
+#[must_use]
+pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> Figure {
+    let mut scene = Scene::new(title);
+    let top = heading(&mut scene, title, WIDTH).ceil() + 8.0;
+    let all = || classes.iter().flat_map(|c| &c.xy).copied();
+    let area = Area::around(all(), top);
+    area.frame(&mut scene);
+    let n = all().count();
+    let (radius, opacity) = density(n);
+    scene.markup(format!(
+        r#"<g fill="none" stroke-linecap="round" stroke-width="{}">"#,
+        num(2.0 * radius)
+    ));
+    for turn in 0..TURNS {
+        for (i, class) in classes.iter().enumerate() {
+            let mut path = String::new();
+            for &point in class.xy.iter().skip(turn).step_by(TURNS) {
+                if let Some((x, y)) = area.place(point) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(path, "M{x:.1} {y:.1}h.01");
+                }
+            }
+            if !path.is_empty() {
+                let colour = palette::of_class(i);
+                let opacity = num(opacity);
+                scene.markup(format!(
+                    r#"<path class="points" d="{path}" stroke="{colour}" stroke-opacity="{opacity}"/>"#
+                ));
+            }
+        }
+    }
+    scene.markup("</g>".into());
+    let mut below = area.below(&mut scene, axes);
+    if n == 0 {
+        area.say(&mut scene, "no points");
+    }
+    let entry = |(i, class): (usize, &Points)| Entry {
+        name: font::clean(&class.name),
+        sample: Sample::Point(Mark {
+            shape: Shape::Disc,
+            colour: palette::of_class(i),
+            radius: 4.0,
+            opacity: 1.0,
+        }),
+        end: None,
+    };
+    let entries: Vec<Entry> =
+        classes.iter().enumerate().map(entry).filter(|e| !e.name.is_empty()).collect();
+    if !entries.is_empty() {
+        below = legend::below(&mut scene, below, WIDTH, &entries);
+    }
+    Figure::new(WIDTH, below + MARGIN, scene)
+}
+
+/// An image at its place on a map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thumbnail<'a> {
+    /// Where it is.
+    pub at: (f64, f64),
+    /// What is shown.
+    pub image: ImageView<'a>,
+    /// Which colour its border has; none for no border.
+    pub class: Option<usize>,
+}
+
+/// Draws a map of images: in each cell of a grid over the map the one whose place is nearest to the cell's middle. `names` are those of
+/// the classes, for the legend.
+#[must_use]
+pub fn thumbnails(
+    title: &str,
+    images: &[Thumbnail<'_>],
+    names: &[String],
+    axes: Option<(&str, &str)>,
+) -> Figure {
+    let mut scene = Scene::new(title);
+    let top = heading(&mut scene, title, WIDTH).ceil() + 8.0;
+    let area = Area::around(images.iter().map(|i| i.at), top);
+    let cells = SIDE as usize / CELL;
+    // The image of each cell, and how far it is from the middle.
+    let mut chosen: Vec<Option<(f64, &Thumbnail<'_>)>> = vec![None; cells * cells];
+    for image in images {
+        let Some((x, y)) = area.place(image.at) else { continue };
+        let (x, y) = ((x - area.left) / CELL as f64, (y - area.top) / CELL as f64);
+        let (column, row) = ((x as usize).min(cells - 1), (y as usize).min(cells - 1));
+        let (dx, dy) = (x - column as f64 - 0.5, y - row as f64 - 0.5);
+        let distance = dx * dx + dy * dy;
+        let cell = &mut chosen[row * cells + column];
+        if cell.is_none_or(|(other, _)| distance < other) {
+            *cell = Some((distance, image));
+        }
+    }
+    let mut raster = Raster::new(cells * CELL, cells * CELL);
+    for (i, cell) in chosen.iter().enumerate() {
+        if let Some((_, image)) = cell {
+            let at = (i % cells * CELL, i / cells * CELL);
+            let border = image.class.map(palette::of_class);
+            raster.draw(&image.image, at, CELL, border);
+        }
+    }
+    scene.markup(raster.element((area.left, area.top)));
+    area.frame(&mut scene);
+    if images.is_empty() {
+        area.say(&mut scene, "no images");
+    }
+    let mut below = area.below(&mut scene, axes);
+    let shown = |class: usize| chosen.iter().flatten().any(|(_, i)| i.class == Some(class));
+    let entry = |(i, name): (usize, &String)| Entry {
+        name: font::clean(name),
+        sample: Sample::Point(Mark {
+            shape: Shape::Disc,
+            colour: palette::of_class(i),
+            radius: 4.0,
+            opacity: 1.0,
+        }),
+        end: None,
+    };
+    let entries: Vec<Entry> =
+        names.iter().enumerate().filter(|(i, _)| shown(*i)).map(entry).collect();
+    if !entries.is_empty() {
+        below = legend::below(&mut scene, below, WIDTH, &entries);
+    }
+    Figure::new(WIDTH, below + MARGIN, scene)
+}
+
+/// The square that a map lies in, and how places come into it.
+struct Area {
+    left: f64,
+    top: f64,
+    /// The map's middle, and pixels to its unit.
+    middle: (f64, f64),
+    scale: f64,
+}
+
+impl Area {
+    fn around(points: impl Iterator<Item = (f64, f64)> + Clone, top: f64) -> Self {
+        let points = points.filter(|p| drawable(p.0) && drawable(p.1));
+        let x = extent(points.clone().map(|p| p.0)).unwrap_or((0.0, 0.0));
+        let y = extent(points.map(|p| p.1)).unwrap_or((0.0, 0.0));
+        let widest = (x.1 - x.0).max(y.1 - y.0);
+        let scale = if widest > 1e-290 { (SIDE - 2.0 * ROOM) / widest } else { 1.0 };
+        // Halved first: the ends may be so far apart that their sum overflows.
+        Area { left: MARGIN, top, middle: (x.0 / 2.0 + x.1 / 2.0, y.0 / 2.0 + y.1 / 2.0), scale }
+    }
+
+    fn place(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
+        let across = (x - self.middle.0) * self.scale + SIDE / 2.0;
+        let down = SIDE / 2.0 - (y - self.middle.1) * self.scale;
+        let inside = |v: f64| (0.0..=SIDE).contains(&v);
+        (inside(across) && inside(down)).then_some((self.left + across, self.top + down))
+    }
+
+    fn frame(&self, scene: &mut Scene) {
+        scene.markup(format!(
+            r#"<rect class="frame" x="{}" y="{}" width="{}" height="{}" fill="none" stroke="{}"/>"#,
+            num(self.left - 0.5),
+            num(self.top - 0.5),
+            num(SIDE + 1.0),
+            num(SIDE + 1.0),
+            palette::GRID
+        ));
+    }
+
+    /// Names the axes; returns the y below.
+    fn below(&self, scene: &mut Scene, axes: Option<(&str, &str)>) -> f64 {
+        let bottom = self.top + SIDE;
+        let Some((x, y)) = axes else { return bottom + 4.0 };
+        let text = |content: &str| font::clean(content);
+        let middle = self.left + SIDE / 2.0;
+        scene.text(label("label", middle, bottom + 8.0 + LABEL, Anchor::Middle, text(x)));
+        let mut upright =
+            label("label", self.left - 8.0, self.top + SIDE / 2.0, Anchor::Middle, text(y));
+        upright.turned = true;
+        scene.text(upright);
+        bottom + 14.0 + LABEL
+    }
+
+    fn say(&self, scene: &mut Scene, what: &str) {
+        let (x, y) = (self.left + SIDE / 2.0, self.top + SIDE / 2.0);
+        scene.text(label("label", x, y, Anchor::Middle, what.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Pixels;
+
+    fn classes(n: usize) -> Vec<Points> {
+        let point = |i: usize| {
+            let angle = i as f64 * 2.4;
+            ((i as f64).sqrt() * libm::cos(angle), (i as f64).sqrt() * libm::sin(angle))
+        };
+        (0..10)
+            .map(|c| Points {
+                name: format!("class {c}"),
+                xy: (0..n).filter(|i| i % 10 == c).map(point).collect(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ten_thousand_points_are_a_small_file() {
+        let figure = scatter("Map", &classes(10_000), None);
+        assert!(figure.svg().len() < 250_000, "{}", figure.svg().len());
+        assert_eq!(figure.svg().matches("h.01").count(), 10_000);
+        roxmltree::Document::parse(figure.svg()).unwrap();
+    }
+
+    #[test]
+    fn a_point_is_where_it_should_be_in_its_colour() {
+        let points = |name: &str, xy: &[(f64, f64)]| Points { name: name.into(), xy: xy.to_vec() };
+        let bad = (f64::NAN, 0.0);
+        let classes = [points("a", &[(0.0, 0.0), bad]), points("b", &[(2.0, 0.0), (0.0, 1.0)])];
+        let figure = scatter("Map", &classes, Some(("first", "second")));
+        let pixels = Pixels::decode(&figure.png().unwrap());
+        let top = 24.0 + 22.0 + 8.0;
+        // The widest extent is 2, over 616 pixels; y is centred.
+        let at = |x: f64, y: f64| {
+            let (x, y) = (24.0 + 12.0 + 308.0 * x, top + 320.0 - 308.0 * (y - 0.5));
+            pixels.at((2.0 * x) as usize, (2.0 * y) as usize)
+        };
+        assert_eq!(at(0.0, 0.0), [0x00, 0x72, 0xb2]);
+        assert_eq!(at(2.0, 0.0), [0xd5, 0x5e, 0x00]);
+        assert_eq!(at(0.0, 1.0), [0xd5, 0x5e, 0x00]);
+        assert_eq!(at(1.0, 0.5), [255; 3]);
+    }
+
+    #[test]
+    fn nothing_to_show_is_said() {
+        for figure in [scatter("Map", &[], None), thumbnails("Map", &[], &[], None)] {
+            assert!(figure.svg().contains(">no "));
+            figure.png().unwrap();
+        }
+        let same =
+            Points { name: String::new(), xy: vec![(1e308, -1e308), (5.0, 5.0), (5.0, 5.0)] };
+        assert_eq!(scatter("Map", &[same], None).svg().matches("h.01").count(), 2);
+    }
+
+    #[test]
+    fn each_cell_shows_one_image_with_its_border() {
+        let (dark, light) = ([0.0f32; 36], [1.0f32; 36]);
+        let image = |at, pixels, class| Thumbnail {
+            at,
+            image: ImageView { shape: [1, 6, 6], pixels },
+            class: Some(class),
+        };
+        let images = [
+            image((0.0, 0.0), &dark, 0),
+            image((10.0, 10.0), &light, 1),
+            image((0.0, 0.0), &light, 1),
+        ];
+        let figure = thumbnails("Map", &images, &["a".into(), "b".into(), "c".into()], None);
+        let pixels = Pixels::decode(&figure.png().unwrap());
+        let top = 24 + 22 + 8;
+        let at = |x: usize, y: usize| pixels.at(2 * (24 + x), 2 * (top + y));
+        assert_eq!(at(16, 640 - 16), [0; 3], "bottom left");
+        assert_eq!(at(640 - 16, 16), [255; 3], "top right");
+        let borders = (0..32).filter(|&x| at(x, 640 - 16) == [0x00, 0x72, 0xb2]).count();
+        assert!(borders >= 2, "{borders}");
+        assert_eq!(
+            figure.svg().matches(r#"class="key""#).count(),
+            2,
+            "only what is shown is named"
+        );
+    }
+}
