@@ -1,7 +1,8 @@
-//! What can go wrong with a figure once it is drawn: rendering it to pixels and writing it. Drawing itself never fails;
+//! What can go wrong with a figure once it is drawn, rendering it to pixels and writing it, and with a page. Drawing itself never fails;
 //! values that cannot be drawn are skipped or marked in the figure.
 
-/// An error of rendering or saving a [`Figure`](crate::Figure).
+/// An error of rendering or saving a [`Figure`](crate::Figure) or a [`Page`](crate::Page), or of packing an
+/// [`Explorer`](crate::Explorer).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,6 +26,12 @@ pub enum Error {
         width: u32,
         /// Height of the PNG in pixels.
         height: u32,
+    },
+    /// The data of an explorer does not fit together.
+    #[error("cannot make an explorer: {reason}")]
+    Explorer {
+        /// What does not fit.
+        reason: String,
     },
     /// The renderer did not take the drawing, which is a defect of this crate.
     #[error("cannot render the figure as PNG: {0}; please report this, the SVG is complete")]

@@ -15,6 +15,11 @@ pub(crate) const FAMILY: &str =
 /// Height of a capital letter as a fraction of the font size: what looks centred is centred on half of it.
 pub(crate) const CAP_HEIGHT: f64 = 2048.0 / 2816.0;
 
+/// The regular face, as an OpenType file.
+pub(crate) const REGULAR: &[u8] = include_bytes!("../fonts/Inter-Regular-subset.otf");
+/// The semi-bold face.
+pub(crate) const SEMI_BOLD: &[u8] = include_bytes!("../fonts/Inter-SemiBold-subset.otf");
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
     Regular,
@@ -23,13 +28,11 @@ pub(crate) enum Weight {
 
 impl Weight {
     fn face(self) -> &'static Face<'static> {
-        static REGULAR: LazyLock<Face<'static>> =
-            LazyLock::new(|| parse(include_bytes!("../fonts/Inter-Regular-subset.otf")));
-        static SEMI_BOLD: LazyLock<Face<'static>> =
-            LazyLock::new(|| parse(include_bytes!("../fonts/Inter-SemiBold-subset.otf")));
+        static REGULAR_FACE: LazyLock<Face<'static>> = LazyLock::new(|| parse(REGULAR));
+        static SEMI_BOLD_FACE: LazyLock<Face<'static>> = LazyLock::new(|| parse(SEMI_BOLD));
         match self {
-            Self::Regular => &REGULAR,
-            Self::SemiBold => &SEMI_BOLD,
+            Self::Regular => &REGULAR_FACE,
+            Self::SemiBold => &SEMI_BOLD_FACE,
         }
     }
 }

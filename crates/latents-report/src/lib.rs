@@ -1,4 +1,4 @@
-//! Figures of runs and studies as SVG and PNG, and tables.
+//! Figures of runs and studies as SVG and PNG, tables, and the report that holds them.
 //!
 //! A figure is laid out once, in CSS pixels, with labels measured by the font that is compiled in (Inter), and written
 //! as SVG; the PNG is that same SVG rendered at twice the size, its letters turned to outlines. The same input gives
@@ -9,6 +9,8 @@
 //! - Of a hyper-parameter [`Study`]: [`trials`] draws the value of each trial, [`slices`] values against each parameter,
 //!   [`parallel_coordinates`] all parameters side by side, [`importances`] how much each of them matters.
 //! - A [`Table`] is written as Markdown, CSV or JSON.
+//! - A [`Page`] is the report: one self-contained HTML file, and the same as Markdown. An [`Explorer`] in it is a map of
+//!   latents whose decoder runs in the reader's browser.
 //!
 //! ```
 //! use latents_report::{Curve, curves};
@@ -19,11 +21,12 @@
 //! assert!(figure.svg().starts_with("<svg"));
 //! ```
 //!
-//! What lives here: drawing. What does not: reading a run's folder or a study, or deciding which epochs to show.
+//! What lives here: drawing and setting. What does not: reading a run's folder or a study, or deciding what to show and say.
 
 mod axis;
 mod curves;
 mod error;
+mod explorer;
 mod figure;
 mod font;
 mod frame;
@@ -31,6 +34,8 @@ mod importances;
 mod legend;
 mod marks;
 mod number;
+mod oklab;
+mod page;
 mod palette;
 mod parallel;
 mod scale;
@@ -44,8 +49,10 @@ mod trials;
 
 pub use curves::{Curve, curves};
 pub use error::Error;
+pub use explorer::{Explored, ExploredModel, Explorer};
 pub use figure::Figure;
 pub use importances::importances;
+pub use page::{Block, Finding, Page, Picture, Section, Tone};
 pub use palette::CATEGORICAL;
 pub use parallel::parallel_coordinates;
 pub use scatter::{Points, Thumbnail, scatter, thumbnails};

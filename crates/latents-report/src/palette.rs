@@ -1,6 +1,8 @@
 //! The colours of every figure: one categorical palette for data, one map for what has an order, and a few greys for
 //! everything else.
 
+use crate::oklab::Oklch;
+
 /// Colours for groups of data, to be taken in this order: the palette of Masataka Okabe and Kei Ito ("Color Universal
 /// Design", 2008), which stays distinct under the common kinds of colour blindness. Its yellow is left out because it
 /// vanishes on white, and black comes last because text is nearly black.
@@ -12,16 +14,34 @@ pub(crate) fn of_group(group: usize) -> &'static str {
     CATEGORICAL[group % CATEGORICAL.len()]
 }
 
-/// Ten colours for classes on a map, which must be told apart without lines or shapes: those above, and three of Paul Tol's "muted" scheme
-/// ("Colour schemes", 2021).
+/// Colours of classes on light and on dark ground alike: the ten of Observable Plot's categorical scheme.
 const CLASSES: [&str; 10] = [
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255",
-    "#999933", "#aa4499",
+    "#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5",
+    "#9c6b4e", "#9498a0",
 ];
 
 /// The colour of a class; classes beyond the palette start over.
 pub(crate) fn of_class(class: usize) -> &'static str {
     CLASSES[class % CLASSES.len()]
+}
+
+/// Whether a colour is one of those that classes have.
+pub(crate) fn is_class(hex: &str) -> bool {
+    CLASSES.contains(&hex)
+}
+
+/// A colour for each of `count` classes: of one scheme while it lasts, else hues all around the circle, by turns lighter and
+/// darker.
+pub(crate) fn classes(count: usize) -> Vec<String> {
+    if count <= CLASSES.len() {
+        return CLASSES[..count].iter().map(|&hex| hex.to_owned()).collect();
+    }
+    let colour = |i: usize| Oklch {
+        lightness: [0.62, 0.76, 0.69][i % 3],
+        chroma: 0.16,
+        hue: std::f64::consts::TAU * i as f64 / count as f64,
+    };
+    (0..count).map(|i| colour(i).hex()).collect()
 }
 
 /// Every eighth of viridis by Stéfan van der Walt and Nathaniel Smith (2015), whose steps look equally large. It is

@@ -127,7 +127,7 @@ impl Table {
     }
 
     /// Names of all columns, also of those that have none of their own.
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let most = self.rows.iter().map(Vec::len).max().unwrap_or(0).max(self.columns.len());
         let name =
             |i: usize| self.columns.get(i).cloned().unwrap_or_else(|| format!("column {}", i + 1));
@@ -135,13 +135,13 @@ impl Table {
     }
 
     /// Rows with a cell in each column.
-    fn full_rows(&self) -> impl Iterator<Item = impl Iterator<Item = &Cell>> {
+    pub(crate) fn full_rows(&self) -> impl Iterator<Item = impl Iterator<Item = &Cell>> {
         let most = self.names().len();
         self.rows.iter().map(move |row| (0..most).map(|i| row.get(i).unwrap_or(&Cell::Empty)))
     }
 
     /// Whether a column has numbers and nothing else.
-    fn is_numeric(&self, column: usize) -> bool {
+    pub(crate) fn is_numeric(&self, column: usize) -> bool {
         let cells = || self.rows.iter().filter_map(|row| row.get(column));
         cells().any(|cell| matches!(cell, Cell::Integer(_) | Cell::Number(..)))
             && !cells().any(|cell| matches!(cell, Cell::Text(_)))
@@ -236,7 +236,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
 }
 
 /// A text of Markdown that shows `text`.
-fn marked(text: &str) -> String {
+pub(crate) fn marked(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let chars: Vec<char> = text.chars().collect();
     let word = |i: Option<usize>| i.and_then(|i| chars.get(i)).is_some_and(|c| c.is_alphanumeric());

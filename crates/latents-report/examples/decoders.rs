@@ -1,0 +1,200 @@
+//! Makes pages whose explorers are hard: decoders with every kind of layer, hostile names, no labels, colour, ten thousand
+//! images; and `decoders.json` with some latents and what the engine decodes them to. The browser test holds the pages against
+//! it: `cargo run --release -p latents-report --example decoders -- DIR`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use latents_engine::{Engine, Init, Inputs, Layer, Network, Runtime, Section as Part, initialize};
+use latents_report::{
+    Block, Explored, ExploredModel, Explorer, Finding, Page, Picture, Section, Table, Tone,
+};
+use serde_json::{Value, json};
+
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)>";
+
+fn main() -> Fallible<()> {
+    let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "target/decoders".into()));
+    let runtime = Arc::new(Runtime::new(None, None)?);
+    let mut blocks = vec![Block::Paragraph(HOSTILE.into())];
+    let mut expected = vec![];
+    for (name, layers) in decoders() {
+        let (explorer, answers) = explorer(&name, layers, 60, &runtime, false)?;
+        blocks.push(Block::Heading(name));
+        blocks.push(Block::Explorer(explorer));
+        expected.push(answers);
+    }
+    let table = Table { columns: vec![HOSTILE.into()], rows: vec![vec![HOSTILE.into()]] };
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\" onload=\"alert(3)\"><title>{}</title></svg>",
+        "a drawing"
+    );
+    blocks.push(Block::Table { id: HOSTILE.into(), table, caption: HOSTILE.into() });
+    blocks.push(Block::Figure {
+        id: String::new(),
+        picture: Picture::Svg(svg),
+        caption: HOSTILE.into(),
+        alt: HOSTILE.into(),
+    });
+    blocks.push(Block::Settings {
+        caption: HOSTILE.into(),
+        entries: vec![(HOSTILE.into(), HOSTILE.into())],
+    });
+    blocks.push(Block::Code { caption: HOSTILE.into(), text: HOSTILE.into() });
+    let section = Section { id: HOSTILE.into(), title: HOSTILE.into(), blocks };
+    let page = Page {
+        title: HOSTILE.into(),
+        lead: HOSTILE.into(),
+        notices: vec![HOSTILE.into()],
+        summary: vec![Finding::new(Tone::Contrary, HOSTILE).of(HOSTILE)],
+        sections: vec![section],
+    };
+    page.save(&dir.join("hostile"))?;
+
+    let (_, study) = decoders().remove(0);
+    let (explorer, answers) = explorer("Ten thousand", study, 10_000, &runtime, true)?;
+    let section =
+        Section { id: "S4".into(), title: "Many".into(), blocks: vec![Block::Explorer(explorer)] };
+    Page { title: "Ten thousand images".into(), sections: vec![section], ..Page::default() }
+        .save(&dir.join("many"))?;
+
+    let answers = json!({ "hostile": expected, "many": [answers] });
+    std::fs::write(dir.join("decoders.json"), answers.to_string())?;
+    Ok(())
+}
+
+/// Decoders from 6 latents (the first: 64) that have every kind of layer between them.
+fn decoders() -> Vec<(String, Vec<Layer>)> {
+    let linear = |out_features| Layer::Linear { out_features };
+    let up = |out_channels, kernel: usize, stride: usize, padding: usize, extra: usize| {
+        Layer::ConvTranspose2d {
+            out_channels,
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [padding; 2],
+            output_padding: [extra; 2],
+        }
+    };
+    let reshape = |shape| Layer::Reshape { shape };
+    vec![
+        (
+            "The reference study's decoder".into(),
+            vec![
+                linear(64),
+                Layer::Relu,
+                Layer::Dropout { p: 0.2 },
+                linear(288),
+                Layer::Relu,
+                reshape([32, 3, 3]),
+                up(16, 3, 2, 0, 0),
+                Layer::Relu,
+                up(8, 4, 2, 1, 0),
+                Layer::Relu,
+                up(1, 4, 2, 1, 0),
+                Layer::Sigmoid,
+            ],
+        ),
+        (
+            "Colour, output padding, GELU, a convolution".into(),
+            vec![
+                linear(8 * 5 * 4),
+                Layer::Gelu,
+                reshape([8, 5, 4]),
+                up(6, 3, 2, 1, 1),
+                Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-3 },
+                Layer::Silu,
+                Layer::Conv2d { out_channels: 5, kernel: [3, 2], stride: [1, 1], padding: [1, 1] },
+                Layer::LeakyRelu { slope: 0.2 },
+                up(3, 5, 3, 2, 2),
+                Layer::Sigmoid,
+            ],
+        ),
+        (
+            "Uneven windows, tanh, a step in a convolution".into(),
+            vec![
+                linear(40),
+                Layer::Tanh,
+                linear(4 * 6 * 7),
+                reshape([4, 6, 7]),
+                Layer::ConvTranspose2d {
+                    out_channels: 5,
+                    kernel: [2, 5],
+                    stride: [3, 2],
+                    padding: [0, 2],
+                    output_padding: [2, 0],
+                },
+                Layer::LeakyRelu { slope: 0.01 },
+                Layer::Conv2d { out_channels: 3, kernel: [3, 3], stride: [2, 1], padding: [2, 0] },
+                Layer::Gelu,
+                up(1, 2, 2, 0, 0),
+                Layer::Sigmoid,
+            ],
+        ),
+    ]
+}
+
+fn explorer(
+    name: &str,
+    layers: Vec<Layer>,
+    n: usize,
+    runtime: &Arc<Runtime>,
+    labelled: bool,
+) -> Fallible<(Explorer, Value)> {
+    let d = if layers.len() == 12 { 64 } else { 6 };
+    let network =
+        Network { input: [d, 1, 1], sections: vec![Part { name: "decoder".into(), layers }] };
+    let mut engine: Engine = Engine::new(&network, Arc::clone(runtime))?;
+    let shape = engine.layout().output();
+    let mut parameters = initialize(engine.layout(), Init::default(), 5);
+    for parameter in engine.layout().parameters() {
+        // As if they had been trained.
+        let statistic = [("running_mean", 0.3), ("running_var", 0.4)];
+        if let Some((_, value)) = statistic.iter().find(|(name, _)| parameter.name.ends_with(name))
+        {
+            parameters[parameter.range()].fill(*value);
+        }
+    }
+    // A wave through the latent space; the map is its first two axes, bent.
+    let latents: Vec<f32> = (0..n * d)
+        .map(|i| libm::sin((i / d) as f64 * 0.37 * (1.0 + (i % d) as f64 * 0.21)) as f32 * 3.0)
+        .collect();
+    let map: Vec<[f32; 2]> = latents
+        .chunks(d)
+        .enumerate()
+        .map(|(i, z)| [z[0] * 4.0 + z[2], z[1] * 4.0 + (i as f32 * 0.618).fract()])
+        .collect();
+    let images = engine.forward(&parameters, Inputs::Values(&latents), 0..1)?;
+    let pixels: Vec<u8> = images.iter().map(|v| (v * 255.0).round() as u8).collect();
+    let errors: Vec<f32> = (0..n).map(|i| 0.01 + (i as f32 * 0.1).sin().abs() * 0.02).collect();
+    let clusters: Vec<usize> = (0..n).map(|i| i % 12).collect();
+    let files: Vec<String> = (0..n).map(|i| format!("{HOSTILE}/{i}.png")).collect();
+    let classes: Vec<String> = (0..3).map(|i| format!("{i} {HOSTILE}")).collect();
+    let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
+    let model = ExploredModel {
+        name,
+        map_name: HOSTILE,
+        network: &network,
+        decode: 0..1,
+        parameters: &parameters,
+        latents: &latents,
+        map: &map,
+        errors: Some(&errors),
+        clusters: Some(&clusters),
+    };
+    let explorer = Explorer::new(&Explored {
+        shape,
+        pixels: &pixels,
+        numbers: None,
+        classes: &classes,
+        labels: labelled.then_some(&labels[..]),
+        files: Some(&files),
+        models: vec![model],
+    })?;
+    let some = 8.min(n);
+    let numbers: usize = shape.iter().product();
+    let answers =
+        json!({ "latents": &latents[..some * d], "dim": d, "images": &images[..some * numbers] });
+    Ok((explorer, answers))
+}

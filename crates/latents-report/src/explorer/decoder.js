@@ -1,0 +1,128 @@
+// The decoder: layers with PyTorch's semantics and layouts, one sample at a time, as the engine computes them.
+
+/**
+ * erf with an error below 1.2e-7: the Chebyshev fit of erfc by Numerical Recipes (Press et al., 1992, section 6.2).
+ */
+const erf = (x) => {
+  const z = Math.abs(x);
+  const t = 1 / (1 + z / 2);
+  const fit = [
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
+  ];
+  const erfc = t * Math.exp(-z * z + fit.reduceRight((sum, c) => sum * t + c, 0));
+  return x >= 0 ? 1 - erfc : erfc - 1;
+};
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+const ACTIVATIONS = {
+  relu: () => (x) => Math.max(x, 0),
+  leaky_relu: ({ slope }) => (x) => (x > 0 ? x : slope * x),
+  silu: () => (x) => x * sigmoid(x),
+  gelu: () => (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  sigmoid: () => sigmoid,
+  tanh: () => Math.tanh,
+  // From the logit, the natural parameter (Loaiza-Ganem and Cunningham, 2019); near zero by its series.
+  continuous_bernoulli_mean: () => (x) => (Math.abs(x) < 0.1 ? 0.5 + x / 12 - x ** 3 / 720 : 1 / (1 - Math.exp(-x)) - 1 / x),
+};
+
+/** What these kinds do, they do in training. */
+const same = () => (x) => x;
+
+/** Each kind gives a function from the numbers that come in to those that go out. */
+const LAYERS = {
+  dropout: same,
+  noise: same,
+  squared_norm: same,
+  discrepancy: same,
+  log_scale: same,
+  reshape: same,
+
+  linear(_, { weight, bias }, input, [features]) {
+    return (x) => {
+      const y = new Float32Array(features);
+      for (let o = 0; o < features; o++) {
+        let sum = bias[o];
+        for (let i = 0, w = o * x.length; i < x.length; i++, w++) sum += weight[w] * x[i];
+        y[o] = sum;
+      }
+      return y;
+    };
+  },
+
+  conv2d({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] }, { weight, bias }, [channels, h, w], [outputs, oh, ow]) {
+    return (x) => {
+      const y = new Float32Array(outputs * oh * ow);
+      for (let o = 0; o < outputs; o++) {
+        y.fill(bias[o], o * oh * ow, (o + 1) * oh * ow);
+        for (let c = 0; c < channels; c++)
+          for (let i = 0; i < kh; i++)
+            for (let j = 0; j < kw; j++) {
+              const v = weight[((o * channels + c) * kh + i) * kw + j];
+              const [firstRow, lastRow] = reach(i - ph, sh, h, oh);
+              const [first, last] = reach(j - pw, sw, w, ow);
+              for (let row = firstRow; row < lastRow; row++) {
+                const from = (c * h + row * sh + i - ph) * w + j - pw;
+                const to = (o * oh + row) * ow;
+                for (let column = first; column < last; column++) y[to + column] += v * x[from + column * sw];
+              }
+            }
+      }
+      return y;
+    };
+  },
+
+  // Every pixel adds its weighted kernel to the output; what the padding cuts off is never added.
+  conv_transpose2d({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] }, { weight, bias }, [channels, h, w], [outputs, oh, ow]) {
+    return (x) => {
+      const y = new Float32Array(outputs * oh * ow);
+      for (let o = 0; o < outputs; o++) {
+        y.fill(bias[o], o * oh * ow, (o + 1) * oh * ow);
+        for (let c = 0; c < channels; c++)
+          for (let i = 0; i < kh; i++)
+            for (let j = 0; j < kw; j++) {
+              const v = weight[((c * outputs + o) * kh + i) * kw + j];
+              const [firstRow, lastRow] = reach(i - ph, sh, oh, h);
+              const [first, last] = reach(j - pw, sw, ow, w);
+              for (let row = firstRow; row < lastRow; row++) {
+                const from = (c * h + row) * w;
+                const to = (o * oh + row * sh + i - ph) * ow + j - pw;
+                for (let column = first; column < last; column++) y[to + column * sw] += v * x[from + column];
+              }
+            }
+      }
+      return y;
+    };
+  },
+
+  batch_norm2d({ epsilon }, { weight, bias, running_mean: mean, running_var: variance }, [channels, h, w]) {
+    return (x) => {
+      const y = new Float32Array(x.length);
+      for (let c = 0; c < channels; c++) {
+        const scale = weight[c] / Math.sqrt(variance[c] + epsilon);
+        const shift = bias[c] - mean[c] * scale;
+        for (let i = c * h * w; i < (c + 1) * h * w; i++) y[i] = x[i] * scale + shift;
+      }
+      return y;
+    };
+  },
+};
+
+/** The places `k` from 0 to `count` for which `k * stride + offset` lies within 0 and `size`; the end is not one of them. */
+const reach = (offset, stride, size, count) => [
+  Math.max(0, Math.ceil(-offset / stride)),
+  Math.min(count, Math.floor((size - 1 - offset) / stride) + 1),
+];
+
+/** A function from a latent vector to the numbers of an image, channel by channel. */
+const decoderOf = ({ layers, weights }) => {
+  const all = halvesOf(weights);
+  const steps = layers.map(({ spec, input, output, parameters }) => {
+    const named = Object.entries(parameters).map(([name, [at, length]]) => [name, all.subarray(at, at + length)]);
+    if (LAYERS[spec.kind]) return LAYERS[spec.kind](spec, Object.fromEntries(named), input, output);
+    const activation = ACTIVATIONS[spec.kind](spec);
+    return (x) => x.map(activation);
+  });
+  return (latent) => steps.reduce((x, step) => step(x), latent);
+};
+
