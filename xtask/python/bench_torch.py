@@ -1,11 +1,13 @@
-"""PyTorch's side of `cargo xtask versus step`: the study's autoencoder, eager, channels_last.
+"""PyTorch's side of `cargo xtask versus step` and `versus cnn`: the study's autoencoder and a plain
+convolutional classifier, eager, channels_last.
 
     python bench_torch.py train-step --seconds 10
+    python bench_torch.py cnn-step --seconds 10
     python bench_torch.py encode --images 10000 --seconds 10
     python bench_torch.py train --data DIR --epochs 42 --latent-dim 64 --lr 5e-4 \\
         --weight-decay 1e-4 --dropout 0.2 --seed 0
 
-`train-step` and `encode` measure speed on random images that already lie in memory as f32, in the
+`train-step`, `cnn-step` and `encode` measure speed on random images that already lie in memory as f32, in the
 layout that PyTorch likes best, and print one line of JSON. `train` trains on real IDX files as a
 careful practitioner would, and prints one line of JSON an epoch and one at the end.
 """
@@ -71,6 +73,36 @@ def train_step(args):
 
     def work():
         step(model, optimizer, batches[next(turn) % len(batches)])
+
+    rate = samples_per_second(work, BATCH, args.seconds)
+    report(train_samples_per_second=round(rate, 1))
+
+
+def cnn_step(args):
+    """Two convolutions of 32 channels and two of 64, each normalised; 256 units; ten classes."""
+
+    def stage(into, out):
+        both = [(into, out), (out, out)]
+        conv = [
+            [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
+            for a, b in both
+        ]
+        return [*conv[0], *conv[1], nn.MaxPool2d(2)]
+
+    head = [nn.Flatten(), nn.Linear(64 * 49, 256), nn.ReLU(), nn.Linear(256, 10)]
+    model = channels_last(nn.Sequential(*stage(1, 32), *stage(32, 64), *head)).train()
+    optimizer = optimiser(args, model.parameters())
+    batches = [
+        (channels_last(torch.rand(BATCH, 1, 28, 28)), torch.randint(10, (BATCH,)))
+        for _ in range(16)
+    ]
+    turn = iter(range(1 << 62))
+
+    def work():
+        images, labels = batches[next(turn) % len(batches)]
+        optimizer.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
 
     rate = samples_per_second(work, BATCH, args.seconds)
     report(train_samples_per_second=round(rate, 1))
@@ -179,7 +211,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     commands = parser.add_subparsers(required=True)
-    for name, run in [("train-step", train_step), ("encode", encode), ("train", train)]:
+    for name, run in [
+        ("train-step", train_step),
+        ("cnn-step", cnn_step),
+        ("encode", encode),
+        ("train", train),
+    ]:
         command = commands.add_parser(name)
         command.set_defaults(run=run, optimizer="adam")
         command.add_argument("--latent-dim", type=int, default=64)

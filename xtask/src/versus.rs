@@ -3,6 +3,7 @@
 //! environments of the peers, programs that print a line of JSON, and medians. The programs that
 //! measure are `xtask/python/bench_*.py` and examples of our crates.
 
+mod cnn;
 mod functions;
 mod step;
 mod storage;
@@ -31,6 +32,8 @@ pub(crate) struct Options {
 enum What {
     /// Our training step and encoder beside PyTorch's; what `versus` alone measures.
     Step(step::Options),
+    /// A training step of a convolutional classifier beside PyTorch's.
+    Cnn(cnn::Options),
     /// `latents tune ae` beside Optuna with PyTorch: time, and what is found.
     Tune(tune::Options),
     /// Our TPE beside Optuna's: the best values that they find of some functions.
@@ -43,6 +46,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.what {
         None => step::run(workspace, &options.step),
         Some(What::Step(options)) => step::run(workspace, options),
+        Some(What::Cnn(options)) => cnn::run(workspace, options),
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
         Some(What::Storage(options)) => storage::run(workspace, options),

@@ -92,7 +92,7 @@ impl Measured {
     }
 }
 
-fn row(title: &str, key: &str, theirs: &[Value], ours: &[Value]) -> Result<String> {
+pub(super) fn row(title: &str, key: &str, theirs: &[Value], ours: &[Value]) -> Result<String> {
     let (theirs, ours) = (Spread::of(theirs, key)?, Spread::of(ours, key)?);
     let ratio = ours.median / theirs.median;
     Ok(format!("| {title} | {theirs} | {ours} | {ratio:.2} |"))

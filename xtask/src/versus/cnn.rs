@@ -1,0 +1,59 @@
+//! `cargo xtask versus cnn`: our training step beside PyTorch's on a plain convolutional classifier with normalisation. The two
+//! programs that measure are `xtask/python/bench_torch.py` and the example `bench_cnn` of `latents-train`.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::step::row;
+use super::{Spread, load_average, measure, torch, warn_of};
+use crate::Workspace;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How often each of the two measurements is taken.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+}
+
+pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let load = load_average();
+    let python = torch(workspace)?;
+    workspace.build(&["--package", "latents-train", "--example", "bench_cnn"])?;
+    warn_of(load);
+    // Ours takes every core by itself.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
+    let seconds = options.seconds.to_string();
+    let (mut theirs, mut ours) = (vec![], vec![]);
+    for round in 1..=options.rounds {
+        println!("round {round} of {}", options.rounds);
+        let mut command = Command::new(&python);
+        command.arg(workspace.script("bench_torch.py")).args(["--threads", &threads]);
+        theirs.push(measure(command.args(["cnn-step", "--seconds", &seconds]))?);
+        let mut command = Command::new(workspace.release("examples/bench_cnn"));
+        ours.push(measure(command.args(["plain", "--seconds", &seconds]))?);
+    }
+    let version = theirs.first().and_then(|line| line["torch"].as_str());
+    let lines = [
+        format!(
+            "{threads} threads, {} times {} s each; median (lowest to highest)\n",
+            options.rounds, options.seconds
+        ),
+        format!("| | PyTorch {} | latents | ratio |", version.unwrap_or("?")),
+        "|---|---|---|---|".to_owned(),
+        row("training step, samples/s", "train_samples_per_second", &theirs, &ours)?,
+        row("peak memory of the step, MB", "peak_rss_mb", &theirs, &ours)?,
+        format!(
+            "\nOurs trains at {:.1} GFLOP/s, {:.0} % of this machine's measured {:.1}.",
+            Spread::of(&ours, "gflops")?.median,
+            100.0 * Spread::of(&ours, "fraction_of_peak")?.median,
+            Spread::of(&ours, "peak_gflops")?.median,
+        ),
+    ];
+    println!("\n{}", lines.join("\n"));
+    Ok(())
+}
