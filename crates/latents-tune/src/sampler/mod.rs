@@ -9,6 +9,7 @@ use latents_random::{Purpose, Stream, stream};
 use crate::distribution::Distribution;
 use crate::trial::History;
 
+mod cmaes;
 mod grid;
 pub mod parzen;
 mod qmc;
@@ -17,7 +18,9 @@ mod random;
 mod testing;
 mod tpe;
 mod truncnorm;
+mod unit;
 
+pub use cmaes::CmaEs;
 pub use grid::Grid;
 pub use qmc::QuasiMonteCarlo;
 pub use random::Random;

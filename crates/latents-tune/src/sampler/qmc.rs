@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
-use crate::sampler::random::{Random, from_unit};
+use crate::sampler::random::Random;
+use crate::sampler::unit::from_unit;
 use crate::sampler::{Draws, Internal, Sampler};
 use crate::trial::{History, Parameter, TrialState};
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
+use crate::sampler::unit::from_unit;
 use crate::sampler::{Draws, Internal, Sampler};
 use crate::trial::History;
 
@@ -23,41 +24,6 @@ impl Sampler for Random {
         distribution: &Arc<Distribution>,
     ) -> f64 {
         from_unit(distribution, draws.stream(name).uniform())
-    }
-}
-
-/// The number at the share `u`, in `[0, 1)`, of a distribution's range. Stepped and whole numbers have half a step more range at both
-/// ends, so that all are equally likely.
-pub(super) fn from_unit(distribution: &Distribution, u: f64) -> f64 {
-    let between = |low: f64, high: f64| low + u * (high - low);
-    let log_between = |low: f64, high: f64| libm::exp(between(libm::log(low), libm::log(high)));
-    match distribution {
-        _ if distribution.is_single() => match distribution {
-            Distribution::Float { low, .. } => *low,
-            Distribution::Int { low, .. } => *low as f64,
-            Distribution::Categorical { .. } => 0.0,
-        },
-        &Distribution::Float { step: None, low, high, log } => {
-            let x = if log { log_between(low, high) } else { between(low, high) };
-            x.min(high.next_down()).max(low)
-        }
-        &Distribution::Float { step: Some(step), low, high, .. } => {
-            let x = between(low - 0.5 * step, high + 0.5 * step);
-            (((x - low) / step).round_ties_even() * step + low).min(high).max(low)
-        }
-        &Distribution::Int { log, step, low, high } => {
-            let (low, high, step) = (low as f64, high as f64, step as f64);
-            let x = if log {
-                log_between(low - 0.5, high + 0.5).round_ties_even()
-            } else {
-                let x = between(low - 0.5 * step, high + 0.5 * step);
-                ((x - low) / step + 0.5).floor() * step + low
-            };
-            x.min(high).max(low)
-        }
-        Distribution::Categorical { choices } => {
-            (u * choices.len() as f64).floor().min((choices.len() - 1) as f64)
-        }
     }
 }
 

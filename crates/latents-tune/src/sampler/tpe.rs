@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use crate::distribution::Distribution;
 use crate::sampler::parzen::Parzen;
-use crate::sampler::random::{Random, from_unit};
+use crate::sampler::random::Random;
+use crate::sampler::unit::from_unit;
 use crate::sampler::{Draws, Internal, Sampler};
 use crate::trial::{History, TrialRecord, TrialState};
 use crate::value::Value;

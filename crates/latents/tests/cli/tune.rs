@@ -139,7 +139,7 @@ fn a_trial_of_a_process_that_dies_goes_on_mid_training_in_another() {
     first.wait().unwrap();
     // The last line may have been cut short.
     let before = epochs();
-    let before = &before[..before.rfind('\n').unwrap() + 1];
+    let before = &before[..=before.rfind('\n').unwrap()];
     assert!(before.lines().count() < 40);
     let second = second.wait_with_output().unwrap();
     assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));

@@ -3,8 +3,8 @@
 use latents_random::{Purpose, stream};
 
 use super::*;
-use crate::sampler::random::from_unit;
 use crate::sampler::testing::kinds;
+use crate::sampler::unit::from_unit;
 
 fn space(distributions: &[Arc<Distribution>]) -> BTreeMap<String, Arc<Distribution>> {
     let named = distributions.iter().enumerate();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use latents::tune::pruner::{Hyperband, Never, Patient, Percentile, Pruner, SuccessiveHalving};
-use latents::tune::sampler::{Grid, QuasiMonteCarlo, Random, Sampler, Tpe};
+use latents::tune::sampler::{CmaEs, Grid, QuasiMonteCarlo, Random, Sampler, Tpe};
 use latents::tune::{Direction, Schedule, Space, Strategy, Study, storage};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ pub(crate) enum SamplerName {
     TpeGroup,
     /// TPE with each parameter on its own.
     TpeUnivariate,
+    /// CMA-ES: for many trials of a few numbers that depend on each other.
+    CmaEs,
     /// Uniformly at random.
     Random,
     /// Sobol's sequence, which fills the space evenly.
@@ -180,6 +182,7 @@ impl StudyFlags {
             SamplerName::Tpe => Box::new(Tpe::default()),
             SamplerName::TpeGroup => Box::new(Tpe { group: true, ..Tpe::default() }),
             SamplerName::TpeUnivariate => Box::new(Tpe { multivariate: false, ..Tpe::default() }),
+            SamplerName::CmaEs => Box::new(CmaEs::default()),
             SamplerName::Random => Box::new(Random),
             SamplerName::Qmc => Box::new(QuasiMonteCarlo),
             SamplerName::Grid => {

@@ -1,0 +1,88 @@
+//! Covariance matrix adaptation (CMA-ES) for the numbers of a search space. A generation's trials teach the distribution that the next is
+//! drawn from; the mathematics is in [`evolution`]. Nothing is kept: the distribution is learnt again from the history each time, which
+//! takes a moment, so any process can go on with a study.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::distribution::Distribution;
+use crate::sampler::random::Random;
+use crate::sampler::unit::{from_unit, to_unit};
+use crate::sampler::{Draws, Internal, Sampler};
+use crate::trial::{History, TrialRecord, TrialState};
+
+mod eigen;
+mod evolution;
+
+use evolution::Evolution;
+
+/// First standard deviation, where a parameter's range is 1; Optuna's.
+const SIGMA: f64 = 1.0 / 6.0;
+
+/// So often a point outside of the bounds is drawn again, before it is moved to them; Optuna's.
+const ATTEMPTS: usize = 100;
+
+/// CMA-ES over the numeric parameters that all trials have; choices, and parameters that are only there under conditions, are drawn at
+/// random, as in Optuna's `CmaEsSampler`. Each `population` complete trials, in the order of their numbers, are a generation. Pruned and
+/// failed trials teach nothing. For many trials of a few numbers that depend on each other; for few trials, or choices, TPE is better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CmaEs {
+    /// Draws at random until so many trials are complete.
+    pub startup_trials: usize,
+    /// Trials of a generation; by default `4 + floor(3 ln n)` for `n` parameters.
+    pub population: Option<usize>,
+}
+
+impl Default for CmaEs {
+    fn default() -> Self {
+        CmaEs { startup_trials: 1, population: None }
+    }
+}
+
+impl Sampler for CmaEs {
+    fn sample_relative(&self, history: History<'_>, draws: Draws) -> Internal {
+        let mut space = history.common_space();
+        space.retain(|_, distribution| {
+            !distribution.is_single() && !matches!(**distribution, Distribution::Categorical { .. })
+        });
+        let complete: Vec<_> = history.in_states(&[TrialState::Complete]).collect();
+        if space.is_empty() || complete.len() < self.startup_trials {
+            return Internal::new();
+        }
+        let loss = |trial: &TrialRecord| {
+            let loss = trial.value.map_or(f64::INFINITY, |value| history.direction.loss(value));
+            if loss.is_nan() { f64::INFINITY } else { loss }
+        };
+        let taught = complete.into_iter().skip(self.startup_trials);
+        let taught: Vec<_> = taught.map(|trial| (point(trial, &space), loss(trial))).collect();
+        let mut evolution = Evolution::new(&vec![0.5; space.len()], SIGMA, self.population);
+        for generation in taught.chunks_exact(evolution.population()) {
+            evolution.tell(generation.to_vec());
+        }
+        let names: Vec<&str> = space.keys().map(String::as_str).collect();
+        let mut stream = draws.stream(&format!("cma-es: {}", names.join(", ")));
+        let inside = |point: &Vec<f64>| point.iter().all(|x| (0.0..=1.0).contains(x));
+        let mut drawn = (0..ATTEMPTS).map(|_| evolution.draw(&mut stream));
+        let drawn = drawn.find(inside).unwrap_or_else(|| evolution.draw(&mut stream));
+        let values = space.iter().zip(drawn);
+        values.map(|((name, d), x)| (name.clone(), from_unit(d, x.clamp(0.0, 1.0)))).collect()
+    }
+
+    fn sample_independent(
+        &self,
+        history: History<'_>,
+        draws: Draws,
+        name: &str,
+        distribution: &Arc<Distribution>,
+    ) -> f64 {
+        Random.sample_independent(history, draws, name, distribution)
+    }
+}
+
+/// Where a trial lies in the unit cube of a space that it has.
+fn point(trial: &TrialRecord, space: &BTreeMap<String, Arc<Distribution>>) -> Vec<f64> {
+    space.iter().map(|(name, d)| to_unit(d, trial.params[name].internal)).collect()
+}
+
+#[cfg(test)]
+mod tests;
