@@ -237,6 +237,23 @@ fn any_program_can_be_tuned() {
 
 #[cfg(unix)]
 #[test]
+fn every_sampler_finds_low_values_again_and_again() {
+    let sandbox = Sandbox::new();
+    for sampler in ["tpe", "tpe-group", "tpe-univariate", "cma-es", "random", "qmc", "grid"] {
+        let run = |out: &str| {
+            let tune = format!("tune command --sampler {sampler} --seed 1 --trials 24 --out {out}");
+            sandbox.ok(&format!("{tune} -- echo {{k:choice:a,b}} {{n:int:0..9}}"));
+            trials(&sandbox, out)
+        };
+        let rows = run(&format!("{sampler}-1"));
+        assert_eq!(rows, run(&format!("{sampler}-2")), "{sampler}");
+        let least = rows.iter().filter_map(|row| row["value"].as_f64()).min_by(f64::total_cmp);
+        assert!(least.is_some_and(|least| least <= 1.0), "{sampler}: {least:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_program_is_stopped_where_it_is_unpromising() {
     let sandbox = Sandbox::new();
     // The later the trial, the worse; a pruned program does not get to its end.

@@ -132,7 +132,9 @@ impl Evolution {
                 let mut step: Vec<f64> = step.collect();
                 let length = norm(&self.whiten(&step));
                 let share = (farthest / length).min(1.0);
-                step.iter_mut().for_each(|x| *x *= share);
+                for x in &mut step {
+                    *x *= share;
+                }
                 (step, length * share)
             })
             .collect();
@@ -180,7 +182,9 @@ impl Evolution {
         let n = self.mean.len();
         let (mut values, axes) = eigen(&self.covariance, n);
         if values.iter().any(|&value| value < LEAST) {
-            values.iter_mut().for_each(|value| *value = value.max(LEAST));
+            for value in &mut values {
+                *value = value.max(LEAST);
+            }
             for i in 0..n {
                 for j in 0..n {
                     let part = |k: usize| values[k] * axes[k * n + i] * axes[k * n + j];
