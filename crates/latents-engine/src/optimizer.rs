@@ -74,6 +74,8 @@ pub struct OptimizerState {
 pub struct Optimizer {
     groups: Vec<Group>,
     state: OptimizerState,
+    /// What stays as it is at first, and for how many steps.
+    held: (Range<usize>, u64),
 }
 
 /// Parameters that a task steps at once.
@@ -101,7 +103,13 @@ impl Optimizer {
             first: vec![0.0; parameters],
             second: vec![0.0; parameters],
         };
-        Ok(Optimizer { groups, state })
+        Ok(Optimizer { groups, state, held: (0..0, 0) })
+    }
+
+    /// Leaves the parameters of groups that begin in a range as they are for the first so many steps. Their own steps are counted
+    /// from then on, as those of parameters that PyTorch's optimisers have seen no gradient of.
+    pub fn hold(&mut self, parameters: Range<usize>, steps: u64) {
+        self.held = (parameters, steps);
     }
 
     /// What it remembers.
@@ -143,7 +151,11 @@ impl Optimizer {
         let OptimizerState { first, second, .. } = &mut self.state;
         for group in &self.groups {
             let range = group.parameters.clone();
-            let update = Update::new(group.rule, group.learning_rate * factor, steps);
+            let held = if self.held.0.contains(&range.start) { self.held.1 } else { 0 };
+            if steps <= held {
+                continue;
+            }
+            let update = Update::new(group.rule, group.learning_rate * factor, steps - held);
             let work = parameters[range.clone()]
                 .par_chunks_mut(CHUNK)
                 .zip(gradients[range.clone()].par_chunks(CHUNK))
@@ -374,6 +386,28 @@ mod tests {
         let mut p = vec![1.0, 1.0, 1.0, 1.0];
         optimizer.step(&runtime, &mut p, &[1.0; 4], 0.5);
         assert_eq!(p, [0.95, 1.0, 0.25, 1.0]);
+    }
+
+    #[test]
+    fn what_is_held_waits_and_then_begins_anew() {
+        let adam = Rule::Adam { betas: [0.9, 0.999], epsilon: 0.0, weight_decay: 0.1 };
+        let groups = || vec![group(0..1, adam, 0.01), group(1..2, adam, 0.01)];
+        let (mut held, mut free) =
+            (Optimizer::new(groups(), 2).unwrap(), Optimizer::new(groups(), 2).unwrap());
+        held.hold(0..1, 3);
+        let runtime = Runtime::new(Some(1), None).unwrap();
+        let mut p = vec![1.0, 1.0];
+        for _ in 0..3 {
+            held.step(&runtime, &mut p, &[3.0, 3.0], 1.0);
+            assert_eq!(p[0], 1.0);
+        }
+        assert!(p[1] < 0.98);
+        let mut q = vec![1.0, 1.0];
+        for _ in 0..2 {
+            held.step(&runtime, &mut p, &[3.0, 3.0], 1.0);
+            free.step(&runtime, &mut q, &[3.0, 3.0], 1.0);
+        }
+        assert_eq!(p[0], q[0]);
     }
 
     #[test]

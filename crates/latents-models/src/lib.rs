@@ -1,6 +1,7 @@
 //! Models as network specs, and their weights on disk. Nothing here knows of data sets or of training.
 
 mod autoencoder;
+mod classifier;
 mod cnn;
 mod error;
 mod model;
@@ -8,6 +9,7 @@ mod tensors;
 mod vae;
 
 pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER, Nonlinearity, Stage};
+pub use classifier::{ClassifierConfig, HEAD};
 pub use cnn::CnnConfig;
 pub use error::Error;
 pub use model::{Latents, ModelConfig, Target};

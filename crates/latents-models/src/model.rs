@@ -7,6 +7,8 @@ use latents_engine::{Loss, Network, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
+use crate::classifier::ClassifierConfig;
+use crate::cnn::CnnConfig;
 use crate::error::Error;
 
 /// Settings of a model; in `config.toml` its `kind` says which.
@@ -15,6 +17,10 @@ use crate::error::Error;
 pub enum ModelConfig {
     /// A convolutional autoencoder.
     Ae(AutoencoderConfig),
+    /// A classifier on the encoder of another model.
+    Classifier(ClassifierConfig),
+    /// A convolutional classifier, trained from scratch.
+    Cnn(CnnConfig),
 }
 
 impl Default for ModelConfig {
@@ -57,6 +63,8 @@ impl ModelConfig {
     pub fn kind(&self) -> &'static str {
         match self {
             ModelConfig::Ae(_) => "ae",
+            ModelConfig::Classifier(_) => "classifier",
+            ModelConfig::Cnn(_) => "cnn",
         }
     }
 
@@ -64,9 +72,11 @@ impl ModelConfig {
     ///
     /// # Errors
     /// Where the settings contradict each other or do not fit the images, naming the layer and both shapes.
-    pub fn network(&self, image: Shape, _classes: usize) -> Result<Network, Error> {
+    pub fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
         match self {
             ModelConfig::Ae(config) => config.network(image),
+            ModelConfig::Classifier(config) => config.network(image, classes),
+            ModelConfig::Cnn(config) => config.network(image, classes),
         }
     }
 
@@ -75,6 +85,7 @@ impl ModelConfig {
     pub fn target(&self) -> Target {
         match self {
             ModelConfig::Ae(_) => Target::Image,
+            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => Target::Class,
         }
     }
 
@@ -83,6 +94,9 @@ impl ModelConfig {
     pub fn loss(&self) -> Loss {
         match self {
             ModelConfig::Ae(_) => Loss::MeanSquaredError,
+            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => {
+                Loss::CrossEntropy { label_smoothing: 0.0 }
+            }
         }
     }
 
@@ -95,6 +109,7 @@ impl ModelConfig {
                 encode: ENCODER..ENCODER + 1,
                 decode: DECODER..DECODER + 1,
             }),
+            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => None,
         }
     }
 }

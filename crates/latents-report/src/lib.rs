@@ -8,6 +8,7 @@
 //!   such as pairs of original and reconstruction, [`scatter`] a map of points by class, [`thumbnails`] the same as images.
 //! - Of a hyper-parameter [`Study`]: [`trials`] draws the value of each trial, [`slices`] values against each parameter,
 //!   [`parallel_coordinates`] all parameters side by side, [`importances`] how much each of them matters.
+//! - Of a classifier: [`confusion`] draws which class was taken for which, [`reliability`] accuracy against confidence.
 //! - A [`Table`] is written as Markdown, CSV or JSON.
 //! - A [`Page`] is the report: one self-contained HTML file, and the same as Markdown. An [`Explorer`] in it is a map of
 //!   latents whose decoder runs in the reader's browser.
@@ -24,6 +25,7 @@
 //! What lives here: drawing and setting. What does not: reading a run's folder or a study, or deciding what to show and say.
 
 mod axis;
+mod confusion;
 mod curves;
 mod error;
 mod explorer;
@@ -38,6 +40,7 @@ mod oklab;
 mod page;
 mod palette;
 mod parallel;
+mod reliability;
 mod scale;
 mod scatter;
 mod scene;
@@ -47,6 +50,7 @@ mod table;
 mod tiles;
 mod trials;
 
+pub use confusion::confusion;
 pub use curves::{Curve, curves};
 pub use error::Error;
 pub use explorer::{Explored, ExploredModel, Explorer};
@@ -55,6 +59,7 @@ pub use importances::importances;
 pub use page::{Block, Finding, Page, Picture, Section, Tone};
 pub use palette::CATEGORICAL;
 pub use parallel::parallel_coordinates;
+pub use reliability::{Reliability, reliability};
 pub use scatter::{Points, Thumbnail, scatter, thumbnails};
 pub use slices::slices;
 pub use study::{Direction, Parameter, ParameterKind, Study, Trial, TrialState};

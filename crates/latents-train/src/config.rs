@@ -1,9 +1,13 @@
 //! All settings of a run, as they are kept in its `config.toml`: running it again repeats the run to the bit.
 
+use std::ops::Range;
+
+use latents_data::Augmentation;
 use latents_engine::{Group, Init, Layout, Network, Optimizer, Rule, Schedule, Shape};
 use latents_models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::encoder::{self, EncoderTraining};
 use crate::error::Error;
 
 /// Settings of a run.
@@ -61,7 +65,12 @@ impl RunConfig {
     /// What steps the parameters, before its first step.
     pub(crate) fn optimizer(&self, layout: &Layout) -> Result<Optimizer, Error> {
         let count = layout.parameter_count();
-        Ok(Optimizer::new(vec![self.training.group(count)], count)?)
+        let Some(of_encoder) = &self.training.encoder else {
+            return Ok(Optimizer::new(self.training.groups(layout, 0..count), count)?);
+        };
+        let mut groups = of_encoder.groups(layout);
+        groups.extend(self.training.groups(layout, encoder::encoder(layout).end..count));
+        Ok(Optimizer::new(groups, count)?)
     }
 }
 
@@ -99,6 +108,18 @@ pub enum OptimizerKind {
     Sgd,
 }
 
+impl OptimizerKind {
+    /// Its rule.
+    pub(crate) fn rule(self, weight_decay: f64, momentum: f64, nesterov: bool) -> Rule {
+        let (betas, epsilon) = ([0.9, 0.999], 1e-8);
+        match self {
+            OptimizerKind::Adam => Rule::Adam { betas, epsilon, weight_decay },
+            OptimizerKind::Adamw => Rule::AdamW { betas, epsilon, weight_decay },
+            OptimizerKind::Sgd => Rule::Sgd { momentum, nesterov, weight_decay },
+        }
+    }
+}
+
 /// How a model is trained. The defaults are the reference study's, where it names them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -131,6 +152,20 @@ pub struct TrainingConfig {
     pub patience: Option<u64>,
     /// How the learning rate goes over the run.
     pub schedule: Schedule,
+    /// This much of each label is spread evenly over all classes (Szegedy et al., 2016), in `[0, 1)`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    /// How images are changed while they are trained on.
+    #[serde(skip_serializing_if = "Augmentation::is_nothing")]
+    pub augmentation: Augmentation,
+    /// How a classifier's encoder begins and is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderTraining>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // Serde asks for it.
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Default for TrainingConfig {
@@ -149,22 +184,18 @@ impl Default for TrainingConfig {
             clip_norm: None,
             patience: None,
             schedule: Schedule::Constant,
+            label_smoothing: 0.0,
+            augmentation: Augmentation::default(),
+            encoder: None,
         }
     }
 }
 
 impl TrainingConfig {
-    /// The parameter group of a model that is trained as one.
-    pub(crate) fn group(&self, parameters: usize) -> Group {
-        let (betas, epsilon, weight_decay) = ([0.9, 0.999], 1e-8, self.weight_decay);
-        let rule = match self.optimizer {
-            OptimizerKind::Adam => Rule::Adam { betas, epsilon, weight_decay },
-            OptimizerKind::Adamw => Rule::AdamW { betas, epsilon, weight_decay },
-            OptimizerKind::Sgd => {
-                Rule::Sgd { momentum: self.momentum, nesterov: self.nesterov, weight_decay }
-            }
-        };
-        Group { parameters: 0..parameters, rule, learning_rate: self.learning_rate }
+    /// The parameter groups of what is trained by these settings.
+    pub(crate) fn groups(&self, layout: &Layout, within: Range<usize>) -> Vec<Group> {
+        let rule = self.optimizer.rule(self.weight_decay, self.momentum, self.nesterov);
+        Group::of(layout, within, rule, self.learning_rate)
     }
 
     /// What is wrong with these settings, if anything is.
@@ -197,6 +228,13 @@ impl TrainingConfig {
                 self.clip_norm.is_some_and(|c| !(c > 0.0 && c.is_finite())),
                 "clip_norm must be more than 0".into(),
             ),
+            (
+                !(0.0..1.0).contains(&self.label_smoothing),
+                format!(
+                    "label_smoothing = {} must be at least 0 and less than 1",
+                    self.label_smoothing
+                ),
+            ),
             (self.patience == Some(0), "patience must be at least 1".into()),
             (
                 warmup,
@@ -204,7 +242,9 @@ impl TrainingConfig {
                     .into(),
             ),
         ];
-        checks.into_iter().find_map(|(wrong, message)| wrong.then_some(message))
+        let first = checks.into_iter().find_map(|(wrong, message)| wrong.then_some(message));
+        let encoder = || self.encoder.as_ref().and_then(EncoderTraining::problem);
+        first.or_else(|| self.augmentation.problem()).or_else(encoder)
     }
 }
 

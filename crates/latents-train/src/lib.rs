@@ -3,11 +3,13 @@
 
 mod checkpoint;
 mod config;
+mod encoder;
 mod error;
 mod run;
 mod trainer;
 
 pub use config::{DataConfig, OptimizerKind, RunConfig, TrainingConfig};
+pub use encoder::EncoderTraining;
 pub use error::Error;
 pub use run::{EpochMetrics, Run, Snapshot};
 pub use trainer::{Event, Outcome, train};

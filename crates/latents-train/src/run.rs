@@ -22,6 +22,9 @@ pub struct EpochMetrics {
     /// Mean loss over the validation images after the epoch, without dropout; none where no image validates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_loss: Option<f64>,
+    /// The part of the validation images that is classified rightly, where a model learns classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
     /// Time for the epoch, validation included.

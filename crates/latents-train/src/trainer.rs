@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use latents_data::{Images, Labelled, epoch_order, split};
-use latents_engine::{
-    Engine, Inputs, Loss, Optimizer, Pass, Runtime, Targets, clip_norm, initialize,
-};
+use latents_data::{Augmented, Images, Labelled, epoch_order, split};
+use latents_engine::{Engine, Inputs, Loss, Mixture, Optimizer, Pass, Runtime, Targets, clip_norm};
 use latents_files::FileError;
 use latents_models::{Target, Tensors, save_parameters};
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::RunConfig;
+use crate::encoder::{encoder, initial_parameters};
 use crate::error::Error;
 use crate::run::{EpochMetrics, Run};
 
@@ -129,7 +128,7 @@ pub fn train(
             optimizer.restore(checkpoint.optimizer)?;
             (checkpoint.parameters, checkpoint.position)
         }
-        None => (initialize(engine.layout(), settings.init, settings.seed), Position::default()),
+        None => (initial_parameters(config, engine.layout())?, Position::default()),
     };
     if position == Position::default() {
         run.write_config(config)?;
@@ -141,12 +140,22 @@ pub fn train(
         validation: validation.len(),
         parameters: count,
     });
+    if let Some(of_encoder) = &settings.encoder {
+        let steps = training.len().div_ceil(settings.batch_size) as u64;
+        let held = of_encoder.frozen_epochs.saturating_mul(steps);
+        optimizer.hold(encoder(engine.layout()), held);
+    }
     let mut trainer = Trainer {
         run,
         config,
         images,
         labels,
-        loss: config.model.loss(),
+        loss: match config.model.loss() {
+            Loss::CrossEntropy { .. } => {
+                Loss::CrossEntropy { label_smoothing: settings.label_smoothing }
+            }
+            loss => loss,
+        },
         training,
         validation,
         engine,
@@ -154,6 +163,7 @@ pub fn train(
         gradients: vec![0.0; count],
         parameters,
         position,
+        changed: Augmented::default(),
         saved: Instant::now(),
     };
     runtime.run(|| trainer.train(stop, report))
@@ -173,6 +183,8 @@ struct Trainer<'a> {
     gradients: Vec<f32>,
     parameters: Vec<f32>,
     position: Position,
+    /// The images of a step, where they are changed for it.
+    changed: Augmented,
     /// When the last checkpoint was written.
     saved: Instant,
 }
@@ -255,15 +267,16 @@ impl Trainer<'_> {
             }
         }
         let samples_per_second = order.len() as f64 / self.position.seconds;
-        let validation = self.validation_loss()?;
-        if validation.is_some_and(|loss| !loss.is_finite()) {
+        let (val_loss, val_accuracy) = self.validate()?;
+        if val_loss.is_some_and(|loss| !loss.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         let seconds = before + start.elapsed().as_secs_f64();
         let metrics = EpochMetrics {
             epoch: epoch + 1,
             train_loss: self.position.loss_sum / order.len() as f64,
-            val_loss: validation,
+            val_loss,
+            val_accuracy,
             // Of the epoch's last step, also where that was made before a resume.
             learning_rate: settings.learning_rate * factor(steps - 1),
             seconds,
@@ -275,10 +288,35 @@ impl Trainer<'_> {
 
     fn step(&mut self, batch: &[u32], epoch: u64, factor: f64) -> Result<(), Error> {
         let settings = &self.config.training;
-        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: batch };
         let classes = self.classes_of(batch);
-        let targets = targets(classes.as_deref());
-        let pass = Pass::Train { seed: settings.seed, epoch };
+        let mut targets = targets(classes.as_deref());
+        let (mut inputs, mut pass) = (
+            Inputs::Bytes { pixels: self.images.pixels(), index: batch },
+            Pass::Train { seed: settings.seed, epoch },
+        );
+        let (places, mixtures): (Vec<u32>, Vec<Mixture>);
+        if !settings.augmentation.is_nothing() {
+            settings.augmentation.apply(
+                self.images,
+                batch,
+                settings.seed,
+                epoch,
+                &mut self.changed,
+            );
+            places = (0..batch.len() as u32).collect();
+            inputs = Inputs::Bytes { pixels: &self.changed.pixels, index: &places };
+            if let (Some(classes), false) = (&classes, self.changed.shares.is_empty()) {
+                let shares = self.changed.partners.iter().zip(&self.changed.shares);
+                let mixture = |(&class, (&partner, &weight)): (&u8, (&u32, &f32))| Mixture {
+                    classes: [class, classes[partner as usize]],
+                    weight,
+                };
+                mixtures = classes.iter().zip(shares).map(mixture).collect();
+                targets = Targets::Mixtures(&mixtures);
+            }
+            // Dropout knows these images only by their places in the step, so each step is an epoch to it.
+            pass = Pass::Train { seed: settings.seed, epoch: self.optimizer.state().steps };
+        }
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
         let losses =
             self.engine.gradients(parameters, inputs, targets, self.loss, pass, gradients)?;
@@ -296,17 +334,21 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Mean loss over the images that validate, where there are any.
-    fn validation_loss(&mut self) -> Result<Option<f64>, Error> {
+    /// Mean loss over the images that validate, where there are any, and accuracy, where classes are learnt.
+    fn validate(&mut self) -> Result<(Option<f64>, Option<f64>), Error> {
         if self.validation.is_empty() {
-            return Ok(None);
+            return Ok((None, None));
         }
         let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: &self.validation };
-        let classes = self.classes_of(&self.validation);
-        let targets = targets(classes.as_deref());
-        let losses =
-            self.engine.losses(&self.parameters, inputs, targets, self.loss, Pass::Evaluate)?;
-        Ok(Some(losses.mean_fit()))
+        if let Some(classes) = self.classes_of(&self.validation) {
+            let sections = 0..self.engine.layout().section_count();
+            let logits = self.engine.forward(&self.parameters, inputs, sections)?;
+            let (loss, accuracy) = judge(&logits, &classes);
+            return Ok((Some(loss), Some(accuracy)));
+        }
+        let (targets, pass) = (Targets::Inputs, Pass::Evaluate);
+        let losses = self.engine.losses(&self.parameters, inputs, targets, self.loss, pass)?;
+        Ok((Some(losses.mean_fit()), None))
     }
 
     /// The classes of some images, where the model learns classes.
@@ -395,6 +437,21 @@ impl Trainer<'_> {
     fn damaged_metrics(&self, reason: &str) -> Error {
         Error::Damaged { path: self.run.metrics_path(), reason: reason.to_owned() }
     }
+}
+
+/// Mean cross-entropy, without smoothing, and accuracy of logits `[n, k]` for samples of known classes `[n]`.
+fn judge(logits: &[f32], classes: &[u8]) -> (f64, f64) {
+    let k = logits.len() / classes.len();
+    let (mut loss, mut right) = (0.0, 0u64);
+    for (row, &class) in logits.chunks_exact(k).zip(classes) {
+        let top = (1..k).fold(0, |best, i| if row[i] > row[best] { i } else { best });
+        let far = |&x: &f32| libm::exp(f64::from(x) - f64::from(row[top]));
+        let own = f64::from(row[usize::from(class)]) - f64::from(row[top]);
+        loss += libm::log(row.iter().map(far).sum()) - own;
+        right += u64::from(top == usize::from(class));
+    }
+    let n = classes.len() as f64;
+    (loss / n, right as f64 / n)
 }
 
 fn targets(classes: Option<&[u8]>) -> Targets<'_, f32> {

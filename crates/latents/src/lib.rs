@@ -2,7 +2,7 @@
 //!
 //! This library hands on the crates that the `latents` command is made of:
 //! [`data`] finds and reads images, [`engine`] computes networks, [`models`] are networks worth having, [`train`] trains them and
-//! keeps runs, [`tune`] searches for good settings, and [`report`] draws figures.
+//! keeps runs, [`explore`] measures what was learnt, [`tune`] searches for good settings, and [`report`] draws figures.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -35,6 +35,7 @@
 
 pub use latents_data as data;
 pub use latents_engine as engine;
+pub use latents_explore as explore;
 pub use latents_models as models;
 pub use latents_report as report;
 pub use latents_train as train;

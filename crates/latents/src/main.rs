@@ -9,7 +9,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, data, decode, encode, figures, reconstruct, train, tune};
+use crate::commands::{
+    completions, data, decode, encode, evaluate, figures, predict, probe, reconstruct, train, tune,
+};
 use crate::output::Output;
 
 /// Learn, tune and explore latent spaces of image collections on an ordinary CPU.
@@ -55,6 +57,12 @@ enum Command {
     Decode(decode::Decode),
     /// Put images through the model and back, and say how much was lost
     Reconstruct(reconstruct::Reconstruct),
+    /// Measure a trained run on the test images
+    Evaluate(evaluate::Evaluate),
+    /// Tell the class of images
+    Predict(predict::Predict),
+    /// Measure what a frozen encoder knows of labels
+    Probe(probe::Probe),
     /// Draw the figures of a run, or compare several runs
     Figures(figures::Figures),
     /// See which data sets there are, fetch one, look at one
@@ -73,6 +81,9 @@ fn main() -> ExitCode {
         Command::Encode(command) => command.run(&cli.shared, output),
         Command::Decode(command) => command.run(&cli.shared, output),
         Command::Reconstruct(command) => command.run(&cli.shared, output),
+        Command::Evaluate(command) => command.run(&cli.shared, output),
+        Command::Predict(command) => command.run(&cli.shared, output),
+        Command::Probe(command) => command.run(&cli.shared, output),
         Command::Figures(command) => command.run(&cli.shared, output),
         Command::Data(command) => command.run(output),
         Command::Completions(command) => command.run(output),

@@ -1,16 +1,23 @@
 //! The settings of a run as flags, for every command that trains: which images, which model, how it is trained. A kind of model
 //! brings its flags by [`ModelFlags`].
 
+mod augmentation;
 mod autoencoder;
+mod classifier;
+mod cnn;
 mod data;
 mod training;
 
+use anyhow::Result;
 use clap::Args;
 use latents::models::ModelConfig;
-use latents::train::RunConfig;
+use latents::train::{RunConfig, TrainingConfig};
 use serde::de::DeserializeOwned;
 
+use augmentation::AugmentationFlags;
 pub(crate) use autoencoder::AutoencoderFlags;
+pub(crate) use classifier::ClassifierFlags;
+pub(crate) use cnn::CnnFlags;
 pub(crate) use data::DataFlags;
 pub(crate) use training::TrainingFlags;
 
@@ -30,6 +37,14 @@ pub(crate) trait ModelFlags: Args {
     /// Puts the flags that were given over the settings of a model of this kind.
     fn apply(&self, model: &mut ModelConfig);
 
+    /// Settings of a new run that depend on what is on disk, such as a trained encoder; flags of data and training come after.
+    fn prepare(&self, _config: &mut RunConfig) -> Result<()> {
+        Ok(())
+    }
+
+    /// Puts the flags that concern more than the model over the settings.
+    fn apply_to_training(&self, _training: &mut TrainingConfig) {}
+
     /// Whether a setting, by its name in `config.toml`, is given by a flag.
     fn gives(&self, name: &str) -> bool;
 }
@@ -43,6 +58,8 @@ pub(crate) struct Settings<M: ModelFlags> {
     pub(crate) model: M,
     #[command(flatten)]
     pub(crate) training: TrainingFlags,
+    #[command(flatten)]
+    pub(crate) augmentation: AugmentationFlags,
 }
 
 impl<M: ModelFlags> Settings<M> {
@@ -51,6 +68,8 @@ impl<M: ModelFlags> Settings<M> {
         self.data.apply(config);
         self.model.apply(&mut config.model);
         self.training.apply(&mut config.training);
+        self.augmentation.apply(&mut config.training.augmentation);
+        self.model.apply_to_training(&mut config.training);
     }
 
     /// Whether a setting, by its name in `config.toml`, is given by a flag.

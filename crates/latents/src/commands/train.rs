@@ -2,14 +2,20 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
+use latents::data::Labelled;
+use latents::engine::Runtime;
 use latents::train::{Error, Outcome, Run, RunConfig, train};
 use serde::Serialize;
 
 use crate::Shared;
-use crate::commands::settings::{AutoencoderFlags, ModelFlags, Settings};
+use crate::commands::settings::{
+    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings,
+};
 use crate::commands::{load_new_data, load_run_data, stop_on_ctrl_c, tune};
 use crate::output::{Output, count, duration, shell_word};
 use crate::progress::TrainingProgress;
@@ -25,6 +31,23 @@ pub(crate) enum Model {
         `latents train ae --config DIR/config.toml --out OTHER` repeats a run."
     )]
     Ae(Box<Train<AutoencoderFlags>>),
+    /// A classifier on a trained encoder
+    #[command(
+        after_help = "The head and its settings are those that the reference study found best; the encoder keeps the settings that it was \
+        trained with. Ten epochs on all training images; --validation 0.1 keeps some of them to watch.\n\n\
+        latents train classifier --encoder runs/ae --out runs/cl\n\
+        latents train classifier --encoder runs/ae --from-scratch --out runs/control    what did the training before bring?\n\
+        latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and spread over seeds\n\
+        latents evaluate runs/cl                                                        how good it is"
+    )]
+    Classifier(Box<Train<ClassifierFlags>>),
+    /// A convolutional classifier, from scratch on augmented images
+    #[command(
+        after_help = "latents train cnn --out runs/cnn                    all training images, 25 epochs\n\
+        latents train cnn --validation 0.1 --out runs/cnn   keep some of them to watch\n\
+        latents evaluate runs/cnn                           how good it is"
+    )]
+    Cnn(Box<Train<CnnFlags>>),
 }
 
 /// Settings of a run. A flag that is not given leaves the setting of --config, of --from-study, of the run that is resumed, or the default.
@@ -42,6 +65,9 @@ pub(crate) struct Train<M: ModelFlags> {
     /// Take the settings of the best trial of a study, `sqlite:///FILE` or `postgresql://...`, with #NAME where there are several
     #[arg(long, value_name = "STUDY", conflicts_with_all = ["resume", "config"])]
     from_study: Option<String>,
+    /// Train N runs that differ by their seeds alone, in --out/seed-1 and so on; `latents evaluate` tells their mean and spread
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1000), conflicts_with = "resume")]
+    seeds: Option<u64>,
     #[command(flatten)]
     settings: Settings<M>,
 }
@@ -78,8 +104,8 @@ fn of_kind<M: ModelFlags>(config: RunConfig, from: &str) -> Result<RunConfig> {
 
 /// What a finished run came to, for programs.
 #[derive(Serialize)]
-struct Finished<'a> {
-    run: &'a str,
+struct Finished {
+    run: String,
     epochs: u64,
     kept_epoch: u64,
     train_loss: f64,
@@ -88,9 +114,28 @@ struct Finished<'a> {
     seconds: f64,
 }
 
+impl Finished {
+    fn text(&self) -> String {
+        let Finished { epochs, kept_epoch: kept, .. } = *self;
+        let which = if kept == epochs { String::new() } else { format!(" (of epoch {kept})") };
+        let validation =
+            self.val_loss.map_or_else(String::new, |loss| format!("  validation loss {loss:.6}"));
+        format!(
+            "train loss {:.6}{validation}{which}  {} {} in {}  {}",
+            self.train_loss,
+            count(epochs),
+            if epochs == 1 { "epoch" } else { "epochs" },
+            duration(self.seconds),
+            self.run
+        )
+    }
+}
+
 pub(crate) fn run(model: &Model, shared: &Shared, output: Output) -> Result<ExitCode> {
     match model {
         Model::Ae(flags) => train_model(flags, shared, output),
+        Model::Classifier(flags) => train_model(flags, shared, output),
+        Model::Cnn(flags) => train_model(flags, shared, output),
     }
 }
 
@@ -102,10 +147,13 @@ fn train_model<M: ModelFlags>(
     let run = Run::at(&flags.out);
     let base = flags.base(&run)?;
     let mut config = base.clone();
+    if !flags.resume {
+        flags.settings.model.prepare(&mut config)?;
+    }
     flags.settings.apply(&mut config);
     let source = match &flags.settings.data.source {
         Some(source) => Some(source.clone()),
-        None => Some(base.data.source.clone()).filter(|s| !s.is_empty()),
+        None => Some(config.data.source.clone()).filter(|s| !s.is_empty()),
     };
     let dataset = if flags.resume {
         config.data.source = source.unwrap_or_default();
@@ -127,42 +175,76 @@ fn train_model<M: ModelFlags>(
     };
     output.note(&format!("{}: {}", dataset.name, dataset.origin));
 
-    let stop = stop_on_ctrl_c()?;
-    let mut progress = TrainingProgress::new(output);
-    let (data, runtime) = (&dataset.train, shared.runtime()?);
-    let outcome = train(&run, &config, data, &runtime, &stop, &mut |event| progress.show(event));
-    progress.finish();
-    let dir = run.dir().display().to_string();
-    match outcome? {
-        Outcome::Finished { epoch, kept, train_loss, val_loss, seconds } => {
-            let which = if kept == epoch { String::new() } else { format!(" (of epoch {kept})") };
-            let validation =
-                val_loss.map_or_else(String::new, |loss| format!("  validation loss {loss:.6}"));
-            let text = format!(
-                "train loss {train_loss:.6}{validation}{which}  {} {} in {}  {dir}",
-                count(epoch),
-                if epoch == 1 { "epoch" } else { "epochs" },
-                duration(seconds)
-            );
-            let value = Finished {
-                run: &dir,
+    let work =
+        Work { data: &dataset.train, runtime: shared.runtime()?, stop: stop_on_ctrl_c()?, output };
+    let Some(seeds) = flags.seeds else {
+        return match work.train(&run, &config)? {
+            Ok(done) => {
+                output.result(&done.text(), &done)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(epochs_done) => {
+                let (kind, dir) = (M::KIND, shell_word(&run.dir().display().to_string()));
+                output.note(&format!(
+                    "Stopped in epoch {} and saved. Go on with:\n  latents train {kind} --resume --out {dir}",
+                    epochs_done + 1
+                ));
+                Ok(ExitCode::from(130))
+            }
+        };
+    };
+    let mut all = vec![];
+    let first = config.training.seed;
+    for seed in first..first.saturating_add(seeds) {
+        let run = Run::at(&flags.out.join(format!("{SEED}{seed}")));
+        config.training.seed = seed;
+        ensure!(
+            !run.exists() || run.config()? == config,
+            "{} holds another run; choose another --out",
+            run.dir().display()
+        );
+        let Ok(done) = work.train(&run, &config)? else {
+            output.note("Stopped and saved. The same command goes on.");
+            return Ok(ExitCode::from(130));
+        };
+        output.note(&done.text());
+        all.push(done);
+    }
+    let dir = flags.out.display().to_string();
+    let text = format!("{seeds} runs  {dir}");
+    output.result(&text, &serde_json::json!({ "run": dir, "runs": all }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the folder of each run of several seeds is called, before its seed.
+pub(crate) const SEED: &str = "seed-";
+
+/// What runs of one command share.
+struct Work<'a> {
+    data: &'a Labelled,
+    runtime: Arc<Runtime>,
+    stop: Arc<AtomicBool>,
+    output: Output,
+}
+
+impl Work<'_> {
+    /// Trains a run, or goes on with it; the whole epochs that are done where it was asked to stop.
+    fn train(&self, run: &Run, config: &RunConfig) -> Result<Result<Finished, u64>> {
+        let mut progress = TrainingProgress::new(self.output);
+        let (runtime, stop) = (&self.runtime, &*self.stop);
+        let outcome =
+            train(run, config, self.data, runtime, stop, &mut |event| progress.show(event));
+        progress.finish();
+        match outcome? {
+            Outcome::Finished { epoch, kept, train_loss, val_loss, seconds } => Ok(Ok(Finished {
+                run: run.dir().display().to_string(),
                 epochs: epoch,
                 kept_epoch: kept,
                 train_loss,
                 val_loss,
                 seconds,
-            };
-            output.result(&text, &value)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Interrupted { epochs_done } => {
-            output.note(&format!(
-                "Stopped in epoch {} and saved. Go on with:\n  latents train {} --resume --out {}",
-                epochs_done + 1,
-                M::KIND,
-                shell_word(&dir)
-            ));
-            Ok(ExitCode::from(130))
+            })),
+            Outcome::Interrupted { epochs_done } => Ok(Err(epochs_done)),
         }
     }
 }

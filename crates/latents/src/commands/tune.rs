@@ -1,6 +1,7 @@
 //! `latents tune`: searches for the settings of an objective that give the best value.
 
 mod ae;
+mod classifier;
 mod live;
 mod model;
 mod outside;
@@ -15,6 +16,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use ae::AE;
+use classifier::CLASSIFIER;
 pub(crate) use model::best;
 
 use crate::Shared;
@@ -26,6 +28,9 @@ pub(crate) enum Tune {
     /// Settings of a convolutional autoencoder, for the least validation loss
     #[command(after_help = AE.help(), after_long_help = AE.long_help())]
     Ae(Box<ae::TuneAe>),
+    /// Settings of a classifier on a trained encoder, for the highest validation accuracy
+    #[command(after_help = CLASSIFIER.help(), after_long_help = CLASSIFIER.long_help())]
+    Classifier(Box<classifier::TuneClassifier>),
     /// Parameters of any program that prints its value last
     Command(outside::TuneCommand),
     /// Tables and figures of a study
@@ -35,6 +40,7 @@ pub(crate) enum Tune {
 pub(crate) fn run(tune: &Tune, shared: &Shared, output: Output) -> Result<ExitCode> {
     match tune {
         Tune::Ae(command) => command.run(shared, output),
+        Tune::Classifier(command) => command.run(shared, output),
         Tune::Command(command) => command.run(output),
         Tune::Show(command) => command.run(output),
     }

@@ -49,7 +49,7 @@ impl ModelFlags for AutoencoderFlags {
     }
 
     fn apply(&self, model: &mut ModelConfig) {
-        let ModelConfig::Ae(model) = model;
+        let ModelConfig::Ae(model) = model else { return };
         set(&mut model.latent_dim, self.latent_dim.as_ref());
         set(&mut model.stages, self.stages.as_ref());
         set(&mut model.hidden, self.hidden.as_ref());

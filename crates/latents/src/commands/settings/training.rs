@@ -43,6 +43,9 @@ pub(crate) struct TrainingFlags {
     /// Stop when the validation loss has not improved for N epochs, and keep the best weights
     #[arg(long, value_name = "N")]
     patience: Option<u64>,
+    /// How much of each label is spread evenly over all classes [default: 0; cnn: 0.1]
+    #[arg(long, value_name = "PART")]
+    label_smoothing: Option<f64>,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -72,6 +75,7 @@ impl TrainingFlags {
         training.nesterov |= self.nesterov;
         set_some(&mut training.clip_norm, self.clip_norm.as_ref());
         set_some(&mut training.patience, self.patience.as_ref());
+        set(&mut training.label_smoothing, self.label_smoothing.as_ref());
         set(&mut training.seed, self.seed.as_ref());
         if let Some(name) = self.schedule {
             training.schedule = match name {
@@ -94,6 +98,7 @@ impl TrainingFlags {
             "learning_rate" => self.lr.is_some(),
             "weight_decay" => self.weight_decay.is_some(),
             "momentum" => self.momentum.is_some(),
+            "label_smoothing" => self.label_smoothing.is_some(),
             "nesterov" => self.nesterov,
             "clip_norm" => self.clip_norm.is_some(),
             "patience" => self.patience.is_some(),

@@ -1,0 +1,66 @@
+//! `latents evaluate`: how good a trained run is, on the test images, which had no say in any choice before.
+
+mod classes;
+mod study;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use latents::models::Target;
+use latents::train::Run;
+
+use crate::Shared;
+use crate::commands::train::SEED;
+use crate::output::Output;
+
+/// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder.
+/// For a folder of several seeds (--seeds): each of them, and their mean and spread.
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// Folder of a trained run, or of runs that differ by their seeds
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Test sets that are drawn for the bootstrap intervals
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    replicates: u32,
+}
+
+impl Evaluate {
+    pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
+        let seeds = seeds(&self.run);
+        let first = seeds.first().unwrap_or(&self.run);
+        let model = Run::at(first).config()?.model;
+        match model.target() {
+            Target::Class if seeds.is_empty() => {
+                classes::evaluate(&self.run, self.replicates as usize, shared, output)
+            }
+            Target::Class => {
+                classes::evaluate_seeds(&self.run, &seeds, self.replicates as usize, shared, output)
+            }
+            Target::Image => bail!(
+                "{} is a model of kind `{}`; `latents reconstruct --run` tells how much it loses",
+                self.run.display(),
+                model.kind()
+            ),
+        }
+    }
+}
+
+/// The runs in a folder that is none itself, in the order of their seeds.
+fn seeds(dir: &Path) -> Vec<PathBuf> {
+    if Run::at(dir).exists() {
+        return vec![];
+    }
+    let Ok(entries) = std::fs::read_dir(dir) else { return vec![] };
+    let mut seeds: Vec<(u64, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let seed = path.file_name()?.to_str()?.strip_prefix(SEED)?.parse().ok()?;
+            Run::at(&path).exists().then_some((seed, path))
+        })
+        .collect();
+    seeds.sort();
+    seeds.into_iter().map(|(_, path)| path).collect()
+}

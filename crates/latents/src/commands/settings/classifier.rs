@@ -1,0 +1,134 @@
+//! A classifier's settings, as flags: its head, and the encoder that it stands on.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use latents::models::{ClassifierConfig, ModelConfig};
+use latents::train::{EncoderTraining, OptimizerKind, Run, RunConfig, TrainingConfig};
+
+use super::{ModelFlags, named, set};
+
+/// Settings of a classifier.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ClassifierFlags {
+    /// Folder of a trained run, whose encoder is taken
+    #[arg(long, value_name = "DIR")]
+    encoder: Option<PathBuf>,
+    /// Begin with initial weights in the encoder too: what did the training before bring?
+    #[arg(long)]
+    from_scratch: bool,
+    /// Leave the encoder as it is, and train only the head
+    #[arg(long, conflicts_with_all = ["from_scratch", "frozen_epochs"])]
+    freeze_encoder: bool,
+    /// Leave the encoder as it is for the first N epochs [default: 0]
+    #[arg(long, value_name = "N")]
+    frozen_epochs: Option<u64>,
+    /// Learning rate of the encoder [default: its own]
+    #[arg(long, value_name = "RATE")]
+    encoder_lr: Option<f64>,
+    /// Weight decay of the encoder [default: its own]
+    #[arg(long, value_name = "RATE")]
+    encoder_weight_decay: Option<f64>,
+    /// Optimiser of the encoder [default: its own]
+    #[arg(long, value_name = "NAME", value_parser = named::<OptimizerKind>(&["adam", "adamw", "sgd"]))]
+    encoder_optimizer: Option<OptimizerKind>,
+    /// Dropout in the encoder [default: its own]
+    #[arg(long, value_name = "P")]
+    encoder_dropout: Option<f64>,
+    /// Rate of each of the encoder's layers, as a part of that of the one after it [default: 1]
+    #[arg(long, value_name = "FACTOR")]
+    layer_decay: Option<f64>,
+    /// Width of the head's first matrix [default: 12]
+    #[arg(long, value_name = "WIDTH")]
+    hidden_1: Option<usize>,
+    /// Width of the head's second matrix [default: 74]
+    #[arg(long, value_name = "WIDTH")]
+    hidden_2: Option<usize>,
+    /// Probability of dropout after each of the two [default: 0.0676]
+    #[arg(long, value_name = "P")]
+    head_dropout: Option<f64>,
+}
+
+impl ModelFlags for ClassifierFlags {
+    const KIND: &'static str = "classifier";
+
+    fn base() -> ModelConfig {
+        ModelConfig::Classifier(ClassifierConfig::default())
+    }
+
+    /// The reference study's: ten epochs on all training images, the head's settings as it tuned them.
+    fn base_run() -> RunConfig {
+        let training = TrainingConfig {
+            epochs: 10,
+            learning_rate: 2e-4,
+            weight_decay: 0.1679,
+            validation_fraction: 0.0,
+            encoder: Some(EncoderTraining::default()),
+            ..TrainingConfig::default()
+        };
+        RunConfig { model: Self::base(), training, ..RunConfig::default() }
+    }
+
+    fn prepare(&self, config: &mut RunConfig) -> Result<()> {
+        let Some(dir) = &self.encoder else {
+            let has = config.training.encoder.as_ref().is_some_and(|e| e.weights.is_some());
+            ensure!(
+                has || self.from_scratch,
+                "a classifier stands on a trained encoder: name its run with --encoder DIR, or train all of it with --from-scratch"
+            );
+            return Ok(());
+        };
+        let run = Run::at(dir);
+        let of_run = run.config()?;
+        ensure!(
+            of_run.model.latents().is_some(),
+            "{} is a model of kind `{}`, which has no encoder",
+            dir.display(),
+            of_run.model.kind()
+        );
+        if let ModelConfig::Classifier(model) = &mut config.model {
+            model.encoder = Box::new(of_run.model);
+        }
+        if config.data.source.is_empty() {
+            config.data.source = of_run.data.source;
+        }
+        config.training.encoder = Some(EncoderTraining::of_run(&run)?);
+        Ok(())
+    }
+
+    fn apply(&self, model: &mut ModelConfig) {
+        let ModelConfig::Classifier(model) = model else { return };
+        set(&mut model.hidden_1, self.hidden_1.as_ref());
+        set(&mut model.hidden_2, self.hidden_2.as_ref());
+        set(&mut model.head_dropout, self.head_dropout.as_ref());
+        if let (Some(p), ModelConfig::Ae(encoder)) = (self.encoder_dropout, &mut *model.encoder) {
+            encoder.dropout = p;
+        }
+    }
+
+    fn apply_to_training(&self, training: &mut TrainingConfig) {
+        let Some(encoder) = &mut training.encoder else { return };
+        if self.from_scratch {
+            (encoder.weights, encoder.weights_digest) = (None, String::new());
+        }
+        set(&mut encoder.frozen_epochs, self.frozen_epochs.as_ref());
+        if self.freeze_encoder {
+            encoder.frozen_epochs = training.epochs;
+        }
+        set(&mut encoder.learning_rate, self.encoder_lr.as_ref());
+        set(&mut encoder.weight_decay, self.encoder_weight_decay.as_ref());
+        set(&mut encoder.optimizer, self.encoder_optimizer.as_ref());
+        set(&mut encoder.layer_decay, self.layer_decay.as_ref());
+    }
+
+    fn gives(&self, name: &str) -> bool {
+        match name {
+            "hidden_1" => self.hidden_1.is_some(),
+            "hidden_2" => self.hidden_2.is_some(),
+            "head_dropout" => self.head_dropout.is_some(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `latents tune classifier`: what is tuned of a classifier, and how its trials are judged: by images of the training part that are kept
+//! for validation. No test image has a say.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use latents::tune::Direction;
+
+use crate::Shared;
+use crate::commands::settings::{ClassifierFlags, ModelFlags, Settings};
+use crate::commands::tune::model::{Kind, TuneFlags};
+use crate::output::Output;
+
+/// Classifiers.
+pub(crate) const CLASSIFIER: Kind = Kind {
+    name: ClassifierFlags::KIND,
+    label: "validation accuracy",
+    direction: Direction::Maximize,
+    value: |metrics| metrics.val_accuracy,
+    space: include_str!("classifier.toml"),
+    refit: "--validation 0",
+};
+
+/// Settings of the study, and of the runs that are its trials. A setting that is given by a flag is not tuned.
+#[derive(Debug, Args)]
+pub(crate) struct TuneClassifier {
+    #[command(flatten)]
+    flags: TuneFlags,
+    #[command(flatten)]
+    settings: Settings<ClassifierFlags>,
+}
+
+impl TuneClassifier {
+    pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
+        let mut base = ClassifierFlags::base_run();
+        base.training.validation_fraction = 0.2;
+        self.settings.model.prepare(&mut base)?;
+        self.settings.apply(&mut base);
+        let given = |name: &str| self.settings.gives(name);
+        let data = self.settings.data.source.clone();
+        let data = data.or_else(|| Some(base.data.source.clone()).filter(|s| !s.is_empty()));
+        self.flags.run(&CLASSIFIER, base, data.as_deref(), &given, shared, output)
+    }
+}
