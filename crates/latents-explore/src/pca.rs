@@ -44,6 +44,18 @@ impl Pca {
         Ok(Pca { mean, components: found.vectors, variance, total })
     }
 
+    /// The same with its first components only; all of them where it has no more.
+    #[must_use]
+    pub fn truncated(&self, components: usize) -> Self {
+        let kept = components.clamp(1, self.variance.len());
+        Pca {
+            mean: self.mean.clone(),
+            components: self.components[..kept * self.mean.len()].to_vec(),
+            variance: self.variance[..kept].to_vec(),
+            total: self.total,
+        }
+    }
+
     /// The components `[k, d]`.
     #[must_use]
     pub fn components(&self) -> &[f64] {

@@ -10,6 +10,7 @@ pub(crate) mod predict;
 pub(crate) mod probe;
 pub(crate) mod reconstruct;
 pub(crate) mod settings;
+pub(crate) mod study;
 pub(crate) mod train;
 pub(crate) mod tune;
 

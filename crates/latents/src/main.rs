@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, data, decode, encode, evaluate, figures, predict, probe, reconstruct, train, tune,
+    completions, data, decode, encode, evaluate, figures, predict, probe, reconstruct, study,
+    train, tune,
 };
 use crate::output::Output;
 
@@ -51,6 +52,8 @@ enum Command {
     /// Search for the settings that give the best value
     #[command(subcommand)]
     Tune(tune::Tune),
+    /// The whole study of a collection in one command, and a page to send
+    Study(study::Study),
     /// Turn images into latent vectors
     Encode(encode::Encode),
     /// Turn latent vectors into images
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Train(model) => train::run(model, &cli.shared, output),
         Command::Tune(what) => tune::run(what, &cli.shared, output),
+        Command::Study(command) => command.run(&cli.shared, output),
         Command::Encode(command) => command.run(&cli.shared, output),
         Command::Decode(command) => command.run(&cli.shared, output),
         Command::Reconstruct(command) => command.run(&cli.shared, output),

@@ -1,6 +1,6 @@
 //! `latents figures`: the pictures of runs, drawn from what the runs left.
 
-mod reconstructions;
+pub(crate) mod reconstructions;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,7 +69,12 @@ fn save(figure: &Figure, out: &Path, stem: &str, drawn: &mut Vec<PathBuf>) -> Re
     Ok(())
 }
 
-fn curve(name: String, metrics: &[EpochMetrics], group: usize, validation: bool) -> Curve {
+pub(crate) fn curve(
+    name: String,
+    metrics: &[EpochMetrics],
+    group: usize,
+    validation: bool,
+) -> Curve {
     let loss = |m: &EpochMetrics| if validation { m.val_loss } else { Some(m.train_loss) };
     let points = metrics.iter().filter_map(|m| Some((m.epoch as f64, loss(m)?))).collect();
     Curve { name, points, dashed: validation, group }
@@ -103,7 +108,7 @@ fn comparison(runs: &[Run]) -> Result<Figure> {
 }
 
 /// An image and its reconstructions through the epochs.
-fn epochs(run: &Run, image: usize) -> Result<Option<Figure>> {
+pub(crate) fn epochs(run: &Run, image: usize) -> Result<Option<Figure>> {
     let snapshots = run.snapshots()?;
     let Some(first) = snapshots.first() else { return Ok(None) };
     let numbers: usize = first.shape.iter().product();

@@ -1,14 +1,14 @@
 //! `latents tune`: searches for the settings of an objective that give the best value.
 
-mod ae;
-mod classifier;
+pub(crate) mod ae;
+pub(crate) mod classifier;
 mod live;
-mod model;
+pub(crate) mod model;
 mod outside;
-mod results;
-mod runs;
+pub(crate) mod results;
+pub(crate) mod runs;
 mod show;
-mod strategy;
+pub(crate) mod strategy;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ mod figures;
 mod interrupt;
 mod latents;
 mod shell;
+mod study;
 mod support;
 mod train;
 mod tune;

@@ -15,7 +15,7 @@ use crate::output::Output;
 const KINDS: usize = 10;
 
 /// Draws them; none, with a note, where the data of the run is no longer to be had.
-pub(super) fn reconstructions(
+pub(crate) fn reconstructions(
     dir: &Path,
     shared: &Shared,
     output: Output,
@@ -70,7 +70,7 @@ fn row<'a>(
 }
 
 /// The first test image of each class and what it is called; the first few images where classes are not known.
-fn one_of_each(dataset: &Dataset) -> Vec<(usize, String)> {
+pub(crate) fn one_of_each(dataset: &Dataset) -> Vec<(usize, String)> {
     let Some(labels) = &dataset.test.labels else {
         return (0..dataset.test.len().min(KINDS)).map(|i| (i, format!("image {i}"))).collect();
     };

@@ -1,7 +1,7 @@
 //! What is the same in tuning every kind of model: the search space is settled and checked, the study is opened, trials are run, tables
 //! and figures are drawn, and the best is found again. A kind is a [`Kind`] and a file with its flags; a trial is in `runs.rs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use latents::engine::Runtime;
 use latents::train::{EpochMetrics, RunConfig};
-use latents::tune::{Dimension, Direction, History, Params, Space, Value, optimize};
+use latents::tune::{Dimension, Direction, History, Params, Space, Study, Value, optimize};
 
 use crate::Shared;
 use crate::commands::tune::live::Live;
@@ -94,14 +94,7 @@ impl TuneFlags {
         // What no trial could have is said before the first.
         check(&base, &space)?;
         output.note(&format!("{}: {}", dataset.name, dataset.origin));
-        let target = Target {
-            kind: kind.name,
-            label: kind.label,
-            direction: kind.direction,
-            seed: Some(base.training.seed),
-            settings: serde_json::to_value(&base)?,
-        };
-        let study = self.study.open(&out, &target, &space)?;
+        let study = open(kind, &base, &self.study, &out, &space)?;
 
         let schedule = self.study.schedule();
         let live = Live::new(output, &study, &space, schedule, kind.label)?;
@@ -111,7 +104,7 @@ impl TuneFlags {
             trials: out.join("trials"),
             data: &dataset.train,
             runtimes: runtimes(shared, schedule.workers)?,
-            live: &live,
+            report: &|worker, number, event| live.training(worker, number, event),
         };
         let stop = stop_on_ctrl_c()?;
         let done =
@@ -152,6 +145,24 @@ impl TuneFlags {
         }
         Ok(space)
     }
+}
+
+/// The study of a kind of model in the folder `out`; see [`StudyFlags::open`].
+pub(crate) fn open(
+    kind: &Kind,
+    base: &RunConfig,
+    flags: &StudyFlags,
+    out: &Path,
+    space: &Space,
+) -> Result<Study> {
+    let target = Target {
+        kind: kind.name,
+        label: kind.label,
+        direction: kind.direction,
+        seed: Some(base.training.seed),
+        settings: serde_json::to_value(base)?,
+    };
+    flags.open(out, &target, space)
 }
 
 /// The settings of the best run of a study of a kind of model.

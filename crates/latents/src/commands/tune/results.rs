@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use latents::report::{self, Cell, Show, Table};
+use latents::report::{self, Cell, Figure, Show, Table};
 use latents::tune::{
     Direction, Distribution, History, Parameter, Space, Study, TrialRecord, TrialState, Value,
     importance,
@@ -67,7 +67,7 @@ impl Results {
         Results { name: name.into(), direction, objective: objective.into(), parameters, trials }
     }
 
-    fn history(&self) -> History<'_> {
+    pub(crate) fn history(&self) -> History<'_> {
         History { direction: self.direction, trials: &self.trials }
     }
 
@@ -93,18 +93,22 @@ impl Results {
                 .save(&figures, "parallel")?;
             report::slices("Objective by parameter", &study).save(&figures, "slices")?;
         }
-        let importances = importance::ped_anova(self.history());
-        if !importances.is_empty() {
-            let label = format!("share in the spread of the {}", self.objective);
-            report::importances("Importance of the parameters", &label, &importances)
-                .save(&figures, "importances")?;
+        if let Some(figure) = self.importances() {
+            figure.save(&figures, "importances")?;
         }
         Ok(out.to_owned())
     }
 
+    /// How much each parameter matters; none where too few trials are complete to tell.
+    pub(crate) fn importances(&self) -> Option<Figure> {
+        let importances = importance::ped_anova(self.history());
+        let label = format!("share in the spread of the {}", self.objective);
+        (!importances.is_empty())
+            .then(|| report::importances("Importance of the parameters", &label, &importances))
+    }
+
     /// Prints the best trial and where the rest is.
     pub(crate) fn print(&self, output: Output, folder: &Path) -> Result<()> {
-        let in_state = |state| self.trials.iter().filter(|t| t.state == state).count();
         let best = self.history().best().and_then(|trial| {
             let param = |name: &String| Some((name.clone(), trial.param(name)?));
             let params = trial.params.keys().filter_map(param).collect();
@@ -113,9 +117,9 @@ impl Results {
         let summary = Summary {
             study: &self.name,
             trials: self.trials.len(),
-            complete: in_state(TrialState::Complete),
-            pruned: in_state(TrialState::Pruned),
-            failed: in_state(TrialState::Failed),
+            complete: self.in_state(TrialState::Complete),
+            pruned: self.in_state(TrialState::Pruned),
+            failed: self.in_state(TrialState::Failed),
             best,
             folder,
         };
@@ -145,8 +149,20 @@ impl Results {
         output.result(&text, &summary)
     }
 
+    /// The parameters of the best trial, by name.
+    pub(crate) fn best(&self) -> Vec<(String, Value)> {
+        let history = self.history();
+        let Some(best) = history.best() else { return vec![] };
+        self.parameters.iter().filter_map(|n| Some((n.clone(), best.param(n)?))).collect()
+    }
+
+    /// How many trials ended in a state.
+    pub(crate) fn in_state(&self, state: TrialState) -> usize {
+        self.trials.iter().filter(|t| t.state == state).count()
+    }
+
     /// A row for each trial.
-    fn trials_table(&self) -> Table {
+    pub(crate) fn trials_table(&self) -> Table {
         let best = self.history().best().map(|trial| trial.number);
         let head = ["trial", "state", &self.objective, "best", "last step"];
         let head = head.into_iter().chain(self.parameters.iter().map(String::as_str));
@@ -172,11 +188,9 @@ impl Results {
     fn best_table(&self) -> Table {
         let mut rows = vec![];
         if let Some(best) = self.history().best() {
-            for name in &self.parameters {
-                if let Some(value) = best.param(name) {
-                    rows.push(vec![Cell::Text(name.clone()), cell(&value)]);
-                }
-            }
+            rows.extend(
+                self.best().into_iter().map(|(n, value)| vec![Cell::Text(n), cell(&value)]),
+            );
             rows.push(vec![Cell::Text("trial".into()), Cell::Integer(best.number.into())]);
             let value = best.value.map_or(Cell::Empty, Cell::from);
             rows.push(vec![Cell::Text(self.objective.clone()), value]);
@@ -185,7 +199,7 @@ impl Results {
     }
 
     /// The study as figures take it.
-    fn plain(&self) -> report::Study {
+    pub(crate) fn plain(&self) -> report::Study {
         let kind = |name: &String| {
             let mut seen = self.trials.iter().filter_map(|trial| trial.params.get(name));
             match seen.next_back().map(|parameter| &*parameter.distribution) {
@@ -227,7 +241,7 @@ impl Results {
 }
 
 /// A parameter's value in a table.
-fn cell(value: &Value) -> Cell {
+pub(crate) fn cell(value: &Value) -> Cell {
     match value {
         Value::Int(x) => Cell::Integer((*x).into()),
         Value::Float(x) => Cell::Number(*x, Show::UpTo(4)),

@@ -11,8 +11,6 @@ use latents::engine::Runtime;
 use latents::train::{self, EpochMetrics, Event, Outcome as Trained, Run, RunConfig, train};
 use latents::tune::{Error, Objective, Outcome, Params, Trial, Value};
 
-use crate::commands::tune::live::Live;
-
 /// Runs of a model.
 pub(crate) struct Runs<'a> {
     /// What is reported after an epoch.
@@ -24,7 +22,8 @@ pub(crate) struct Runs<'a> {
     pub(crate) data: &'a Labelled,
     /// One for each worker.
     pub(crate) runtimes: Vec<Arc<Runtime>>,
-    pub(crate) live: &'a Live<'a>,
+    /// Told of the training of a worker's trial.
+    pub(crate) report: &'a (dyn Fn(usize, u64, &Event<'_>) + Sync),
 }
 
 /// `base` with a trial's parameters.
@@ -67,7 +66,7 @@ impl Objective for Runs<'_> {
         let mut verdict = Ok(false);
         let runtime = &self.runtimes[worker];
         let trained = train(&run, &config, self.data, runtime, &halt, &mut |event| {
-            self.live.training(worker, number, &event);
+            (self.report)(worker, number, &event);
             if let Event::Epoch(metrics) = event {
                 let reported = trial.report(metrics.epoch as i64, self.value(metrics));
                 verdict = reported.and_then(|()| trial.should_prune());

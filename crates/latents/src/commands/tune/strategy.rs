@@ -123,6 +123,22 @@ pub(crate) struct Agreed {
 }
 
 impl StudyFlags {
+    /// What the flags are where none is given but the number of trials.
+    pub(crate) fn plain(trials: u64) -> Self {
+        StudyFlags {
+            study: None,
+            name: None,
+            trials,
+            workers: 1,
+            deterministic: false,
+            sampler: SamplerName::default(),
+            pruner: PrunerName::default(),
+            pruner_warmup: 0,
+            pruner_patience: None,
+            space: None,
+        }
+    }
+
     /// The user's own search space, if there is one.
     pub(crate) fn space(&self) -> Result<Option<Space>> {
         let Some(path) = &self.space else { return Ok(None) };

@@ -1,0 +1,48 @@
+//! What a report says of how it was made: the command, the settings, the machine, the versions.
+
+use latents::engine::Isa;
+use latents::report::{Block, Section};
+
+use super::lane::Study;
+use super::words;
+
+/// The last section.
+pub(super) fn section(study: &Study, command: &str) -> Section {
+    let text = |name: &str, value: String| (name.to_owned(), value);
+    let budget = &study.budget;
+    let data = vec![
+        text("source", study.dataset.name.clone()),
+        text("found", study.dataset.origin.clone()),
+        text("images that train and validate", words::count(study.dataset.train.len())),
+        text("test images", words::count(study.dataset.test.len())),
+        text("shape", words::shape(study.data.shape)),
+        text("SHA-256 of the images that train and validate", study.data.digest.clone()),
+        text("seed", study.seed.to_string()),
+        text("epochs of the autoencoder", budget.epochs.to_string()),
+        text("trials of each search", budget.trials.to_string()),
+        text("epochs of a trial, at most", budget.trial_epochs.to_string()),
+    ];
+    let machine = vec![
+        text("processor", processor()),
+        text("cores", std::thread::available_parallelism().map_or(1, usize::from).to_string()),
+        text("instruction set", Isa::detect().to_string()),
+        text("system", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)),
+        text("latents", env!("CARGO_PKG_VERSION").into()),
+    ];
+    Section {
+        id: "made".into(),
+        title: "How this was made".into(),
+        blocks: vec![
+            Block::Code { caption: "The same command gives the same numbers, on any machine and any number of threads.".into(), text: command.into() },
+            Block::Settings { caption: "Data and budgets".into(), entries: data },
+            Block::Settings { caption: "Machine".into(), entries: machine },
+        ],
+    }
+}
+
+/// The processor, as the system names it.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
+    name.map_or_else(|| "unknown".into(), |name| name.trim().into())
+}

@@ -1,0 +1,292 @@
+//! S2: tuning the autoencoder, and the best of it trained to the end (T4, F8, F2, F10a, F10b), beside principal components.
+
+use anyhow::{Context as _, Result};
+use latents::engine::Schedule;
+use latents::explore::{Pca, Rows};
+use latents::models::{AutoencoderConfig, ModelConfig};
+use latents::report::{
+    Block, Cell, Figure, Finding, ImageView, Section, Show, Table, Tile, Tone, grid, slices, trials,
+};
+use latents::train::RunConfig;
+use latents::tune::TrialState;
+use serde::{Deserialize, Serialize};
+
+use super::lane::Lane;
+use super::s1::{Autoencoder, autoencoder};
+use super::stages::Stage;
+use super::words;
+use crate::commands::figures::reconstructions::one_of_each;
+use crate::commands::tune::ae::AE;
+use crate::commands::tune::results::cell;
+
+/// The run of the best settings.
+pub(super) const BEST: &str = "ae-best";
+
+/// Test error of the principal components of the training images.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Components {
+    /// Number of components and mean squared error.
+    pub(super) errors: Vec<(usize, f64)>,
+}
+
+/// The stages of this part.
+pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
+    vec![
+        Stage {
+            name: "tune-ae",
+            title: "tuning the autoencoder",
+            part: "S2",
+            cost: 150.0,
+            after: &[],
+            run: |lane| {
+                let base = base(lane);
+                let trials = lane.tune("tune-ae", &AE, &base)?;
+                lane.study.results.put("tune-ae", &summary(&trials))
+            },
+        },
+        Stage {
+            name: BEST,
+            title: "autoencoder, best settings",
+            part: "S2",
+            cost: 55.0,
+            after: &["tune-ae"],
+            run: |lane| {
+                let best = lane.best("tune-ae", &AE)?;
+                let config = lane.config(best, |config| {
+                    config.training.epochs = lane.study.budget.refit_epochs;
+                    config.training.schedule = Schedule::Cosine;
+                });
+                let result = autoencoder(lane, BEST, &config)?;
+                lane.study.results.put(BEST, &result)
+            },
+        },
+        Stage {
+            name: "pca",
+            title: "principal components",
+            part: "S2",
+            cost: 10.0,
+            after: &[BEST],
+            run: components,
+        },
+    ]
+}
+
+/// What is the same in all trials.
+fn base(lane: &Lane<'_>) -> RunConfig {
+    let base = RunConfig {
+        model: ModelConfig::Ae(AutoencoderConfig::scaled(lane.study.data.shape)),
+        ..RunConfig::default()
+    };
+    lane.config(base, |config| config.training.epochs = lane.study.budget.trial_epochs)
+}
+
+/// A search in numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Search {
+    pub(super) trials: usize,
+    pub(super) complete: usize,
+    pub(super) pruned: usize,
+    pub(super) failed: usize,
+    pub(super) best: f64,
+}
+
+pub(super) fn summary(trials: &crate::commands::tune::results::Results) -> Search {
+    let [complete, pruned, failed] =
+        [TrialState::Complete, TrialState::Pruned, TrialState::Failed].map(|s| trials.in_state(s));
+    let best = trials.history().best().and_then(|t| t.value).unwrap_or(f64::NAN);
+    Search { trials: complete + pruned + failed, complete, pruned, failed, best }
+}
+
+/// Projects the test images on the principal components of the images that train.
+fn components(lane: &Lane<'_>) -> Result<()> {
+    let study = lane.study;
+    let best = study.run(BEST).config()?;
+    let latents = best.model.latents().context("an autoencoder has latents")?;
+    let (train, test) = (&study.dataset.train.images, &study.dataset.test.images);
+    let numbers: usize = train.shape().iter().product();
+    let float = |pixels: &[u8]| pixels.iter().map(|&x| f32::from(x) / 255.0).collect::<Vec<f32>>();
+    let (ours, _) =
+        latents::data::split(train.len(), best.training.validation_fraction, best.training.seed);
+    let ours: Vec<f32> = ours.iter().flat_map(|&i| float(train.image(i as usize))).collect();
+    let test = float(test.pixels());
+    let most = numbers.min(ours.len() / numbers);
+    let mut wanted: Vec<usize> = [16, 32, 44, 64, 128, 185, latents.dim].into();
+    wanted.retain(|&d| d <= most);
+    wanted.sort_unstable();
+    wanted.dedup();
+    let largest = wanted.last().copied().unwrap_or(1);
+    let errors = lane.runtime.run(|| -> Result<_> {
+        let rows = Rows::new(&ours, numbers)?;
+        let test = Rows::new(&test, numbers)?;
+        let whole = Pca::fit(rows, largest)?;
+        wanted
+            .iter()
+            .map(|&d| Ok((d, whole.truncated(d).reconstruction_error(test)?)))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    study.results.put("pca", &Components { errors })
+}
+
+/// T4 of the reference study.
+fn reference(name: &str) -> Cell {
+    match name {
+        "latent_dim" => Cell::Integer(185),
+        "optimizer" => Cell::Text("adam".into()),
+        "learning_rate" => Cell::Number(0.0058, Show::UpTo(4)),
+        "dropout" => Cell::Number(0.005, Show::UpTo(4)),
+        "weight_decay" => Cell::Number(1.038e-5, Show::UpTo(4)),
+        _ => Cell::Empty,
+    }
+}
+
+/// The reference's settings of T4 in PyTorch: test error after 42 epochs.
+const PYTORCH_TEST: f64 = 0.0100;
+
+/// What it came to.
+pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>> {
+    let study = lane.study;
+    let results = &study.results;
+    let (Some(search), Some(best), Some(components)) = (
+        results.get::<Search>("tune-ae")?,
+        results.get::<Autoencoder>(BEST)?,
+        results.get::<Components>("pca")?,
+    ) else {
+        return Ok(None);
+    };
+    let found = study.trials("tune-ae", &AE)?;
+    let plain = found.plain();
+    let mut rows: Vec<Vec<Cell>> = found
+        .best()
+        .iter()
+        .map(|(name, value)| vec![Cell::Text(name.replace('_', " ")), reference(name), cell(value)])
+        .collect();
+    rows.push(vec![Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)]);
+    let latents = study.run(BEST).config()?.model.latents().map_or(0, |l| l.dim);
+    let at_same = components.errors.iter().find(|(d, _)| *d == latents).map(|(_, e)| *e);
+    let untuned = results.get::<Autoencoder>("ae-adam")?;
+
+    let mut error = format!(
+        "The tuned autoencoder of {latents} latents has a test error of {} after {} epochs",
+        words::error(best.test_error),
+        best.epochs
+    );
+    if let Some(untuned) = untuned {
+        error += &format!(
+            ", {} of the untuned one's {}",
+            words::percent_rounded(best.test_error / untuned.test_error),
+            words::error(untuned.test_error)
+        );
+    }
+    error += ".";
+    let tone = if !study.is_comparable() {
+        Tone::Neutral
+    } else if best.test_error < 0.995 * PYTORCH_TEST {
+        error +=
+            &format!(" The reference's settings in PyTorch give {}.", words::error(PYTORCH_TEST));
+        Tone::Better
+    } else {
+        error +=
+            &format!(" The reference's settings in PyTorch give {}.", words::error(PYTORCH_TEST));
+        if best.test_error < 1.02 * PYTORCH_TEST { Tone::Same } else { Tone::Worse }
+    };
+    let beside = at_same.map(|pca| {
+        let verdict = if pca < best.test_error {
+            "so a linear map of as many numbers is better still: the latents are fed by a narrower layer"
+        } else {
+            "so the autoencoder makes more of its latents than any linear map could"
+        };
+        format!(
+            "Principal components at the same {latents} dimensions have {}, {verdict}.",
+            words::error(pca)
+        )
+    });
+
+    let pca_rows = components.errors.iter().map(|(d, e)| {
+        vec![
+            Cell::Text(format!("{d} principal components")),
+            Cell::Integer(*d as i128),
+            Cell::Number(*e, Show::Significant(3)),
+        ]
+    });
+    let ours = vec![
+        Cell::Text("tuned autoencoder".into()),
+        Cell::Integer(latents as i128),
+        Cell::Number(best.test_error, Show::Significant(3)),
+    ];
+    let blocks = vec![
+        Block::Paragraph(format!(
+            "{} trials of at most {} epochs; {} ran to the end, {} were stopped by the median of those before them. The best was trained again for {} epochs, with a rate that falls as a cosine.",
+            search.trials, study.budget.trial_epochs, search.complete, search.pruned, best.epochs
+        )),
+        Block::Table {
+            id: "T4".into(),
+            table: Table {
+                columns: ["setting", "reference", "found here"].map(str::to_owned).into(),
+                rows,
+            },
+            caption: format!("The best settings found; their validation loss is {}.", words::error(search.best)),
+        },
+        Block::Figure {
+            id: "F8".into(),
+            picture: (&trials("Trials", &plain)).into(),
+            caption: "Final validation loss of each trial, the best in red.".into(),
+            alt: String::new(),
+        },
+        Block::Figure {
+            id: "F8-slices".into(),
+            picture: (&slices("Validation loss by parameter", &plain)).into(),
+            caption: "The same trials by the value of each parameter.".into(),
+            alt: String::new(),
+        },
+    ]
+    .into_iter()
+    .chain(found.importances().map(|figure| Block::Figure {
+        id: "F8-importances".into(),
+        picture: (&figure).into(),
+        caption: "How much of the spread among the good trials each parameter explains (PED-ANOVA).".into(),
+        alt: String::new(),
+    }))
+    .chain([
+        Block::Figure {
+            id: "F10".into(),
+            picture: (&reconstructions(lane)?).into(),
+            caption: format!("Test images of each kind and what the tuned autoencoder makes of them (F2, F10a and F10b of the reference); the mean error is {}.", words::error(best.test_error)),
+            alt: "Two rows of images: originals above, reconstructions below.".into(),
+        },
+        Block::Table {
+            id: "S2-components".into(),
+            table: Table {
+                columns: ["model", "dimensions", "test error"].map(str::to_owned).into(),
+                rows: pca_rows.chain([ours]).collect(),
+            },
+            caption: beside.clone().unwrap_or_else(|| "Principal components of the images that train.".into()),
+        },
+    ])
+    .collect();
+    let mut findings = vec![Finding::new(tone, error).of("S2")];
+    if let Some(beside) = beside {
+        findings.push(Finding::new(Tone::Neutral, beside).of("S2"));
+    }
+    Ok(Some((Section { id: "S2".into(), title: "Tuning".into(), blocks }, findings)))
+}
+
+/// A test image of each class, and what the tuned autoencoder makes of it.
+fn reconstructions(lane: &Lane<'_>) -> Result<Figure> {
+    let test = &lane.study.dataset.test;
+    let (shape, chosen) = (lane.study.data.shape, one_of_each(&lane.study.dataset));
+    let index: Vec<u32> = chosen.iter().map(|(i, _)| *i as u32).collect();
+    let decoded = lane.open(BEST)?.reconstruct(test, &index)?;
+    let original = |&i: &u32| test.images.image(i as usize).iter().map(|&x| f32::from(x) / 255.0);
+    let originals: Vec<f32> = index.iter().flat_map(original).collect();
+    let rows = [originals, decoded];
+    let tiles = rows.each_ref().map(|images| {
+        let images = images.chunks_exact(shape.iter().product());
+        let named = chosen.iter().zip(images).map(|((_, name), pixels)| Tile {
+            caption: name.clone(),
+            image: ImageView { shape, pixels },
+        });
+        named.collect()
+    });
+    let captions = ["original", "reconstruction"].map(str::to_owned);
+    Ok(grid("Reconstructions of test images", &tiles, &captions))
+}

@@ -1,0 +1,96 @@
+//! How numbers are written in a report's sentences, and tables that several parts need.
+
+use latents::engine::{Layer, Layout, Shape};
+use latents::report::{Cell, Show, Table};
+
+use crate::output;
+
+/// An error or a loss, with three digits that matter.
+pub(super) fn error(x: f64) -> String {
+    Cell::Number(x, Show::Significant(3)).to_string()
+}
+
+/// A ratio.
+pub(super) fn times(x: f64) -> String {
+    Cell::Number(x, Show::Significant(2)).to_string()
+}
+
+/// A fraction as per cent.
+pub(super) fn percent(x: f64) -> String {
+    format!("{} %", Cell::Number(100.0 * x, Show::UpTo(4)))
+}
+
+/// A fraction as per cent in whole numbers.
+pub(super) fn percent_rounded(x: f64) -> String {
+    format!("{:.0} %", 100.0 * x)
+}
+
+/// A fraction as per cent with two digits after the point, as accuracies are given.
+pub(super) fn accuracy(x: f64) -> String {
+    format!("{:.2} %", 100.0 * x)
+}
+
+pub(super) fn count(n: usize) -> String {
+    output::count(n as u64)
+}
+
+/// The size of images, for people.
+pub(super) fn shape([c, h, w]: Shape) -> String {
+    let colour = match c {
+        1 => "grey".to_owned(),
+        3 => "colour".to_owned(),
+        c => format!("{c} channels"),
+    };
+    format!("{w}x{h} pixels, {colour}")
+}
+
+/// How many numbers a shape holds.
+pub(super) fn numbers(shape: Shape) -> String {
+    count(shape.iter().product())
+}
+
+/// A list for people: `a, b and c`.
+pub(super) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// The layers of a section, as the reference study's T1 and T2 list them.
+pub(super) fn layers(layout: &Layout, section: usize) -> Table {
+    let columns = ["layer", "in", "out", "kernel/stride/pad", "then"].map(str::to_owned).into();
+    let mut rows: Vec<Vec<Cell>> = vec![];
+    let shape = |[c, h, w]: Shape| if h * w == 1 { c.to_string() } else { format!("{c}x{h}x{w}") };
+    let range = layout.section(section);
+    for (i, layer) in layout.layers().enumerate().skip(range.start).take(range.len()) {
+        let window =
+            |[k, _]: [usize; 2], [s, _]: [usize; 2], [p, _]: [usize; 2]| format!("{k}/{s}/{p}");
+        let (name, window) = match layer {
+            Layer::Conv2d { kernel, stride, padding, .. } => {
+                ("conv", window(*kernel, *stride, *padding))
+            }
+            Layer::ConvTranspose2d { kernel, stride, padding, .. } => {
+                ("transposed conv", window(*kernel, *stride, *padding))
+            }
+            Layer::Linear { .. } => ("linear", String::new()),
+            Layer::Reshape { .. } => continue,
+            other => {
+                // What follows a sum stands in its row.
+                let what = match other {
+                    Layer::Dropout { p } => format!("dropout {p}"),
+                    other => other.kind().replace('_', " "),
+                };
+                if let Some(Cell::Text(then)) = rows.last_mut().and_then(|row| row.last_mut()) {
+                    let comma = if then.is_empty() { "" } else { ", " };
+                    *then = format!("{then}{comma}{what}");
+                }
+                continue;
+            }
+        };
+        let (from, to) = (shape(layout.shape(i)), shape(layout.shape(i + 1)));
+        rows.push([name.to_owned(), from, to, window, String::new()].map(Cell::Text).into());
+    }
+    Table { columns, rows }
+}
