@@ -255,9 +255,9 @@ mod tests {
             let (x, y) = (24.0 + 12.0 + 308.0 * x, top + 320.0 - 308.0 * (y - 0.5));
             pixels.at((2.0 * x) as usize, (2.0 * y) as usize)
         };
-        assert_eq!(at(0.0, 0.0), [0x00, 0x72, 0xb2]);
-        assert_eq!(at(2.0, 0.0), [0xd5, 0x5e, 0x00]);
-        assert_eq!(at(0.0, 1.0), [0xd5, 0x5e, 0x00]);
+        assert_eq!(at(0.0, 0.0), [0x42, 0x69, 0xd0]);
+        assert_eq!(at(2.0, 0.0), [0xef, 0xb1, 0x18]);
+        assert_eq!(at(0.0, 1.0), [0xef, 0xb1, 0x18]);
         assert_eq!(at(1.0, 0.5), [255; 3]);
     }
 
@@ -291,7 +291,7 @@ mod tests {
         let at = |x: usize, y: usize| pixels.at(2 * (24 + x), 2 * (top + y));
         assert_eq!(at(16, 640 - 16), [0; 3], "bottom left");
         assert_eq!(at(640 - 16, 16), [255; 3], "top right");
-        let borders = (0..32).filter(|&x| at(x, 640 - 16) == [0x00, 0x72, 0xb2]).count();
+        let borders = (0..32).filter(|&x| at(x, 640 - 16) == [0x42, 0x69, 0xd0]).count();
         assert!(borders >= 2, "{borders}");
         assert_eq!(
             figure.svg().matches(r#"class="key""#).count(),
