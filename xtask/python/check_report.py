@@ -64,7 +64,9 @@ class Reader:
         """The pixels of the decoded image on its canvas; they are remembered with their latent."""
         canvas = f"{VIEW.format(0, view)}.parts.decoded"
         pixels = self.browser.run(
-            f"(c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data])({canvas})"
+            "(c => { const copy = document.createElement('canvas'); copy.width = c.width; copy.height = c.height;"
+            " const context = copy.getContext('2d', { willReadFrequently: true }); context.drawImage(c, 0, 0);"
+            f" return [...context.getImageData(0, 0, c.width, c.height).data]; }})({canvas})"
         )
         grey = np.array(pixels).reshape(-1, 4)[:, 0]
         latent = self.browser.run(f"[...{VIEW.format(0, view)}.latent]")
@@ -239,6 +241,8 @@ def check_looks(reader, page):
     check(max(map(int, dark[4:-1].split(","))) < 48, f"dark is dark: {dark}")
     white = browser.run("getComputedStyle(document.querySelector('.drawing svg rect')).fill")
     check(white == dark, "drawings have the page's ground")
+    corner = reader.view("map.context.getImageData(0, 0, 1, 1).data.join()")
+    check(corner == "19,19,19,255", f"so has the map one of its own: {corner}")
     browser.screenshot(SHOTS / "dark.png", whole=True)
     browser.run("document.querySelector('.theme').click()")
     check(browser.run(ground) == "rgb(255, 255, 255)", "the button turns it light")

@@ -1,8 +1,9 @@
 //! `cargo xtask interop`: what the binary writes, read by other people's programs: arrays by NumPy,
 //! studies by Optuna and its dashboard, in SQLite and on a PostgreSQL server that lives as long as
-//! the check. What needs PyTorch lies in golden files, made once by `xtask/python/golden_*.py` and
+//! the check, reports by Chromium. What needs PyTorch lies in golden files, made once by `xtask/python/golden_*.py` and
 //! read by the engine's own tests.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -17,8 +18,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "optuna==5.0.0",
         "optuna-dashboard==0.21.0",
         "psycopg[binary]>=3.2",
+        "websockets>=13",
     ];
-    let modules = "numpy, safetensors.numpy, optuna, optuna_dashboard, psycopg";
+    let modules =
+        "numpy, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client";
     let python = workspace.python("python", modules, &install)?;
     workspace.build(&["--package", "latents", "--features", "postgres"])?;
     let latents = workspace.release("latents");
@@ -37,6 +40,27 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut tests = beside_postgres();
     tests.arg(cargo).args(suite).args(["--test", "storage"]);
     call(tests.current_dir(&workspace.root))?;
+    report(workspace, &python)?;
     println!("interop: all checks passed");
     Ok(())
+}
+
+/// Pages that our examples make, used in a headless Chromium; screenshots stay under the target folder.
+fn report(workspace: &Workspace, python: &Path) -> Result<()> {
+    workspace.build(&["--package", "latents", "--example", "report"])?;
+    workspace.build(&["--package", "latents-report", "--example", "decoders"])?;
+    let [page, decoders, shots] =
+        ["page", "decoders", "screenshots"].map(|name| workspace.target.join("report").join(name));
+    // Runs of another build are no use.
+    if page.exists() {
+        std::fs::remove_dir_all(&page)?;
+    }
+    call(Command::new(workspace.release("examples/report")).arg(&page))?;
+    call(Command::new(workspace.release("examples/decoders")).arg(&decoders))?;
+    call(
+        Command::new(python)
+            .arg(workspace.script("check_report.py"))
+            .arg(workspace.release("latents"))
+            .args([page, decoders, shots]),
+    )
 }
