@@ -99,7 +99,42 @@ pub fn read_f32(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), NpzEr
     read_from(file, name).map_err(|reason| NpzError::Content { path: path.to_owned(), reason })
 }
 
+/// Reads labels `[n]` from 0 to 255, of type `<i8`; none where the file has no such array.
+///
+/// # Errors
+/// Where the file is no `.npz`, or the array is of another type or shape, or has other numbers.
+pub fn read_labels(path: &Path, name: &str) -> Result<Option<Vec<u8>>, NpzError> {
+    let file = std::fs::File::open(path).map_err(FileError::on("read", path))?;
+    let content = |reason| NpzError::Content { path: path.to_owned(), reason };
+    let zip = zip::ZipArchive::new(&file);
+    if zip.is_ok_and(|zip| zip.index_for_name(&format!("{name}.npy")).is_none()) {
+        return Ok(None);
+    }
+    let (kind, shape, bytes) = read_bytes(file, name).map_err(content)?;
+    if kind != "<i8" || shape.len() != 1 {
+        return Err(content(format!("array `{name}` is {kind} {shape:?}; int64 [n] is expected")));
+    }
+    let label = |b: &[u8]| u8::try_from(i64::from_le_bytes(std::array::from_fn(|i| b[i])));
+    let labels: Result<Vec<u8>, _> = bytes.chunks_exact(8).map(label).collect();
+    labels.map(Some).map_err(|_| content(format!("array `{name}` has a label beyond 0 to 255")))
+}
+
 fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
+    let (kind, shape, bytes) = read_bytes(file, name)?;
+    let size = match kind.as_str() {
+        "<f4" => 4,
+        "<f8" => 8,
+        other => return Err(format!("array `{name}` is of type {other}; float32 is expected")),
+    };
+    let numbers = bytes.chunks_exact(size).map(|b| match *b {
+        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
+        _ => f64::from_le_bytes(std::array::from_fn(|i| b[i])) as f32,
+    });
+    Ok((shape, numbers.collect()))
+}
+
+/// The type, shape and bytes of an array.
+fn read_bytes(file: impl Read + Seek, name: &str) -> Result<(String, Vec<usize>, Vec<u8>), String> {
     let unreadable = |e: &dyn std::fmt::Display| format!("it is not a whole .npz file ({e})");
     let mut zip = zip::ZipArchive::new(file).map_err(|e| unreadable(&e))?;
     let known: Vec<String> =
@@ -114,7 +149,7 @@ fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>
     let (kind, shape) = read_header(&mut entry).map_err(|e| format!("array `{name}`: {e}"))?;
     let size = match kind.as_str() {
         "<f4" => 4,
-        "<f8" => 8,
+        "<f8" | "<i8" => 8,
         other => return Err(format!("array `{name}` is of type {other}; float32 is expected")),
     };
     let count = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
@@ -128,11 +163,7 @@ fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>
         let but = if bytes.len() > count * size { "more" } else { "fewer" };
         return Err(format!("array `{name}` {shape:?} has {but} numbers than its shape says"));
     }
-    let numbers = bytes.chunks_exact(size).map(|b| match *b {
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-        _ => f64::from_le_bytes(std::array::from_fn(|i| b[i])) as f32,
-    });
-    Ok((shape, numbers.collect()))
+    Ok((kind, shape, bytes))
 }
 
 /// The type and shape that a `.npy` header says.

@@ -15,6 +15,7 @@ pub mod neighbours;
 mod pca;
 pub mod probes;
 mod rows;
+pub mod samplers;
 pub mod traverse;
 mod tsne;
 

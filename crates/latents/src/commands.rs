@@ -5,13 +5,18 @@ pub(crate) mod data;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
+pub(crate) mod explored;
 pub(crate) mod figures;
+pub(crate) mod map;
+pub(crate) mod outliers;
 pub(crate) mod predict;
 pub(crate) mod probe;
 pub(crate) mod reconstruct;
+pub(crate) mod sample;
 pub(crate) mod settings;
 pub(crate) mod study;
 pub(crate) mod train;
+pub(crate) mod traverse;
 pub(crate) mod tune;
 
 use std::path::Path;

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, data, decode, encode, evaluate, figures, predict, probe, reconstruct, study,
-    train, tune,
+    completions, data, decode, encode, evaluate, figures, map, outliers, predict, probe,
+    reconstruct, sample, study, train, traverse, tune,
 };
 use crate::output::Output;
 
@@ -66,6 +66,14 @@ enum Command {
     Predict(predict::Predict),
     /// Measure what a frozen encoder knows of labels
     Probe(probe::Probe),
+    /// Map latent vectors in the plane, by t-SNE or principal components
+    Map(map::Map),
+    /// Make new images from random latent vectors
+    Sample(sample::Sample),
+    /// Show the way from one image to another through the latent space
+    Traverse(traverse::Traverse),
+    /// Find the images that are unlike the others
+    Outliers(outliers::Outliers),
     /// Draw the figures of a run, or compare several runs
     Figures(figures::Figures),
     /// See which data sets there are, fetch one, look at one
@@ -88,6 +96,10 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(&cli.shared, output),
         Command::Predict(command) => command.run(&cli.shared, output),
         Command::Probe(command) => command.run(&cli.shared, output),
+        Command::Map(command) => command.run(&cli.shared, output),
+        Command::Sample(command) => command.run(&cli.shared, output),
+        Command::Traverse(command) => command.run(&cli.shared, output),
+        Command::Outliers(command) => command.run(&cli.shared, output),
         Command::Figures(command) => command.run(&cli.shared, output),
         Command::Data(command) => command.run(output),
         Command::Completions(command) => command.run(output),

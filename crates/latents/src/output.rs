@@ -17,6 +17,11 @@ impl Output {
         Output { json }
     }
 
+    /// Whether a person reads it.
+    pub(crate) fn is_for_people(self) -> bool {
+        !self.json
+    }
+
     /// Prints a result: `text` for people, or `value` for programs.
     pub(crate) fn result(self, text: &str, value: &impl Serialize) -> Result<()> {
         let line =

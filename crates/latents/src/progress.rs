@@ -93,6 +93,46 @@ impl TrainingProgress {
     }
 }
 
+/// Shows how far a map is.
+pub(crate) struct MapProgress {
+    output: Output,
+    bar: Option<ProgressBar>,
+    stage: &'static str,
+}
+
+impl MapProgress {
+    pub(crate) fn new(output: Output) -> Self {
+        MapProgress { output, bar: None, stage: "" }
+    }
+
+    pub(crate) fn show(&mut self, progress: latents::explore::Progress) {
+        use latents::explore::Progress::{Neighbours, Steps};
+        let (stage, done, total) = match progress {
+            Neighbours(done, total) => ("nearest neighbours", done, total),
+            Steps(done, total) => ("t-SNE", done, total),
+        };
+        if !std::io::stderr().is_terminal() || !self.output.is_for_people() {
+            return;
+        }
+        if stage != self.stage {
+            self.finish();
+            self.stage = stage;
+            let bar = bar(total as u64);
+            bar.set_message(stage);
+            self.bar = Some(bar);
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done as u64);
+        }
+    }
+
+    pub(crate) fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Shows a download; `done` and `total` are bytes.
 pub(crate) struct DownloadProgress(Option<ProgressBar>);
 
