@@ -4,8 +4,10 @@
 //! [`Rows`] are vectors, checked once. [`Pca`] and [`tsne`] make maps of them, [`place`] puts new ones into a map; [`Mixture`] and
 //! [`kmeans`] say what they are distributed like; [`traverse`] leads from one to another; [`metrics`] measure it all.
 
+pub mod card;
 pub mod classification;
 mod error;
+pub mod extractor;
 mod kmeans;
 mod lanes;
 mod linear;

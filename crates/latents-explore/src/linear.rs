@@ -72,11 +72,11 @@ impl WithSimd for Scatter<'_> {
     }
 }
 
-/// `y += a x`.
+/// `y += a x`. Not fused, so that it is fast wherever it is compiled.
 #[inline(always)]
 pub(crate) fn axpy(a: f64, x: &[f64], y: &mut [f64]) {
     for (y, x) in y.iter_mut().zip(x) {
-        *y = a.mul_add(*x, *y);
+        *y += a * x;
     }
 }
 

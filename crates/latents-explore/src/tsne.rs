@@ -153,7 +153,7 @@ fn start(rows: Rows<'_>, seed: u64) -> Result<Vec<Place>, Error> {
     let mut place = |c: &[f32]| {
         [0, 1].map(|a| {
             let component = c.get(a).copied().unwrap_or(0.0);
-            component.mul_add(scale, JITTER * jitter.normal() as f32)
+            component * scale + JITTER * jitter.normal() as f32
         })
     };
     Ok(components.chunks_exact(axes).map(&mut place).collect())
@@ -201,14 +201,13 @@ impl<'a> Descent<'a> {
                 let push = pushes[i].1;
                 let mut step = [0.0f32; 2];
                 for a in 0..2 {
-                    let gradient = exaggeration.mul_add(pull[a], repulsion * push[a]);
+                    let gradient = exaggeration * pull[a] + repulsion * push[a];
                     let turned = (gradient > 0.0) != (motion.velocity[a] > 0.0);
                     let gain = if turned { motion.gain[a] + 0.2 } else { motion.gain[a] * 0.8 };
                     motion.gain[a] = gain.max(0.01);
-                    step[a] =
-                        momentum.mul_add(motion.velocity[a], -rate * motion.gain[a] * gradient);
+                    step[a] = momentum * motion.velocity[a] - rate * motion.gain[a] * gradient;
                 }
-                let length = step[0].mul_add(step[0], step[1] * step[1]).sqrt();
+                let length = (step[0] * step[0] + step[1] * step[1]).sqrt();
                 let shorten = if length > LONGEST { LONGEST / length } else { 1.0 };
                 motion.velocity = step.map(|s| s * shorten);
                 *next = [0, 1].map(|a| y[a] + motion.velocity[a]);
@@ -257,7 +256,7 @@ fn normaliser(pushes: &[(f32, Place)]) -> f64 {
 #[inline(always)]
 fn squared(a: Place, b: Place) -> f32 {
     let [dx, dy] = [a[0] - b[0], a[1] - b[1]];
-    dx.mul_add(dx, dy * dy)
+    dx * dx + dy * dy
 }
 
 /// `sum_j p_j (y - y_j) / (1 + |y - y_j|^2)`.

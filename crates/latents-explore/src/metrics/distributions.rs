@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::lanes::squared_distance;
 use crate::linear::{eigen, mean, scatter};
 use crate::neighbours::{nearest_others, search};
 use crate::rows::Rows;
@@ -162,11 +163,7 @@ fn within(points: Rows<'_>, cloud: Rows<'_>, k: usize) -> Result<f64, Error> {
         if nearest.clone().any(|(&j, &s)| s <= reach[j as usize]) {
             return true;
         }
-        (0..cloud.len()).any(|j| {
-            let pairs = points.row(i).iter().zip(cloud.row(j));
-            let squared = pairs.fold(0.0f32, |s, (a, b)| (a - b).mul_add(a - b, s));
-            squared <= reach[j]
-        })
+        (0..cloud.len()).any(|j| squared_distance(points.row(i), cloud.row(j)) <= reach[j])
     };
     let count = (0..points.len()).into_par_iter().filter(|&i| inside(i)).count();
     Ok(count as f64 / points.len() as f64)

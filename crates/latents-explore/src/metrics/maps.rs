@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::lanes::squared_distance;
 use crate::neighbours::nearest_others;
 use crate::rows::Rows;
 
@@ -25,8 +26,7 @@ pub fn trustworthiness(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, 
     let penalty = |i: usize| -> u64 {
         let row = space.row(i);
         let key = |j: usize| {
-            let pairs = row.iter().zip(space.row(j));
-            let squared = pairs.fold(0.0f32, |s, (a, b)| (a - b).mul_add(a - b, s));
+            let squared = squared_distance(row, space.row(j));
             (u64::from(squared.to_bits()) << 32) | j as u64
         };
         // Ranks are only needed of rows that are not among the nearest.

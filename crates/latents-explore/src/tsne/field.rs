@@ -103,9 +103,9 @@ impl Potential {
         let (mut own, mut force) = (0.0f32, [0.0f32; 2]);
         for a in 0..SPAN {
             for b in 0..SPAN {
-                own = (x.0[a] * y.0[b]).mul_add(self.near[a][b], own);
-                force[0] = (x.1[a] * y.0[b]).mul_add(self.near[a][b], force[0]);
-                force[1] = (x.0[a] * y.1[b]).mul_add(self.near[a][b], force[1]);
+                own += x.0[a] * y.0[b] * self.near[a][b];
+                force[0] += x.1[a] * y.0[b] * self.near[a][b];
+                force[1] += x.0[a] * y.1[b] * self.near[a][b];
             }
         }
         (value - own, [0, 1].map(|a| gradient[a] - force[a] / self.step))
@@ -127,12 +127,12 @@ impl Potential {
             let row = &self.grid[(i + a) * self.half + j..][..SPAN];
             let (mut along, mut slope) = (0.0f32, 0.0f32);
             for b in 0..SPAN {
-                along = row[b].mul_add(wy[b], along);
-                slope = row[b].mul_add(dy[b], slope);
+                along += row[b] * wy[b];
+                slope += row[b] * dy[b];
             }
-            value = along.mul_add(wx[a], value);
-            gradient[0] = along.mul_add(dx[a], gradient[0]);
-            gradient[1] = slope.mul_add(wx[a], gradient[1]);
+            value += along * wx[a];
+            gradient[0] += along * dx[a];
+            gradient[1] += slope * wx[a];
         }
         (value, gradient.map(|g| g / self.step))
     }
@@ -177,12 +177,11 @@ fn weights(u: f32) -> (usize, [f32; SPAN], [f32; SPAN]) {
     let s = 1.0 - t;
     let value = [
         s * s * s / 6.0,
-        (t * t).mul_add((3.0f32).mul_add(t, -6.0), 4.0) / 6.0,
-        (s * s).mul_add((3.0f32).mul_add(s, -6.0), 4.0) / 6.0,
+        (t * t * (3.0 * t - 6.0) + 4.0) / 6.0,
+        (s * s * (3.0 * s - 6.0) + 4.0) / 6.0,
         t * t * t / 6.0,
     ];
-    let slope =
-        [-0.5 * s * s, t * (1.5f32).mul_add(t, -2.0), -s * (1.5f32).mul_add(s, -2.0), 0.5 * t * t];
+    let slope = [-0.5 * s * s, t * (1.5 * t - 2.0), -s * (1.5 * s - 2.0), 0.5 * t * t];
     (node as usize - 1, value, slope)
 }
 
@@ -222,7 +221,7 @@ impl Plan {
         // The kernel is even along both axes, so one half of each says all, and its transform is real and even too.
         let kernel = |x: usize, y: usize| {
             let [x, y] = [x, y].map(|v| v.min(side - v) as f32 * step);
-            1.0 / (1.0 + x.mul_add(x, y * y))
+            1.0 / (1.0 + (x * x + y * y))
         };
         let columns: Vec<Vec<Lane>> = (0..=half / LANES)
             .into_par_iter()

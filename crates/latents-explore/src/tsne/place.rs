@@ -77,10 +77,9 @@ fn settle(row: &[(u32, f32)], map: &[Place], potential: &Potential, config: &Pla
     for _ in 0..config.iterations {
         let pull = pull(y, row, map);
         let (value, push) = potential.at(y);
-        let gradient =
-            [0, 1].map(|a| exaggeration.mul_add(pull[a], 0.5 * push[a] / value.max(1e-6)));
-        let step = [0, 1].map(|a| MOMENTUM.mul_add(velocity[a], -rate * gradient[a]));
-        let length = step[0].mul_add(step[0], step[1] * step[1]).sqrt();
+        let gradient = [0, 1].map(|a| exaggeration * pull[a] + 0.5 * push[a] / value.max(1e-6));
+        let step = [0, 1].map(|a| MOMENTUM * velocity[a] - rate * gradient[a]);
+        let length = (step[0] * step[0] + step[1] * step[1]).sqrt();
         velocity = step.map(|s| if length > LONGEST { s * LONGEST / length } else { s });
         y = [0, 1].map(|a| y[a] + velocity[a]);
     }
