@@ -1,6 +1,7 @@
 //! `latents evaluate`: how good a trained run is, on the test images, which had no say in any choice before.
 
 mod classes;
+pub(crate) mod images;
 mod study;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::Shared;
 use crate::commands::train::SEED;
 use crate::output::Output;
 
+/// For a model with latents: the evaluation card. Reconstructions beside principal components, samples in features of one's own, traversals, maps and outliers; left in the run's folder as `evaluation.md` and `evaluation.json`.
 /// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder.
 /// For a folder of several seeds (--seeds): each of them, and their mean and spread.
 #[derive(Debug, Args)]
@@ -39,10 +41,11 @@ impl Evaluate {
             Target::Class => {
                 classes::evaluate_seeds(&self.run, &seeds, self.replicates as usize, shared, output)
             }
+            Target::Image if seeds.is_empty() => images::evaluate(&self.run, shared, output),
             Target::Image => bail!(
-                "{} is a model of kind `{}`; `latents reconstruct --run` tells how much it loses",
+                "{} holds several runs: name one of them, such as {}",
                 self.run.display(),
-                model.kind()
+                first.display()
             ),
         }
     }

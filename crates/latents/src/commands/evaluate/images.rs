@@ -1,0 +1,137 @@
+//! The evaluation card of a model with latents: reconstructions, samples, traversals, maps and outliers on the test images. What is
+//! measured and how is the library's; here a run's arrays come together, and files are written.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use latents::engine::Inputs;
+use latents::explore::card::{Card, Subject, Tools};
+use latents::explore::extractor::Extractor;
+use latents::explore::{Pca, Rows, TsneConfig, tsne};
+use latents::models::posterior;
+
+use crate::Shared;
+use crate::commands::explored::Explored;
+use crate::commands::{Split, all, stop_on_ctrl_c};
+use crate::output::{Output, duration};
+use crate::progress::MapProgress;
+
+/// Training images that principal components are found in, and that samples are held against, at most.
+const REAL: usize = 20_000;
+
+pub(super) fn evaluate(dir: &Path, shared: &Shared, output: Output) -> Result<ExitCode> {
+    let start = Instant::now();
+    let stop = stop_on_ctrl_c()?;
+    let mut explored = Explored::open(dir, shared, output)?;
+    let card = card(&mut explored, &stop, output)?;
+    let title = format!("Evaluation of {}", dir.display());
+    let markdown = card.markdown(&title);
+    latents_files::write(&dir.join("evaluation.json"), &serde_json::to_vec_pretty(&card)?)?;
+    latents_files::write(&dir.join("evaluation.md"), markdown.as_bytes())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let files =
+        format!("{} and .json, in {}", dir.join("evaluation.md").display(), duration(seconds));
+    output.result(&format!("{markdown}\n{files}"), &card)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures a run.
+pub(crate) fn card(explored: &mut Explored, stop: &AtomicBool, output: Output) -> Result<Card> {
+    let (shape, d) = (explored.shape(), explored.latents.dim);
+    let numbers: usize = shape.iter().product();
+    let seed = explored.trained.config.training.seed;
+    let runtime = explored.runtime();
+    ensure!(explored.dataset.test.len() >= 32, "an evaluation needs at least 32 test images");
+
+    let pixels = explored.pixels(Split::Test);
+    let z = explored.encode(Split::Test)?;
+    let log_variances = log_variances(explored, d)?;
+    let decoded = explored.decode(&z)?;
+    let z_train = explored.encode(Split::Train)?;
+    let mut train = explored.dataset.train.images.clone();
+    train.truncate(REAL);
+    let train: Vec<f32> = train.pixels().iter().map(|&b| f32::from(b) / 255.0).collect();
+
+    let mut extractor = train_extractor(explored, seed, stop, output)?;
+    output.note("mapping the latents");
+    let latents = Rows::new(&z, d)?;
+    let config = TsneConfig { seed, ..Default::default() };
+    let mut bar = MapProgress::new(output);
+    let mut show = |progress| bar.show(progress);
+    let by_tsne = runtime.run(|| tsne(latents, &config, stop, &mut show));
+    bar.finish();
+    let by_tsne = by_tsne?.xy;
+    let by_pca = runtime.run(|| Pca::fit(latents, d.min(2))?.transform(latents))?;
+    let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];
+
+    let labels = explored.dataset.test.labels.clone();
+    let classes = explored.dataset.classes.len();
+    let subject = Subject {
+        images: Rows::new(&pixels, numbers)?,
+        shape,
+        labels: labels.as_deref().map(|l| (l, classes)),
+        latents,
+        log_variances: log_variances.as_deref().map(|l| Rows::new(l, d)).transpose()?,
+        reconstructions: Rows::new(&decoded, numbers)?,
+        train: Rows::new(&train, numbers)?,
+        train_latents: Rows::new(&z_train, d)?,
+        bounds: None,
+        maps: &maps,
+        seed,
+    };
+    let description = match &extractor {
+        Some(extractor) => extractor.description(),
+        None => "this model's own encoder, as there are no labels to train another with".into(),
+    };
+    let extractor = std::cell::RefCell::new(&mut extractor);
+    let explored = std::cell::RefCell::new(explored);
+    let mut tools: Tools<'_, anyhow::Error> = Tools {
+        decode: &mut |z| {
+            ensure!(!stop.load(Ordering::Relaxed), "stopped");
+            explored.borrow_mut().decode(z)
+        },
+        features: &mut |images| {
+            if let Some(extractor) = extractor.borrow_mut().as_mut() {
+                return Ok((extractor.features(images)?, extractor.dim()));
+            }
+            Ok((explored.borrow_mut().encode_values(images)?, d))
+        },
+        opinion: &mut |images| {
+            let mut extractor = extractor.borrow_mut();
+            let Some(extractor) = extractor.as_mut() else { return Ok(None) };
+            let features = extractor.features(images)?;
+            let opinion = extractor.opinion(&features)?;
+            Ok(Some((opinion.class, opinion.confidence)))
+        },
+        extractor: description,
+        progress: &mut |what| output.note(&format!("measuring {what}")),
+    };
+    Card::measure(&subject, &mut tools)
+}
+
+/// Log-variances `[n, d]` of the test images' posteriors, of a variational model.
+fn log_variances(explored: &mut Explored, d: usize) -> Result<Option<Vec<f32>>> {
+    let trained = &mut explored.trained;
+    let Some(layers) = posterior(trained.engine.layout()) else { return Ok(None) };
+    let mut index = vec![];
+    let inputs: Inputs<'_, f32> = all(&explored.dataset.test, &mut index);
+    let both = trained.engine.forward_layers(&trained.parameters, inputs, layers)?;
+    Ok(Some(both.chunks_exact(2 * d).flat_map(|row| row[d..].to_vec()).collect()))
+}
+
+fn train_extractor(
+    explored: &Explored,
+    seed: u64,
+    stop: &AtomicBool,
+    output: Output,
+) -> Result<Option<Extractor>> {
+    let (part, classes) = (&explored.dataset.train, explored.dataset.classes.len());
+    let Some(labels) = part.labels.as_ref().filter(|_| classes > 1) else { return Ok(None) };
+    output.note("training a small classifier for its features");
+    let mut watch = |_, _| stop.load(Ordering::Relaxed);
+    let (pixels, shape, runtime) = (part.images.pixels(), explored.shape(), explored.runtime());
+    Ok(Some(Extractor::train(pixels, labels, shape, classes, seed, &runtime, &mut watch)?))
+}
