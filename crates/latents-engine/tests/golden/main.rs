@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // Clippy knows only functions marked as tests to be tests, not what they call.
 
+mod latents;
 mod networks;
 mod optimizers;
 mod schedules;

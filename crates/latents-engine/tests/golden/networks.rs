@@ -14,13 +14,13 @@ use crate::{Golden, relative_error, runtimes};
 const TOLERANCE: f64 = 1e-5;
 
 #[derive(Deserialize)]
-struct Layers {
+pub(crate) struct Layers {
     input: Shape,
     layers: Vec<Layer>,
 }
 
 impl Layers {
-    fn network(self) -> Network {
+    pub(crate) fn network(self) -> Network {
         let section = Section { name: String::new(), layers: self.layers };
         Network { input: self.input, sections: vec![section] }
     }

@@ -1,0 +1,95 @@
+"""Makes the golden files that the engine's tests of latents and likelihoods compare with PyTorch.
+
+    python xtask/python/golden_latents.py
+
+writes `latents_<case>.safetensors` into crates/latents-engine/tests/golden/: a small variational
+autoencoder or a relative, its parameters, a batch, and what `torch.distributions` makes of them where
+nothing is drawn (the latents are their means; how draws enter is tested by finite differences).
+Tensors, all f32: `input` [n, c, h, w], parameters and `grad.{parameter}` under their names,
+`fit` [n], `penalty` [n], `output`. The metadata's `case` is `{"network": in this project's form,
+"loss": its name, "deviation": of a normal likelihood that is given one, "weight": of the penalty,
+"skip": layers after the loss, "torch": version}`. The gradient is of mean(fit + weight * penalty).
+"""
+
+import torch
+from torch import distributions
+
+from golden import GOLDEN, exact, normal, save
+from golden_gradients import SIGMOID, SILU, build, linear, reshape
+
+GAUSSIAN = {"kind": "gaussian"}
+NORM = {"kind": "squared_norm"}
+LOG_SCALE = {"kind": "log_scale"}
+MEAN = {"kind": "continuous_bernoulli_mean"}
+
+# name: (loss, layer of latents, layers at the end, how many of them come after the loss)
+CASES = {
+    "bernoulli": ("bernoulli", GAUSSIAN, [SIGMOID], 1),
+    "continuous_bernoulli": ("continuous_bernoulli", GAUSSIAN, [MEAN], 1),
+    "gaussian": ("gaussian", GAUSSIAN, [SIGMOID], 0),
+    "gaussian_learned": ("gaussian_learned", GAUSSIAN, [SIGMOID, LOG_SCALE], 0),
+    "squared_norm": ("gaussian", NORM, [SIGMOID], 0),
+}
+DEVIATION, WEIGHT, LOG_DEVIATION = 0.3, 0.7, -0.8
+SHAPE, SAMPLES, LATENTS = (1, 6, 6), 19, 3
+
+
+def case(name):
+    loss, latent, end, skip = CASES[name]
+    generator = torch.Generator().manual_seed(list(CASES).index(name))
+    given = 2 * LATENTS if latent is GAUSSIAN else LATENTS
+    first = [linear(12), SILU, linear(given)]
+    second = [linear(12), SILU, linear(36), reshape(*SHAPE)]
+    encoder, decoder = build(SHAPE, first), build((LATENTS,), second)
+    # Numbers of the modules in the whole network.
+    named = {f"{i}.{p}": x for i, m in enumerate(encoder) for p, x in m.named_parameters()}
+    offset = len(first) + 1
+    named |= {f"{offset + i}.{p}": x for i, m in enumerate(decoder) for p, x in m.named_parameters()}
+    with torch.no_grad():
+        for parameter in named.values():
+            parameter.copy_(normal(generator, parameter.shape, 0.4))
+    log_deviation = torch.tensor([LOG_DEVIATION], dtype=torch.float32).double().requires_grad_()
+    if LOG_SCALE in end:
+        named[f"{offset + len(second) + end.index(LOG_SCALE)}.log_scale"] = log_deviation
+    x = exact(torch.rand((SAMPLES, *SHAPE), generator=generator, dtype=torch.float64))
+
+    h = encoder(x)
+    if latent is GAUSSIAN:
+        z, log_variance = h.chunk(2, dim=1)
+        prior = distributions.Normal(torch.zeros_like(z), torch.ones_like(z))
+        posterior = distributions.Normal(z, (log_variance / 2).exp())
+        penalty = distributions.kl_divergence(posterior, prior).sum(1)
+    else:
+        z, penalty = h, h.square().sum(1) / 2
+    logits = decoder(z)
+    if loss == "continuous_bernoulli":
+        pixels = distributions.ContinuousBernoulli(logits=logits)
+        output = pixels.mean
+    elif loss == "bernoulli":
+        pixels = distributions.Bernoulli(logits=logits, validate_args=False)
+        output = pixels.mean
+    else:
+        output = logits.sigmoid()
+        deviation = log_deviation.exp() if loss == "gaussian_learned" else torch.tensor(DEVIATION)
+        pixels = distributions.Normal(output, deviation)
+    fit = -pixels.log_prob(x).flatten(1).sum(1)
+    (fit + WEIGHT * penalty).mean().backward()
+
+    tensors = {"input": x, "fit": fit, "penalty": penalty, "output": output}
+    for key, parameter in named.items():
+        tensors |= {key: parameter, f"grad.{key}": parameter.grad}
+    network = {"input": list(SHAPE), "layers": [*first, latent, *second, *end]}
+    what = {"network": network, "loss": loss, "weight": WEIGHT, "skip": skip}
+    save(f"latents_{name}", tensors, what | {"deviation": DEVIATION})
+
+
+def main():
+    torch.set_num_threads(1)
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for name in CASES:
+        case(name)
+    print(f"{len(CASES)} networks")
+
+
+if __name__ == "__main__":
+    main()
