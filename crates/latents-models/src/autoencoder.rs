@@ -87,13 +87,7 @@ pub struct AutoencoderConfig {
     pub dropout: f64,
     /// Standard deviation of the normal noise that is added to images (0 to 1) in training, and is not in what they are held against: a
     /// denoising autoencoder (Vincent et al., 2010).
-    #[serde(skip_serializing_if = "is_zero")]
     pub noise: f64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
-fn is_zero(x: &f64) -> bool {
-    *x == 0.0
 }
 
 impl Default for AutoencoderConfig {

@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
-use latents_engine::{Loss, Network, Shape};
+use latents_engine::{Loss, Network, Objective, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
 use crate::classifier::ClassifierConfig;
 use crate::cnn::CnnConfig;
 use crate::error::Error;
+use crate::vae::{Regularizer, VaeConfig};
 
 /// Settings of a model; in `config.toml` its `kind` says which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub enum ModelConfig {
     Classifier(ClassifierConfig),
     /// A convolutional classifier, trained from scratch.
     Cnn(CnnConfig),
+    /// A variational autoencoder or a relative.
+    Vae(VaeConfig),
 }
 
 impl Default for ModelConfig {
@@ -65,6 +68,7 @@ impl ModelConfig {
             ModelConfig::Ae(_) => "ae",
             ModelConfig::Classifier(_) => "classifier",
             ModelConfig::Cnn(_) => "cnn",
+            ModelConfig::Vae(_) => "vae",
         }
     }
 
@@ -77,6 +81,7 @@ impl ModelConfig {
             ModelConfig::Ae(config) => config.network(image),
             ModelConfig::Classifier(config) => config.network(image, classes),
             ModelConfig::Cnn(config) => config.network(image, classes),
+            ModelConfig::Vae(config) => config.network(image),
         }
     }
 
@@ -84,32 +89,53 @@ impl ModelConfig {
     #[must_use]
     pub fn target(&self) -> Target {
         match self {
-            ModelConfig::Ae(_) => Target::Image,
+            ModelConfig::Ae(_) | ModelConfig::Vae(_) => Target::Image,
             ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => Target::Class,
         }
     }
 
-    /// What is made small.
+    /// What is made small, once training is past any warm-up of the penalty.
     #[must_use]
-    pub fn loss(&self) -> Loss {
+    pub fn objective(&self) -> Objective {
         match self {
-            ModelConfig::Ae(_) => Loss::MeanSquaredError,
+            ModelConfig::Ae(_) => Loss::MeanSquaredError.into(),
+            ModelConfig::Vae(config) => config.objective(),
             ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => {
-                Loss::CrossEntropy { label_smoothing: 0.0 }
+                Loss::CrossEntropy { label_smoothing: 0.0 }.into()
             }
+        }
+    }
+
+    /// The weight of the objective's penalty in the midst of training, after so many epochs and parts of one.
+    #[must_use]
+    pub fn weight(&self, epochs: f64) -> f64 {
+        match self {
+            ModelConfig::Vae(config) => config.weight(epochs),
+            _ => 1.0,
+        }
+    }
+
+    /// What holds its latents together, where something does: the objective's penalty.
+    #[must_use]
+    pub fn regularizer(&self) -> Option<Regularizer> {
+        match self {
+            ModelConfig::Vae(config) => Some(config.regularizer),
+            _ => None,
         }
     }
 
     /// Where its latent vectors are, where it has any that can be decoded.
     #[must_use]
     pub fn latents(&self) -> Option<Latents> {
-        match self {
-            ModelConfig::Ae(config) => Some(Latents {
-                dim: config.latent_dim,
-                encode: ENCODER..ENCODER + 1,
-                decode: DECODER..DECODER + 1,
-            }),
-            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => None,
-        }
+        let config = match self {
+            ModelConfig::Ae(config) => config,
+            ModelConfig::Vae(config) => &config.halves,
+            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => return None,
+        };
+        Some(Latents {
+            dim: config.latent_dim,
+            encode: ENCODER..ENCODER + 1,
+            decode: DECODER..DECODER + 1,
+        })
     }
 }

@@ -19,8 +19,11 @@ pub(crate) struct Position {
     pub(crate) step: u64,
     /// Steps that the optimiser has taken.
     pub(crate) optimizer_steps: u64,
-    /// Sum of the losses of the next epoch's samples so far.
+    /// Sum of the losses of the next epoch's samples so far, without penalties.
     pub(crate) loss_sum: f64,
+    /// Sum of their penalties.
+    #[serde(default)]
+    pub(crate) penalty_sum: f64,
     /// Seconds spent on the next epoch so far.
     pub(crate) seconds: f64,
     /// Seconds spent on the whole run so far.

@@ -17,7 +17,8 @@ use crate::error::Error;
 pub struct EpochMetrics {
     /// From 1.
     pub epoch: u64,
-    /// Mean loss over the epoch's steps, with dropout, while the weights were changing.
+    /// Mean loss over the epoch's steps, with dropout, while the weights were changing. Penalties are in it with their whole weight,
+    /// also while that is still rising and whatever is free of charge, so that epochs can be compared.
     pub train_loss: f64,
     /// Mean loss over the validation images after the epoch, without dropout; none where no image validates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +26,24 @@ pub struct EpochMetrics {
     /// The part of the validation images that is classified rightly, where a model learns classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_accuracy: Option<f64>,
+    /// Of a model that holds its latents to a prior: `train_loss` without that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_reconstruction: Option<f64>,
+    /// And the KL divergence from the prior, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_kl: Option<f64>,
+    /// Or what else holds latents together, neither weighted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_penalty: Option<f64>,
+    /// `val_loss` without that; latents are drawn once for each image, as the evidence bound has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_reconstruction: Option<f64>,
+    /// As `train_kl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_kl: Option<f64>,
+    /// As `train_penalty`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_penalty: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
     /// Time for the epoch, validation included.

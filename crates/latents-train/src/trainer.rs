@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use latents_data::{Augmented, Images, Labelled, epoch_order, split};
-use latents_engine::{Engine, Inputs, Loss, Mixture, Optimizer, Pass, Runtime, Targets, clip_norm};
+use latents_engine::{
+    Engine, Inputs, Loss, Mixture, Objective, Optimizer, Pass, Runtime, Targets, clip_norm,
+};
 use latents_files::FileError;
-use latents_models::{Target, Tensors, save_parameters};
+use latents_models::{Regularizer, Target, Tensors, save_parameters};
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::RunConfig;
@@ -150,11 +152,12 @@ pub fn train(
         config,
         images,
         labels,
-        loss: match config.model.loss() {
-            Loss::CrossEntropy { .. } => {
-                Loss::CrossEntropy { label_smoothing: settings.label_smoothing }
+        objective: match config.model.objective() {
+            objective @ Objective { loss: Loss::CrossEntropy { .. }, .. } => {
+                let label_smoothing = settings.label_smoothing;
+                Objective { loss: Loss::CrossEntropy { label_smoothing }, ..objective }
             }
-            loss => loss,
+            objective => objective,
         },
         training,
         validation,
@@ -175,7 +178,7 @@ struct Trainer<'a> {
     images: &'a Images,
     /// The class of each image, where the model learns classes.
     labels: Option<&'a [u8]>,
-    loss: Loss,
+    objective: Objective,
     training: Vec<u32>,
     validation: Vec<u32>,
     engine: Engine,
@@ -187,6 +190,28 @@ struct Trainer<'a> {
     changed: Augmented,
     /// When the last checkpoint was written.
     saved: Instant,
+}
+
+/// Averages over samples.
+#[derive(Clone, Copy, Debug)]
+struct Means {
+    loss: f64,
+    /// What holds latents together, and the loss's parts without and of that.
+    terms: Option<(Regularizer, f64, f64)>,
+}
+
+impl Means {
+    fn reconstruction(self) -> Option<f64> {
+        self.terms.map(|(_, fit, _)| fit)
+    }
+
+    fn kl(self) -> Option<f64> {
+        self.terms.filter(|(kind, ..)| *kind == Regularizer::Kl).map(|(.., penalty)| penalty)
+    }
+
+    fn other_penalty(self) -> Option<f64> {
+        self.terms.filter(|(kind, ..)| *kind != Regularizer::Kl).map(|(.., penalty)| penalty)
+    }
 }
 
 impl Trainer<'_> {
@@ -246,7 +271,9 @@ impl Trainer<'_> {
         let (start, before) = (Instant::now(), self.position.seconds);
         let mut shown = Instant::now();
         for batch in &batches[self.position.step as usize..] {
-            self.step(batch, epoch, factor(self.position.step))?;
+            let done = epoch as f64 + self.position.step as f64 / steps as f64;
+            let weight = self.config.model.weight(done);
+            self.step(batch, epoch, factor(self.position.step), weight)?;
             self.position.seconds = before + start.elapsed().as_secs_f64();
             if shown.elapsed() >= PROGRESS_INTERVAL {
                 shown = Instant::now();
@@ -255,7 +282,7 @@ impl Trainer<'_> {
                 report(Event::Progress {
                     epoch: epoch + 1,
                     samples,
-                    loss: self.position.loss_sum / samples as f64,
+                    loss: self.means(samples).loss,
                     samples_per_second: samples as f64 / self.position.seconds,
                 });
             }
@@ -267,16 +294,23 @@ impl Trainer<'_> {
             }
         }
         let samples_per_second = order.len() as f64 / self.position.seconds;
-        let (val_loss, val_accuracy) = self.validate()?;
-        if val_loss.is_some_and(|loss| !loss.is_finite()) {
+        let training = self.means(order.len() as u64);
+        let (validation, val_accuracy) = self.validate()?;
+        if validation.is_some_and(|means| !means.loss.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         let seconds = before + start.elapsed().as_secs_f64();
         let metrics = EpochMetrics {
             epoch: epoch + 1,
-            train_loss: self.position.loss_sum / order.len() as f64,
-            val_loss,
+            train_loss: training.loss,
+            val_loss: validation.map(|means| means.loss),
             val_accuracy,
+            train_reconstruction: training.reconstruction(),
+            train_kl: training.kl(),
+            train_penalty: training.other_penalty(),
+            val_reconstruction: validation.and_then(Means::reconstruction),
+            val_kl: validation.and_then(Means::kl),
+            val_penalty: validation.and_then(Means::other_penalty),
             // Of the epoch's last step, also where that was made before a resume.
             learning_rate: settings.learning_rate * factor(steps - 1),
             seconds,
@@ -286,7 +320,8 @@ impl Trainer<'_> {
         Ok(Some(metrics))
     }
 
-    fn step(&mut self, batch: &[u32], epoch: u64, factor: f64) -> Result<(), Error> {
+    /// `factor` is of the learning rate, `weight` that of the penalty.
+    fn step(&mut self, batch: &[u32], epoch: u64, factor: f64, weight: f64) -> Result<(), Error> {
         let settings = &self.config.training;
         let classes = self.classes_of(batch);
         let mut targets = targets(classes.as_deref());
@@ -317,11 +352,12 @@ impl Trainer<'_> {
             // Dropout knows these images only by their places in the step, so each step is an epoch to it.
             pass = Pass::Train { seed: settings.seed, epoch: self.optimizer.state().steps };
         }
+        let objective = Objective { weight, ..self.objective };
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
         let losses =
-            self.engine.gradients(parameters, inputs, targets, self.loss, pass, gradients)?;
-        let sum: f64 = losses.fit.iter().sum();
-        if !sum.is_finite() {
+            self.engine.gradients(parameters, inputs, targets, objective, pass, gradients)?;
+        let sums: [f64; 2] = [losses.fit.iter().sum(), losses.penalty.iter().sum()];
+        if !sums.iter().all(|sum| sum.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         if let Some(limit) = settings.clip_norm {
@@ -330,12 +366,31 @@ impl Trainer<'_> {
         let runtime = Arc::clone(self.engine.runtime());
         self.optimizer.step(&runtime, &mut self.parameters, &self.gradients, factor);
         self.position.step += 1;
-        self.position.loss_sum += sum;
+        self.position.loss_sum += sums[0];
+        self.position.penalty_sum += sums[1];
         Ok(())
     }
 
-    /// Mean loss over the images that validate, where there are any, and accuracy, where classes are learnt.
-    fn validate(&mut self) -> Result<(Option<f64>, Option<f64>), Error> {
+    /// What the steps of the epoch came to on average, over its samples so far.
+    fn means(&self, samples: u64) -> Means {
+        let mean = |sum: f64| sum / samples as f64;
+        self.means_of(mean(self.position.loss_sum), mean(self.position.penalty_sum))
+    }
+
+    fn means_of(&self, fit: f64, penalty: f64) -> Means {
+        let Objective { weight, .. } = self.objective;
+        match self.config.model.regularizer() {
+            Some(regularizer) => {
+                let terms = Some((regularizer, fit, penalty));
+                Means { loss: fit + weight * penalty, terms }
+            }
+            None => Means { loss: fit, terms: None },
+        }
+    }
+
+    /// What the images that validate come to on average, where there are any, and the accuracy, where
+    /// classes are learnt. Latents are drawn, the same ones after each epoch.
+    fn validate(&mut self) -> Result<(Option<Means>, Option<f64>), Error> {
         if self.validation.is_empty() {
             return Ok((None, None));
         }
@@ -344,11 +399,13 @@ impl Trainer<'_> {
             let sections = 0..self.engine.layout().section_count();
             let logits = self.engine.forward(&self.parameters, inputs, sections)?;
             let (loss, accuracy) = judge(&logits, &classes);
-            return Ok((Some(loss), Some(accuracy)));
+            return Ok((Some(self.means_of(loss, 0.0)), Some(accuracy)));
         }
-        let (targets, pass) = (Targets::Inputs, Pass::Evaluate);
-        let losses = self.engine.losses(&self.parameters, inputs, targets, self.loss, pass)?;
-        Ok((Some(losses.mean_fit()), None))
+        let (targets, seed) = (Targets::Inputs, self.config.training.seed);
+        let pass = Pass::Sample { seed, draw: 0 };
+        let losses = self.engine.losses(&self.parameters, inputs, targets, self.objective, pass)?;
+        let means = self.means_of(losses.mean_fit(), losses.mean_penalty());
+        Ok((Some(means), None))
     }
 
     /// The classes of some images, where the model learns classes.

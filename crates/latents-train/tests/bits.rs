@@ -6,8 +6,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{assert_same, autoencoder, contents, go_on, runtime, sample, small};
+use common::{assert_same, autoencoder, contents, go_on, runtime, sample, small, variational};
 use latents_engine::Isa;
+use latents_models::{Likelihood, Regularizer, VaeConfig};
 use latents_train::{Outcome, RunConfig};
 
 /// What a run on 297 images leaves: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
@@ -42,6 +43,52 @@ fn threads_and_instruction_sets_change_no_byte() {
             assert_same(&trained(&config, n, isa), &reference, &format!("{n} threads, {isa}"));
         }
     }
+}
+
+#[test]
+fn a_variational_autoencoder_learns_the_same_bytes_everywhere() {
+    let mut config = small(3);
+    config.model = variational(|_| {});
+    let reference = trained(&config, 1, Isa::detect());
+    for isa in Isa::available() {
+        assert_same(&trained(&config, 2, isa), &reference, &format!("{isa}"));
+    }
+    let epochs = reference["metrics.jsonl"].split_inclusive(|&b| b == b'\n');
+    let epochs: Vec<serde_json::Value> =
+        epochs.map(|line| serde_json::from_slice(line).unwrap()).collect();
+    for part in ["train", "val"] {
+        let number = |epoch: usize, name: &str| epochs[epoch][format!("{part}_{name}")].as_f64();
+        let loss = |epoch| number(epoch, "loss").unwrap();
+        for epoch in 0..3 {
+            let (fit, kl) =
+                (number(epoch, "reconstruction").unwrap(), number(epoch, "kl").unwrap());
+            assert!(kl > 0.0 && (fit + kl - loss(epoch)).abs() < 1e-9 * fit.abs());
+        }
+        assert!(loss(2) < loss(0), "it learns: {epochs:?}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_family_changes_the_weights() {
+    let weights = |change: fn(&mut VaeConfig)| {
+        let mut config = small(1);
+        config.model = variational(change);
+        trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
+    };
+    let changes: [fn(&mut VaeConfig); 10] = [
+        |_| {},
+        |c| c.beta = 2.0,
+        |c| c.warmup_epochs = 0.0,
+        |c| c.free_bits = 0.5,
+        |c| c.sigma = Some(0.5),
+        |c| c.likelihood = Likelihood::Bernoulli,
+        |c| c.likelihood = Likelihood::ContinuousBernoulli,
+        |c| c.halves.noise = 0.0,
+        |c| c.regularizer = Regularizer::Mmd,
+        |c| c.regularizer = Regularizer::L2,
+    ];
+    let different: std::collections::BTreeSet<Vec<u8>> = changes.map(weights).into();
+    assert_eq!(different.len(), changes.len());
 }
 
 #[test]

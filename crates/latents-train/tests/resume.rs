@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::{assert_same, contents, go_on, one_step, runtime, sample, small};
+use common::{assert_same, contents, go_on, one_step, runtime, sample, small, variational};
 use latents_data::{Images, Labelled};
 use latents_engine::{Isa, Runtime, Schedule};
 use latents_train::{Error, Event, Outcome, Run, RunConfig};
@@ -125,6 +125,16 @@ fn one_stop_anywhere_changes_no_byte() {
         assert_eq!(done, Some((steps - 1) / STEPS));
         assert_same(&contents(folder.path()), &whole, &format!("stopped after step {steps}"));
     }
+}
+
+/// Warm-up, draws and both sums of an epoch go on where they were.
+#[test]
+fn stopping_a_variational_autoencoder_after_every_step_changes_no_byte() {
+    let mut scene = Scene::new();
+    scene.config.model = variational(|_| {});
+    let folder = scene.stopped_after(EPOCHS * STEPS);
+    assert_eq!(scene.steps_left(folder.path()), 0);
+    assert_same(&contents(folder.path()), &scene.uninterrupted(), "vae");
 }
 
 #[test]

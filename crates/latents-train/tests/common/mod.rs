@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use latents_data::{Labelled, Locations, Source};
 use latents_engine::{Isa, Runtime};
-use latents_models::{AutoencoderConfig, ModelConfig};
+use latents_models::{AutoencoderConfig, Likelihood, ModelConfig, VaeConfig};
 use latents_train::{Error, Event, Outcome, Run, RunConfig, train};
 
 /// The first `n` images of the sample. [1, 28, 28]
@@ -38,6 +38,16 @@ pub(crate) fn autoencoder(change: impl FnOnce(&mut AutoencoderConfig)) -> ModelC
         AutoencoderConfig { latent_dim: 6, hidden: vec![24], ..AutoencoderConfig::default() };
     change(&mut model);
     ModelConfig::Ae(model)
+}
+
+/// A small variational autoencoder with all that its training changes from step to step.
+#[allow(dead_code)] // Not all files of tests train one.
+pub(crate) fn variational(change: impl FnOnce(&mut VaeConfig)) -> ModelConfig {
+    let mut model =
+        VaeConfig { warmup_epochs: 1.5, likelihood: Likelihood::Gaussian, ..VaeConfig::default() };
+    (model.halves.latent_dim, model.halves.hidden, model.halves.noise) = (6, vec![24], 0.1);
+    change(&mut model);
+    ModelConfig::Vae(model)
 }
 
 pub(crate) fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {

@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use latents::data::npz::{self, Array, Numbers};
+use latents::models::posterior;
 use serde::Serialize;
 
 use crate::Shared;
 use crate::commands::{Split, Trained, all};
 use crate::output::{Output, count};
 
-/// Writes an .npz file with `z` [n, d] (float32) and, where the images have labels, `label` [n] (int64).
+/// Writes an .npz file with `z` [n, d] (float32) and, where the images have labels, `label` [n] (int64). Of a variational autoencoder `z`
+/// are the means, and `logvar` [n, d] (float32) the logarithms of the variances.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
     /// Folder of a trained run
@@ -44,6 +46,13 @@ impl Encode {
         let (n, d) = (part.len(), latents.dim);
         let mut arrays =
             vec![Array { name: "z".into(), shape: vec![n, d], numbers: Numbers::F32(z) }];
+        if let Some(layers) = posterior(trained.engine.layout()) {
+            let given = trained.engine.forward_layers(&trained.parameters, inputs, layers)?;
+            // Means and then log-variances, of each image.
+            let logvar = given.chunks_exact(2 * d).flat_map(|x| x[d..].iter().copied()).collect();
+            let numbers = Numbers::F32(logvar);
+            arrays.push(Array { name: "logvar".into(), shape: vec![n, d], numbers });
+        }
         if let Some(labels) = &part.labels {
             let numbers = Numbers::I64(labels.iter().map(|&l| i64::from(l)).collect());
             arrays.push(Array { name: "label".into(), shape: vec![n], numbers });

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use latents::engine::Loss;
 use latents::report::{Curve, Figure, ImageView, Tile, curves, strip};
 use latents::train::{EpochMetrics, Run};
 use serde::Serialize;
@@ -80,16 +81,54 @@ pub(crate) fn curve(
     Curve { name, points, dashed: validation, group }
 }
 
-const LOSS_LABEL: &str = "mean squared error";
+/// A number that an epoch may have.
+type Number = fn(&EpochMetrics) -> Option<f64>;
 
-/// Loss by epoch of one run.
+/// One number of each epoch.
+fn term(
+    name: String,
+    metrics: &[EpochMetrics],
+    group: usize,
+    dashed: bool,
+    number: Number,
+) -> Curve {
+    let points = metrics.iter().filter_map(|m| Some((m.epoch as f64, number(m)?))).collect();
+    Curve { name, points, dashed, group }
+}
+
+/// What a run's loss is called, and its axis.
+fn labels(run: &Run) -> Result<(&'static str, &'static str)> {
+    Ok(match run.config()?.model.objective().loss {
+        Loss::MeanSquaredError => ("Reconstruction loss", "mean squared error"),
+        Loss::Bernoulli | Loss::ContinuousBernoulli | Loss::Gaussian { .. } => {
+            ("Loss", "nats for each image")
+        }
+        _ => ("Loss", "loss"),
+    })
+}
+
+/// Loss by epoch of one run, and its parts where it has some.
 fn loss(run: &Run) -> Result<Figure> {
     let metrics = run.metrics()?;
-    let both = [
-        curve("training".into(), &metrics, 0, false),
-        curve("validation".into(), &metrics, 0, true),
+    let (title, label) = labels(run)?;
+    let names = |part: &str| match part {
+        "" => ["training".to_owned(), "validation".to_owned()],
+        part => [format!("{part}, training"), format!("{part}, validation")],
+    };
+    let pairs: [(&str, [Number; 2]); 4] = [
+        ("", [|m| Some(m.train_loss), |m| m.val_loss]),
+        ("reconstruction", [|m| m.train_reconstruction, |m| m.val_reconstruction]),
+        ("KL divergence", [|m| m.train_kl, |m| m.val_kl]),
+        ("penalty", [|m| m.train_penalty, |m| m.val_penalty]),
     ];
-    Ok(curves("Reconstruction loss", "epoch", LOSS_LABEL, &both))
+    let mut all = vec![];
+    for (group, (name, [training, validation])) in pairs.into_iter().enumerate() {
+        let [first, second] = names(name);
+        all.push(term(first, &metrics, group, false, training));
+        all.push(term(second, &metrics, group, true, validation));
+    }
+    all.retain(|curve| !curve.points.is_empty());
+    Ok(curves(title, "epoch", label, &all))
 }
 
 /// Losses by epoch of several runs.
@@ -104,7 +143,13 @@ fn comparison(runs: &[Run]) -> Result<Figure> {
         all.push(curve(format!("{name}, training"), &metrics, group, false));
         all.push(curve(format!("{name}, validation"), &metrics, group, true));
     }
-    Ok(curves("Reconstruction loss", "epoch", LOSS_LABEL, &all))
+    let (title, label) = labels(&runs[0])?;
+    for run in &runs[1..] {
+        if labels(run)? != (title, label) {
+            return Ok(curves("Loss", "epoch", "loss, each of its own kind", &all));
+        }
+    }
+    Ok(curves(title, "epoch", label, &all))
 }
 
 /// An image and its reconstructions through the epochs.

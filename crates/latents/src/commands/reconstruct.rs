@@ -1,11 +1,13 @@
 //! `latents reconstruct`: images through the whole model.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use latents::engine::Inputs;
+use latents::engine::{Inputs, Pass, Targets};
+use latents::models::{importance_bound, posterior};
 use serde::Serialize;
 
 use crate::Shared;
@@ -13,7 +15,7 @@ use crate::commands::decode::write_images;
 use crate::commands::{Split, Trained};
 use crate::output::{Output, count};
 
-/// Prints the mean squared error over all pixels (0 to 1) and, with --out, writes an .npz file with `image` [n, c, h, w] (float32).
+/// Prints the mean squared error over all pixels (0 to 1), of a variational autoencoder the terms of its evidence bound too, and, with --out, writes an .npz file with `image` [n, c, h, w] (float32).
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
     /// Folder of a trained run
@@ -25,6 +27,9 @@ pub(crate) struct Reconstruct {
     /// File to write
     #[arg(long, value_name = "FILE.npz")]
     out: Option<PathBuf>,
+    /// Of a variational autoencoder, also the importance-weighted bound on log p(x) with K draws of each latent vector
+    #[arg(long, value_name = "K")]
+    draws: Option<u64>,
 }
 
 /// Images that are reconstructed at once.
@@ -35,6 +40,70 @@ struct Reconstructed<'a> {
     out: Option<&'a PathBuf>,
     images: usize,
     mean_squared_error: f64,
+    #[serde(flatten)]
+    bound: Option<Bound>,
+}
+
+/// What the evidence bound of a variational autoencoder is made of, in nats for each image.
+#[derive(Serialize)]
+struct Bound {
+    reconstruction: f64,
+    kl: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    importance_bound: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    importance_bound_standard_error: Option<f64>,
+}
+
+impl Bound {
+    /// None where the model has no posterior. Latents are drawn.
+    fn of(
+        trained: &mut Trained,
+        inputs: Inputs<'_, f32>,
+        draws: Option<u64>,
+    ) -> Result<Option<Self>> {
+        if posterior(trained.engine.layout()).is_none() {
+            ensure!(draws.is_none(), "--draws is for a variational autoencoder");
+            return Ok(None);
+        }
+        let (parameters, objective) = (&trained.parameters, trained.config.model.objective());
+        let seed = trained.config.training.seed;
+        let pass = Pass::Sample { seed, draw: 0 };
+        let losses = trained.engine.losses(parameters, inputs, Targets::Inputs, objective, pass)?;
+        let mut bound = Bound {
+            reconstruction: losses.mean_fit(),
+            kl: losses.mean_penalty(),
+            importance_bound: None,
+            importance_bound_standard_error: None,
+        };
+        if let Some(draws) = draws {
+            let engine = &mut trained.engine;
+            let each = importance_bound(engine, parameters, inputs, objective, seed, draws)?;
+            let n = each.len() as f64;
+            let mean = each.iter().sum::<f64>() / n;
+            let square = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+            bound.importance_bound = Some(mean);
+            bound.importance_bound_standard_error = Some((square / n).sqrt());
+        }
+        Ok(Some(bound))
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Bound { reconstruction, kl, .. } = self;
+        write!(
+            f,
+            "\nreconstruction {reconstruction:.3} + KL {kl:.3} = {:.3} nats for each image",
+            reconstruction + kl
+        )?;
+        if let (Some(bound), Some(error)) =
+            (self.importance_bound, self.importance_bound_standard_error)
+        {
+            write!(f, "\nlog p(x) at least {bound:.3} (standard error {error:.3})")?;
+        }
+        Ok(())
+    }
 }
 
 impl Reconstruct {
@@ -64,8 +133,12 @@ impl Reconstruct {
             write_images(out, n, trained.config.data.shape, images)?;
             text = format!("{text}  {}", out.display());
         }
+        let bound = Bound::of(&mut trained, Inputs::Bytes { pixels, index: &index }, self.draws)?;
+        if let Some(bound) = &bound {
+            text += &bound.to_string();
+        }
         let out = self.out.as_ref();
-        output.result(&text, &Reconstructed { out, images: n, mean_squared_error })?;
+        output.result(&text, &Reconstructed { out, images: n, mean_squared_error, bound })?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -15,7 +15,7 @@ use latents::train::{RunConfig, TrainingConfig};
 use serde::de::DeserializeOwned;
 
 use augmentation::AugmentationFlags;
-pub(crate) use autoencoder::AutoencoderFlags;
+pub(crate) use autoencoder::{AutoencoderFlags, VaeFlags};
 pub(crate) use classifier::ClassifierFlags;
 pub(crate) use cnn::CnnFlags;
 pub(crate) use data::DataFlags;

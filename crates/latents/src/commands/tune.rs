@@ -9,6 +9,7 @@ pub(crate) mod results;
 pub(crate) mod runs;
 mod show;
 pub(crate) mod strategy;
+mod vae;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use clap::Subcommand;
 use ae::AE;
 use classifier::CLASSIFIER;
 pub(crate) use model::best;
+use vae::VAE;
 
 use crate::Shared;
 use crate::output::Output;
@@ -31,6 +33,9 @@ pub(crate) enum Tune {
     /// Settings of a classifier on a trained encoder, for the highest validation accuracy
     #[command(after_help = CLASSIFIER.help(), after_long_help = CLASSIFIER.long_help())]
     Classifier(Box<classifier::TuneClassifier>),
+    /// Settings of a variational autoencoder, for the least validation loss
+    #[command(after_help = VAE.help(), after_long_help = VAE.long_help())]
+    Vae(Box<vae::TuneVae>),
     /// Parameters of any program that prints its value last
     Command(outside::TuneCommand),
     /// Tables and figures of a study
@@ -41,6 +46,7 @@ pub(crate) fn run(tune: &Tune, shared: &Shared, output: Output) -> Result<ExitCo
     match tune {
         Tune::Ae(command) => command.run(shared, output),
         Tune::Classifier(command) => command.run(shared, output),
+        Tune::Vae(command) => command.run(shared, output),
         Tune::Command(command) => command.run(output),
         Tune::Show(command) => command.run(output),
     }

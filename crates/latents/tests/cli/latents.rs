@@ -66,6 +66,38 @@ fn decoding_what_was_encoded_is_the_reconstruction() {
 }
 
 #[test]
+fn a_variational_autoencoder_is_a_run_like_any_other() {
+    let sandbox = Sandbox::new();
+    let train = TRAIN.replace("train ae", "train vae");
+    sandbox.ok(&format!("{train} --likelihood continuous-bernoulli --free-bits 0.01 --out vae"));
+    let config = sandbox.text("vae/config.toml");
+    assert!(
+        config.contains("kind = \"vae\"") && config.contains("weight_decay = 0.0018"),
+        "{config}"
+    );
+    sandbox.ok("encode --run vae --out z.npz");
+    let read = |file: &str, array| npz::read_f32(&sandbox.path(file), array).unwrap();
+    let ((shape, _), (same, logvar)) = (read("z.npz", "z"), read("z.npz", "logvar"));
+    assert_eq!((&shape, &same), (&vec![64, 8], &shape));
+    assert!(logvar.iter().any(|x| x.abs() > 1e-3));
+    sandbox.ok("decode --run vae --latents z.npz --out d.npz");
+    let result = sandbox.json("reconstruct --run vae --out r.npz --draws 20");
+    assert!(distance(&read("d.npz", "image").1, &read("r.npz", "image").1) <= 1e-6);
+    let number = |name: &str| result[name].as_f64().unwrap();
+    let bound = -(number("reconstruction") + number("kl"));
+    assert!(number("importance_bound") > bound && number("kl") > 0.0, "{result}");
+    sandbox.ok("figures vae");
+    assert!(sandbox.text("vae/figures/loss.svg").contains("KL divergence, validation"));
+    sandbox.ok("train vae --config vae/config.toml --out again");
+    assert_eq!(sandbox.read("again/model.safetensors"), sandbox.read("vae/model.safetensors"));
+    let said = sandbox.run("train ae --config vae/config.toml --out other");
+    assert!(said.code == Some(1) && said.stderr.contains("latents train vae"), "{}", said.stderr);
+    sandbox.train("ae", "");
+    let said = sandbox.run("reconstruct --run ae --draws 2");
+    assert!(said.code == Some(1) && said.stderr.contains("--draws"), "{}", said.stderr);
+}
+
+#[test]
 fn threads_and_instruction_sets_change_no_latent() {
     let sandbox = Sandbox::trained();
     sandbox.ok("encode --run ae --out a.npz --threads 1");

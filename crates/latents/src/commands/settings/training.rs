@@ -10,7 +10,7 @@ use super::{named, set, set_some};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub(crate) struct TrainingFlags {
-    /// Passes over the training images [default: 42]
+    /// Passes over the training images [default: 42; of a vae 50]
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
     /// Images in a step [default: 256]
@@ -19,10 +19,10 @@ pub(crate) struct TrainingFlags {
     /// Optimiser [default: adam]
     #[arg(long, value_name = "NAME", value_parser = named::<OptimizerKind>(&["adam", "adamw", "sgd"]))]
     optimizer: Option<OptimizerKind>,
-    /// Learning rate [default: 0.0005]
+    /// Learning rate [default: 0.0005; of a vae 0.0002]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// Weight decay: L2 in the gradient for adam and sgd, decoupled for adamw [default: 0.0001]
+    /// Weight decay: L2 in the gradient for adam and sgd, decoupled for adamw [default: 0.0001; of a vae 0.0018]
     #[arg(long, value_name = "RATE")]
     weight_decay: Option<f64>,
     /// Momentum of sgd [default: 0]
