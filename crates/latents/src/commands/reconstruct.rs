@@ -41,12 +41,12 @@ struct Reconstructed<'a> {
     images: usize,
     mean_squared_error: f64,
     #[serde(flatten)]
-    bound: Option<Bound>,
+    evidence: Option<Evidence>,
 }
 
 /// What the evidence bound of a variational autoencoder is made of, in nats for each image.
 #[derive(Serialize)]
-struct Bound {
+struct Evidence {
     reconstruction: f64,
     kl: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ struct Bound {
     importance_bound_standard_error: Option<f64>,
 }
 
-impl Bound {
+impl Evidence {
     /// None where the model has no posterior. Latents are drawn.
     fn of(
         trained: &mut Trained,
@@ -70,7 +70,7 @@ impl Bound {
         let seed = trained.config.training.seed;
         let pass = Pass::Sample { seed, draw: 0 };
         let losses = trained.engine.losses(parameters, inputs, Targets::Inputs, objective, pass)?;
-        let mut bound = Bound {
+        let mut evidence = Evidence {
             reconstruction: losses.mean_fit(),
             kl: losses.mean_penalty(),
             importance_bound: None,
@@ -82,16 +82,16 @@ impl Bound {
             let n = each.len() as f64;
             let mean = each.iter().sum::<f64>() / n;
             let square = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            bound.importance_bound = Some(mean);
-            bound.importance_bound_standard_error = Some((square / n).sqrt());
+            evidence.importance_bound = Some(mean);
+            evidence.importance_bound_standard_error = Some((square / n).sqrt());
         }
-        Ok(Some(bound))
+        Ok(Some(evidence))
     }
 }
 
-impl fmt::Display for Bound {
+impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Bound { reconstruction, kl, .. } = self;
+        let Evidence { reconstruction, kl, .. } = self;
         write!(
             f,
             "\nreconstruction {reconstruction:.3} + KL {kl:.3} = {:.3} nats for each image",
@@ -133,12 +133,13 @@ impl Reconstruct {
             write_images(out, n, trained.config.data.shape, images)?;
             text = format!("{text}  {}", out.display());
         }
-        let bound = Bound::of(&mut trained, Inputs::Bytes { pixels, index: &index }, self.draws)?;
-        if let Some(bound) = &bound {
-            text += &bound.to_string();
+        let evidence =
+            Evidence::of(&mut trained, Inputs::Bytes { pixels, index: &index }, self.draws)?;
+        if let Some(evidence) = &evidence {
+            text += &evidence.to_string();
         }
         let out = self.out.as_ref();
-        output.result(&text, &Reconstructed { out, images: n, mean_squared_error, bound })?;
+        output.result(&text, &Reconstructed { out, images: n, mean_squared_error, evidence })?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -14,7 +14,11 @@ fn help_and_version_are_results() {
     }
     assert_eq!(sandbox.ok("--version"), format!("latents {}\n", env!("CARGO_PKG_VERSION")));
     let train = sandbox.ok("train ae --help").split_whitespace().collect::<Vec<_>>().join(" ");
-    for default in ["[default: 42]", "[default: 0.0005]", "[default: 8k4s2p1,16k4s2p1,32k3s2p0]"] {
+    for default in [
+        "[default: 42; of a vae 50]",
+        "[default: 0.0005; of a vae 0.0002]",
+        "[default: 8k4s2p1,16k4s2p1,32k3s2p0]",
+    ] {
         assert!(train.contains(default), "{default}");
     }
 }
@@ -53,7 +57,7 @@ fn a_wrong_command_line_is_told_what_is_wrong_with_it() {
         ("train ae --out a --resume --config b", "cannot be used with '--config <FILE>'"),
         ("train ae --out a --threads 0", "invalid value '0' for '--threads <N>'"),
         ("train ae --out a --isa sse9", "this machine has: "),
-        ("train vae --out a", "unrecognized subcommand 'vae'"),
+        ("train vea --out a", "unrecognized subcommand 'vea'"),
         ("encode --run a", "--out <FILE.npz>"),
         ("encode --run a --out z --split validation", "[possible values: train, test]"),
         ("figures", "<RUN>..."),
