@@ -226,7 +226,7 @@ class Explorer {
       });
     });
     this.sheet.src = `data:image/png;base64,${this.data.thumbnails.png}`;
-    onTheme.push(() => this.views?.forEach((view) => view.map.draw()));
+    onTheme.push(() => this.views && this.colour(this.part('colour')?.value));
   }
 
   numberOf(i) {
@@ -319,7 +319,7 @@ class Explorer {
 
   /** Three numbers for each image. */
   coloursOf(by, model) {
-    const { count, classes, clusterColours, errorColours } = this.data;
+    const { count, classes, clusterColours } = this.data;
     const colours = new Uint8ClampedArray(3 * count);
     const fill = (palette, index) => {
       const channels = palette.map(channelsOf);
@@ -332,11 +332,17 @@ class Explorer {
       const sorted = Float32Array.from(model.errors).sort();
       const [low, high] = [0, 0.99].map((q) => sorted[Math.floor(q * (count - 1))]);
       model.errorRange = [low, high];
-      const last = errorColours.length - 1;
+      const ramp = this.ramp();
+      const last = ramp.length - 1;
       const part = (i) => Math.min(Math.max((model.errors[i] - low) / (high - low || 1), 0), 1);
-      fill(errorColours, (i) => Math.round(part(i) * last));
+      fill(ramp, (i) => Math.round(part(i) * last));
     } else fill(['#808080'], () => 0);
     return colours;
+  }
+
+  /** Colours from the least to the largest error: away from the ground, which is light or dark. */
+  ramp() {
+    return isDark() ? this.data.errorColoursDark : this.data.errorColours;
   }
 
   legend(by) {
@@ -345,7 +351,7 @@ class Explorer {
     if (by !== 'error') return;
     const bar = document.createElement('span');
     bar.className = 'ramp';
-    bar.style.background = `linear-gradient(to right, ${this.data.errorColours.join(', ')})`;
+    bar.style.background = `linear-gradient(to right, ${this.ramp().join(', ')})`;
     const ranges = this.views.filter((view) => view.model.errorRange).map(({ model }) => {
       const [low, high] = model.errorRange.map(digits);
       return `${model.name} ${low} to ${high} and more`;
@@ -387,6 +393,7 @@ class Explorer {
   goTo(i) {
     this.part('found').replaceChildren();
     for (const { map, model } of this.views) {
+      map.hover(-1, 0, 0);
       map.centre = { x: model.map[2 * i], y: model.map[2 * i + 1] };
       map.zoom = Math.max(map.zoom, 6);
     }

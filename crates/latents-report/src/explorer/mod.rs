@@ -13,6 +13,7 @@ use latents_engine::Network;
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::page::dark;
 use crate::palette;
 
 /// The script of every explorer in a page. Plain JavaScript without modules, so that the page works from a disk; later files
@@ -133,6 +134,8 @@ impl Explorer {
             .map(|(name, colour, _)| json!({ "name": name, "colour": colour }))
             .collect();
         let clusters = explored.models.iter().filter_map(|m| m.clusters?.iter().max()).max();
+        let errors: Vec<String> =
+            (0..=16).map(|i| palette::sequential(f64::from(i) / 16.0)).collect();
         let data = json!({
             "count": n,
             "shape": explored.shape,
@@ -143,7 +146,8 @@ impl Explorer {
             "files": explored.files,
             "models": models,
             "clusterColours": palette::classes(clusters.map_or(0, |c| (c + 1).min(pack::MOST))),
-            "errorColours": (0..=16).map(|i| palette::sequential(f64::from(i) / 16.0)).collect::<Vec<_>>(),
+            "errorColours": errors,
+            "errorColoursDark": errors.iter().map(|hex| dark::counterpart(hex)).collect::<Vec<_>>(),
         });
         Ok(Self {
             images: n,

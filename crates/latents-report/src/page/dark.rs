@@ -13,7 +13,7 @@ const GROUND: f64 = 0.215;
 const INK: f64 = 0.96;
 
 /// The counterpart of `#rrggbb` on a dark page.
-pub(super) fn counterpart(hex: &str) -> Option<String> {
+pub(crate) fn counterpart(hex: &str) -> Option<String> {
     if palette::is_class(hex) {
         // Made for both grounds, and a class has one colour wherever it is shown.
         return Some(hex.to_owned());

@@ -1,7 +1,7 @@
 //! The report: a page as data, written as one self-contained HTML file for people and as Markdown with its figures and tables
 //! beside it. Both are made from the same blocks, so their numbers are the same. What a page says is decided elsewhere.
 
-mod dark;
+pub(crate) mod dark;
 mod html;
 mod markdown;
 mod names;
