@@ -7,6 +7,7 @@ mod cnn;
 mod functions;
 mod step;
 mod storage;
+mod tsne;
 mod tune;
 
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ enum What {
     Tune(tune::Options),
     /// Our TPE beside Optuna's: the best values that they find of some functions.
     Functions(functions::Options),
+    /// Our t-SNE beside openTSNE.
+    Tsne(tsne::Options),
     /// What a trial costs besides its objective, beside Optuna.
     Storage(storage::Options),
 }
@@ -49,6 +52,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(What::Cnn(options)) => cnn::run(workspace, options),
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
+        Some(What::Tsne(options)) => tsne::run(workspace, options),
         Some(What::Storage(options)) => storage::run(workspace, options),
     }
 }

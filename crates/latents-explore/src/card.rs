@@ -62,6 +62,7 @@ pub struct Subject<'a> {
     pub seed: u64,
 }
 
+#[allow(clippy::type_complexity)] // Functions with their errors; names for them would say less.
 /// What the subject's model and a feature extractor can do.
 pub struct Tools<'a, E> {
     /// Images `[n, c h w]` of latents `[n, d]`.

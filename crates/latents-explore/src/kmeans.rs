@@ -104,7 +104,9 @@ fn means(rows: Rows<'_>, centres: &[f64], nearest: &[(u32, f64)]) -> Vec<f64> {
     for c in 0..k {
         let sum = &mut sums[c * d..(c + 1) * d];
         if counts[c] > 0 {
-            sum.iter_mut().for_each(|s| *s /= counts[c] as f64);
+            for s in sum.iter_mut() {
+                *s /= counts[c] as f64;
+            }
         } else if let Some(i) = farthest.pop() {
             sum.iter_mut().zip(rows.row(i)).for_each(|(s, &v)| *s = f64::from(v));
         }

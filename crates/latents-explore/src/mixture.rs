@@ -103,7 +103,9 @@ impl Mixture {
                 let mean = mean(rows, Some(&weights));
                 let mean: Vec<f64> = if total > 1e-9 { mean } else { vec![0.0; d] };
                 let mut covariance = scatter(rows, &mean, Some(&weights));
-                covariance.iter_mut().for_each(|v| *v /= total);
+                for v in &mut covariance {
+                    *v /= total;
+                }
                 (0..d).for_each(|i| covariance[i * d + i] += REGULARISATION);
                 Ok((total / n as f64, Component::new(mean, covariance)?))
             })
@@ -122,7 +124,9 @@ impl Mixture {
             |(i, (likelihood, out))| {
                 self.joint(rows.row(i), out);
                 *likelihood = log_sum_exp(out);
-                out.iter_mut().for_each(|r| *r = libm::exp(*r - *likelihood));
+                for r in out.iter_mut() {
+                    *r = libm::exp(*r - *likelihood);
+                }
             },
         );
         likelihoods.iter().sum::<f64>() / rows.len() as f64

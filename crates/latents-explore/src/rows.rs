@@ -59,6 +59,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The rows in order.
+    #[allow(clippy::iter_without_into_iter)] // One way to go over rows is enough.
     pub fn iter(&self) -> std::slice::ChunksExact<'a, f32> {
         self.values.chunks_exact(self.dim)
     }

@@ -45,9 +45,9 @@ fn row(squared: &[f32], entropy: f64, p: &mut [f32]) {
                 break;
             }
             if off > 0.0 {
-                low = log_b
+                low = log_b;
             } else {
-                high = log_b
+                high = log_b;
             }
             // d entropy / d log b = -b^2 variance.
             let newton = log_b + off / (b * b * (second - first * first));

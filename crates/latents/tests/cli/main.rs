@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod data;
+mod explore;
 mod figures;
 #[cfg(unix)]
 mod interrupt;

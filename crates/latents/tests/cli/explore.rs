@@ -1,0 +1,42 @@
+//! The latent space explored from the command line: maps, samples, ways, outliers, the card.
+
+use ::latents::data::npz;
+
+use crate::support::Sandbox;
+
+#[test]
+fn a_map_is_repeated_to_the_byte_on_any_threads() {
+    let sandbox = Sandbox::trained();
+    let map = "map --run ae --seed 1 --iterations 50 --thumbnails --threads";
+    sandbox.ok(&format!("{map} 1 --out one.npz"));
+    sandbox.ok(&format!("{map} 3 --out three.npz"));
+    assert_eq!(sandbox.read("one.npz"), sandbox.read("three.npz"));
+    assert_eq!(sandbox.read("one.svg"), sandbox.read("three.svg"));
+    let (shape, xy) = npz::read_f32(&sandbox.path("one.npz"), "xy").unwrap();
+    let labels = npz::read_labels(&sandbox.path("one.npz"), "label").unwrap().unwrap();
+    assert_eq!((shape.len(), shape[1], xy.len()), (2, 2, 2 * labels.len()));
+    assert!(sandbox.path("one-thumbnails.png").exists());
+    // Of an array just the same.
+    sandbox.ok("encode --run ae --out z.npz");
+    sandbox.ok("map --latents z.npz --seed 1 --iterations 50 --out again.npz");
+    assert_eq!(sandbox.read("one.npz"), sandbox.read("again.npz"));
+    sandbox.ok("map --run ae --method pca --out pca.npz");
+    assert!(sandbox.text("pca.svg").contains("component 1 ("));
+}
+
+#[test]
+fn samples_and_ways_have_their_sizes() {
+    let sandbox = Sandbox::trained();
+    for sampler in ["normal", "mixture --components 2", "uniform"] {
+        sandbox.ok(&format!("sample --run ae --sampler {sampler} --n 12 --seed 1 --out s.npz"));
+        let (shape, pixels) = npz::read_f32(&sandbox.path("s.npz"), "image").unwrap();
+        assert_eq!(shape, [12, 1, 28, 28]);
+        assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)));
+    }
+    sandbox.ok("traverse --run ae --from 3 --to 42 --steps 10 --out t.png");
+    assert_eq!(sandbox.text("t.svg").matches("<image").count(), 12);
+    sandbox.ok("traverse --run ae --corners 0 1 2 3 --steps 4 --out c.png");
+    assert_eq!(sandbox.text("c.svg").matches("<image").count(), 16);
+    sandbox.ok("traverse --run ae --from 0 --axis all --steps 5 --out a.png");
+    assert_eq!(sandbox.text("a.svg").matches("<image").count(), 8 * 5);
+}
