@@ -27,7 +27,7 @@ pub struct Entry {
 pub enum Place {
     /// In the program itself.
     CompiledIn,
-    /// In the folder that its name gives.
+    /// In the folder or file that its name gives.
     Given,
     /// In this folder of the cache.
     Cache(PathBuf),
@@ -43,7 +43,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CompiledIn => f.write_str("compiled in"),
-            Self::Given => f.write_str("the folder DIR"),
+            Self::Given => f.write_str("what you name"),
             Self::Cache(folder) => write!(f, "cache, {}", folder.display()),
             Self::System(folder) => write!(f, "system, {}", folder.display()),
             Self::Download(address) => write!(f, "to be downloaded from {address}"),
@@ -76,6 +76,18 @@ pub fn catalogue(locations: &Locations) -> Vec<Entry> {
             description: "a class-balanced sample of fashion-mnist, 2,500 + 500 images",
             licence: LICENCE,
             place: Place::CompiledIn,
+        },
+        Entry {
+            name: "folder:DIR",
+            description: "your own pictures: a folder of PNG, JPEG, WebP or GIF files of any size, or just its path, such as ./photos; sub-folders are labels",
+            licence: "your own",
+            place: Place::Given,
+        },
+        Entry {
+            name: "npz:FILE",
+            description: "your own images: NumPy arrays, image [n, h, w], [n, c, h, w] or [n, h, w, c] and label [n], or just the path of the .npz file",
+            licence: "your own",
+            place: Place::Given,
         },
         Entry {
             name: "idx:DIR",

@@ -18,6 +18,73 @@ pub enum Error {
         /// How each known source is written.
         known: Vec<&'static str>,
     },
+    /// There is no such file or folder.
+    #[error(
+        "there is no folder or file {}, which is looked for from the current folder; data sets that have a name: {}",
+        path.display(),
+        known.join(", ")
+    )]
+    NoSuchPath {
+        /// What was asked for.
+        path: PathBuf,
+        /// How each known source is written.
+        known: Vec<&'static str>,
+    },
+    /// The file is of a kind that is not read.
+    #[error("{} is a single file: name a folder of pictures, or an .npz file", path.display())]
+    OneFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A setting of how pictures are read cannot be.
+    #[error("settings of pictures: {problem}")]
+    Setting {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A data set that is as it is was to be made another.
+    #[error(
+        "{name} is as it is: size, fit, grey, background, test fraction and split seed are for folders of pictures and .npz files"
+    )]
+    Fixed {
+        /// The data set.
+        name: String,
+    },
+    /// There is no picture in a folder.
+    #[error("{} holds no picture that can be read (PNG, JPEG, WebP or GIF){}", folder.display(), instead(others, broken))]
+    NoPictures {
+        /// The folder.
+        folder: PathBuf,
+        /// Which other files there are, for people.
+        others: String,
+        /// Names of pictures that cannot be read, with reasons.
+        broken: Vec<(String, String)>,
+    },
+    /// A picture cannot be read, and that was not to be passed over.
+    #[error(
+        "{} {} in {} cannot be read: {}; mend or remove what is broken, or do without --strict",
+        broken.len(),
+        if broken.len() == 1 { "picture" } else { "pictures" },
+        folder.display(),
+        list_some(broken)
+    )]
+    Broken {
+        /// The folder.
+        folder: PathBuf,
+        /// Their names, with reasons.
+        broken: Vec<(String, String)>,
+    },
+    /// No data set can be made of an `.npz` file.
+    #[error("{}: {reason}", file.display())]
+    Arrays {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and what was expected.
+        reason: String,
+    },
+    /// An `.npz` file cannot be read.
+    #[error(transparent)]
+    Npz(#[from] crate::npz::NpzError),
     /// The pixels do not make images of the shape.
     #[error(
         "{bytes} bytes are not a whole number of images of shape [c, h, w] = {shape:?}; \
@@ -194,6 +261,28 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+/// The first few of names with reasons.
+pub(crate) fn list_some(broken: &[(String, String)]) -> String {
+    const SOME: usize = 5;
+    let mut texts: Vec<String> =
+        broken.iter().take(SOME).map(|(name, reason)| format!("{name} ({reason})")).collect();
+    if broken.len() > SOME {
+        texts.push(format!("and {} more", broken.len() - SOME));
+    }
+    texts.join(", ")
+}
+
+fn instead(others: &str, broken: &[(String, String)]) -> String {
+    let mut text = String::new();
+    if !broken.is_empty() {
+        text = format!("; damaged: {}", list_some(broken));
+    }
+    if !others.is_empty() {
+        text = format!("{text}; other files: {others}");
+    }
+    text
 }
 
 fn list(folders: &[PathBuf]) -> String {

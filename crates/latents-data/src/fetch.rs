@@ -16,15 +16,25 @@ use crate::{Error, Locations};
 /// Slower than this, over [`Locations::stall`], counts as stalled.
 const LEAST_BYTES_A_SECOND: f64 = 1024.0;
 
-/// How far a download is.
+/// How far the way to a data set is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The file being downloaded.
-    pub file: &'static str,
-    /// How many bytes of all the data set's files are here. Falls where a broken file is begun again.
-    pub done: u64,
-    /// How many bytes all the data set's files have.
-    pub total: u64,
+pub enum Progress {
+    /// A download.
+    Download {
+        /// The file being downloaded.
+        file: &'static str,
+        /// How many bytes of all the data set's files are here. Falls where a broken file is begun again.
+        done: u64,
+        /// How many bytes all the data set's files have.
+        total: u64,
+    },
+    /// Pictures that are read.
+    Pictures {
+        /// How many have been.
+        done: u64,
+        /// How many there are.
+        total: u64,
+    },
 }
 
 /// A file to download.
@@ -66,7 +76,7 @@ pub(crate) fn download(
     let mut before = 0;
     for file in files {
         let mut report =
-            |bytes| progress(Progress { file: file.name, done: before + bytes, total });
+            |bytes| progress(Progress::Download { file: file.name, done: before + bytes, total });
         if !is_whole(&folder.join(file.name), file)? {
             Download { file, folder, locations }.run(&mut report)?;
         }

@@ -118,8 +118,7 @@ impl Images {
             sum.update((size as u64).to_le_bytes());
         }
         sum.update(self.pixels());
-        let digits = sum.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+        hexadecimal(&sum.finalize())
     }
 
     /// Keeps the first `n` images; does nothing where there are no more than that.
@@ -135,6 +134,12 @@ impl Images {
     fn image_bytes(&self) -> usize {
         self.shape.iter().product()
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// One part of a data set: images and, where known, the class of each.

@@ -18,16 +18,20 @@
 //! # Ok::<(), latents_data::Error>(())
 //! ```
 
+mod arrays;
 mod augment;
 mod catalogue;
 mod error;
 mod fashion;
 mod fetch;
+mod folder;
 pub mod idx;
 mod images;
 mod locations;
 mod mapped;
 pub mod npz;
+mod picture;
+mod pictures;
 mod sample;
 mod source;
 mod split;
@@ -38,5 +42,6 @@ pub use error::{Error, IdxProblem};
 pub use fetch::Progress;
 pub use images::{Dataset, Images, Labelled};
 pub use locations::Locations;
+pub use pictures::{Colour, Fit, Pictures, parse_size};
 pub use source::{Source, load_default};
 pub use split::{epoch_order, split};

@@ -22,6 +22,8 @@ pub struct Locations {
     pub attempts: u32,
     /// How long to wait before asking the same mirror again.
     pub pause: Duration,
+    /// Pixels of more bytes than this are kept in a file, of which the system has in memory what is in use.
+    pub memory: u64,
 }
 
 impl Locations {
@@ -36,6 +38,7 @@ impl Locations {
             stall: Duration::from_secs(20),
             attempts: 3,
             pause: Duration::from_secs(1),
+            memory: 1 << 28,
         }
     }
 

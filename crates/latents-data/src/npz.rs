@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use latents_files::FileError;
 use zip::write::SimpleFileOptions;
 
-/// The most numbers that an array may have.
-const MAX_NUMBERS: usize = 1 << 32;
+/// The most bytes that an array may have.
+const MAX_BYTES: usize = 1 << 34;
 /// The longest header that version 1.0 can have.
 const MAX_HEADER: usize = 1 << 16;
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -37,6 +37,8 @@ pub enum Numbers {
     F32(Vec<f32>),
     /// `<i8`.
     I64(Vec<i64>),
+    /// `<U` and the length of the longest.
+    Text(Vec<String>),
 }
 
 /// An array with its name and shape.
@@ -64,17 +66,30 @@ pub fn write(path: &Path, arrays: &[Array]) -> Result<(), NpzError> {
             .last_modified_time(zip::DateTime::default());
         for array in arrays {
             zip.start_file(format!("{}.npy", array.name), options)?;
-            let (kind, bytes): (_, Vec<u8>) = match &array.numbers {
-                Numbers::F32(x) => ("<f4", x.iter().flat_map(|x| x.to_le_bytes()).collect()),
-                Numbers::I64(x) => ("<i8", x.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            let (kind, bytes): (String, Vec<u8>) = match &array.numbers {
+                Numbers::F32(x) => ("<f4".into(), x.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                Numbers::I64(x) => ("<i8".into(), x.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                Numbers::Text(texts) => encode_texts(texts),
             };
-            zip.write_all(&header(kind, &array.shape))?;
+            zip.write_all(&header(&kind, &array.shape))?;
             zip.write_all(&bytes)?;
         }
         zip.finish()?;
         Ok(())
     })?;
     Ok(())
+}
+
+/// Texts as NumPy has them, with their type: as many code points of 32 bits for each as the longest has, filled up with zeros.
+fn encode_texts(texts: &[String]) -> (String, Vec<u8>) {
+    let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+    let padded = |text: &String| {
+        let mut points: Vec<u32> = text.chars().map(u32::from).collect();
+        points.resize(longest, 0);
+        points
+    };
+    let points = texts.iter().flat_map(padded);
+    (format!("<U{longest}"), points.flat_map(u32::to_le_bytes).collect())
 }
 
 fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
@@ -110,7 +125,8 @@ pub fn read_labels(path: &Path, name: &str) -> Result<Option<Vec<u8>>, NpzError>
     if zip.is_ok_and(|zip| zip.index_for_name(&format!("{name}.npy")).is_none()) {
         return Ok(None);
     }
-    let (kind, shape, bytes) = read_bytes(file, name).map_err(content)?;
+    let Raw { kind, shape, bytes } =
+        Reader::new(file).and_then(|mut reader| reader.read(name)).map_err(content)?;
     if kind != "<i8" || shape.len() != 1 {
         return Err(content(format!("array `{name}` is {kind} {shape:?}; int64 [n] is expected")));
     }
@@ -120,50 +136,95 @@ pub fn read_labels(path: &Path, name: &str) -> Result<Option<Vec<u8>>, NpzError>
 }
 
 fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let (kind, shape, bytes) = read_bytes(file, name)?;
-    let size = match kind.as_str() {
-        "<f4" => 4,
-        "<f8" => 8,
+    let array = Reader::new(file)?.read(name)?;
+    let Raw { kind, shape, bytes } = array;
+    let numbers = match kind.as_str() {
+        "<f4" => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        "<f8" => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
         other => return Err(format!("array `{name}` is of type {other}; float32 is expected")),
     };
-    let numbers = bytes.chunks_exact(size).map(|b| match *b {
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-        _ => f64::from_le_bytes(std::array::from_fn(|i| b[i])) as f32,
-    });
-    Ok((shape, numbers.collect()))
+    Ok((shape, numbers))
 }
 
-/// The type, shape and bytes of an array.
-fn read_bytes(file: impl Read + Seek, name: &str) -> Result<(String, Vec<usize>, Vec<u8>), String> {
-    let unreadable = |e: &dyn std::fmt::Display| format!("it is not a whole .npz file ({e})");
-    let mut zip = zip::ZipArchive::new(file).map_err(|e| unreadable(&e))?;
-    let known: Vec<String> =
-        zip.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
-    let entry = zip.by_name(&format!("{name}.npy"));
-    let mut entry = entry.map_err(|e| match e {
-        zip::result::ZipError::FileNotFound => {
-            format!("it has no array `{name}`; it has: {}", known.join(", "))
-        }
-        e => unreadable(&e),
-    })?;
-    let (kind, shape) = read_header(&mut entry).map_err(|e| format!("array `{name}`: {e}"))?;
-    let size = match kind.as_str() {
-        "<f4" => 4,
-        "<f8" | "<i8" => 8,
-        other => return Err(format!("array `{name}` is of type {other}; float32 is expected")),
-    };
-    let count = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
-    let count = count.filter(|&n| n <= MAX_NUMBERS);
-    let count = count.ok_or_else(|| format!("array `{name}` {shape:?} is too large"))?;
-    // Read as it comes rather than allocate what the header promises.
-    let mut bytes = vec![];
-    let limit = (count * size) as u64 + 1;
-    entry.take(limit).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
-    if bytes.len() != count * size {
-        let but = if bytes.len() > count * size { "more" } else { "fewer" };
-        return Err(format!("array `{name}` {shape:?} has {but} numbers than its shape says"));
+/// What an array is, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    /// Without `.npy`.
+    pub(crate) name: String,
+    /// NumPy's name of the type: `<f4`.
+    pub(crate) kind: String,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// An array as its file has it.
+pub(crate) struct Raw {
+    pub(crate) kind: String,
+    pub(crate) shape: Vec<usize>,
+    /// As many as type and shape say.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// An `.npz` file that is being read.
+pub(crate) struct Reader<R>(zip::ZipArchive<R>);
+
+fn unreadable(error: impl std::fmt::Display) -> String {
+    format!("it is not a whole .npz file ({error})")
+}
+
+impl<R: Read + Seek> Reader<R> {
+    pub(crate) fn new(file: R) -> Result<Self, String> {
+        zip::ZipArchive::new(file).map(Self).map_err(unreadable)
     }
-    Ok((kind, shape, bytes))
+
+    /// What can be told of the arrays, in the order of the file; those that cannot be read are passed over.
+    pub(crate) fn arrays(&mut self) -> Vec<About> {
+        let count = self.0.len();
+        let about = |i: usize| {
+            let mut entry = self.0.by_index(i).ok()?;
+            let name = entry.name().strip_suffix(".npy")?.to_owned();
+            let (kind, shape) = read_header(&mut entry).ok()?;
+            Some(About { name, kind, shape })
+        };
+        (0..count).filter_map(about).collect()
+    }
+
+    /// Reads one array.
+    pub(crate) fn read(&mut self, name: &str) -> Result<Raw, String> {
+        let known: Vec<String> =
+            self.0.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
+        let entry = self.0.by_name(&format!("{name}.npy"));
+        let mut entry = entry.map_err(|e| match e {
+            zip::result::ZipError::FileNotFound => {
+                format!("it has no array `{name}`; it has: {}", known.join(", "))
+            }
+            e => unreadable(e),
+        })?;
+        let (kind, shape) = read_header(&mut entry).map_err(|e| format!("array `{name}`: {e}"))?;
+        let size = item_size(&kind)
+            .ok_or_else(|| format!("array `{name}` is of type {kind}, which is not read"))?;
+        let bytes = shape.iter().try_fold(size, |a, &b| a.checked_mul(b));
+        let length = bytes.filter(|&n| n <= MAX_BYTES);
+        let length = length.ok_or_else(|| format!("array `{name}` {shape:?} is too large"))?;
+        // Read as it comes rather than allocate what the header promises.
+        let mut bytes = vec![];
+        entry.take(length as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() != length {
+            let but = if bytes.len() > length { "more" } else { "fewer" };
+            return Err(format!("array `{name}` {shape:?} has {but} numbers than its shape says"));
+        }
+        Ok(Raw { kind, shape, bytes })
+    }
+}
+
+/// The bytes of one item of a type.
+fn item_size(kind: &str) -> Option<usize> {
+    let letter = kind.get(1..2)?;
+    let size: usize = kind.get(2..)?.parse().ok().filter(|&size| size > 0)?;
+    match (letter, size) {
+        ("b", 1) | ("u" | "i", 1 | 2 | 4 | 8) | ("f", 4 | 8) | ("S", _) => Some(size),
+        ("U", _) => size.checked_mul(4),
+        _ => None,
+    }
 }
 
 /// The type and shape that a `.npy` header says.
@@ -235,6 +296,11 @@ mod tests {
         let label =
             Array { name: "label".into(), shape: vec![2], numbers: Numbers::I64(vec![7, 9]) };
         write(&path, &[z.clone(), label.clone()]).unwrap();
+        let name = Array {
+            name: "name".into(),
+            shape: vec![2],
+            numbers: Numbers::Text(vec!["ä/b.png".into(), "<c>".into()]),
+        };
         let (shape, numbers) = read_f32(&path, "z").unwrap();
         assert_eq!((shape, Numbers::F32(numbers)), (z.shape.clone(), z.numbers.clone()));
         let error = read_f32(&path, "x").unwrap_err().to_string();
@@ -243,6 +309,12 @@ mod tests {
         let first = std::fs::read(&path).unwrap();
         write(&path, &[z, label]).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first, "the same arrays give the same bytes");
+        write(&path, &[name]).unwrap();
+        let raw = Reader::new(std::fs::File::open(&path).unwrap()).unwrap().read("name").unwrap();
+        // From Python: numpy.array(["ä/b.png", "<c>"]) has dtype <U7 and these bytes.
+        assert_eq!((raw.kind.as_str(), raw.shape, raw.bytes.len()), ("<U7", vec![2], 56));
+        assert_eq!(raw.bytes[..8], [0xe4, 0, 0, 0, b'/', 0, 0, 0]);
+        assert_eq!(raw.bytes[28..44], *b"<\0\0\0c\0\0\0>\0\0\0\0\0\0\0");
     }
 
     #[test]
@@ -278,6 +350,7 @@ mod tests {
             (npy("<f4", &[2], &[0; 9]), "more"),
             (npy("<f4", &[1 << 31], &[0; 8]), "fewer"),
             (npy("|O", &[1], &[0; 8]), "of type |O"),
+            (npy("<U99999999999999999999", &[1], &[0; 8]), "which is not read"),
             (huge, "too large"),
             (fortran, "Fortran"),
             (b"\x93NUMPX\x01\x00".to_vec(), "does not begin"),

@@ -6,12 +6,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::{Dataset, Error, Labelled, Locations, Progress, fashion, idx, sample};
+use crate::{
+    Dataset, Error, Labelled, Locations, Pictures, Progress, arrays, fashion, folder, idx, sample,
+};
 
 /// How each known source is written.
-const KNOWN: [&str; 3] = [fashion::NAME, sample::NAME, "idx:DIR"];
+const KNOWN: [&str; 5] = [fashion::NAME, sample::NAME, "folder:DIR", "npz:FILE", "idx:DIR"];
 
-/// A data set, named. Written and parsed as `fashion-mnist`, `fashion-mnist-sample` or `idx:DIR`.
+/// A data set, named. Written and parsed as `fashion-mnist`, `fashion-mnist-sample`, `folder:DIR`, `npz:FILE` or `idx:DIR`; a path
+/// alone is understood too: a name that ends in `.npz`, or a folder that is there, of IDX files or of pictures.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {
@@ -23,10 +26,22 @@ pub enum Source {
     /// A folder with files in IDX format, gzipped or not, under MNIST's names: `train-images-idx3-ubyte`,
     /// `t10k-images-idx3-ubyte`, and labels, which may be missing, `train-labels-idx1-ubyte`, `t10k-labels-idx1-ubyte`.
     Idx(PathBuf),
+    /// A folder with PNG, JPEG, WebP or GIF files (their first frame), also in sub-folders. Where all pictures are in sub-folders, the
+    /// topmost of these are their labels; sub-folders `train` and `test`, where both are there, part them, and may have sub-folders
+    /// for labels themselves.
+    Folder(PathBuf),
+    /// A file of NumPy arrays: images `[n, h, w]`, `[n, c, h, w]` or `[n, h, w, c]` and, where known, labels `[n]`.
+    Npz(PathBuf),
 }
 
 impl Source {
-    /// Reads the data set into memory, after downloading it where need be.
+    /// Whether it says itself what its images are like, so that no [`Pictures`] but the default ones go with it.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        !matches!(self, Self::Folder(_) | Self::Npz(_))
+    }
+
+    /// Reads the data set, after downloading it where need be; pictures become images as they do by default.
     ///
     /// # Errors
     /// Any [`Error`] but [`Error::UnknownSource`].
@@ -35,7 +50,27 @@ impl Source {
         locations: &Locations,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Dataset, Error> {
+        self.load_with(&Pictures::default(), locations, progress)
+    }
+
+    /// Reads the data set, after downloading it where need be. `pictures` says how a folder of pictures or an `.npz` file becomes
+    /// images of one shape; other sources are as they are.
+    ///
+    /// # Errors
+    /// Any [`Error`] but [`Error::UnknownSource`]; [`Error::Fixed`] where `pictures` are not the default for a source that is as
+    /// it is.
+    pub fn load_with(
+        &self,
+        pictures: &Pictures,
+        locations: &Locations,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Dataset, Error> {
         match self {
+            Self::Folder(folder) => {
+                folder::load(self.to_string(), folder, pictures, locations, progress)
+            }
+            Self::Npz(file) => arrays::load(self.to_string(), file, pictures),
+            _ if !pictures.is_default() => Err(Error::Fixed { name: self.to_string() }),
             Self::FashionMnist => fashion::load(&fashion::FILES, locations, progress),
             Self::FashionMnistSample => sample::load(),
             Self::Idx(folder) => {
@@ -158,6 +193,8 @@ impl fmt::Display for Source {
             Self::FashionMnist => f.write_str(fashion::NAME),
             Self::FashionMnistSample => f.write_str(sample::NAME),
             Self::Idx(folder) => write!(f, "idx:{}", folder.display()),
+            Self::Folder(folder) => write!(f, "folder:{}", folder.display()),
+            Self::Npz(file) => write!(f, "npz:{}", file.display()),
         }
     }
 }
@@ -180,26 +217,45 @@ impl FromStr for Source {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        if let Some(folder) = name.strip_prefix("idx:").filter(|folder| !folder.is_empty()) {
-            return Ok(Self::Idx(folder.into()));
+        let after = |prefix| name.strip_prefix(prefix).filter(|path: &&str| !path.is_empty());
+        let kinds: [(&str, fn(PathBuf) -> Self); 3] =
+            [("idx:", Self::Idx), ("folder:", Self::Folder), ("npz:", Self::Npz)];
+        for (prefix, kind) in kinds {
+            if let Some(path) = after(prefix) {
+                return Ok(kind(path.into()));
+            }
         }
         match name {
             fashion::NAME => Ok(Self::FashionMnist),
             sample::NAME => Ok(Self::FashionMnistSample),
-            _ => {
-                let nearest = if name.contains(['/', '\\']) {
-                    format!("idx:{name}")
-                } else {
-                    let name = name.to_lowercase();
-                    // A part of a name, such as `mnist`, means that name.
-                    let distance =
-                        |known: &&str| (!known.contains(&name), strsim::levenshtein(&name, known));
-                    KNOWN.into_iter().min_by_key(distance).unwrap_or_default().to_owned()
-                };
-                Err(Error::UnknownSource { name: name.to_owned(), nearest, known: KNOWN.to_vec() })
-            }
+            _ => from_path(name),
         }
     }
+}
+
+/// The source that a path alone means.
+fn from_path(name: &str) -> Result<Source, Error> {
+    let path = PathBuf::from(name);
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz")) {
+        return Ok(Source::Npz(path));
+    }
+    if path.is_dir() {
+        let is_idx = find_file(&path, "train-images-idx3-ubyte").is_some();
+        return Ok(if is_idx { Source::Idx(path) } else { Source::Folder(path) });
+    }
+    if path.is_file() {
+        return Err(Error::OneFile { path });
+    }
+    if name.contains(['/', '\\']) || name.starts_with(['.', '~']) {
+        return Err(Error::NoSuchPath { path, known: KNOWN.to_vec() });
+    }
+    let lower = name.to_lowercase();
+    // A part of a name, such as `mnist`, means that name.
+    let distance = |known: &&str| {
+        (lower.is_empty() || !known.contains(&lower), strsim::levenshtein(&lower, known))
+    };
+    let nearest = KNOWN.into_iter().min_by_key(distance).unwrap_or_default().to_owned();
+    Err(Error::UnknownSource { name: name.to_owned(), nearest, known: KNOWN.to_vec() })
 }
 
 #[cfg(test)]

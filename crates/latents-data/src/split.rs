@@ -27,6 +27,33 @@ pub fn split(n: usize, validation_fraction: f64, seed: u64) -> (Vec<u32>, Vec<u3
     (train, validation)
 }
 
+/// Which of the samples with these labels are held out for testing, true for each that is: `round(n × fraction)` of each class's
+/// `n` at random, but at least one of a class is left to train; where that is none at all, as many of all together, and one at
+/// least of two or more.
+pub(crate) fn hold_out(labels: &[u8], fraction: f64, seed: u64) -> Vec<bool> {
+    let mut held = vec![false; labels.len()];
+    if fraction <= 0.0 {
+        return held;
+    }
+    let mut hold = |class: u64, members: Vec<usize>, least: usize| {
+        let wanted = ((members.len() as f64 * fraction).round() as usize).max(least);
+        let mut members = members;
+        stream(seed, Purpose::HoldOut, class, 0).shuffle(&mut members);
+        members.truncate(wanted.min(members.len().saturating_sub(1)));
+        members.iter().for_each(|&i| held[i] = true);
+        members.len()
+    };
+    let mut total = 0;
+    for class in 0..=u8::MAX {
+        let members = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+        total += hold(class.into(), members, 0);
+    }
+    if total == 0 {
+        hold(256, (0..labels.len()).collect(), 1);
+    }
+    held
+}
+
 /// The `samples` in the random order in which epoch number `epoch` sees them.
 #[must_use]
 pub fn epoch_order(samples: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
@@ -67,6 +94,22 @@ mod tests {
         assert_eq!(sizes(10, 0.26), (7, 3));
         assert_eq!(sizes(1, 0.9), (1, 0));
         assert_eq!(sizes(0, 0.5), (0, 0));
+    }
+
+    #[test]
+    fn each_class_is_held_out_alike() {
+        let labels: Vec<u8> = (0..100).map(|i| if i < 60 { 0 } else { 7 }).collect();
+        let held = hold_out(&labels, 0.2, 1);
+        let count = |class| (0..100).filter(|&i| held[i] && labels[i] == class).count();
+        assert_eq!((count(0), count(7)), (12, 8));
+        assert_eq!(held, hold_out(&labels, 0.2, 1));
+        assert_ne!(held, hold_out(&labels, 0.2, 2));
+        let sum = |labels: &[u8], f| hold_out(labels, f, 1).into_iter().filter(|&h| h).count();
+        assert_eq!((sum(&[0; 2], 0.2), sum(&[0, 1, 2, 3], 0.2), sum(&[0; 1], 0.9)), (1, 1, 0));
+        assert_eq!((sum(&[], 0.5), sum(&[0; 10], 0.0), sum(&[0; 10], 0.999)), (0, 0, 9));
+        // Fixed for good: these are in every seeded result.
+        let held = hold_out(&[0; 10], 0.3, 0);
+        assert_eq!((0..10).filter(|&i| held[i]).collect::<Vec<_>>(), [1, 6, 8]);
     }
 
     #[test]

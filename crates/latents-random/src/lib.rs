@@ -47,6 +47,8 @@ pub enum Purpose {
     Sample = 42,
     /// Which items a bootstrap or a random choice takes; counters: repetition, what for.
     Resample = 43,
+    /// Which pictures are held out for testing; counters: class, 0.
+    HoldOut = 50,
 }
 
 /// A seekable stream of random numbers.

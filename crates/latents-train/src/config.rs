@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use latents_data::Augmentation;
+use latents_data::{Augmentation, Pictures};
 use latents_engine::{Group, Init, Layout, Network, Optimizer, Rule, Schedule, Shape};
 use latents_models::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,43 @@ pub struct RunConfig {
     pub model: ModelConfig,
 }
 
+/// Settings of a run, any of which may be left out.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+// Only to tell what is wrong with a file, and on which line.
+struct Given {
+    data: DataConfig,
+    training: TrainingConfig,
+    model: ModelConfig,
+}
+
 impl RunConfig {
+    /// The settings of a file, any of which may be left out, over these.
+    ///
+    /// # Errors
+    /// Where the file is no TOML, has a setting that is none (the nearest one is named), or one that cannot have its value; with
+    /// the line.
+    pub fn overlaid(&self, file: &str) -> Result<Self, Error> {
+        let fault = |e: &dyn std::fmt::Display| Error::Config(with_nearest(&e.to_string()));
+        toml::from_str::<Given>(file).map_err(|e| fault(&e))?;
+        let given: toml::Table = toml::from_str(file).map_err(|e| fault(&e))?;
+        let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
+        let is_other = |table: &toml::Table, kind| table["model"].get("kind") != Some(kind);
+        if let Some(kind) = given.get("model").and_then(|model| model.get("kind"))
+            && is_other(&table, kind)
+        {
+            // Settings of a model of another kind would not be understood.
+            table.insert("model".into(), toml::Table::new().into());
+        }
+        for (name, section) in given {
+            match (table.get_mut(&name).and_then(toml::Value::as_table_mut), section) {
+                (Some(table), toml::Value::Table(section)) => table.extend(section),
+                (_, section) => drop(table.insert(name, section)),
+            }
+        }
+        table.try_into().map_err(|e| fault(&e))
+    }
+
     /// These settings with some others, each by the name that it has in `config.toml`'s sections `model` and `training`.
     ///
     /// # Errors
@@ -74,6 +110,20 @@ impl RunConfig {
     }
 }
 
+/// A message of serde's about a name that is unknown, with the known one that is nearest to it.
+pub(crate) fn with_nearest(message: &str) -> String {
+    let Some((_, names)) =
+        message.split_once("unknown field").or_else(|| message.split_once("unknown variant"))
+    else {
+        return message.to_owned();
+    };
+    let mut names = names.split('`').skip(1).step_by(2);
+    let unknown = names.next().unwrap_or_default();
+    let nearest = names.min_by_key(|known| strsim::levenshtein(unknown, known));
+    let Some(nearest) = nearest else { return message.to_owned() };
+    format!("{}\ndid you mean `{nearest}`?", message.trim_end())
+}
+
 /// Which images a run is trained on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -87,6 +137,9 @@ pub struct DataConfig {
     /// The name of each class; empty where the images have no labels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// How pictures became images.
+    #[serde(skip_serializing_if = "Pictures::is_default")]
+    pub pictures: Pictures,
     /// Only the first images of the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
@@ -251,6 +304,35 @@ impl TrainingConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_may_leave_settings_out() {
+        let mut base = RunConfig::default();
+        base.training.epochs = 7;
+        assert_eq!(base.overlaid("").unwrap(), base);
+        let file = "[training]\nseed = 3\nclip_norm = 1.0\n[data.pictures]\nsize = [4, 5]\n";
+        let config = base.overlaid(file).unwrap();
+        assert_eq!((config.training.epochs, config.training.seed), (7, 3));
+        assert_eq!(config.training.clip_norm, Some(1.0));
+        assert_eq!(config.data.pictures.size, Some([4, 5]));
+        assert_eq!(config.model, base.model);
+        // What a run left is the same again.
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(RunConfig::default().overlaid(&text).unwrap(), config);
+        for (file, expected) in [
+            ("[training]\nepoch = 3", "line 2", "did you mean `epochs`?"),
+            ("[trainings]", "line 1", "did you mean `training`?"),
+            ("[data.pictures]\nsise = 3", "line 2", "did you mean `size`?"),
+            ("[training]\noptimizer = \"adamm\"", "line 2", "did you mean `adam`?"),
+            ("[training]\nseed = \"one\"", "line 2", "invalid type"),
+            ("[data", "line 1", "TOML parse error"),
+        ]
+        .map(|(file, line, expected)| (file, [line, expected]))
+        {
+            let said = base.overlaid(file).unwrap_err().to_string();
+            assert!(expected.iter().all(|text| said.contains(text)), "{file}: {said}");
+        }
+    }
 
     #[test]
     fn settings_are_replaced_by_name() {

@@ -9,7 +9,7 @@ use latents_files::Lock;
 use latents_models::{Tensors, load_parameters};
 use serde::{Deserialize, Serialize};
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, with_nearest};
 use crate::error::Error;
 
 /// What an epoch came to: a line of `metrics.jsonl`.
@@ -145,7 +145,8 @@ impl Run {
         }
         let path = self.config_path();
         let text = latents_files::read_text(&path)?;
-        toml::from_str(&text).map_err(|e| Error::Damaged { path, reason: e.to_string() })
+        toml::from_str(&text)
+            .map_err(|e| Error::Damaged { path, reason: with_nearest(&e.to_string()) })
     }
 
     pub(crate) fn write_config(&self, config: &RunConfig) -> Result<(), Error> {

@@ -25,14 +25,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use latents::data::{Dataset, Labelled, Locations, Source, load_default};
-use latents::engine::{Engine, Inputs, Runtime};
+use latents::data::{Dataset, Labelled, Locations, Pictures, Source, load_default};
+use latents::engine::{Engine, Inputs, Runtime, Shape};
 use latents::models::Latents;
 use latents::train::{DataConfig, Run, RunConfig};
 
 use crate::Shared;
 use crate::output::Output;
-use crate::progress::DownloadProgress;
+use crate::progress::DataProgress;
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,14 +62,35 @@ pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// The data set of a new run, which its settings then name; see [`load_data`].
+/// The settings of a new run and its data set, which the settings then name; see [`load_data`]. `settings` gives them for images of a
+/// shape `[c, h, w]`. A source that is given goes before the one in the settings.
+pub(crate) fn new_run(
+    source: Option<&str>,
+    settings: impl Fn(Shape) -> Result<RunConfig>,
+    output: Output,
+) -> Result<(RunConfig, Dataset)> {
+    // Which images they are does not depend on their shape.
+    let mut data = settings([1, 28, 28])?.data;
+    let dataset = load_new_data(source, &mut data, output)?;
+    output.note(&describe(&dataset));
+    Ok((RunConfig { data, ..settings(dataset.train.images.shape())? }, dataset))
+}
+
+/// The data set of new settings, which then name it.
 pub(crate) fn load_new_data(
     source: Option<&str>,
     config: &mut DataConfig,
     output: Output,
 ) -> Result<Dataset> {
-    let mut dataset = load_data(source, output)?;
+    let source = source.or(Some(config.source.as_str()).filter(|source| !source.is_empty()));
+    let mut dataset = load_data(source, &config.pictures, output)?;
     config.source.clone_from(&dataset.name);
+    if !config.source.parse::<Source>()?.is_fixed() {
+        // What was chosen by the pictures is chosen for good.
+        let [channels, h, w] = dataset.train.images.shape();
+        config.pictures.size = Some([h, w]);
+        config.pictures.grey = channels == 1;
+    }
     config.shape = dataset.train.images.shape();
     config.classes.clone_from(&dataset.classes);
     limit(&mut dataset, config);
@@ -77,14 +98,28 @@ pub(crate) fn load_new_data(
     Ok(dataset)
 }
 
+/// What people should know of a data set.
+pub(crate) fn describe(dataset: &Dataset) -> String {
+    let notes: String = dataset.notes.iter().map(|note| format!("\n  {note}")).collect();
+    format!("{}: {}{notes}", dataset.name, dataset.origin)
+}
+
 /// Loads the data set of a name; with none, Fashion-MNIST where it can be had and the compiled-in sample elsewhere, which is said.
-pub(crate) fn load_data(source: Option<&str>, output: Output) -> Result<Dataset> {
-    let mut bar = DownloadProgress::new();
+pub(crate) fn load_data(
+    source: Option<&str>,
+    pictures: &Pictures,
+    output: Output,
+) -> Result<Dataset> {
+    let mut bar = DataProgress::new();
     let mut show = |progress| bar.show(&progress);
     let locations = Locations::default();
     let dataset = if let Some(source) = source {
-        source.parse::<Source>()?.load(&locations, &mut show)?
+        source.parse::<Source>()?.load_with(pictures, &locations, &mut show)?
     } else {
+        anyhow::ensure!(
+            pictures.is_default(),
+            "there are settings for pictures, but --data names no folder and no .npz file"
+        );
         let (dataset, reason) = load_default(&locations, &mut show)?;
         if let Some(reason) = reason {
             output.note(&format!("Fashion-MNIST cannot be had ({reason});\nthis is a small sample of it that comes with the program."));
@@ -94,9 +129,30 @@ pub(crate) fn load_data(source: Option<&str>, output: Output) -> Result<Dataset>
     Ok(dataset)
 }
 
+/// The images of another source for a model of a run: all of a folder's or `.npz` file's, brought to the run's shape; the test part
+/// of a named set.
+pub(crate) fn load_foreign_data(
+    source: &str,
+    run: &DataConfig,
+    output: Output,
+) -> Result<Labelled> {
+    if source.parse::<Source>()?.is_fixed() {
+        return Ok(load_data(Some(source), &Pictures::default(), output)?.test);
+    }
+    let [channels, h, w] = run.shape;
+    let pictures = Pictures {
+        size: Some([h, w]),
+        grey: channels == 1,
+        test_fraction: 0.0,
+        ..run.pictures.clone()
+    };
+    let dataset = load_data(Some(source), &pictures, output)?;
+    Ok(if dataset.test.is_empty() { dataset.train } else { dataset.test })
+}
+
 /// The data set of a run, cut to its limits.
 pub(crate) fn load_run_data(config: &DataConfig, output: Output) -> Result<Dataset> {
-    let mut dataset = load_data(Some(&config.source), output)?;
+    let mut dataset = load_data(Some(&config.source), &config.pictures, output)?;
     limit(&mut dataset, config);
     Ok(dataset)
 }

@@ -133,23 +133,31 @@ impl MapProgress {
     }
 }
 
-/// Shows a download; `done` and `total` are bytes.
-pub(crate) struct DownloadProgress(Option<ProgressBar>);
+/// Shows the way to a data set: a download, or the reading of pictures.
+pub(crate) struct DataProgress(Option<ProgressBar>);
 
-impl DownloadProgress {
+impl DataProgress {
     pub(crate) fn new() -> Self {
-        DownloadProgress(None)
+        DataProgress(None)
     }
 
     pub(crate) fn show(&mut self, progress: &data::Progress) {
-        let bar = self.0.get_or_insert_with(|| bar(progress.total));
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-        bar.set_message(format!("downloading {}", progress.file));
+        let (message, done, total) = match *progress {
+            data::Progress::Download { file, done, total } => {
+                (format!("downloading {file}"), done, total)
+            }
+            data::Progress::Pictures { done, total } => {
+                (format!("reading {} pictures", count(total)), done, total)
+            }
+        };
+        let bar = self.0.get_or_insert_with(|| bar(total));
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(message);
     }
 }
 
-impl Drop for DownloadProgress {
+impl Drop for DataProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

@@ -51,8 +51,9 @@ impl Case {
         let (folder, target) = (self.folder.path().to_owned(), self.target());
         let (content, seen) = (&self.content, &mut self.seen);
         let result = download(&[file], &folder, &self.locations, &mut |progress| {
-            assert_eq!((progress.file, progress.total), (NAME, content.len() as u64));
-            seen.push(progress.done);
+            let Progress::Download { file, done, total } = progress else { panic!("a download") };
+            assert_eq!((file, total), (NAME, content.len() as u64));
+            seen.push(done);
             if let Ok(bytes) = fs::read(&target) {
                 assert!(bytes == *content, "{} bytes under the final name", bytes.len());
             }
@@ -250,8 +251,11 @@ fn several_files_share_one_measure_of_progress() {
     let remotes = files.each_ref().map(|(name, content)| remote(name, content));
     let mut seen = Vec::new();
     let folder = case.folder.path().join("made/when/needed");
-    download(&remotes, &folder, &case.locations, &mut |p| seen.push((p.file, p.done, p.total)))
-        .unwrap();
+    download(&remotes, &folder, &case.locations, &mut |p| {
+        let Progress::Download { file, done, total } = p else { panic!("a download") };
+        seen.push((file, done, total));
+    })
+    .unwrap();
     assert_eq!(seen.first(), Some(&("a.gz", 0, 4000)));
     assert!(seen.contains(&("a.gz", 1000, 4000)) && seen.contains(&("b.gz", 1000, 4000)));
     assert_eq!(seen.last(), Some(&("b.gz", 4000, 4000)));

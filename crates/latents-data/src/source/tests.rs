@@ -26,7 +26,8 @@ fn write_labels(folder: &Path, part: &str, labels: &[u8]) {
 }
 
 fn load(folder: &Path) -> Result<Dataset, Error> {
-    Source::Idx(folder.into()).load(&Locations::nowhere(), &mut |_| panic!("nothing to download"))
+    let source = Source::Idx(folder.into());
+    source.load(&Locations::nowhere(), &mut |_| panic!("nothing to download"))
 }
 
 fn load_as_named(folder: &Path) -> Result<Dataset, Error> {
@@ -94,11 +95,35 @@ fn names_are_parsed_and_printed_alike() {
         ("fashion-mnist", Source::FashionMnist),
         ("fashion-mnist-sample", Source::FashionMnistSample),
         ("idx:some/folder", Source::Idx("some/folder".into())),
+        ("folder:some/folder", Source::Folder("some/folder".into())),
+        ("npz:some/file", Source::Npz("some/file".into())),
     ] {
         assert_eq!(name.parse::<Source>().unwrap(), source);
         assert_eq!(source.to_string(), name);
         assert_eq!(Source::try_from(String::from(source)).unwrap().to_string(), name);
     }
+}
+
+#[test]
+fn a_path_alone_is_understood() {
+    let idx = folder();
+    let pictures = tempfile::tempdir().unwrap();
+    let file = pictures.path().join("one.png");
+    std::fs::write(&file, b"").unwrap();
+    let parse = |path: &Path| path.to_str().unwrap().parse::<Source>();
+    assert_eq!(parse(idx.path()).unwrap(), Source::Idx(idx.path().into()));
+    assert_eq!(parse(pictures.path()).unwrap(), Source::Folder(pictures.path().into()));
+    assert_eq!(parse(Path::new("some.NPZ")).unwrap(), Source::Npz("some.NPZ".into()));
+    assert!(matches!(parse(&file), Err(Error::OneFile { path }) if path == file));
+    let nowhere = pictures.path().join("none");
+    assert!(matches!(parse(&nowhere), Err(Error::NoSuchPath { path, .. }) if path == nowhere));
+}
+
+#[test]
+fn sources_that_are_as_they_are_take_no_settings() {
+    let grey = Pictures { grey: true, ..Pictures::default() };
+    let error = Source::FashionMnistSample.load_with(&grey, &Locations::nowhere(), &mut |_| {});
+    assert!(matches!(error, Err(Error::Fixed { .. })));
 }
 
 #[test]
@@ -108,7 +133,7 @@ fn unknown_names_bring_the_nearest_known_one() {
         ("FashionMNIST", "fashion-mnist"),
         ("fashion_mnist_sample", "fashion-mnist-sample"),
         ("idx:", "idx:DIR"),
-        ("./pictures", "idx:./pictures"),
+        ("npz", "npz:FILE"),
         ("", "idx:DIR"),
     ] {
         let error = name.parse::<Source>().unwrap_err();
@@ -117,7 +142,9 @@ fn unknown_names_bring_the_nearest_known_one() {
                 if n == name && nearest == expected),
             "{error}"
         );
-        assert!(error.to_string().ends_with("Known: fashion-mnist, fashion-mnist-sample, idx:DIR"));
+        assert!(
+            error.to_string().contains("Known: fashion-mnist, fashion-mnist-sample, folder:DIR")
+        );
     }
 }
 

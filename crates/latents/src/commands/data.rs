@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use latents::data::{Dataset, Labelled, Locations, catalogue, fetch};
+use latents::data::{Dataset, Labelled, Locations, Pictures, catalogue, fetch};
 use latents::report::{ImageView, Tile, grid};
 use serde::Serialize;
 
-use crate::commands::load_data;
+use crate::commands::settings::PictureFlags;
+use crate::commands::{describe, load_data};
 use crate::output::{Output, count};
-use crate::progress::DownloadProgress;
+use crate::progress::DataProgress;
 
 /// Images of a class on the contact sheet.
 const COLUMNS: usize = 10;
@@ -38,18 +39,21 @@ pub(crate) struct Fetch {
 /// Describes a data set.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Images: fashion-mnist, fashion-mnist-sample, or idx:DIR [default: fashion-mnist, or else the sample of it]
+    /// Images: a folder of pictures, an .npz file, or a name that `latents data list` has [default: fashion-mnist, or else the sample of it]
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
     /// Draw some images of each class into this folder, as contact-sheet.svg and .png
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureFlags,
 }
 
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
     origin: &'a str,
+    notes: &'a [String],
     shape: [usize; 3],
     train: usize,
     test: usize,
@@ -85,7 +89,7 @@ fn list(output: Output) -> Result<()> {
 
 impl Fetch {
     fn run(&self, output: Output) -> Result<()> {
-        let mut bar = DownloadProgress::new();
+        let mut bar = DataProgress::new();
         let folder = fetch(&Locations::default(), &mut |progress| bar.show(&progress))?;
         drop(bar);
         let text = format!("{} in {}", self.source, folder.display());
@@ -99,7 +103,9 @@ fn count_class(part: &Labelled, class: usize) -> usize {
 
 impl Show {
     fn run(&self, output: Output) -> Result<()> {
-        let dataset = load_data(self.source.as_deref(), output)?;
+        let mut pictures = Pictures::default();
+        self.pictures.apply(&mut pictures);
+        let dataset = load_data(self.source.as_deref(), &pictures, output)?;
         let classes = dataset.classes.iter().enumerate().map(|(i, name)| Class {
             name,
             train: count_class(&dataset.train, i),
@@ -109,7 +115,7 @@ impl Show {
         let [c, h, w] = dataset.train.images.shape();
         let (train, test) = (dataset.train.len(), dataset.test.len());
         let mut lines = vec![
-            format!("{}: {}", dataset.name, dataset.origin),
+            describe(&dataset),
             format!(
                 "{} training and {} test images of {c} x {h} x {w} (channels, height, width)",
                 count(train as u64),
@@ -127,9 +133,9 @@ impl Show {
             lines.push(format!("drawn in {}", out.display()));
         }
         let text = lines.join("\n");
-        let (name, origin) = (&dataset.name, &dataset.origin);
-        output
-            .result(&text, &Shown { name, origin, shape: [c, h, w], train, test, classes, figures })
+        let (name, origin, notes) = (&dataset.name, &dataset.origin, &dataset.notes);
+        let shape = [c, h, w];
+        output.result(&text, &Shown { name, origin, notes, shape, train, test, classes, figures })
     }
 }
 

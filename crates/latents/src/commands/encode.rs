@@ -13,7 +13,7 @@ use crate::Shared;
 use crate::commands::{Split, Trained, all};
 use crate::output::{Output, count};
 
-/// Writes an .npz file with `z` [n, d] (float32) and, where the images have labels, `label` [n] (int64). Of a variational autoencoder `z`
+/// Writes an .npz file with `z` [n, d] (float32) and, where the images have them, `label` [n] (int64) and `name` [n] (text). Of a variational autoencoder `z`
 /// are the means, and `logvar` [n, d] (float32) the logarithms of the variances.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
@@ -56,6 +56,10 @@ impl Encode {
         if let Some(labels) = &part.labels {
             let numbers = Numbers::I64(labels.iter().map(|&l| i64::from(l)).collect());
             arrays.push(Array { name: "label".into(), shape: vec![n], numbers });
+        }
+        if let Some(names) = part.names {
+            let numbers = Numbers::Text(names);
+            arrays.push(Array { name: "name".into(), shape: vec![n], numbers });
         }
         npz::write(&self.out, &arrays)?;
         let text = format!("{} latents of {d} in {}", count(n as u64), self.out.display());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use latents::data::npz;
+use latents::data::{Labelled, npz};
 use latents::engine::Inputs;
 use latents::explore::classification::{argmax, softmax};
 use latents::models::Target;
@@ -13,7 +13,7 @@ use latents::report::{Cell, Table};
 use serde::Serialize;
 
 use crate::Shared;
-use crate::commands::{Trained, load_data};
+use crate::commands::{Trained, load_foreign_data};
 use crate::output::{Output, count};
 
 /// Prints the class of each image with its probability, as comma-separated values or, with --json, with the probabilities of all classes.
@@ -75,13 +75,18 @@ impl Predict {
             pixels.extend(values);
         }
         if let Some(source) = &self.data {
-            let images = load_data(Some(source), output)?.test.images;
+            let Labelled { images, names: files, .. } =
+                load_foreign_data(source, &trained.config.data, output)?;
             ensure!(
                 images.shape() == shape,
                 "the images of {source} are {:?}, but the run is for {shape:?} ([channels, height, width])",
                 images.shape()
             );
-            names.extend((0..images.len()).map(|i| format!("{source}:{i}")));
+            names.extend(
+                files.unwrap_or_else(|| {
+                    (0..images.len()).map(|i| format!("{source}:{i}")).collect()
+                }),
+            );
             pixels.extend(images.pixels().iter().map(|&x| f32::from(x) / 255.0));
         }
         ensure!(pixels.len() == names.len() * size && !names.is_empty(), "there are no images");

@@ -6,10 +6,12 @@ mod autoencoder;
 mod classifier;
 mod cnn;
 mod data;
+mod pictures;
 mod training;
 
 use anyhow::Result;
 use clap::Args;
+use latents::engine::Shape;
 use latents::models::ModelConfig;
 use latents::train::{RunConfig, TrainingConfig};
 use serde::de::DeserializeOwned;
@@ -19,6 +21,7 @@ pub(crate) use autoencoder::{AutoencoderFlags, VaeFlags};
 pub(crate) use classifier::ClassifierFlags;
 pub(crate) use cnn::CnnFlags;
 pub(crate) use data::DataFlags;
+pub(crate) use pictures::PictureFlags;
 pub(crate) use training::TrainingFlags;
 
 /// The flags of one kind of model.
@@ -26,12 +29,12 @@ pub(crate) trait ModelFlags: Args {
     /// The kind, as [`ModelConfig::kind`] has it.
     const KIND: &'static str;
 
-    /// The model where no flag is given.
-    fn base() -> ModelConfig;
+    /// The model for images of a shape `[c, h, w]` where no flag is given.
+    fn base(image: Shape) -> ModelConfig;
 
-    /// All settings of a run where no flag is given.
-    fn base_run() -> RunConfig {
-        RunConfig { model: Self::base(), ..RunConfig::default() }
+    /// All settings of a run on images of a shape `[c, h, w]` where no flag is given, but which images.
+    fn base_run(image: Shape) -> RunConfig {
+        RunConfig { model: Self::base(image), ..RunConfig::default() }
     }
 
     /// Puts the flags that were given over the settings of a model of this kind.

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
-use latents::data::Labelled;
-use latents::engine::Runtime;
+use latents::data::{Labelled, Source};
+use latents::engine::{Runtime, Shape};
 use latents::train::{Error, Outcome, Run, RunConfig, train};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::Shared;
 use crate::commands::settings::{
     AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags,
 };
-use crate::commands::{load_new_data, load_run_data, stop_on_ctrl_c, tune};
+use crate::commands::{describe, load_run_data, new_run, stop_on_ctrl_c, tune};
 use crate::output::{Output, count, duration, shell_word};
 use crate::progress::TrainingProgress;
 
@@ -79,22 +79,35 @@ pub(crate) struct Train<M: ModelFlags> {
     settings: Settings<M>,
 }
 
-impl<M: ModelFlags> Train<M> {
-    /// The settings before any flag.
-    fn base(&self, run: &Run) -> Result<RunConfig> {
-        if self.resume {
-            return of_kind::<M>(run.config()?, &run.dir().display().to_string());
+/// Where settings come from before any flag.
+enum Base {
+    /// A study's best trial.
+    Whole(Box<RunConfig>),
+    /// A file of this name and text, which may leave settings out.
+    File(String, String),
+    Defaults,
+}
+
+impl Base {
+    fn of<M: ModelFlags>(flags: &Train<M>) -> Result<Self> {
+        if let Some(study) = &flags.from_study {
+            let best = of_kind::<M>(tune::best(M::KIND, study)?, study)?;
+            return Ok(Self::Whole(Box::new(best)));
         }
-        if run.exists() {
-            bail!(Error::Exists { path: run.dir().to_owned() });
+        let Some(path) = &flags.config else { return Ok(Self::Defaults) };
+        Ok(Self::File(path.display().to_string(), latents_files::read_text(path)?))
+    }
+
+    /// The settings for images of a shape `[c, h, w]`.
+    fn settings<M: ModelFlags>(&self, image: Shape) -> Result<RunConfig> {
+        match self {
+            Self::Whole(config) => Ok((**config).clone()),
+            Self::Defaults => Ok(M::base_run(image)),
+            Self::File(name, text) => {
+                let config = M::base_run(image).overlaid(text).context(name.clone())?;
+                of_kind::<M>(config, name)
+            }
         }
-        if let Some(study) = &self.from_study {
-            return of_kind::<M>(tune::best(M::KIND, study)?, study);
-        }
-        let Some(path) = &self.config else { return Ok(M::base_run()) };
-        let text = latents_files::read_text(path)?;
-        let name = path.display().to_string();
-        of_kind::<M>(toml::from_str(&text).context(name.clone())?, &name)
     }
 }
 
@@ -153,18 +166,14 @@ fn train_model<M: ModelFlags>(
     output: Output,
 ) -> Result<ExitCode> {
     let run = Run::at(&flags.out);
-    let base = flags.base(&run)?;
-    let mut config = base.clone();
-    if !flags.resume {
-        flags.settings.model.prepare(&mut config)?;
-    }
-    flags.settings.apply(&mut config);
-    let source = match &flags.settings.data.source {
-        Some(source) => Some(source.clone()),
-        None => Some(config.data.source.clone()).filter(|s| !s.is_empty()),
-    };
-    let dataset = if flags.resume {
-        config.data.source = source.unwrap_or_default();
+    let source = flags.settings.data.source.as_deref();
+    let (mut config, dataset) = if flags.resume {
+        let base = of_kind::<M>(run.config()?, &run.dir().display().to_string())?;
+        let mut config = base.clone();
+        flags.settings.apply(&mut config);
+        if let Some(source) = source {
+            config.data.source = source.parse::<Source>()?.to_string();
+        }
         ensure!(
             config == base,
             "these flags are not those that the run in {} began with: leave them out, or begin another run",
@@ -177,11 +186,21 @@ fn train_model<M: ModelFlags>(
             config.data.source,
             run.dir().display()
         );
-        dataset
+        output.note(&describe(&dataset));
+        (config, dataset)
     } else {
-        load_new_data(source.as_deref(), &mut config.data, output)?
+        if run.exists() {
+            bail!(Error::Exists { path: run.dir().to_owned() });
+        }
+        let base = Base::of::<M>(flags)?;
+        let settings = |image| {
+            let mut config = base.settings::<M>(image)?;
+            flags.settings.model.prepare(&mut config)?;
+            flags.settings.apply(&mut config);
+            Ok(config)
+        };
+        new_run(source, settings, output)?
     };
-    output.note(&format!("{}: {}", dataset.name, dataset.origin));
 
     let work =
         Work { data: &dataset.train, runtime: shared.runtime()?, stop: stop_on_ctrl_c()?, output };

@@ -58,7 +58,7 @@ fn sources_of_images() {
                 ],
             ),
             ("data show MNIST", &["did you mean \"fashion-mnist\"?", "Known: fashion-mnist, "]),
-            ("data show my/images", &["did you mean \"idx:my/images\"?"]),
+            ("data show my/images", &["there is no folder or file my/images", "folder:DIR"]),
             ("data show idx:none", &[&format!("none holds neither {train} nor {train}.gz")]),
             ("data show idx:only", &[&format!("only holds neither {train} nor {train}.gz")]),
             ("data show idx:half", &[&format!("half holds neither {test} nor {test}.gz")]),
@@ -69,7 +69,7 @@ fn sources_of_images() {
             ("data show idx:labels", &["train-labels-idx1-ubyte has 3 labels", "30 images"]),
             ("train ae --data idx:half --out ae", &["half holds neither"]),
             (
-                "train ae --data idx:tiny --out ae",
+                "train ae --data idx:tiny --stages 8k4s2p1,16k4s2p1,32k3s2p0 --out ae",
                 &["layer encoder.2 (conv2d)", "[8, 1, 1]", "larger than the padded image"],
             ),
             ("data fetch", &["fashion-mnist", "downloads are switched off"]),
@@ -86,16 +86,23 @@ fn settings_of_a_run() {
     sandbox.write("value.toml", config.replace("\"adam\"", "\"adamm\""));
     sandbox.write("type.toml", config.replace("seed = 0", "seed = \"one\""));
     sandbox.write("cut.toml", "[data");
-    sandbox.write("empty.toml", "");
+    sandbox.write("photos/a.png", "");
+    sandbox
+        .write("sizes.toml", "[data]\nsource = \"folder:photos\"\npictures = { size = [0, 4] }\n");
+    sandbox.write("sise.toml", "[data.pictures]\nsise = 3\n");
     sandbox.write("bytes.toml", b"\xff\xfe");
     sandbox.write("file", "");
     let small = |flags: &str| format!("{TRAIN} --out new {flags}");
     let cases: &[(&str, &[&str])] = &[
-        ("train ae --config unknown.toml --out new", &["unknown.toml", "unknown field `epoch`"]),
+        (
+            "train ae --config unknown.toml --out new",
+            &["unknown.toml", "unknown field `epoch`", "did you mean `epochs`?"],
+        ),
         ("train ae --config value.toml --out new", &["value.toml", "`adamm`", "`adamw`"]),
         ("train ae --config type.toml --out new", &["type.toml", "seed", "\"one\""]),
         ("train ae --config cut.toml --out new", &["cut.toml", "line 1"]),
-        ("train ae --config empty.toml --out new", &["empty.toml", "missing field `data`"]),
+        ("train ae --config sizes.toml --out new", &["size = [0, 4] must have sides of 1 to 4096"]),
+        ("train ae --config sise.toml --out new", &["sise.toml", "line 2", "did you mean `size`?"]),
         ("train ae --config bytes.toml --out new", &["cannot read bytes.toml"]),
         ("train ae --config none.toml --out new", &["cannot read none.toml", "(os error 2)"]),
         ("train ae --resume --out new", &["new holds no run (it has no config.toml)"]),

@@ -9,7 +9,10 @@ fn every_source_is_listed_with_its_place() {
     let entries = sandbox.json("data list");
     let entries = entries.as_array().unwrap();
     let names: Vec<&str> = entries.iter().map(|e| e["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fashion-mnist", "fashion-mnist-sample", "idx:DIR"]);
+    assert_eq!(
+        names,
+        ["fashion-mnist", "fashion-mnist-sample", "folder:DIR", "npz:FILE", "idx:DIR"]
+    );
     for entry in entries {
         for key in ["name", "description", "licence"] {
             assert!(said.contains(entry[key].as_str().unwrap()), "{key}: {said}");

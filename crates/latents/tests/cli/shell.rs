@@ -17,7 +17,7 @@ fn help_and_version_are_results() {
     for default in [
         "[default: 42; of a vae 50]",
         "[default: 0.0005; of a vae 0.0002]",
-        "[default: 8k4s2p1,16k4s2p1,32k3s2p0]",
+        "for 28x28, 8k4s2p1,16k4s2p1,32k3s2p0]",
     ] {
         assert!(train.contains(default), "{default}");
     }

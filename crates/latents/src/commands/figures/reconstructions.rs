@@ -72,7 +72,11 @@ fn row<'a>(
 /// The first test image of each class and what it is called; the first few images where classes are not known.
 pub(crate) fn one_of_each(dataset: &Dataset) -> Vec<(usize, String)> {
     let Some(labels) = &dataset.test.labels else {
-        return (0..dataset.test.len().min(KINDS)).map(|i| (i, format!("image {i}"))).collect();
+        let name = |i: usize| match &dataset.test.names {
+            Some(names) => names[i].rsplit('/').next().unwrap_or_default().to_owned(),
+            None => format!("image {i}"),
+        };
+        return (0..dataset.test.len().min(KINDS)).map(|i| (i, name(i))).collect();
     };
     let first = |(class, name): (usize, &String)| {
         let index = labels.iter().position(|&label| usize::from(label) == class)?;

@@ -1,6 +1,7 @@
 //! The settings of an autoencoder and of a variational one, as flags: both have the same halves.
 
 use clap::Args;
+use latents::engine::Shape;
 use latents::models::{
     AutoencoderConfig, Likelihood, ModelConfig, Nonlinearity, Regularizer, Stage, VaeConfig,
 };
@@ -12,13 +13,13 @@ use super::{ModelFlags, named, set, set_some};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct HalvesFlags {
-    /// Numbers in a latent vector [default: 64; of a vae 44]
+    /// Numbers in a latent vector [default: 64, of a vae 44; in small images an eighth of their numbers]
     #[arg(long, value_name = "D")]
     latent_dim: Option<usize>,
-    /// Convolutions: channels, kernel, stride and padding of each [default: 8k4s2p1,16k4s2p1,32k3s2p0]
+    /// Convolutions: channels, kernel, stride and padding of each [default: as many as halve the images down to 4 pixels; for 28x28, 8k4s2p1,16k4s2p1,32k3s2p0]
     #[arg(long, value_name = "STAGES", value_delimiter = ',', value_parser = parse_stage)]
     stages: Option<Vec<Stage>>,
-    /// Widths of the matrices before the latent vector [default: 64]
+    /// Widths of the matrices before the latent vector [default: a quarter of what the convolutions give; for 28x28, 64]
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
     /// Nonlinearity between layers [default: relu]
@@ -80,8 +81,8 @@ pub(crate) struct AutoencoderFlags {
 impl ModelFlags for AutoencoderFlags {
     const KIND: &'static str = "ae";
 
-    fn base() -> ModelConfig {
-        ModelConfig::Ae(AutoencoderConfig::default())
+    fn base(image: Shape) -> ModelConfig {
+        ModelConfig::Ae(AutoencoderConfig::scaled(image))
     }
 
     fn apply(&self, model: &mut ModelConfig) {
@@ -131,12 +132,16 @@ struct LatentFlags {
 impl ModelFlags for VaeFlags {
     const KIND: &'static str = "vae";
 
-    fn base() -> ModelConfig {
-        ModelConfig::Vae(VaeConfig::default())
+    fn base(image: Shape) -> ModelConfig {
+        let mut model = VaeConfig::default();
+        let scaled = AutoencoderConfig::scaled(image);
+        model.halves.latent_dim = model.halves.latent_dim.min(scaled.latent_dim);
+        (model.halves.stages, model.halves.hidden) = (scaled.stages, scaled.hidden);
+        ModelConfig::Vae(model)
     }
 
-    fn base_run() -> RunConfig {
-        let mut config = RunConfig { model: Self::base(), ..RunConfig::default() };
+    fn base_run(image: Shape) -> RunConfig {
+        let mut config = RunConfig { model: Self::base(image), ..RunConfig::default() };
         // The reference study's best; it names no epochs.
         config.training.learning_rate = 2e-4;
         config.training.weight_decay = 1.8e-3;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use latents::engine::Shape;
 use latents::models::{ClassifierConfig, ModelConfig};
 use latents::train::{EncoderTraining, OptimizerKind, Run, RunConfig, TrainingConfig};
 
@@ -54,12 +55,12 @@ pub(crate) struct ClassifierFlags {
 impl ModelFlags for ClassifierFlags {
     const KIND: &'static str = "classifier";
 
-    fn base() -> ModelConfig {
+    fn base(_image: Shape) -> ModelConfig {
         ModelConfig::Classifier(ClassifierConfig::default())
     }
 
     /// The reference study's: ten epochs on all training images, the head's settings as it tuned them.
-    fn base_run() -> RunConfig {
+    fn base_run(image: Shape) -> RunConfig {
         let training = TrainingConfig {
             epochs: 10,
             learning_rate: 2e-4,
@@ -68,7 +69,7 @@ impl ModelFlags for ClassifierFlags {
             encoder: Some(EncoderTraining::default()),
             ..TrainingConfig::default()
         };
-        RunConfig { model: Self::base(), training, ..RunConfig::default() }
+        RunConfig { model: Self::base(image), training, ..RunConfig::default() }
     }
 
     fn prepare(&self, config: &mut RunConfig) -> Result<()> {
@@ -93,6 +94,7 @@ impl ModelFlags for ClassifierFlags {
         }
         if config.data.source.is_empty() {
             config.data.source = of_run.data.source;
+            config.data.pictures = of_run.data.pictures;
         }
         config.training.encoder = Some(EncoderTraining::of_run(&run)?);
         Ok(())

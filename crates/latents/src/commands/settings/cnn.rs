@@ -2,7 +2,7 @@
 
 use clap::Args;
 use latents::data::Augmentation;
-use latents::engine::Schedule;
+use latents::engine::{Schedule, Shape};
 use latents::models::{CnnConfig, ModelConfig};
 use latents::train::{OptimizerKind, RunConfig, TrainingConfig};
 
@@ -32,12 +32,12 @@ pub(crate) struct CnnFlags {
 impl ModelFlags for CnnFlags {
     const KIND: &'static str = "cnn";
 
-    fn base() -> ModelConfig {
+    fn base(_image: Shape) -> ModelConfig {
         ModelConfig::Cnn(CnnConfig::default())
     }
 
     /// All training images, flipped, shifted and partly erased, under one cycle of the learning rate.
-    fn base_run() -> RunConfig {
+    fn base_run(image: Shape) -> RunConfig {
         let training = TrainingConfig {
             epochs: 25,
             batch_size: 128,
@@ -55,7 +55,7 @@ impl ModelFlags for CnnFlags {
             },
             ..TrainingConfig::default()
         };
-        RunConfig { model: Self::base(), training, ..RunConfig::default() }
+        RunConfig { model: Self::base(image), training, ..RunConfig::default() }
     }
 
     fn apply(&self, model: &mut ModelConfig) {

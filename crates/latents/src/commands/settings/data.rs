@@ -3,13 +3,13 @@
 use clap::Args;
 use latents::train::RunConfig;
 
-use super::{set, set_some};
+use super::{PictureFlags, set, set_some};
 
 /// Which images a run is trained on.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataFlags {
-    /// Images: fashion-mnist, fashion-mnist-sample, or idx:DIR [default: fashion-mnist, or else the sample of it]
+    /// Images: a folder of pictures, an .npz file, or a name that `latents data list` has [default: fashion-mnist, or else the sample of it]
     #[arg(long = "data", value_name = "SOURCE")]
     pub(crate) source: Option<String>,
     /// Use only the first N training images
@@ -21,10 +21,13 @@ pub(crate) struct DataFlags {
     /// Part of the training images kept for validation [default: 0.2]
     #[arg(long, value_name = "FRACTION")]
     validation: Option<f64>,
+    #[command(flatten)]
+    pictures: PictureFlags,
 }
 
 impl DataFlags {
     pub(super) fn apply(&self, config: &mut RunConfig) {
+        self.pictures.apply(&mut config.data.pictures);
         set_some(&mut config.data.train_limit, self.train_limit.as_ref());
         set_some(&mut config.data.test_limit, self.test_limit.as_ref());
         set(&mut config.training.validation_fraction, self.validation.as_ref());

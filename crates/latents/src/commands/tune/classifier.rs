@@ -33,13 +33,15 @@ pub(crate) struct TuneClassifier {
 
 impl TuneClassifier {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
-        let mut base = ClassifierFlags::base_run();
-        base.training.validation_fraction = 0.2;
-        self.settings.model.prepare(&mut base)?;
-        self.settings.apply(&mut base);
+        let base = |image| {
+            let mut base = ClassifierFlags::base_run(image);
+            base.training.validation_fraction = 0.2;
+            self.settings.model.prepare(&mut base)?;
+            self.settings.apply(&mut base);
+            Ok(base)
+        };
         let given = |name: &str| self.settings.gives(name);
-        let data = self.settings.data.source.clone();
-        let data = data.or_else(|| Some(base.data.source.clone()).filter(|s| !s.is_empty()));
-        self.flags.run(&CLASSIFIER, base, data.as_deref(), &given, shared, output)
+        let data = self.settings.data.source.as_deref();
+        self.flags.run(&CLASSIFIER, &base, data, &given, shared, output)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use latents::engine::Runtime;
+use latents::engine::{Runtime, Shape};
 use latents::train::{EpochMetrics, RunConfig};
 use latents::tune::{Dimension, Direction, History, Params, Space, Study, Value, optimize};
 
@@ -17,7 +17,7 @@ use crate::commands::tune::live::Live;
 use crate::commands::tune::results::Results;
 use crate::commands::tune::runs::{Runs, with};
 use crate::commands::tune::strategy::{StudyFlags, Target, agreed, find};
-use crate::commands::{load_new_data, stop_on_ctrl_c};
+use crate::commands::{new_run, stop_on_ctrl_c};
 use crate::output::{Output, shell_word};
 
 /// A kind of model, as it is tuned.
@@ -72,12 +72,12 @@ pub(crate) struct TuneFlags {
 }
 
 impl TuneFlags {
-    /// Tunes models of a kind. `base` has all settings but the data and those that are tuned; `given` tells which settings, by their names
+    /// Tunes models of a kind. `base` gives, for images of a shape `[c, h, w]`, all settings but those that are tuned; `given` tells which settings, by their names
     /// in `config.toml`, flags name, so that they are not tuned.
     pub(crate) fn run(
         &self,
         kind: &Kind,
-        mut base: RunConfig,
+        base: &dyn Fn(Shape) -> Result<RunConfig>,
         data: Option<&str>,
         given: &dyn Fn(&str) -> bool,
         shared: &Shared,
@@ -90,10 +90,9 @@ impl TuneFlags {
         }
         let out =
             self.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/tune-{}", kind.name)));
-        let dataset = load_new_data(data, &mut base.data, output)?;
+        let (base, dataset) = new_run(data, base, output)?;
         // What no trial could have is said before the first.
         check(&base, &space)?;
-        output.note(&format!("{}: {}", dataset.name, dataset.origin));
         let study = open(kind, &base, &self.study, &out, &space)?;
 
         let schedule = self.study.schedule();

@@ -34,10 +34,13 @@ pub(crate) struct TuneVae {
 
 impl TuneVae {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
-        let mut base = VaeFlags::base_run();
-        base.training.epochs = EPOCHS;
-        self.settings.apply(&mut base);
+        let base = |image| {
+            let mut base = VaeFlags::base_run(image);
+            base.training.epochs = EPOCHS;
+            self.settings.apply(&mut base);
+            Ok(base)
+        };
         let given = |name: &str| self.settings.gives(name);
-        self.flags.run(&VAE, base, self.settings.data.source.as_deref(), &given, shared, output)
+        self.flags.run(&VAE, &base, self.settings.data.source.as_deref(), &given, shared, output)
     }
 }

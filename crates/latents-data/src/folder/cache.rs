@@ -1,0 +1,247 @@
+//! Pictures as they were decoded, in one file of the cache, so that a second start is fast and a collection may be larger than
+//! memory. A file is for one folder and one choice of settings, and holds good as long as every picture is the one that it was. What
+//! is in it: the pixels, `[n, c, h, w]`, training part first; then JSON ([`About`]); then the length of that, and [`MAGIC`].
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Bytes;
+use super::listing::Listing;
+use crate::mapped::Mapped;
+use crate::pictures::Pictures;
+use crate::{Error, Locations};
+
+/// Also the version: of the file, and of all that is done between a picture and its pixels.
+const MAGIC: &[u8; 8] = b"latpix01";
+/// A picture that was written so shortly ago may be written again without its time telling.
+const SETTLED: Duration = Duration::from_secs(3);
+/// The longest JSON.
+const MAX_ABOUT: u64 = 1 << 30;
+/// The cache's sub-folder.
+const FOLDER: &str = "pictures";
+
+/// What is said of the pixels in a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct About {
+    /// What tells the pictures and settings from others.
+    pub(super) key: String,
+    /// `[c, h, w]`.
+    pub(super) shape: [usize; 3],
+    /// How many images train and test.
+    pub(super) count: [usize; 2],
+    pub(super) names: Vec<String>,
+    pub(super) labels: Option<Vec<u8>>,
+    pub(super) classes: Vec<String>,
+    pub(super) notes: Vec<String>,
+    /// Names of pictures that could not be read, with reasons.
+    pub(super) broken: Vec<(String, String)>,
+    /// Of the pixels.
+    pub(super) crc: u32,
+}
+
+impl About {
+    fn pixels(&self) -> Option<usize> {
+        let count = self.count[0].checked_add(self.count[1])?;
+        let fits = self.names.len() == count
+            && self.labels.as_ref().is_none_or(|labels| {
+                labels.len() == count && labels.iter().all(|&l| usize::from(l) < self.classes.len())
+            });
+        let product = self.shape.iter().try_fold(count, |n, &side| n.checked_mul(side));
+        product.filter(|_| fits)
+    }
+}
+
+/// Decoded pictures.
+pub(super) struct Kept {
+    pub(super) about: About,
+    pub(super) pixels: Bytes,
+}
+
+/// The place of a folder's decoded pictures.
+pub(super) struct Cache {
+    /// None where there is no folder for it, or the pictures have only just been written.
+    file: Option<PathBuf>,
+    key: String,
+    /// Pixels of more bytes than this are not taken into memory.
+    memory: u64,
+}
+
+impl Cache {
+    pub(super) fn of(
+        folder: &Path,
+        settings: &Pictures,
+        listing: &Listing,
+        locations: &Locations,
+    ) -> Self {
+        let settings = format!("{:?}", Pictures { strict: false, ..settings.clone() });
+        let path = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
+        let place = digest([path.to_string_lossy().as_ref(), &settings]);
+        let others = listing.others();
+        let files = listing.files.iter().flat_map(|file| [file.name.as_str(), &file.stamp]);
+        let broken = listing.broken.iter().flat_map(|(name, reason)| [name.as_str(), reason]);
+        let key = digest([settings.as_str(), &others].into_iter().chain(files).chain(broken));
+        let now = SystemTime::now();
+        let settled = |written| now.duration_since(written).is_ok_and(|age| age > SETTLED);
+        let settled = listing.files.iter().all(|file| settled(file.written));
+        let cache = locations.cache.as_ref().filter(|_| settled);
+        Self {
+            file: cache.map(|cache| cache.join(FOLDER).join(format!("{}.pix", &place[..32]))),
+            key,
+            memory: locations.memory,
+        }
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What is kept, where that is whole and of the same pictures.
+    pub(super) fn load(&self) -> Option<Kept> {
+        let kept = read(self.file.as_ref()?, self.memory)?;
+        (kept.about.key == self.key).then_some(kept)
+    }
+
+    /// A place to gather so many bytes in.
+    pub(super) fn scratch(&self, bytes: u64) -> Result<Scratch, Error> {
+        if bytes <= self.memory {
+            return Ok(Scratch::Memory(vec![]));
+        }
+        let folder = self.file.as_ref().and_then(|file| file.parent());
+        let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        let file = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
+        Ok(Scratch::File(file.map_err(Error::io("write into", folder))?))
+    }
+
+    pub(super) fn unwritable(&self, source: io::Error) -> Error {
+        let folder = self.file.as_ref().and_then(|file| file.parent());
+        let path = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        Error::Io { action: "keep decoded pictures in", path, source }
+    }
+
+    /// Keeps pixels, of which each image has `planes` where it needs but `about.shape[0]`. A cache that cannot be written is done
+    /// without.
+    pub(super) fn keep(
+        &self,
+        mut about: About,
+        scratch: Scratch,
+        planes: usize,
+    ) -> Result<Kept, Error> {
+        let [c, h, w] = about.shape;
+        let all = scratch.finish().map_err(|e| self.unwritable(e))?;
+        let needed = || all.bytes().chunks_exact(planes * h * w).map(|image| &image[..c * h * w]);
+        let mut crc = crc32fast::Hasher::new();
+        needed().for_each(|image| crc.update(image));
+        about.crc = crc.finalize();
+        if let Some(file) = &self.file {
+            let written = latents_files::write_with(file, |out| {
+                needed().try_for_each(|image| out.write_all(image))?;
+                let json = serde_json::to_vec(&about)?;
+                out.write_all(&json)?;
+                out.write_all(&(json.len() as u64).to_le_bytes())?;
+                out.write_all(MAGIC)
+            });
+            if written.is_ok()
+                && let Some(kept) = read(file, self.memory)
+            {
+                return Ok(kept);
+            }
+        }
+        let pixels = match all {
+            all if c == planes => all,
+            Bytes::Memory(_) => Bytes::Memory(needed().flatten().copied().collect()),
+            Bytes::Mapped(..) => {
+                let mut smaller = self.scratch(u64::MAX)?;
+                let copied = needed().try_for_each(|image| smaller.write_all(image));
+                copied.and_then(|()| smaller.finish()).map_err(|e| self.unwritable(e))?
+            }
+        };
+        Ok(Kept { about, pixels })
+    }
+}
+
+/// Where pixels are gathered.
+pub(super) enum Scratch {
+    Memory(Vec<u8>),
+    File(File),
+}
+
+impl Write for Scratch {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(memory) => memory.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Scratch {
+    fn finish(self) -> io::Result<Bytes> {
+        Ok(match self {
+            Self::Memory(bytes) => Bytes::Memory(bytes),
+            Self::File(file) => {
+                let file = Mapped::new(&file)?;
+                let length = file.bytes().len();
+                Bytes::Mapped(file, length)
+            }
+        })
+    }
+}
+
+impl Bytes {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::Mapped(file, length) => &file.bytes()[..*length],
+        }
+    }
+}
+
+/// Reads a file; none where it is not there, or is not whole.
+fn read(path: &Path, memory: u64) -> Option<Kept> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut end = [0; 16];
+    file.seek(SeekFrom::End(-16)).ok()?;
+    file.read_exact(&mut end).ok()?;
+    let (size, magic) = end.split_at(8);
+    let size = u64::from_le_bytes(size.try_into().ok()?);
+    if magic != MAGIC || size > MAX_ABOUT {
+        return None;
+    }
+    let pixels = length.checked_sub(16)?.checked_sub(size)?;
+    file.seek(SeekFrom::Start(pixels)).ok()?;
+    let mut json = vec![];
+    Read::by_ref(&mut file).take(size).read_to_end(&mut json).ok()?;
+    let about: About = serde_json::from_slice(&json).ok()?;
+    if about.pixels()? as u64 != pixels {
+        return None;
+    }
+    let bytes = if pixels <= memory {
+        file.rewind().ok()?;
+        let mut bytes = vec![];
+        file.take(pixels).read_to_end(&mut bytes).ok()?;
+        Bytes::Memory(bytes)
+    } else {
+        Bytes::Mapped(Mapped::new(&file).ok()?, pixels as usize)
+    };
+    (crc32fast::hash(bytes.bytes()) == about.crc).then_some(Kept { about, pixels: bytes })
+}
+
+/// SHA-256 of texts, told apart, in hexadecimal digits.
+fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut sum = Sha256::new();
+    for text in texts {
+        sum.update((text.len() as u64).to_le_bytes());
+        sum.update(text);
+    }
+    crate::images::hexadecimal(&sum.finalize())
+}

@@ -1,0 +1,144 @@
+//! Pictures as they should be, and as they should not.
+
+use std::io::Cursor;
+
+use image::{GrayImage, ImageFormat, Luma, Rgba, RgbaImage};
+
+use super::*;
+
+fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(vec![]);
+    picture.into().write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn read(bytes: &[u8], size: [usize; 2], settings: &Pictures) -> Result<Vec<u8>, String> {
+    decode(Cursor::new(bytes), size, settings)
+}
+
+fn with(fit: Fit) -> Pictures {
+    Pictures { fit, ..Pictures::default() }
+}
+
+#[test]
+fn every_kind_of_file_is_read_as_it_is() {
+    let picture = RgbImage::from_fn(4, 2, |x, y| Rgb([60 * x as u8, 100 * y as u8, 7]));
+    let expected = planes(&picture);
+    assert_eq!(expected[..8], [0, 60, 120, 180, 0, 60, 120, 180]);
+    for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
+        let bytes = encoded(picture.clone(), format);
+        assert_eq!(read(&bytes, [2, 4], &Pictures::default()).unwrap(), expected, "{format:?}");
+    }
+    let grey = encoded(GrayImage::from_pixel(8, 8, Luma([77])), ImageFormat::Jpeg);
+    assert_eq!(read(&grey, [8, 8], &Pictures::default()).unwrap(), [77; 192]);
+}
+
+#[test]
+fn what_is_transparent_lies_on_the_background() {
+    let picture =
+        RgbaImage::from_fn(2, 1, |x, _| Rgba([100, 0, 200, if x == 0 { 255 } else { 51 }]));
+    let bytes = encoded(picture, ImageFormat::Png);
+    let on = |background| {
+        let settings = Pictures { background: crate::Colour(background), ..Pictures::default() };
+        read(&bytes, [1, 2], &settings).unwrap()
+    };
+    assert_eq!(on([255; 3]), [100, 224, 0, 204, 200, 244]);
+    assert_eq!(on([0; 3]), [100, 20, 0, 0, 200, 40]);
+}
+
+#[test]
+fn the_camera_may_have_been_held_on_its_side() {
+    // Left half white, right half black; EXIF's orientation 6 is to be turned by 90 degrees clockwise: white above.
+    let picture = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 255 } else { 0 }]));
+    let jpeg = encoded(picture, ImageFormat::Jpeg);
+    let tiff = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let length = (tiff.len() as u16 + 2).to_be_bytes();
+    let turned = [&jpeg[..2], &[0xff, 0xe1], &length, tiff, &jpeg[2..]].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("turned.jpg");
+    std::fs::write(&path, &turned).unwrap();
+    assert_eq!(read_size(&path).unwrap(), [32, 16]);
+    let pixels = super::read(&path, [32, 16], &Pictures::default()).unwrap();
+    assert!(pixels[..16 * 14].iter().all(|&p| p > 200), "{pixels:?}");
+    assert!(pixels[16 * 18..16 * 32].iter().all(|&p| p < 50), "{pixels:?}");
+}
+
+#[test]
+fn fits_differ_where_the_sides_do() {
+    // Black, but for a white middle of half the width.
+    let picture =
+        || RgbImage::from_fn(8, 4, |x, _| Rgb([if (2..6).contains(&x) { 255 } else { 0 }; 3]));
+    assert!(fit(picture(), [4, 4], Fit::Crop, [9; 3]).pixels().all(|p| p.0 == [255; 3]));
+    let contained = fit(picture(), [8, 8], Fit::Contain, [9; 3]);
+    assert_eq!(contained.get_pixel(0, 0).0, [9; 3]);
+    assert_eq!(contained.get_pixel(0, 2).0, [0; 3]);
+    assert_eq!(contained.get_pixel(4, 5).0, [255; 3]);
+    assert_eq!(contained.get_pixel(4, 6).0, [9; 3]);
+    let stretched = fit(picture(), [4, 8], Fit::Stretch, [9; 3]);
+    assert_eq!(stretched, picture());
+    for how in [Fit::Crop, Fit::Contain, Fit::Stretch] {
+        for (from, to) in
+            [((1, 1), [5, 7]), ((1, 900), [3, 3]), ((900, 1), [64, 2]), ((7, 5), [1, 1])]
+        {
+            let picture = RgbImage::from_pixel(from.0, from.1, Rgb([200, 100, 0]));
+            let fitted = fit(picture, to, how, [200, 100, 0]);
+            assert_eq!(fitted.dimensions(), (to[1] as u32, to[0] as u32));
+            assert!(fitted.pixels().all(|p| p.0 == [200, 100, 0]), "{how:?} {from:?} {to:?}");
+        }
+    }
+}
+
+#[test]
+fn large_pictures_are_averaged_not_sampled() {
+    // A chequerboard of single pixels is grey from afar.
+    let board =
+        RgbImage::from_fn(400, 300, |x, y| Rgb([if (x + y) % 2 == 0 { 255 } else { 0 }; 3]));
+    let small = fit(board, [15, 20], Fit::Crop, [0; 3]);
+    assert!(small.pixels().all(|p| (126..=129).contains(&p.0[0])), "{small:?}");
+    let uneven = RgbImage::from_fn(5, 3, |x, _| Rgb([if x == 4 { 90 } else { 30 }; 3]));
+    let reduced = reduce(&uneven, (2, 2));
+    assert_eq!(reduced.dimensions(), (3, 2));
+    assert_eq!(reduced.pixels().map(|p| p.0[0]).collect::<Vec<_>>(), [30, 30, 90, 30, 30, 90]);
+}
+
+#[test]
+fn grey_is_luminance() {
+    assert_eq!(grey(&[255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255]), [76, 150, 29, 255]);
+    assert!(!is_coloured(&[1, 2, 1, 2, 1, 2]) && is_coloured(&[1, 2, 1, 2, 1, 3]));
+}
+
+/// A PNG that says it is of some size, and has no pixels.
+fn png_of(width: u32, height: u32) -> Vec<u8> {
+    let mut header = b"IHDR".to_vec();
+    header.extend(width.to_be_bytes());
+    header.extend(height.to_be_bytes());
+    header.extend([8, 6, 0, 0, 0]);
+    let crc = crc32fast::hash(&header).to_be_bytes();
+    let data =
+        [&[0, 0, 0, 4][..], b"IDAT\0\0\0\0", &crc32fast::hash(b"IDAT\0\0\0\0").to_be_bytes()];
+    [b"\x89PNG\r\n\x1a\n\0\0\0\x0d", &header[..], &crc, &data.concat()].concat()
+}
+
+#[test]
+fn what_is_no_picture_has_a_reason() {
+    let whole = encoded(RgbImage::new(40, 30), ImageFormat::Png);
+    for (bytes, expected) in [
+        (&b"these are words, and no picture"[..], "its content is no picture"),
+        (&whole[..whole.len() / 2], "it is damaged: "),
+        (&whole[..20], "it is damaged: "),
+        (&png_of(70_000, 2), "larger than is accepted"),
+        (&png_of(60_000, 60_000), "accepted"),
+        (&png_of(0, 5), "it is damaged: "),
+        (b"BM\0\0\0\0", "it is damaged: "),
+    ] {
+        let said = read(bytes, [8, 8], &with(Fit::Crop)).unwrap_err();
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.png");
+    std::fs::write(&path, b"").unwrap();
+    assert_eq!(read_size(&path).unwrap_err(), "it is empty");
+    assert!(
+        read_size(&folder.path().join("none.png")).unwrap_err().starts_with("it cannot be read")
+    );
+}

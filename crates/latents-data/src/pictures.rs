@@ -1,0 +1,167 @@
+//! How pictures of any size and kind become images of one shape: the settings. They are part of a run's `config.toml`, so that the
+//! run can be repeated. What is done with them is told in `picture` (one), `folder` and `arrays` (many).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How a picture is brought to the size of the collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Scaled until it covers the size; what sticks out is cut off on both sides alike.
+    #[default]
+    Crop,
+    /// Scaled until all of it is inside; the rest is background.
+    Contain,
+    /// Scaled in both directions by themselves.
+    Stretch,
+}
+
+/// A colour, written as `white`, `black` or `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Colour(pub [u8; 3]);
+
+impl Colour {
+    const NAMED: [(&'static str, Self); 2] = [("white", Self([255; 3])), ("black", Self([0; 3]))];
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMED.iter().find(|(_, colour)| colour == self) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "#{:02x}{:02x}{:02x}", self.0[0], self.0[1], self.0[2]),
+        }
+    }
+}
+
+impl FromStr for Colour {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((_, colour)) = Self::NAMED.iter().find(|(name, _)| *name == text) {
+            return Ok(*colour);
+        }
+        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
+        let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let [_, r, g, b] = number
+            .ok_or_else(|| format!("`{text}` is no colour: white, black, or #rrggbb"))?
+            .to_be_bytes();
+        Ok(Self([r, g, b]))
+    }
+}
+
+impl TryFrom<String> for Colour {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Colour> for String {
+    fn from(colour: Colour) -> Self {
+        colour.to_string()
+    }
+}
+
+/// The most pixels on a side that images may have.
+pub(crate) const MAX_SIDE: usize = 4096;
+
+/// Reads a size as the command line has it: `64` or, height first, `48x64`; gives `[h, w]`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse_size(text: &str) -> Result<[usize; 2], String> {
+    let explain = || {
+        format!("`{text}` is no size: 64, or 48x64 (height x width), with sides of 1 to {MAX_SIDE}")
+    };
+    let side = |text: &str| {
+        text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side)).ok_or_else(explain)
+    };
+    let (h, w) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
+    Ok([side(h)?, side(w)?])
+}
+
+/// How pictures are made into a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pictures {
+    /// Height and width that every picture is brought to; chosen from the pictures where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+    /// How that is done.
+    pub fit: Fit,
+    /// Make all of them grey. Otherwise they are grey where no pixel of any has a colour.
+    pub grey: bool,
+    /// What is behind transparent pictures, and beside contained ones.
+    pub background: Colour,
+    /// Part of the pictures that is held out for testing where the source holds none out itself, in `[0, 1)`.
+    pub test_fraction: f64,
+    /// Seed of the choice of those.
+    pub split_seed: u64,
+    /// Stop at a picture that cannot be read, rather than leave it out.
+    pub strict: bool,
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self {
+            size: None,
+            fit: Fit::Crop,
+            grey: false,
+            background: Colour([255; 3]),
+            test_fraction: 0.2,
+            split_seed: 0,
+            strict: false,
+        }
+    }
+}
+
+impl Pictures {
+    /// Whether all is as it is by default.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is wrong with these settings, if anything is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        if let Some([h, w]) = self.size
+            && [h, w].iter().any(|side| !(1..=MAX_SIDE).contains(side))
+        {
+            return Some(format!("size = [{h}, {w}] must have sides of 1 to {MAX_SIDE}"));
+        }
+        (!(0.0..1.0).contains(&self.test_fraction)).then(|| {
+            format!("test_fraction = {} must be at least 0 and less than 1", self.test_fraction)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_height_first() {
+        assert_eq!(parse_size("64"), Ok([64, 64]));
+        assert_eq!(parse_size("48x64"), Ok([48, 64]));
+        for wrong in ["", "0", "x", "64x", "64x0", "-3", "4097", "6.4", "1x2x3"] {
+            let said = parse_size(wrong).unwrap_err();
+            assert!(said.starts_with(&format!("`{wrong}` is no size: 64, or 48x64")), "{said}");
+        }
+    }
+
+    #[test]
+    fn colours_are_read_as_they_are_written() {
+        for (text, colour) in [("white", [255; 3]), ("black", [0; 3]), ("#0080ff", [0, 128, 255])] {
+            assert_eq!(text.parse(), Ok(Colour(colour)));
+            assert_eq!(Colour(colour).to_string(), text);
+        }
+        for wrong in ["", "red", "#12345", "#12345g", "#1234567", "#é123"] {
+            assert!(wrong.parse::<Colour>().is_err(), "{wrong}");
+        }
+    }
+}
