@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
 mod bad_input;
+mod classify;
 mod data;
 mod explore;
 mod figures;

@@ -1,0 +1,118 @@
+//! Classifiers as their users meet them: trained on an encoder or from scratch, tuned, evaluated, asked; and that no test image has a
+//! say in any choice.
+
+use latents::data::{Dataset, Locations, Source, idx};
+use serde_json::Value;
+
+use crate::support::{Sandbox, assert_same_run};
+
+const DATA: &str = "--data fashion-mnist-sample --train-limit 512 --test-limit 200";
+
+/// With an autoencoder in `ae`, and a classifier on it in `cl`.
+fn classified() -> Sandbox {
+    let sandbox = Sandbox::trained();
+    sandbox.ok(&format!(
+        "train classifier --encoder ae {DATA} --epochs 3 --lr 0.003 --weight-decay 0.0001 --seed 1 --out cl"
+    ));
+    sandbox
+}
+
+#[test]
+fn seeds_have_a_mean_and_a_spread() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&format!("train cnn {DATA} --stem 4 --channels 4,8 --epochs 1 --seeds 2 --out cnn"));
+    let all = sandbox.json("evaluate cnn --replicates 10");
+    let each: Vec<f64> =
+        all["runs"].as_array().unwrap().iter().map(|r| r["accuracy"].as_f64().unwrap()).collect();
+    assert_eq!(each.len(), 2);
+    assert!((all["accuracy"]["mean"].as_f64().unwrap() - (each[0] + each[1]) / 2.0).abs() < 1e-12);
+    let deviation = (each[0] - each[1]).abs() / 2.0f64.sqrt();
+    assert!((all["accuracy"]["deviation"].as_f64().unwrap() - deviation).abs() < 1e-12);
+}
+
+fn sample() -> Dataset {
+    Source::FashionMnistSample.load(&Locations::nowhere(), &mut |_| {}).unwrap()
+}
+
+/// The sample's first training images, and test images that are all of one class where `nonsense` is asked for.
+fn write_idx(sandbox: &Sandbox, name: &str, nonsense: bool) {
+    let mut data = sample();
+    data.train.truncate(256);
+    data.test.truncate(64);
+    let test_labels: Vec<u8> = data.test.labels.unwrap();
+    let test_labels = if nonsense { vec![3; 64] } else { test_labels };
+    let test_images = if nonsense {
+        let [c, h, w] = data.test.images.shape();
+        latents::data::Images::new(c, h, w, vec![77; 64 * c * h * w]).unwrap()
+    } else {
+        data.test.images
+    };
+    for (part, images, labels) in [
+        ("train", &data.train.images, data.train.labels.unwrap()),
+        ("t10k", &test_images, test_labels),
+    ] {
+        let mut file = vec![];
+        idx::write_images(&mut file, images).unwrap();
+        sandbox.write(&format!("{name}/{part}-images-idx3-ubyte"), file);
+        let mut file = vec![];
+        idx::write_labels(&mut file, &labels).unwrap();
+        sandbox.write(&format!("{name}/{part}-labels-idx1-ubyte"), file);
+    }
+}
+
+#[test]
+fn no_test_image_has_a_say() {
+    // Two data sets that differ in their test images alone give the same run, stopped early at the same epoch with the same
+    // weights, and the same study.
+    let sandboxes = [Sandbox::new(), Sandbox::new()];
+    for (sandbox, nonsense) in sandboxes.iter().zip([false, true]) {
+        write_idx(sandbox, "images", nonsense);
+        sandbox.ok("train ae --data idx:images --epochs 1 --latent-dim 8 --batch-size 64 --out ae");
+        sandbox.ok(
+            "train classifier --encoder ae --validation 0.25 --patience 1 --epochs 40 --lr 0.02 --batch-size 64 --out cl",
+        );
+        sandbox.ok(
+            "tune classifier --encoder ae --epochs 2 --batch-size 64 --trials 4 --seed 1 --out study",
+        );
+    }
+    let [real, nonsense] = &sandboxes;
+    let files = |sandbox: &Sandbox, name: &str| {
+        ["model.safetensors", "checkpoint/best.safetensors", "config.toml"]
+            .map(|file| sandbox.read(&format!("{name}/{file}")))
+    };
+    assert!(real.metrics("cl").len() < 40, "it stopped early");
+    assert!(files(real, "cl") == files(nonsense, "cl"));
+    assert_same_run(&real.run_files("ae"), &nonsense.run_files("ae"), "autoencoder");
+    let rows = |sandbox: &Sandbox| -> Value {
+        let mut table: Value =
+            serde_json::from_str(&sandbox.text("study/tables/trials.json")).unwrap();
+        for row in table.as_array_mut().unwrap() {
+            row.as_object_mut().unwrap().remove("seconds");
+        }
+        table
+    };
+    assert_eq!(rows(real), rows(nonsense));
+    // The test images do differ.
+    assert_ne!(
+        real.json("evaluate cl --replicates 10")["confusion"],
+        nonsense.json("evaluate cl --replicates 10")["confusion"]
+    );
+}
+
+#[test]
+fn what_cannot_be_is_named() {
+    let sandbox = classified();
+    for (arguments, expected) in [
+        ("train classifier --out x", "name its run with --encoder DIR"),
+        ("train classifier --encoder cl --out x", "kind `classifier`, which has no encoder"),
+        ("train classifier --encoder none --out x", "holds no run"),
+        ("train ae --config cl/config.toml --out x", "use `latents train classifier`"),
+        ("predict --run ae --data fashion-mnist-sample", "which knows no classes"),
+        ("probe --run cl", "no latent vectors"),
+        ("train cnn --flip 2 --out x", "flip = 2 must be from 0 to 1"),
+    ] {
+        let said = sandbox.run(arguments);
+        assert_eq!(said.code, Some(1), "{arguments}: {}", said.stdout);
+        assert!(said.stderr.contains(expected), "{arguments}: {}", said.stderr);
+    }
+}
