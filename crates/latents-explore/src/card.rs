@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use latents_random::{Purpose, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::metrics::distributions::{
@@ -78,7 +78,7 @@ pub struct Tools<'a, E> {
 }
 
 /// All measures of a model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Card {
     /// Test images.
     pub images: usize,
@@ -101,7 +101,7 @@ pub struct Card {
 }
 
 /// Means over the test images, with standard errors.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reconstruction {
     /// Mean squared error.
     pub mse: Estimate,
@@ -116,7 +116,7 @@ pub struct Reconstruction {
 }
 
 /// In nats, per image.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bounds {
     /// The evidence lower bound.
     pub elbo: Estimate,
@@ -127,7 +127,7 @@ pub struct Bounds {
 }
 
 /// Of the test images' latents.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Latents {
     /// Axes whose variance is above 0.01.
     pub active_units: usize,
@@ -140,7 +140,7 @@ pub struct Latents {
 }
 
 /// Of new images.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Samples {
     /// What distances were measured in. Never to be compared with an FID.
     pub extractor: String,
@@ -153,7 +153,7 @@ pub struct Samples {
 }
 
 /// Of one sampler.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SamplerScore {
     /// Where latents are drawn from.
     pub name: String,
@@ -171,7 +171,7 @@ pub struct SamplerScore {
 }
 
 /// Of ways between test images.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Traversals {
     /// Ways.
     pub pairs: usize,
@@ -184,7 +184,7 @@ pub struct Traversals {
 }
 
 /// Of one map.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MapScore {
     /// How it was made.
     pub name: String,
@@ -197,7 +197,7 @@ pub struct MapScore {
 }
 
 /// Numbers of test images.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outliers {
     /// Hardest to reconstruct first.
     pub hardest: Vec<usize>,

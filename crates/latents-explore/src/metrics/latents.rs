@@ -106,7 +106,7 @@ pub fn largest(values: &[f64], k: usize) -> Vec<usize> {
 }
 
 /// Two images that are nearly the same.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pair {
     /// The two, the lower number first.
     pub images: [usize; 2],

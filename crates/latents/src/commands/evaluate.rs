@@ -1,8 +1,8 @@
 //! `latents evaluate`: how good a trained run is, on the test images, which had no say in any choice before.
 
-mod classes;
+pub(crate) mod classes;
 pub(crate) mod images;
-mod study;
+pub(crate) mod study;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

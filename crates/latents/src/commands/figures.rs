@@ -108,7 +108,7 @@ fn labels(run: &Run) -> Result<(&'static str, &'static str)> {
 }
 
 /// Loss by epoch of one run, and its parts where it has some.
-fn loss(run: &Run) -> Result<Figure> {
+pub(crate) fn loss(run: &Run) -> Result<Figure> {
     let metrics = run.metrics()?;
     let (title, label) = labels(run)?;
     let names = |part: &str| match part {

@@ -7,6 +7,9 @@ mod machine;
 mod progress;
 mod s1;
 mod s2;
+mod s3;
+mod s4;
+mod s5;
 mod stages;
 mod words;
 
@@ -88,7 +91,11 @@ impl Study {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let began = std::time::Instant::now();
         let budget = if self.quick { Budget::quick() } else { Budget::full() };
-        let mut data = DataConfig { train_limit: budget.train_limit, ..DataConfig::default() };
+        let mut data = DataConfig {
+            train_limit: budget.train_limit,
+            test_limit: budget.test_limit,
+            ..DataConfig::default()
+        };
         let dataset = load_new_data(self.source.as_deref(), &mut data, output)?;
         output.note(&format!("{}: {}", dataset.name, dataset.origin));
         self.claim(&data)?;
@@ -141,8 +148,13 @@ impl Study {
     }
 
     /// All stages that this study has.
-    fn stages<'a>(&self, _study: &lane::Study) -> Vec<Stage<Lane<'a>>> {
-        [s1::stages(), s2::stages()].into_iter().flatten().collect()
+    fn stages<'a>(&self, study: &lane::Study) -> Vec<Stage<Lane<'a>>> {
+        let labelled = study.classes().is_some_and(|classes| classes.len() > 1);
+        let classify = if labelled { s3::stages(!self.no_cnn) } else { vec![] };
+        [s1::stages(), s2::stages(), classify, s4::stages(), s5::stages()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Makes the folder this study's, where it is not another's.
@@ -197,11 +209,18 @@ impl Study {
         if study.dataset.name == "fashion-mnist-sample" {
             page.notices.push("Made from the small sample of Fashion-MNIST that comes with the program, as the whole was not to be had: the numbers are not to be held against the reference's.".into());
         }
-        for part in [s1::section(lane)?, s2::section(lane)?] {
+        for part in [
+            s1::section(lane)?,
+            s2::section(lane)?,
+            s3::section(lane)?,
+            s4::section(lane)?,
+            s5::section(lane)?,
+        ] {
             let Some((section, findings)) = part else { continue };
             page.sections.push(section);
             page.summary.extend(findings);
         }
+        page.sections.extend(s5::explorer(lane)?);
         page.sections.push(machine::section(study, &self.command()));
         Ok(page)
     }

@@ -58,11 +58,16 @@ struct Traversed {
 impl Traverse {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut explored = Explored::open(&self.run, shared, output)?;
+        let steps = usize::from(self.steps);
         let (figure, unevenness) = match (&self.corners, &self.axis, self.from, self.to) {
-            (Some(corners), ..) => (self.square(&mut explored, corners)?, None),
+            (Some(corners), ..) => {
+                let corners = [0, 1, 2, 3].map(|i| corners.get(i).copied().unwrap_or(0));
+                (square(&mut explored, self.split, corners, steps, self.path())?, None)
+            }
             (_, Some(axis), Some(from), _) => (self.axes(&mut explored, from, axis)?, None),
             (_, _, Some(from), Some(to)) => {
-                let (figure, unevenness) = self.way(&mut explored, from, to)?;
+                let path = self.path();
+                let (figure, unevenness) = way(&mut explored, self.split, [from, to], steps, path)?;
                 (figure, Some(unevenness))
             }
             _ => bail!("say where: --from I --to I, --corners A B C D, or --from I --axis K"),
@@ -80,49 +85,8 @@ impl Traverse {
         if self.spherical { Path::Spherical } else { Path::Linear }
     }
 
-    /// Latents `[d]` of some images of the part.
-    fn latents(&self, explored: &mut Explored, images: &[usize]) -> Result<Vec<Vec<f32>>> {
-        let pixels: Result<Vec<Vec<f32>>> =
-            images.iter().map(|&i| explored.image(self.split, i)).collect();
-        let z = explored.encode_values(&pixels?.concat())?;
-        Ok(z.chunks_exact(explored.latents.dim).map(<[f32]>::to_vec).collect())
-    }
-
-    fn name(&self, explored: &Explored, i: usize) -> String {
-        let class = explored.class(self.split, i);
-        class.map_or(format!("image {i}"), |class| format!("{class} ({i})"))
-    }
-
-    fn way(&self, explored: &mut Explored, from: usize, to: usize) -> Result<(Figure, f64)> {
-        let ends = self.latents(explored, &[from, to])?;
-        let steps = usize::from(self.steps);
-        let z = between(&ends[0], &ends[1], steps, self.path())?;
-        let decoded = explored.decode(&z)?;
-        let shape = explored.shape();
-        let unevenness = unevenness(Rows::new(&decoded, shape.iter().product())?)?;
-        let (first, last) = (explored.image(self.split, from)?, explored.image(self.split, to)?);
-        let mut shown = tiles(&first, shape, |_| "original".into());
-        shown.extend(tiles(&decoded, shape, |i| format!("{} / {}", i + 1, steps)));
-        shown.extend(tiles(&last, shape, |_| "original".into()));
-        let (from, to) = (self.name(explored, from), self.name(explored, to));
-        Ok((strip(&format!("From {from} to {to}"), &shown), unevenness))
-    }
-
-    fn square(&self, explored: &mut Explored, corners: &[usize]) -> Result<Figure> {
-        let ends = self.latents(explored, corners)?;
-        let steps = usize::from(self.steps);
-        let corners_z = [0, 1, 2, 3].map(|i| ends[i].as_slice());
-        let z = among(corners_z, steps, steps, self.path())?;
-        let decoded = explored.decode(&z)?;
-        let shown = tiles(&decoded, explored.shape(), |_| String::new());
-        let rows: Vec<Vec<Tile<'_>>> = shown.chunks(steps).map(<[Tile<'_>]>::to_vec).collect();
-        let names: Vec<String> = corners.iter().map(|&i| self.name(explored, i)).collect();
-        let title = format!("Among {}, {}, {} and {}", names[0], names[1], names[2], names[3]);
-        Ok(grid(&title, &rows, &[]))
-    }
-
     fn axes(&self, explored: &mut Explored, from: usize, axis: &str) -> Result<Figure> {
-        let base = self.latents(explored, &[from])?.remove(0);
+        let base = latents(explored, self.split, &[from])?.remove(0);
         let train = explored.encode(Split::Train)?;
         let rows = Rows::new(&train, base.len())?;
         let deviations: Vec<f64> = variances(rows).iter().map(|v| v.sqrt()).collect();
@@ -145,7 +109,59 @@ impl Traverse {
         let rows: Vec<Vec<Tile<'_>>> =
             shown.chunks(usize::from(self.steps)).map(<[Tile<'_>]>::to_vec).collect();
         let captions: Vec<String> = axes.iter().map(|k| format!("axis {k}")).collect();
-        let title = format!("{}, latent axes from -2 to +2 deviations", self.name(explored, from));
+        let title =
+            format!("{}, latent axes from -2 to +2 deviations", name(explored, self.split, from));
         Ok(grid(&title, &rows, &captions))
     }
+}
+
+/// Latents `[d]` of some images of a part.
+fn latents(explored: &mut Explored, split: Split, images: &[usize]) -> Result<Vec<Vec<f32>>> {
+    let pixels: Result<Vec<Vec<f32>>> = images.iter().map(|&i| explored.image(split, i)).collect();
+    let z = explored.encode_values(&pixels?.concat())?;
+    Ok(z.chunks_exact(explored.latents.dim).map(<[f32]>::to_vec).collect())
+}
+
+fn name(explored: &Explored, split: Split, i: usize) -> String {
+    let class = explored.class(split, i);
+    class.map_or(format!("image {i}"), |class| format!("{class} ({i})"))
+}
+
+/// Images at equal steps between two, and the largest over the mean step.
+pub(crate) fn way(
+    explored: &mut Explored,
+    split: Split,
+    [from, to]: [usize; 2],
+    steps: usize,
+    path: Path,
+) -> Result<(Figure, f64)> {
+    let ends = latents(explored, split, &[from, to])?;
+    let z = between(&ends[0], &ends[1], steps, path)?;
+    let decoded = explored.decode(&z)?;
+    let shape = explored.shape();
+    let unevenness = unevenness(Rows::new(&decoded, shape.iter().product())?)?;
+    let (first, last) = (explored.image(split, from)?, explored.image(split, to)?);
+    let mut shown = tiles(&first, shape, |_| "original".into());
+    shown.extend(tiles(&decoded, shape, |i| format!("{} / {}", i + 1, steps)));
+    shown.extend(tiles(&last, shape, |_| "original".into()));
+    let (from, to) = (name(explored, split, from), name(explored, split, to));
+    Ok((strip(&format!("From {from} to {to}"), &shown), unevenness))
+}
+
+/// A square of images among four at its corners.
+pub(crate) fn square(
+    explored: &mut Explored,
+    split: Split,
+    corners: [usize; 4],
+    steps: usize,
+    path: Path,
+) -> Result<Figure> {
+    let ends = latents(explored, split, &corners)?;
+    let z = among([0, 1, 2, 3].map(|i| ends[i].as_slice()), steps, steps, path)?;
+    let decoded = explored.decode(&z)?;
+    let shown = tiles(&decoded, explored.shape(), |_| String::new());
+    let rows: Vec<Vec<Tile<'_>>> = shown.chunks(steps).map(<[Tile<'_>]>::to_vec).collect();
+    let names = corners.map(|i| name(explored, split, i));
+    let title = format!("Among {}, {}, {} and {}", names[0], names[1], names[2], names[3]);
+    Ok(grid(&title, &rows, &[]))
 }

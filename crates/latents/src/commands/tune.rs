@@ -9,7 +9,7 @@ pub(crate) mod results;
 pub(crate) mod runs;
 mod show;
 pub(crate) mod strategy;
-mod vae;
+pub(crate) mod vae;
 
 use std::process::ExitCode;
 

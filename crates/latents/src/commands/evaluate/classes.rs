@@ -10,7 +10,7 @@ use latents::explore::classification::{
     Calibration, Confusion, Intervals, Mistake, argmax, bootstrap, softmax,
 };
 use latents::report::{
-    Cell, ImageView, Reliability, Show, Table, Tile, confusion, grid, reliability,
+    Cell, Figure, ImageView, Reliability, Show, Table, Tile, confusion, grid, reliability,
 };
 use latents::train::Run;
 use serde::Serialize;
@@ -30,37 +30,37 @@ const SHOWN_IMAGES: usize = 8;
 
 /// Everything that is told of a classifier.
 #[derive(Clone, Debug, Serialize)]
-struct Card {
+pub(crate) struct Card {
     run: String,
     kind: &'static str,
     seed: u64,
     /// Test images.
     images: usize,
-    parameters: usize,
-    epochs: usize,
+    pub(crate) parameters: usize,
+    pub(crate) epochs: usize,
     /// Of training.
-    seconds: f64,
-    accuracy: f64,
+    pub(crate) seconds: f64,
+    pub(crate) accuracy: f64,
     macro_f1: f64,
     /// By the class's name, as the next two.
     f1: BTreeMap<String, f64>,
     precision: BTreeMap<String, f64>,
     recall: BTreeMap<String, f64>,
-    classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
     /// `[true class][predicted class]`.
-    confusion: Confusion,
+    pub(crate) confusion: Confusion,
     /// Expected calibration error.
-    ece: f64,
+    pub(crate) ece: f64,
     calibration: Calibration,
-    intervals: Intervals,
-    most_confused: Vec<Pair>,
+    pub(crate) intervals: Intervals,
+    pub(crate) most_confused: Vec<Pair>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Pair {
-    class: String,
-    taken_for: String,
-    count: u64,
+pub(crate) struct Pair {
+    pub(crate) class: String,
+    pub(crate) taken_for: String,
+    pub(crate) count: u64,
 }
 
 pub(super) fn evaluate(
@@ -172,7 +172,7 @@ fn write_table(dir: &Path, stem: &str, table: &Table) -> Result<()> {
 }
 
 /// The test images and what they were taken for.
-struct Judged {
+pub(crate) struct Judged {
     part: Labelled,
     truth: Vec<u8>,
     predicted: Vec<u8>,
@@ -182,8 +182,18 @@ struct Judged {
 
 fn card(dir: &Path, replicates: usize, shared: &Shared, output: Output) -> Result<(Card, Judged)> {
     let mut trained = Trained::open(dir, shared)?;
-    let metrics = Run::at(dir).metrics()?;
     let part = trained.part(Split::Test, output)?;
+    judge(dir, &mut trained, part, replicates)
+}
+
+/// Judges the run in a folder by test images.
+pub(crate) fn judge(
+    dir: &Path,
+    trained: &mut Trained,
+    part: Labelled,
+    replicates: usize,
+) -> Result<(Card, Judged)> {
+    let metrics = Run::at(dir).metrics()?;
     let truth = part.labels.clone().context("the test images have no labels to judge by")?;
     ensure!(!part.is_empty(), "there are no test images to judge by");
     let names = trained.config.data.classes.clone();
@@ -279,6 +289,28 @@ impl Card {
         Table { columns, rows }
     }
 
+    /// How often each class was taken for each.
+    pub(crate) fn confusion_figure(&self) -> Figure {
+        let title = format!("Confusion matrix: accuracy {:.2} %", 100.0 * self.accuracy);
+        confusion(&title, &self.classes, self.confusion.counts())
+    }
+
+    /// Accuracy by confidence.
+    pub(crate) fn reliability_figure(&self) -> Figure {
+        let bins: Vec<Reliability> = self
+            .calibration
+            .bins
+            .iter()
+            .map(|bin| Reliability {
+                range: (bin.lower, bin.upper),
+                count: bin.count,
+                confidence: bin.confidence,
+                accuracy: bin.accuracy,
+            })
+            .collect();
+        reliability("Reliability", &format!("ECE {:.4}", self.ece), &bins)
+    }
+
     fn text(&self) -> String {
         let pairs: Vec<String> = self
             .most_confused
@@ -301,25 +333,20 @@ impl Card {
 
 impl Judged {
     fn draw(&self, card: &Card, folder: &Path) -> Result<()> {
-        let title = format!("Confusion matrix: accuracy {:.2} %", 100.0 * card.accuracy);
-        confusion(&title, &card.classes, card.confusion.counts()).save(folder, "confusion")?;
-        let bins: Vec<Reliability> = card
-            .calibration
-            .bins
-            .iter()
-            .map(|bin| Reliability {
-                range: (bin.lower, bin.upper),
-                count: bin.count,
-                confidence: bin.confidence,
-                accuracy: bin.accuracy,
-            })
-            .collect();
-        let note = format!("ECE {:.4}", card.ece);
-        reliability("Reliability", &note, &bins).save(folder, "reliability")?;
+        card.confusion_figure().save(folder, "confusion")?;
+        card.reliability_figure().save(folder, "reliability")?;
+        if let Some(figure) = self.mistakes_figure(card) {
+            figure.save(folder, "mistakes")?;
+        }
+        Ok(())
+    }
+
+    /// Images of the pairs that are most often confused; none where nothing is.
+    pub(crate) fn mistakes_figure(&self, card: &Card) -> Option<Figure> {
         let mistakes = card.confusion.mistakes();
         let shown = &mistakes[..SHOWN_PAIRS.min(mistakes.len())];
         if shown.is_empty() {
-            return Ok(());
+            return None;
         }
         let images: Vec<Vec<(String, Vec<f32>)>> =
             shown.iter().map(|mistake| self.examples(mistake, card.classes.len())).collect();
@@ -343,8 +370,7 @@ impl Judged {
             })
             .collect();
         let title = "Most confused pairs, the surest mistakes first, with their confidence";
-        grid(title, &rows, &captions).save(folder, "mistakes")?;
-        Ok(())
+        Some(grid(title, &rows, &captions))
     }
 
     /// Images of a mistake, those first of which the classifier is surest, with their confidence.

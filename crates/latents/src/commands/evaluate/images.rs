@@ -26,7 +26,7 @@ pub(super) fn evaluate(dir: &Path, shared: &Shared, output: Output) -> Result<Ex
     let start = Instant::now();
     let stop = stop_on_ctrl_c()?;
     let mut explored = Explored::open(dir, shared, output)?;
-    let card = card(&mut explored, &stop, output)?;
+    let card = card(&mut explored, None, &stop, output)?;
     let title = format!("Evaluation of {}", dir.display());
     let markdown = card.markdown(&title);
     latents_files::write(&dir.join("evaluation.json"), &serde_json::to_vec_pretty(&card)?)?;
@@ -38,8 +38,13 @@ pub(super) fn evaluate(dir: &Path, shared: &Shared, output: Output) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// Measures a run.
-pub(crate) fn card(explored: &mut Explored, stop: &AtomicBool, output: Output) -> Result<Card> {
+/// Measures a run. `map` is a t-SNE of the test latents `[n, 2]`, where there is one already.
+pub(crate) fn card(
+    explored: &mut Explored,
+    map: Option<Vec<f32>>,
+    stop: &AtomicBool,
+    output: Output,
+) -> Result<Card> {
     let (shape, d) = (explored.shape(), explored.latents.dim);
     let numbers: usize = shape.iter().product();
     let seed = explored.trained.config.training.seed;
@@ -56,14 +61,19 @@ pub(crate) fn card(explored: &mut Explored, stop: &AtomicBool, output: Output) -
     let train: Vec<f32> = train.pixels().iter().map(|&b| f32::from(b) / 255.0).collect();
 
     let mut extractor = train_extractor(explored, seed, stop, output)?;
-    output.note("mapping the latents");
     let latents = Rows::new(&z, d)?;
-    let config = TsneConfig { seed, ..Default::default() };
-    let mut bar = MapProgress::new(output);
-    let mut show = |progress| bar.show(progress);
-    let by_tsne = runtime.run(|| tsne(latents, &config, stop, &mut show));
-    bar.finish();
-    let by_tsne = by_tsne?.xy;
+    let by_tsne = match map {
+        Some(xy) => xy,
+        None => {
+            output.note("mapping the latents");
+            let config = TsneConfig { seed, ..Default::default() };
+            let mut bar = MapProgress::new(output);
+            let mut show = |progress| bar.show(progress);
+            let made = runtime.run(|| tsne(latents, &config, stop, &mut show));
+            bar.finish();
+            made?.xy
+        }
+    };
     let by_pca = runtime.run(|| Pca::fit(latents, d.min(2))?.transform(latents))?;
     let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];
 

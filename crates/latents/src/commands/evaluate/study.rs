@@ -1,17 +1,17 @@
 //! What the reference study measured of its classifiers on Fashion-MNIST (its table T6), to stand beside what is measured here.
 
 /// A column of the table: percentages.
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) f1: [f64; 10],
-    pub(super) accuracy: f64,
-    pub(super) epochs: i128,
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) f1: [f64; 10],
+    pub(crate) accuracy: f64,
+    pub(crate) epochs: i128,
     /// On a GPU.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 /// The CNN trained from scratch on augmented images, and the classifier on the autoencoder's encoder.
-pub(super) const COLUMNS: [Column; 2] = [
+pub(crate) const COLUMNS: [Column; 2] = [
     Column {
         name: "study's CNN",
         f1: [89.21, 99.35, 90.71, 93.31, 90.22, 98.89, 79.94, 97.07, 98.32, 97.55],
@@ -29,7 +29,7 @@ pub(super) const COLUMNS: [Column; 2] = [
 ];
 
 /// The classes that the table is of.
-pub(super) const CLASSES: [&str; 10] = [
+pub(crate) const CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
     "Pullover",

@@ -24,10 +24,10 @@ pub(crate) struct Budget {
     pub(crate) vae_epochs: u64,
     /// Test images on maps and in the explorer, at most.
     pub(crate) map_images: usize,
-    /// Images that are sampled to be measured.
-    pub(crate) samples: usize,
     /// Training images, at most.
     pub(crate) train_limit: Option<usize>,
+    /// Test images, at most.
+    pub(crate) test_limit: Option<usize>,
 }
 
 impl Budget {
@@ -43,8 +43,8 @@ impl Budget {
             cnn_epochs: None,
             vae_epochs: 50,
             map_images: 10_000,
-            samples: 10_000,
             train_limit: None,
+            test_limit: None,
         }
     }
 
@@ -60,8 +60,8 @@ impl Budget {
             cnn_epochs: Some(2),
             vae_epochs: 8,
             map_images: 2_500,
-            samples: 2_000,
             train_limit: Some(12_000),
+            test_limit: Some(2_500),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What every stage of a study is given: the images, the budgets, the worker threads of its lane, and the ways to train, to tune and to
 //! put images through a model that all stages share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +14,7 @@ use latents::tune::{Space, optimize};
 use super::budget::Budget;
 use super::progress::Progress;
 use super::stages::{Results, Stopped};
+use crate::commands::Trained;
 use crate::commands::tune::model::{self, Kind};
 use crate::commands::tune::results::Results as Trials;
 use crate::commands::tune::runs::Runs;
@@ -69,6 +70,11 @@ impl Study {
 }
 
 impl Lane<'_> {
+    /// Whether nobody has asked for an end.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        if self.study.stop.load(Ordering::Relaxed) { Err(Stopped.into()) } else { Ok(()) }
+    }
+
     /// Settings of a run on the study's images, as `change` makes them of the model's own.
     pub(crate) fn config(&self, base: RunConfig, change: impl FnOnce(&mut RunConfig)) -> RunConfig {
         let mut config = RunConfig { data: self.study.data.clone(), ..base };
@@ -78,7 +84,7 @@ impl Lane<'_> {
     }
 
     /// Trains a run, or goes on with it.
-    pub(crate) fn train(&self, stage: &str, name: &str, config: &RunConfig) -> Result<Trained> {
+    pub(crate) fn train(&self, stage: &str, name: &str, config: &RunConfig) -> Result<Ended> {
         let run = self.study.run(name);
         self.check_settings(&run, config)?;
         let mut per_epoch = 1.0;
@@ -103,7 +109,7 @@ impl Lane<'_> {
         )?;
         match outcome {
             Outcome::Finished { train_loss, val_loss, seconds, .. } => {
-                Ok(Trained { train_loss, val_loss, seconds })
+                Ok(Ended { train_loss, val_loss, seconds })
             }
             Outcome::Interrupted { .. } => Err(Stopped.into()),
         }
@@ -143,9 +149,7 @@ impl Lane<'_> {
             report: &report,
         };
         optimize(&study, &space, schedule, &objective, &self.study.stop, &mut |_| {})?;
-        if self.study.stop.load(Ordering::Relaxed) {
-            return Err(Stopped.into());
-        }
+        self.go_on()?;
         let trials = Trials::of(&study, &space, kind.label)?;
         trials.save(&out)?;
         ensure!(trials.has_best(), "no trial was complete; see {}", out.display());
@@ -159,38 +163,27 @@ impl Lane<'_> {
     }
 
     /// A trained run's model.
-    pub(crate) fn open(&self, name: &str) -> Result<Model> {
-        Model::open(self.study.run(name).dir(), &self.runtime)
+    pub(crate) fn open(&self, name: &str) -> Result<Trained> {
+        let run = self.study.run(name);
+        let config = run.config()?;
+        let engine = Engine::new(&config.network()?, Arc::clone(&self.runtime))?;
+        let parameters = run.parameters(&engine)?;
+        Ok(Trained { config, engine, parameters })
     }
 }
 
 /// How training ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Trained {
+pub(crate) struct Ended {
     pub(crate) train_loss: f64,
     pub(crate) val_loss: Option<f64>,
     pub(crate) seconds: f64,
 }
 
-/// A trained model, ready to compute.
-pub(crate) struct Model {
-    pub(crate) config: RunConfig,
-    pub(crate) engine: Engine,
-    pub(crate) parameters: Vec<f32>,
-}
-
-impl Model {
-    fn open(dir: &Path, runtime: &Arc<Runtime>) -> Result<Self> {
-        let run = Run::at(dir);
-        let config = run.config()?;
-        let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
-        let parameters = run.parameters(&engine)?;
-        Ok(Model { config, engine, parameters })
-    }
-
+impl Trained {
     /// Latents `[n, d]` of all images of a part.
     pub(crate) fn encode(&mut self, part: &Labelled) -> Result<Vec<f32>> {
-        let latents = self.config.model.latents().context("the model has no latent vectors")?;
+        let latents = self.latents()?;
         let index: Vec<u32> = (0..part.len() as u32).collect();
         let mut all = Vec::with_capacity(part.len() * latents.dim);
         for index in index.chunks(BLOCK) {
@@ -201,15 +194,9 @@ impl Model {
         Ok(all)
     }
 
-    /// Images `[n, c, h, w]`, 0 to 1, of latents `[n, d]`.
-    pub(crate) fn decode(&mut self, z: &[f32]) -> Result<Vec<f32>> {
-        let latents = self.config.model.latents().context("the model has no latent vectors")?;
-        Ok(self.engine.forward(&self.parameters, Inputs::Values(z), latents.decode)?)
-    }
-
     /// Reconstructions `[n, c, h, w]` of some images of a part.
     pub(crate) fn reconstruct(&mut self, part: &Labelled, index: &[u32]) -> Result<Vec<f32>> {
-        let latents = self.config.model.latents().context("the model has no latent vectors")?;
+        let latents = self.latents()?;
         let inputs = Inputs::Bytes { pixels: part.images.pixels(), index };
         Ok(self.engine.forward(&self.parameters, inputs, latents.reconstruct())?)
     }

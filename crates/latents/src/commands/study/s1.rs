@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use latents::engine::Init;
-use latents::models::{AutoencoderConfig, DECODER, ENCODER, ModelConfig};
+use latents::models::{DECODER, ENCODER};
 use latents::report::{Block, Cell, Finding, Section, Show, Table, Tone, curves};
 use latents::train::{OptimizerKind, RunConfig};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::lane::{Lane, mean};
 use super::stages::Stage;
 use super::words;
 use crate::commands::figures::{curve, epochs};
+use crate::commands::settings::{AutoencoderFlags, ModelFlags};
 
 /// How an autoencoder came out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,11 +49,7 @@ pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
 
 /// The reference study's settings; on images of another shape, its design scaled to them.
 fn settings(lane: &Lane<'_>, optimizer: OptimizerKind) -> RunConfig {
-    let base = RunConfig {
-        model: ModelConfig::Ae(AutoencoderConfig::scaled(lane.study.data.shape)),
-        ..RunConfig::default()
-    };
-    lane.config(base, |config| {
+    lane.config(AutoencoderFlags::base_run(lane.study.data.shape), |config| {
         config.training.epochs = lane.study.budget.epochs;
         config.training.optimizer = optimizer;
         config.training.init = Init::KaimingNormal;
@@ -169,6 +166,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         });
     }
     let finding = match (sgd.val_loss, adam.val_loss) {
+        _ if !study.is_comparable() => Finding::new(Tone::Neutral, drop),
         (Some(sgd), Some(adam)) if sgd > 2.0 * adam => Finding::new(Tone::Same, drop),
         (Some(_), Some(_)) => {
             Finding::new(Tone::Contrary, format!("{drop} The reference has SGD stay flat."))

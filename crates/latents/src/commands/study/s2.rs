@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result};
 use latents::engine::Schedule;
 use latents::explore::{Pca, Rows};
-use latents::models::{AutoencoderConfig, ModelConfig};
 use latents::report::{
     Block, Cell, Figure, Finding, ImageView, Section, Show, Table, Tile, Tone, grid, slices, trials,
 };
@@ -16,6 +15,7 @@ use super::s1::{Autoencoder, autoencoder};
 use super::stages::Stage;
 use super::words;
 use crate::commands::figures::reconstructions::one_of_each;
+use crate::commands::settings::{AutoencoderFlags, ModelFlags};
 use crate::commands::tune::ae::AE;
 use crate::commands::tune::results::cell;
 
@@ -73,11 +73,9 @@ pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
 
 /// What is the same in all trials.
 fn base(lane: &Lane<'_>) -> RunConfig {
-    let base = RunConfig {
-        model: ModelConfig::Ae(AutoencoderConfig::scaled(lane.study.data.shape)),
-        ..RunConfig::default()
-    };
-    lane.config(base, |config| config.training.epochs = lane.study.budget.trial_epochs)
+    lane.config(AutoencoderFlags::base_run(lane.study.data.shape), |config| {
+        config.training.epochs = lane.study.budget.trial_epochs;
+    })
 }
 
 /// A search in numbers.

@@ -94,3 +94,8 @@ pub(super) fn layers(layout: &Layout, section: usize) -> Table {
     }
     Table { columns, rows }
 }
+
+/// A bound in nats.
+pub(super) fn bound(x: f64) -> String {
+    Cell::Number(x, Show::Decimals(1)).to_string()
+}

@@ -1,0 +1,388 @@
+//! S5: the variational autoencoder, tuned and trained; its traversals, its samples, and how they compare (T7, F11, F5b, F6). And the
+//! explorer, in which both latent spaces are side by side.
+
+use anyhow::Result;
+use latents::engine::Schedule;
+use latents::explore::card::Card;
+use latents::explore::{Rows, kmeans, samplers};
+use latents::report::{
+    Block, Cell, Explored as Shown, ExploredModel, Explorer, Finding, Section, Show, Table, Tone,
+};
+use latents::train::RunConfig;
+use serde::{Deserialize, Serialize};
+
+use super::lane::{Lane, mean};
+use super::s2::{self, Search, summary};
+use super::s4::{Mapped, map, measure, measures};
+use super::stages::Stage;
+use super::words;
+use crate::commands::Split;
+use crate::commands::figures::loss;
+use crate::commands::map::coloured;
+use crate::commands::sample::gallery;
+use crate::commands::settings::{ModelFlags, VaeFlags};
+use crate::commands::traverse::square;
+use crate::commands::tune::results::cell;
+use crate::commands::tune::vae::VAE;
+
+/// The run of the best settings.
+const BEST: &str = "vae";
+/// Images along each side of a square among four.
+const SIDE: usize = 8;
+const SHOWN: usize = 80;
+/// Most bytes of images in the explorer.
+const MOST_BYTES: usize = 8 << 20;
+
+/// How a variational autoencoder came out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Variational {
+    train_loss: f64,
+    val_loss: Option<f64>,
+    test_error: f64,
+    epochs: u64,
+    seconds: f64,
+}
+
+/// The stages of this part.
+pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
+    vec![
+        Stage {
+            name: "tune-vae",
+            title: "tuning the variational autoencoder",
+            part: "S5",
+            cost: 150.0,
+            after: &[],
+            run: |lane| {
+                let base = base(lane);
+                let trials = lane.tune("tune-vae", &VAE, &base)?;
+                lane.study.results.put("tune-vae", &summary(&trials))
+            },
+        },
+        Stage {
+            name: BEST,
+            title: "variational autoencoder, best settings",
+            part: "S5",
+            cost: 70.0,
+            after: &["tune-vae"],
+            run: |lane| {
+                let best = lane.best("tune-vae", &VAE)?;
+                let config = lane.config(best, |config| {
+                    config.training.epochs = lane.study.budget.vae_epochs;
+                    config.training.schedule = Schedule::Cosine;
+                });
+                let ended = lane.train(BEST, BEST, &config)?;
+                let mut model = lane.open(BEST)?;
+                let result = Variational {
+                    train_loss: ended.train_loss,
+                    val_loss: ended.val_loss,
+                    test_error: mean(&model.errors(&lane.study.dataset.test)?),
+                    epochs: config.training.epochs,
+                    seconds: ended.seconds,
+                };
+                lane.study.results.put(BEST, &result)
+            },
+        },
+        Stage {
+            name: "map-vae",
+            title: "map of the variational latents",
+            part: "S5",
+            cost: 25.0,
+            after: &[BEST],
+            run: |lane| map(lane, "map-vae", BEST),
+        },
+        Stage {
+            name: "card-vae",
+            title: "measures of the variational autoencoder",
+            part: "S5",
+            cost: 60.0,
+            after: &["map-vae"],
+            run: |lane| measure(lane, "card-vae", BEST, "map-vae"),
+        },
+    ]
+}
+
+fn base(lane: &Lane<'_>) -> RunConfig {
+    lane.config(VaeFlags::base_run(lane.study.data.shape), |config| {
+        config.training.epochs = lane.study.budget.trial_epochs;
+    })
+}
+
+/// T7 of the reference study.
+fn reference(name: &str) -> Cell {
+    match name {
+        "latent_dim" => Cell::Integer(44),
+        "optimizer" => Cell::Text("adam".into()),
+        "learning_rate" => Cell::Number(0.0002, Show::UpTo(4)),
+        "weight_decay" => Cell::Number(0.0018, Show::UpTo(4)),
+        _ => Cell::Empty,
+    }
+}
+
+/// T7's settings in PyTorch: bound on the negative log-likelihood per image, in nats.
+const PYTORCH: f64 = 250.6;
+
+/// What it came to.
+pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>> {
+    let study = lane.study;
+    let results = &study.results;
+    let (Some(search), Some(best), Some(mapped), Some(card)) = (
+        results.get::<Search>("tune-vae")?,
+        results.get::<Variational>(BEST)?,
+        results.get::<Mapped>("map-vae")?,
+        results.get::<Card>("card-vae")?,
+    ) else {
+        return Ok(None);
+    };
+    let found = study.trials("tune-vae", &VAE)?;
+    let mut settings: Vec<Vec<Cell>> = found
+        .best()
+        .iter()
+        .map(|(name, value)| vec![Cell::Text(name.replace('_', " ")), reference(name), cell(value)])
+        .collect();
+    settings.push(vec![Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)]);
+    let mut explored = lane.explored(BEST)?;
+    let (d, shape) = (explored.latents.dim, study.data.shape);
+    let corners = corners(lane);
+    let figure = square(
+        &mut explored,
+        Split::Test,
+        corners,
+        SIDE,
+        latents::explore::traverse::Path::Linear,
+    )?;
+    let z = samplers::normal(SHOWN, d, study.seed);
+    let decoded = explored.decode(&z)?;
+    let normal = card.samples.samplers.iter().find(|s| s.name.starts_with("N(0"));
+    let sampled = normal.map_or_else(String::new, |s| {
+        format!(
+            "Their Fréchet distance to real images is {} (test images themselves: {}).",
+            words::error(s.frechet),
+            words::error(card.samples.floor)
+        )
+    });
+    let bound = card.bounds.as_ref().map(|b| -b.elbo.value);
+    let of = |loss: f64| {
+        format!(
+            "Its bound on the negative log-likelihood of a test image is {} nats",
+            words::bound(loss)
+        )
+    };
+    let xy = lane.map("map-vae")?;
+    let labels = study.dataset.test.labels.as_deref().map(|l| &l[..mapped.images.min(l.len())]);
+    let blocks = vec![
+        Block::Paragraph(format!(
+            "The encoder gives a mean and a log-variance for each latent; the loss is the reconstruction term summed over pixels plus the divergence of the latents from N(0, I). {} trials; the best was trained for {} epochs.",
+            search.trials, best.epochs
+        )),
+        Block::Table {
+            id: "T7".into(),
+            table: Table {
+                columns: ["setting", "reference", "found here"].map(str::to_owned).into(),
+                rows: settings,
+            },
+            caption: format!(
+                "The best settings found; {} of {} trials were stopped early.",
+                search.pruned, search.trials
+            ),
+        },
+        Block::Figure {
+            id: "F11".into(),
+            picture: (&loss(&study.run(BEST))?).into(),
+            caption: format!(
+                "Loss by epoch with its two terms; {} of {} latents are active at the end.",
+                card.latents.active_units, d
+            ),
+            alt: String::new(),
+        },
+        Block::Figure {
+            id: "F5b".into(),
+            picture: (&figure).into(),
+            caption: format!(
+                "Equal steps among four test images. The largest step of a way is {} times the mean one (standard error {}).",
+                words::times(card.traversals.linear.value),
+                words::error(card.traversals.linear.error)
+            ),
+            alt: "A square of images; those at its corners are reconstructions of test images."
+                .into(),
+        },
+        Block::Figure {
+            id: "F6".into(),
+            picture: (&gallery("New images, latents drawn from N(0, I)", &decoded, shape)).into(),
+            caption: sampled.clone(),
+            alt: String::new(),
+        },
+        Block::Figure {
+            id: "S5-map".into(),
+            picture: (&coloured(
+                "t-SNE of the variational latents",
+                &xy,
+                labels,
+                &study.dataset.classes,
+                None,
+            ))
+                .into(),
+            caption: format!(
+                "{} test images by t-SNE of their means (divergence {} nats).",
+                words::count(mapped.images),
+                words::error(mapped.kl)
+            ),
+            alt: String::new(),
+        },
+        Block::Table {
+            id: "S5-card".into(),
+            table: measures(&card),
+            caption: format!(
+                "Measures of the variational autoencoder on the test images. Distances of samples are in {}; they are not FID.",
+                card.samples.extractor
+            ),
+        },
+    ];
+    let mut findings = vec![];
+    if let Some(loss) = bound {
+        findings.push(if study.is_comparable() {
+            let tone = if loss < PYTORCH { Tone::Better } else { Tone::Worse };
+            Finding::new(
+                tone,
+                format!("{}; the reference's settings in PyTorch give {PYTORCH}.", of(loss)),
+            )
+        } else {
+            Finding::new(Tone::Neutral, format!("{}.", of(loss)))
+        });
+    }
+    findings.extend(results.get::<Card>("card-ae")?.map(|ae| compare(&ae, &card)));
+    Ok(Some((
+        Section { id: "S5".into(), title: "Variational autoencoder".into(), blocks },
+        findings.into_iter().map(|f| f.of("S5")).collect(),
+    )))
+}
+
+/// Whether traversals of the variational autoencoder are smoother, as the reference has it.
+fn compare(ae: &Card, vae: &Card) -> Finding {
+    let (a, v) = (&ae.traversals.linear, &vae.traversals.linear);
+    let error = (a.error * a.error + v.error * v.error).sqrt();
+    let text = format!(
+        "On ways between images the largest step is {} times the mean one with the autoencoder and {} times with the variational one",
+        words::error(a.value),
+        words::error(v.value)
+    );
+    if a.value - v.value > 2.0 * error {
+        Finding::new(Tone::Same, format!("{text}: the variational latent space is smoother."))
+    } else {
+        Finding::new(
+            Tone::Contrary,
+            format!(
+                "{text}: this measure does not show that the variational latent space is smoother."
+            ),
+        )
+    }
+}
+
+/// Four test images of different classes, where classes are known.
+fn corners(lane: &Lane<'_>) -> [usize; 4] {
+    let test = &lane.study.dataset.test;
+    let mut found: Vec<usize> = vec![];
+    if let Some(labels) = &test.labels {
+        for (i, label) in labels.iter().enumerate() {
+            if found.len() < 4 && !found.iter().any(|&j| labels[j] == *label) {
+                found.push(i);
+            }
+        }
+    }
+    let mut next = 0;
+    while found.len() < 4 {
+        if !found.contains(&next) || next >= test.len() {
+            found.push(next.min(test.len().saturating_sub(1)));
+        }
+        next += 1;
+    }
+    [found[0], found[1], found[2], found[3]]
+}
+
+/// The explorer of all models that have a map.
+pub(super) fn explorer(lane: &Lane<'_>) -> Result<Option<Section>> {
+    let study = lane.study;
+    let test = &study.dataset.test;
+    let numbers: usize = study.data.shape.iter().product();
+    let mut models = vec![];
+    for (name, run, stage) in
+        [("Autoencoder", s2::BEST, "map-ae"), ("Variational autoencoder", BEST, "map-vae")]
+    {
+        let Some(mapped) = study.results.get::<Mapped>(stage)? else { continue };
+        models.push(model(lane, name, run, stage, mapped.images.min(MOST_BYTES / numbers).max(1))?);
+    }
+    let Some(n) = models.iter().map(|m| m.n).min() else { return Ok(None) };
+    if !matches!(study.data.shape[0], 1 | 3) {
+        return Ok(None);
+    }
+    let labels: Option<Vec<usize>> =
+        test.labels.as_ref().map(|l| l[..n].iter().map(|&l| usize::from(l)).collect());
+    let files = test.names.as_ref().map(|names| names[..n].to_vec());
+    let shown = Shown {
+        shape: study.data.shape,
+        pixels: &test.images.pixels()[..n * numbers],
+        numbers: None,
+        classes: &study.dataset.classes,
+        labels: labels.as_deref(),
+        files: files.as_deref(),
+        models: models
+            .iter()
+            .map(|m| ExploredModel {
+                name: m.name,
+                map_name: &m.map_name,
+                network: &m.network,
+                decode: m.decoder.clone(),
+                parameters: &m.parameters,
+                latents: &m.latents[..n * m.dim],
+                map: &m.map[..n],
+                errors: Some(&m.errors[..n]),
+                clusters: Some(&m.clusters[..n]),
+            })
+            .collect(),
+    };
+    let blocks = vec![
+        Block::Paragraph("Each point is a test image. Hover to see it; click two to four to walk among them; drag anywhere on the map, or move an axis, and the decoder runs in this page.".into()),
+        Block::Explorer(Explorer::new(&shown)?),
+    ];
+    Ok(Some(Section { id: "explore".into(), title: "Explore".into(), blocks }))
+}
+
+/// One model, as the explorer takes it.
+struct Model {
+    name: &'static str,
+    map_name: String,
+    network: latents::engine::Network,
+    decoder: std::ops::Range<usize>,
+    parameters: Vec<f32>,
+    dim: usize,
+    latents: Vec<f32>,
+    map: Vec<[f32; 2]>,
+    errors: Vec<f32>,
+    clusters: Vec<usize>,
+    n: usize,
+}
+
+fn model(lane: &Lane<'_>, name: &'static str, run: &str, stage: &str, n: usize) -> Result<Model> {
+    let study = lane.study;
+    let mut trained = lane.open(run)?;
+    let latents = trained.latents()?;
+    let mut part = study.dataset.test.clone();
+    part.truncate(n);
+    let z = trained.encode(&part)?;
+    let clusters = study.dataset.classes.len().clamp(2, 12).min(part.len());
+    let clusters =
+        lane.runtime.run(|| kmeans(Rows::new(&z, latents.dim)?, clusters, study.seed))?;
+    let xy = lane.map(stage)?;
+    Ok(Model {
+        name,
+        map_name: format!("t-SNE of {} latents", latents.dim),
+        network: trained.config.network()?,
+        decoder: latents.decode,
+        dim: latents.dim,
+        errors: trained.errors(&part)?,
+        parameters: trained.parameters,
+        latents: z,
+        map: xy.chunks_exact(2).take(n).map(|p| [p[0], p[1]]).collect(),
+        clusters: clusters.of.iter().map(|&c| c as usize).collect(),
+        n: part.len(),
+    })
+}
