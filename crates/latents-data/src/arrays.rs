@@ -150,16 +150,12 @@ fn choose(arrays: &[About]) -> Result<Chosen, String> {
             let mut all = arrays.iter().filter(|a| a.name.to_lowercase() == *name);
             all.find(|a| ranks.contains(&a.shape.len()) && is_number(&a.kind))
         };
-        names.iter().find_map(|name| named(name)).cloned()
+        names.iter().find_map(named).cloned()
     };
     let images = |names: &[&str]| find(names, 3..=4).or_else(|| find(names, 2..=2));
     let labels = |names: &[&str]| {
         let named = |name: &&str| arrays.iter().find(|a| a.name.to_lowercase() == *name);
-        names
-            .iter()
-            .find_map(|name| named(name))
-            .filter(|a| (1..=2).contains(&a.shape.len()))
-            .cloned()
+        names.iter().find_map(named).filter(|a| (1..=2).contains(&a.shape.len())).cloned()
     };
     if let (Some(train), Some(test)) = (images(&TRAIN_IMAGES), images(&TEST_IMAGES)) {
         let labels = [labels(&TRAIN_LABELS), labels(&TEST_LABELS)];
@@ -312,7 +308,11 @@ impl<'a> Items<'a> {
     fn of(raw: &'a Raw) -> Self {
         macro_rules! reader {
             ($kind:ty, $from:ident) => {
-                |b| b.try_into().map_or(0.0, |b| <$kind>::$from(b) as f64)
+                |b| {
+                    // One macro for all kinds, also for those that fit a double.
+                    #[allow(clippy::cast_lossless)]
+                    b.try_into().map_or(0.0, |b| <$kind>::$from(b) as f64)
+                }
             };
         }
         let (letter, size) =

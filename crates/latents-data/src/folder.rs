@@ -50,13 +50,12 @@ pub(crate) fn load(
         return Err(Error::Setting { problem });
     }
     let listing = Listing::of(folder)?;
-    let (mut looked, size) = match settings.size {
-        Some(size) => (None, size),
-        None => {
-            let looked = look(folder, &listing)?;
-            let size = choose_size(&looked.pictures);
-            (Some(looked), size)
-        }
+    let (mut looked, size) = if let Some(size) = settings.size {
+        (None, size)
+    } else {
+        let looked = look(folder, &listing)?;
+        let size = choose_size(&looked.pictures);
+        (Some(looked), size)
     };
     let settings = &Pictures { size: Some(size), ..settings.clone() };
     let cache = Cache::of(folder, settings, &listing, locations);
@@ -66,12 +65,11 @@ pub(crate) fn load(
         let kept = Cache::of(folder, &coloured, &listing, locations).load()?;
         (settings.grey && kept.about.shape[0] == 1).then_some(kept)
     });
-    let kept = match kept {
-        Some(kept) => kept,
-        None => {
-            let looked = looked.take().map_or_else(|| look(folder, &listing), Ok)?;
-            decode(folder, looked, size, settings, &listing, &cache, progress)?
-        }
+    let kept = if let Some(kept) = kept {
+        kept
+    } else {
+        let looked = looked.take().map_or_else(|| look(folder, &listing), Ok)?;
+        decode(folder, looked, size, settings, &listing, &cache, progress)?
     };
     if settings.strict && !kept.about.broken.is_empty() {
         let broken = kept.about.broken.clone();

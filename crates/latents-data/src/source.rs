@@ -217,8 +217,9 @@ impl FromStr for Source {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
+        type Kind = fn(PathBuf) -> Source;
         let after = |prefix| name.strip_prefix(prefix).filter(|path: &&str| !path.is_empty());
-        let kinds: [(&str, fn(PathBuf) -> Self); 3] =
+        let kinds: [(&str, Kind); 3] =
             [("idx:", Self::Idx), ("folder:", Self::Folder), ("npz:", Self::Npz)];
         for (prefix, kind) in kinds {
             if let Some(path) = after(prefix) {

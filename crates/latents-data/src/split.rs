@@ -40,7 +40,9 @@ pub(crate) fn hold_out(labels: &[u8], fraction: f64, seed: u64) -> Vec<bool> {
         let mut members = members;
         stream(seed, Purpose::HoldOut, class, 0).shuffle(&mut members);
         members.truncate(wanted.min(members.len().saturating_sub(1)));
-        members.iter().for_each(|&i| held[i] = true);
+        for &i in &members {
+            held[i] = true;
+        }
         members.len()
     };
     let mut total = 0;

@@ -399,7 +399,7 @@ mod tests {
         let mut p = vec![1.0, 1.0];
         for _ in 0..3 {
             held.step(&runtime, &mut p, &[3.0, 3.0], 1.0);
-            assert_eq!(p[0], 1.0);
+            assert_eq!(p[0].to_bits(), 1.0f32.to_bits());
         }
         assert!(p[1] < 0.98);
         let mut q = vec![1.0, 1.0];
@@ -407,7 +407,7 @@ mod tests {
             held.step(&runtime, &mut p, &[3.0, 3.0], 1.0);
             free.step(&runtime, &mut q, &[3.0, 3.0], 1.0);
         }
-        assert_eq!(p[0], q[0]);
+        assert_eq!(p[0].to_bits(), q[0].to_bits());
     }
 
     #[test]

@@ -453,9 +453,8 @@ mod tests {
         let (train, test) = images.split_at(9 * 200);
         let encode =
             |x: &[f32]| -> Vec<f32> { x.chunks(9).flat_map(|r| r[..3].to_vec()).collect() };
-        let decode = |z: &[f32]| -> Vec<f32> {
-            z.chunks(3).flat_map(|z| [&z[..], &[0.5; 6]].concat()).collect()
-        };
+        let decode =
+            |z: &[f32]| -> Vec<f32> { z.chunks(3).flat_map(|z| [z, &[0.5; 6]].concat()).collect() };
         let (z, z_train) = (encode(test), encode(train));
         let back = decode(&z);
         let labels: Vec<u8> = z.chunks(3).map(|z| u8::from(z[0] > 0.5)).collect();

@@ -236,7 +236,7 @@ mod tests {
                 all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
                 let expected: Vec<u32> = all[..k].iter().map(|a| a.1).collect();
                 assert_eq!(found.of(i), expected, "{n} {m} {d} {k}: query {i}");
-                assert_eq!(found.squared_of(i)[k - 1], all[k - 1].0);
+                assert_eq!(found.squared_of(i)[k - 1].to_bits(), all[k - 1].0.to_bits());
             }
         }
     }

@@ -91,6 +91,8 @@ impl EncoderTraining {
     pub(crate) fn groups(&self, layout: &Layout) -> Vec<Group> {
         let rule = self.optimizer.rule(self.weight_decay, self.momentum, false);
         let mut layers = layers(layout);
+        // Exactly one: it is what the setting is where nobody has given it.
+        #[allow(clippy::float_cmp)]
         if self.layer_decay == 1.0 {
             layers = vec![encoder(layout)];
         }

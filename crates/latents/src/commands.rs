@@ -100,8 +100,9 @@ pub(crate) fn load_new_data(
 
 /// What people should know of a data set.
 pub(crate) fn describe(dataset: &Dataset) -> String {
-    let notes: String = dataset.notes.iter().map(|note| format!("\n  {note}")).collect();
-    format!("{}: {}{notes}", dataset.name, dataset.origin)
+    let mut lines = vec![format!("{}: {}", dataset.name, dataset.origin)];
+    lines.extend(dataset.notes.iter().cloned());
+    lines.join("\n  ")
 }
 
 /// Loads the data set of a name; with none, Fashion-MNIST where it can be had and the compiled-in sample elsewhere, which is said.

@@ -136,7 +136,8 @@ fn sizes_and_parts_are_made() {
 
 #[test]
 fn what_is_no_data_set_has_a_reason() {
-    let cases: &[(&[(&str, &str, &[usize], Vec<u8>)], &str)] = &[
+    type Arrays<'a> = &'a [(&'a str, &'a str, &'a [usize], Vec<u8>)];
+    let cases: &[(Arrays<'_>, &str)] = &[
         (&[], "it has no array of images"),
         (&[("z", "<f8", &[2, 1], f64s(&[0.0; 2]))], "it has: `z` [2, 1] of <f8"),
         (&[("x", "|u1", &[1, 7], vec![0; 7])], "its rows are no squares"),

@@ -100,11 +100,11 @@ impl Explored {
 }
 
 /// Images `[n, c, h, w]` as tiles with captions.
-pub(crate) fn tiles<'a>(
-    images: &'a [f32],
+pub(crate) fn tiles(
+    images: &[f32],
     shape: [usize; 3],
     caption: impl Fn(usize) -> String,
-) -> Vec<Tile<'a>> {
+) -> Vec<Tile<'_>> {
     let each = images.chunks_exact(shape.iter().product()).enumerate();
     each.map(|(i, pixels)| Tile { caption: caption(i), image: ImageView { shape, pixels } })
         .collect()

@@ -16,7 +16,6 @@ mod words;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -117,10 +116,7 @@ impl Study {
         let outcome = run(&stages, &study.results, lanes, &study.stop, &begin, &finish);
         study.progress.clear();
         match outcome {
-            Err(error)
-                if error.is::<Stopped>()
-                    || study.stop.load(Ordering::Relaxed) && !output_failed(&error) =>
-            {
+            Err(error) if error.is::<Stopped>() => {
                 output.note("Stopped and saved. The same command goes on.");
                 return Ok(ExitCode::from(130));
             }
@@ -246,9 +242,4 @@ impl Study {
         ]);
         words.join(" ")
     }
-}
-
-/// Whether an error is of its own making rather than that it was asked to stop.
-fn output_failed(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<std::io::Error>())
 }

@@ -25,7 +25,9 @@ fn seeds_have_a_mean_and_a_spread() {
     let each: Vec<f64> =
         all["runs"].as_array().unwrap().iter().map(|r| r["accuracy"].as_f64().unwrap()).collect();
     assert_eq!(each.len(), 2);
-    assert!((all["accuracy"]["mean"].as_f64().unwrap() - (each[0] + each[1]) / 2.0).abs() < 1e-12);
+    assert!(
+        (all["accuracy"]["mean"].as_f64().unwrap() - f64::midpoint(each[0], each[1])).abs() < 1e-12
+    );
     let deviation = (each[0] - each[1]).abs() / 2.0f64.sqrt();
     assert!((all["accuracy"]["deviation"].as_f64().unwrap() - deviation).abs() < 1e-12);
 }

@@ -62,17 +62,16 @@ pub(crate) fn card(
 
     let mut extractor = train_extractor(explored, seed, stop, output)?;
     let latents = Rows::new(&z, d)?;
-    let by_tsne = match map {
-        Some(xy) => xy,
-        None => {
-            output.note("mapping the latents");
-            let config = TsneConfig { seed, ..Default::default() };
-            let mut bar = MapProgress::new(output);
-            let mut show = |progress| bar.show(progress);
-            let made = runtime.run(|| tsne(latents, &config, stop, &mut show));
-            bar.finish();
-            made?.xy
-        }
+    let by_tsne = if let Some(xy) = map {
+        xy
+    } else {
+        output.note("mapping the latents");
+        let config = TsneConfig { seed, ..Default::default() };
+        let mut bar = MapProgress::new(output);
+        let mut show = |progress| bar.show(progress);
+        let made = runtime.run(|| tsne(latents, &config, stop, &mut show));
+        bar.finish();
+        made?.xy
     };
     let by_pca = runtime.run(|| Pca::fit(latents, d.min(2))?.transform(latents))?;
     let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];

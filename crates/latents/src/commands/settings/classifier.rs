@@ -90,7 +90,7 @@ impl ModelFlags for ClassifierFlags {
             of_run.model.kind()
         );
         if let ModelConfig::Classifier(model) = &mut config.model {
-            model.encoder = Box::new(of_run.model);
+            *model.encoder = of_run.model;
         }
         if config.data.source.is_empty() {
             config.data.source = of_run.data.source;

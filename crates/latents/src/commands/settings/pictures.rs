@@ -10,7 +10,7 @@ use super::{named, set, set_some};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pictures (folders and .npz files)")]
 pub(crate) struct PictureFlags {
-    /// Height and width of all images, N or HxW [default: the pictures' own, or their median, at most 64]
+    /// Height and width of all images, N or `HxW` [default: the pictures' own, or their median, at most 64]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     size: Option<[usize; 2]>,
     /// How a picture is brought to it: cut at the sides, filled up at the sides, or stretched [default: crop]

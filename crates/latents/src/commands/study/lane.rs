@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use latents::data::{Dataset, Labelled};
 use latents::engine::{Engine, Inputs, Runtime};
+use latents::report::{Finding, Tone};
 use latents::train::{DataConfig, Event, Outcome, Run, RunConfig, train};
 use latents::tune::{Space, optimize};
 
@@ -52,6 +53,15 @@ impl Study {
         self.dataset.name == "fashion-mnist" && self.budget == Budget::full()
     }
 
+    /// A finding beside what the reference came to, where the two may be compared.
+    pub(crate) fn against(&self, text: &str, better: bool, theirs: &str) -> Finding {
+        if !self.is_comparable() {
+            return Finding::new(Tone::Neutral, text);
+        }
+        let tone = if better { Tone::Better } else { Tone::Worse };
+        Finding::new(tone, format!("{text} {theirs}"))
+    }
+
     /// The trials of a search.
     pub(crate) fn trials(&self, stage: &str, kind: &Kind) -> Result<Trials> {
         let file = self.out.join(stage).join("study.db");
@@ -86,7 +96,7 @@ impl Lane<'_> {
     /// Trains a run, or goes on with it.
     pub(crate) fn train(&self, stage: &str, name: &str, config: &RunConfig) -> Result<Ended> {
         let run = self.study.run(name);
-        self.check_settings(&run, config)?;
+        check_settings(&run, config)?;
         let mut per_epoch = 1.0;
         let mut epochs = 1.0;
         let outcome = train(
@@ -113,16 +123,6 @@ impl Lane<'_> {
             }
             Outcome::Interrupted { .. } => Err(Stopped.into()),
         }
-    }
-
-    /// A folder that holds a run of other settings is of another study, or was changed by hand.
-    fn check_settings(&self, run: &Run, config: &RunConfig) -> Result<()> {
-        ensure!(
-            !run.exists() || run.config()? == *config,
-            "{} holds a run with other settings: choose another --out, or delete it",
-            run.dir().display()
-        );
-        Ok(())
     }
 
     /// Tunes a kind of model, or goes on with it.
@@ -170,6 +170,16 @@ impl Lane<'_> {
         let parameters = run.parameters(&engine)?;
         Ok(Trained { config, engine, parameters })
     }
+}
+
+/// A folder that holds a run of other settings is of another study, or was changed by hand.
+fn check_settings(run: &Run, config: &RunConfig) -> Result<()> {
+    ensure!(
+        !run.exists() || run.config()? == *config,
+        "{} holds a run with other settings: choose another --out, or delete it",
+        run.dir().display()
+    );
+    Ok(())
 }
 
 /// How training ended.

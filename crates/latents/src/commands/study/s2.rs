@@ -10,7 +10,7 @@ use latents::train::RunConfig;
 use latents::tune::TrialState;
 use serde::{Deserialize, Serialize};
 
-use super::lane::Lane;
+use super::lane::{Lane, Study};
 use super::s1::{Autoencoder, autoencoder};
 use super::stages::Stage;
 use super::words;
@@ -161,32 +161,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     rows.push(vec![Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)]);
     let latents = study.run(BEST).config()?.model.latents().map_or(0, |l| l.dim);
     let at_same = components.errors.iter().find(|(d, _)| *d == latents).map(|(_, e)| *e);
-    let untuned = results.get::<Autoencoder>("ae-adam")?;
-
-    let mut error = format!(
-        "The tuned autoencoder of {latents} latents has a test error of {} after {} epochs",
-        words::error(best.test_error),
-        best.epochs
-    );
-    if let Some(untuned) = untuned {
-        error += &format!(
-            ", {} of the untuned one's {}",
-            words::percent_rounded(best.test_error / untuned.test_error),
-            words::error(untuned.test_error)
-        );
-    }
-    error += ".";
-    let tone = if !study.is_comparable() {
-        Tone::Neutral
-    } else if best.test_error < 0.995 * PYTORCH_TEST {
-        error +=
-            &format!(" The reference's settings in PyTorch give {}.", words::error(PYTORCH_TEST));
-        Tone::Better
-    } else {
-        error +=
-            &format!(" The reference's settings in PyTorch give {}.", words::error(PYTORCH_TEST));
-        if best.test_error < 1.02 * PYTORCH_TEST { Tone::Same } else { Tone::Worse }
-    };
+    let finding = finding(study, &best, latents)?;
     let beside = at_same.map(|pca| {
         let verdict = if pca < best.test_error {
             "so a linear map of as many numbers is better still: the latents are fed by a narrower layer"
@@ -199,18 +174,6 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         )
     });
 
-    let pca_rows = components.errors.iter().map(|(d, e)| {
-        vec![
-            Cell::Text(format!("{d} principal components")),
-            Cell::Integer(*d as i128),
-            Cell::Number(*e, Show::Significant(3)),
-        ]
-    });
-    let ours = vec![
-        Cell::Text("tuned autoencoder".into()),
-        Cell::Integer(latents as i128),
-        Cell::Number(best.test_error, Show::Significant(3)),
-    ];
     let blocks = vec![
         Block::Paragraph(format!(
             "{} trials of at most {} epochs; {} ran to the end, {} were stopped by the median of those before them. The best was trained again for {} epochs, with a rate that falls as a cosine.",
@@ -253,19 +216,54 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         },
         Block::Table {
             id: "S2-components".into(),
-            table: Table {
-                columns: ["model", "dimensions", "test error"].map(str::to_owned).into(),
-                rows: pca_rows.chain([ours]).collect(),
-            },
+            table: components_table(&components, latents, &best),
             caption: beside.clone().unwrap_or_else(|| "Principal components of the images that train.".into()),
         },
     ])
     .collect();
-    let mut findings = vec![Finding::new(tone, error).of("S2")];
+    let mut findings = vec![finding.of("S2")];
     if let Some(beside) = beside {
         findings.push(Finding::new(Tone::Neutral, beside).of("S2"));
     }
     Ok(Some((Section { id: "S2".into(), title: "Tuning".into(), blocks }, findings)))
+}
+
+/// How the tuned autoencoder compares.
+fn finding(study: &Study, best: &Autoencoder, latents: usize) -> Result<Finding> {
+    let error = words::error(best.test_error);
+    let beside = study.results.get::<Autoencoder>("ae-adam")?.map_or_else(String::new, |untuned| {
+        let part = words::percent_rounded(best.test_error / untuned.test_error);
+        format!(", {part} of the untuned one's {}", words::error(untuned.test_error))
+    });
+    let text = format!(
+        "The tuned autoencoder of {latents} latents has a test error of {error} after {} epochs{beside}.",
+        best.epochs
+    );
+    if !study.is_comparable() {
+        return Ok(Finding::new(Tone::Neutral, text));
+    }
+    let tone = match best.test_error / PYTORCH_TEST {
+        ratio if ratio < 0.995 => Tone::Better,
+        ratio if ratio < 1.02 => Tone::Same,
+        _ => Tone::Worse,
+    };
+    let theirs = words::error(PYTORCH_TEST);
+    Ok(Finding::new(tone, format!("{text} The reference's settings in PyTorch give {theirs}.")))
+}
+
+/// The components beside the tuned autoencoder.
+fn components_table(components: &Components, latents: usize, best: &Autoencoder) -> Table {
+    let row = |name: String, d: usize, error: f64| {
+        vec![Cell::Text(name), Cell::Integer(d as i128), Cell::Number(error, Show::Significant(3))]
+    };
+    let mut rows: Vec<_> = components
+        .errors
+        .iter()
+        .map(|&(d, error)| row(format!("{d} principal components"), d, error))
+        .collect();
+    rows.push(row("tuned autoencoder".into(), latents, best.test_error));
+    let columns = ["model", "dimensions", "test error"].map(str::to_owned).into();
+    Table { columns, rows }
 }
 
 /// A test image of each class, and what the tuned autoencoder makes of it.

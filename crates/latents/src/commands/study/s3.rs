@@ -15,7 +15,6 @@ use crate::commands::evaluate::classes::{Card, Judged, judge};
 use crate::commands::evaluate::study::{CLASSES, COLUMNS};
 use crate::commands::settings::{ClassifierFlags, CnnFlags, ModelFlags};
 use crate::commands::tune::classifier::CLASSIFIER;
-use crate::commands::tune::results::cell;
 
 /// Test sets that are drawn for an interval.
 const REPLICATES: usize = 1000;
@@ -206,6 +205,60 @@ fn reference(name: &str) -> Cell {
     }
 }
 
+/// Names of the columns beside the classifier's own.
+const SCRATCH: &str = "encoder from scratch";
+const FROZEN: &str = "encoder frozen";
+const CNN: &str = "CNN";
+
+/// How the classifiers compare with each other and with the reference's.
+fn findings(study: &Study, all: &[(&str, Vec<Scores>)]) -> Vec<Finding> {
+    let column = |name: &str| all.iter().find(|(n, _)| *n == name).map(|(_, scores)| &scores[..]);
+    let ours = &all[0].1;
+    let (accuracy, deviation) = spread(ours, |s| s.accuracy);
+    let seeds = match ours.len() {
+        1 => String::new(),
+        n => format!(" (mean of {n} seeds, deviation {:.2})", 100.0 * deviation),
+    };
+    let text = format!(
+        "The classifier on the tuned encoder is right on {} of the test images{seeds} after {} epochs and {} s.",
+        words::accuracy(accuracy),
+        ours[0].epochs,
+        words::times(spread(ours, |s| s.seconds).0)
+    );
+    let theirs = "The reference's: 90.08 % after 10 epochs and 61 s on a GPU.";
+    let mut findings = vec![study.against(&text, accuracy > 0.9008, theirs)];
+    if let Some(scratch) = column(SCRATCH) {
+        let gain = accuracy - spread(scratch, |s| s.accuracy).0;
+        let noise = 2.0 * deviation.max(0.0015);
+        let (verdict, tone) = if gain.abs() <= noise {
+            ("which is within the noise of seeds", Tone::Contrary)
+        } else if gain > 0.0 {
+            ("which is more than the noise of seeds", Tone::Same)
+        } else {
+            ("so it did harm", Tone::Contrary)
+        };
+        let tone = if study.is_comparable() { tone } else { Tone::Neutral };
+        findings.push(Finding::new(
+            tone,
+            format!(
+                "Beginning with the trained encoder instead of a random one brings {:+.2} points, {verdict}.",
+                100.0 * gain
+            ),
+        ));
+    }
+    if let Some(cnn) = column(CNN) {
+        let text = format!(
+            "The convolutional network, trained from scratch on augmented images, is right on {} after {} epochs and {} s.",
+            words::accuracy(cnn[0].accuracy),
+            cnn[0].epochs,
+            words::count(cnn[0].seconds.round() as usize)
+        );
+        let theirs = "The reference's: 93.51 % after 26 epochs and 1,677 s on a GPU.";
+        findings.push(study.against(&text, cnn[0].accuracy > 0.9351, theirs));
+    }
+    findings
+}
+
 /// What it came to.
 pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>> {
     let study = lane.study;
@@ -215,83 +268,17 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     else {
         return Ok(without(study));
     };
-    let found = study.trials("tune-classifier", &CLASSIFIER)?;
-    let mut settings: Vec<Vec<Cell>> = found
-        .best()
-        .iter()
-        .map(|(name, value)| vec![Cell::Text(name.replace('_', " ")), reference(name), cell(value)])
-        .collect();
-    settings.push(vec![
-        Cell::Text("validation accuracy, %".into()),
-        Cell::Number(90.33, Show::Decimals(2)),
-        Cell::Number(100.0 * search.best, Show::Decimals(2)),
-    ]);
-    let (accuracy, deviation) = spread(&ours, |s| s.accuracy);
-    let seconds = spread(&ours, |s| s.seconds).0;
     let mut all: Vec<(&str, Vec<Scores>)> = vec![("classifier", ours.clone())];
-    for (name, stage) in [
-        ("encoder from scratch", "classifier-scratch"),
-        ("encoder frozen", "classifier-frozen"),
-        ("CNN", "cnn"),
-    ] {
+    for (name, stage) in
+        [(SCRATCH, "classifier-scratch"), (FROZEN, "classifier-frozen"), (CNN, "cnn")]
+    {
         if let Some(scores) = results.get::<Vec<Scores>>(stage)? {
             all.push((name, scores));
         }
     }
-    let mut findings = vec![];
-    let seeds = if ours.len() > 1 {
-        format!(" (mean of {} seeds, deviation {:.2})", ours.len(), 100.0 * deviation)
-    } else {
-        String::new()
-    };
-    let text = format!(
-        "The classifier on the tuned encoder is right on {} of the test images{seeds} after {} epochs and {} s.",
-        words::accuracy(accuracy),
-        ours[0].epochs,
-        words::times(seconds)
-    );
-    findings.push(if study.is_comparable() {
-        let tone = if accuracy > 0.9008 { Tone::Better } else { Tone::Worse };
-        Finding::new(
-            tone,
-            format!("{text} The reference's: 90.08 % after 10 epochs and 61 s on a GPU."),
-        )
-    } else {
-        Finding::new(Tone::Neutral, text.clone())
-    });
-    let gain = results.get::<Vec<Scores>>("classifier-scratch")?.and_then(|s| s.first().cloned()).map(|scratch| {
-        let gain = accuracy - scratch.accuracy;
-        let noise = 2.0 * deviation.max(0.0015);
-        let verdict = if gain.abs() <= noise { "which is within the noise of seeds" } else if gain > 0.0 { "which is more than the noise of seeds" } else { "so it did harm" };
-        (gain, noise, format!(
-            "Beginning with the trained encoder instead of a random one brings {:+.2} points, {verdict}.",
-            100.0 * gain
-        ))
-    });
-    if let Some((gain, noise, text)) = &gain {
-        let tone = if gain.abs() <= *noise { Tone::Contrary } else { Tone::Neutral };
-        let tone = if study.is_comparable() { tone } else { Tone::Neutral };
-        findings.push(Finding::new(tone, text.clone()));
-    }
-    if let Some((_, cnn)) = all.iter().find(|(name, _)| *name == "CNN") {
-        let text = format!(
-            "The convolutional network, trained from scratch on augmented images, is right on {} after {} epochs and {} s.",
-            words::accuracy(cnn[0].accuracy),
-            cnn[0].epochs,
-            words::count(cnn[0].seconds.round() as usize)
-        );
-        findings.push(if study.is_comparable() {
-            let tone = if cnn[0].accuracy > 0.9351 { Tone::Better } else { Tone::Worse };
-            Finding::new(
-                tone,
-                format!("{text} The reference's: 93.51 % after 26 epochs and 1,677 s on a GPU."),
-            )
-        } else {
-            Finding::new(Tone::Neutral, text)
-        });
-    }
+    let findings = findings(study, &all);
     let (card, judged) =
-        card(lane, if all.iter().any(|(n, _)| *n == "CNN") { "cnn" } else { "classifier" })?;
+        card(lane, if all.iter().any(|(n, _)| *n == CNN) { "cnn" } else { "classifier" })?;
     let shown =
         if card.parameters == ours[0].parameters { "classifier" } else { "convolutional network" };
     let pair = card.most_confused.first().map_or_else(String::new, |p| {
@@ -307,10 +294,15 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         )),
         Block::Table {
             id: "T5".into(),
-            table: Table {
-                columns: ["setting", "reference", "found here"].map(str::to_owned).into(),
-                rows: settings,
-            },
+            table: words::settings(
+                &study.trials("tune-classifier", &CLASSIFIER)?,
+                reference,
+                [
+                    Cell::Text("validation accuracy, %".into()),
+                    Cell::Number(90.33, Show::Decimals(2)),
+                    Cell::Number(100.0 * search.best, Show::Decimals(2)),
+                ],
+            ),
             caption: format!(
                 "The best of {} trials, {} of which were stopped early.",
                 search.trials, search.pruned
@@ -319,7 +311,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         Block::Table {
             id: "T6".into(),
             table: scores_table(&card.classes, &all),
-            caption: gain.map_or(text, |(_, _, gain)| gain),
+            caption: findings.iter().map(|f| f.text.as_str()).collect::<Vec<_>>().join(" "),
         },
         Block::Figure {
             id: "S3-confusion".into(),

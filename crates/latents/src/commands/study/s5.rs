@@ -6,12 +6,12 @@ use latents::engine::Schedule;
 use latents::explore::card::Card;
 use latents::explore::{Rows, kmeans, samplers};
 use latents::report::{
-    Block, Cell, Explored as Shown, ExploredModel, Explorer, Finding, Section, Show, Table, Tone,
+    Block, Cell, Explored as Shown, ExploredModel, Explorer, Finding, Section, Show, Tone,
 };
 use latents::train::RunConfig;
 use serde::{Deserialize, Serialize};
 
-use super::lane::{Lane, mean};
+use super::lane::{Lane, Study, mean};
 use super::s2::{self, Search, summary};
 use super::s4::{Mapped, map, measure, measures};
 use super::stages::Stage;
@@ -22,7 +22,6 @@ use crate::commands::map::coloured;
 use crate::commands::sample::gallery;
 use crate::commands::settings::{ModelFlags, VaeFlags};
 use crate::commands::traverse::square;
-use crate::commands::tune::results::cell;
 use crate::commands::tune::vae::VAE;
 
 /// The run of the best settings.
@@ -133,53 +132,21 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     ) else {
         return Ok(None);
     };
-    let found = study.trials("tune-vae", &VAE)?;
-    let mut settings: Vec<Vec<Cell>> = found
-        .best()
-        .iter()
-        .map(|(name, value)| vec![Cell::Text(name.replace('_', " ")), reference(name), cell(value)])
-        .collect();
-    settings.push(vec![Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)]);
-    let mut explored = lane.explored(BEST)?;
-    let (d, shape) = (explored.latents.dim, study.data.shape);
-    let corners = corners(lane);
-    let figure = square(
-        &mut explored,
-        Split::Test,
-        corners,
-        SIDE,
-        latents::explore::traverse::Path::Linear,
-    )?;
-    let z = samplers::normal(SHOWN, d, study.seed);
-    let decoded = explored.decode(&z)?;
-    let normal = card.samples.samplers.iter().find(|s| s.name.starts_with("N(0"));
-    let sampled = normal.map_or_else(String::new, |s| {
-        format!(
-            "Their Fréchet distance to real images is {} (test images themselves: {}).",
-            words::error(s.frechet),
-            words::error(card.samples.floor)
-        )
-    });
-    let bound = card.bounds.as_ref().map(|b| -b.elbo.value);
-    let of = |loss: f64| {
-        format!(
-            "Its bound on the negative log-likelihood of a test image is {} nats",
-            words::bound(loss)
-        )
-    };
+    let d = study.run(BEST).config()?.model.latents().map_or(0, |l| l.dim);
     let xy = lane.map("map-vae")?;
     let labels = study.dataset.test.labels.as_deref().map(|l| &l[..mapped.images.min(l.len())]);
-    let blocks = vec![
+    let mut blocks = vec![
         Block::Paragraph(format!(
             "The encoder gives a mean and a log-variance for each latent; the loss is the reconstruction term summed over pixels plus the divergence of the latents from N(0, I). {} trials; the best was trained for {} epochs.",
             search.trials, best.epochs
         )),
         Block::Table {
             id: "T7".into(),
-            table: Table {
-                columns: ["setting", "reference", "found here"].map(str::to_owned).into(),
-                rows: settings,
-            },
+            table: words::settings(
+                &study.trials("tune-vae", &VAE)?,
+                reference,
+                [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],
+            ),
             caption: format!(
                 "The best settings found; {} of {} trials were stopped early.",
                 search.pruned, search.trials
@@ -194,23 +161,9 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
             ),
             alt: String::new(),
         },
-        Block::Figure {
-            id: "F5b".into(),
-            picture: (&figure).into(),
-            caption: format!(
-                "Equal steps among four test images. The largest step of a way is {} times the mean one (standard error {}).",
-                words::times(card.traversals.linear.value),
-                words::error(card.traversals.linear.error)
-            ),
-            alt: "A square of images; those at its corners are reconstructions of test images."
-                .into(),
-        },
-        Block::Figure {
-            id: "F6".into(),
-            picture: (&gallery("New images, latents drawn from N(0, I)", &decoded, shape)).into(),
-            caption: sampled.clone(),
-            alt: String::new(),
-        },
+    ];
+    blocks.extend(pictures(lane, &card)?);
+    blocks.extend([
         Block::Figure {
             id: "S5-map".into(),
             picture: (&coloured(
@@ -236,45 +189,86 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
                 card.samples.extractor
             ),
         },
-    ];
-    let mut findings = vec![];
-    if let Some(loss) = bound {
-        findings.push(if study.is_comparable() {
-            let tone = if loss < PYTORCH { Tone::Better } else { Tone::Worse };
-            Finding::new(
-                tone,
-                format!("{}; the reference's settings in PyTorch give {PYTORCH}.", of(loss)),
-            )
-        } else {
-            Finding::new(Tone::Neutral, format!("{}.", of(loss)))
-        });
-    }
-    findings.extend(results.get::<Card>("card-ae")?.map(|ae| compare(&ae, &card)));
+    ]);
+    let mut findings: Vec<Finding> = bound(study, &card).into_iter().collect();
+    findings.extend(results.get::<Card>("card-ae")?.map(|ae| compare(study, &ae, &card)));
     Ok(Some((
         Section { id: "S5".into(), title: "Variational autoencoder".into(), blocks },
         findings.into_iter().map(|f| f.of("S5")).collect(),
     )))
 }
 
+/// Images among four, and new ones.
+fn pictures(lane: &Lane<'_>, card: &Card) -> Result<[Block; 2]> {
+    let study = lane.study;
+    let mut explored = lane.explored(BEST)?;
+    let (d, shape) = (explored.latents.dim, study.data.shape);
+    let corners = corners(lane);
+    let figure = square(
+        &mut explored,
+        Split::Test,
+        corners,
+        SIDE,
+        latents::explore::traverse::Path::Linear,
+    )?;
+    let z = samplers::normal(SHOWN, d, study.seed);
+    let decoded = explored.decode(&z)?;
+    let normal = card.samples.samplers.iter().find(|s| s.name.starts_with("N(0"));
+    let sampled = normal.map_or_else(String::new, |s| {
+        format!(
+            "Their Fréchet distance to real images is {} (test images themselves: {}).",
+            words::error(s.frechet),
+            words::error(card.samples.floor)
+        )
+    });
+    Ok([
+        Block::Figure {
+            id: "F5b".into(),
+            picture: (&figure).into(),
+            caption: format!(
+                "Equal steps among four test images. The largest step of a way is {} times the mean one (standard error {}).",
+                words::times(card.traversals.linear.value),
+                words::error(card.traversals.linear.error)
+            ),
+            alt: "A square of images; those at its corners are reconstructions of test images."
+                .into(),
+        },
+        Block::Figure {
+            id: "F6".into(),
+            picture: (&gallery("New images, latents drawn from N(0, I)", &decoded, shape)).into(),
+            caption: sampled,
+            alt: String::new(),
+        },
+    ])
+}
+
+/// The evidence bound beside the reference's.
+fn bound(study: &Study, card: &Card) -> Option<Finding> {
+    let loss = -card.bounds.as_ref()?.elbo.value;
+    let text = format!(
+        "The variational autoencoder's bound on the negative log-likelihood of a test image is {} nats.",
+        words::bound(loss)
+    );
+    let theirs = format!("The reference's settings in PyTorch give {PYTORCH}.");
+    Some(study.against(&text, loss < PYTORCH, &theirs))
+}
+
 /// Whether traversals of the variational autoencoder are smoother, as the reference has it.
-fn compare(ae: &Card, vae: &Card) -> Finding {
+fn compare(study: &Study, ae: &Card, vae: &Card) -> Finding {
     let (a, v) = (&ae.traversals.linear, &vae.traversals.linear);
     let error = (a.error * a.error + v.error * v.error).sqrt();
+    let smoother = a.value - v.value > 2.0 * error;
+    let (verdict, tone) = if smoother {
+        ("the variational latent space is smoother", Tone::Same)
+    } else {
+        ("this measure does not show that the variational latent space is smoother", Tone::Contrary)
+    };
     let text = format!(
-        "On ways between images the largest step is {} times the mean one with the autoencoder and {} times with the variational one",
+        "On ways between images the largest step is {} times the mean one with the autoencoder and {} times with the variational one: {verdict}.",
         words::error(a.value),
         words::error(v.value)
     );
-    if a.value - v.value > 2.0 * error {
-        Finding::new(Tone::Same, format!("{text}: the variational latent space is smoother."))
-    } else {
-        Finding::new(
-            Tone::Contrary,
-            format!(
-                "{text}: this measure does not show that the variational latent space is smoother."
-            ),
-        )
-    }
+    Finding::new(if study.is_comparable() { tone } else { Tone::Neutral }, text)
 }
 
 /// Four test images of different classes, where classes are known.

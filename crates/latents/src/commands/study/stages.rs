@@ -128,14 +128,11 @@ where
             begun(stage);
             let outcome = (stage.run)(&context).with_context(|| stage.title);
             let mut state = lock();
-            match &outcome {
-                Ok(()) => {
-                    state.done.insert(stage.name);
-                }
-                Err(_) => {
-                    state.failed = true;
-                    stop.store(true, Ordering::Relaxed);
-                }
+            if let Ok(()) = &outcome {
+                state.done.insert(stage.name);
+            } else {
+                state.failed = true;
+                stop.store(true, Ordering::Relaxed);
             }
             drop(state);
             changed.notify_all();
@@ -153,7 +150,7 @@ where
     });
     // What stopped the others comes first; that they were stopped is no news.
     let mut errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
-    errors.sort_by_key(|e| e.is::<Stopped>());
+    errors.sort_by_key(anyhow::Error::is::<Stopped>);
     errors.into_iter().next().map_or(Ok(()), Err)
 }
 

@@ -2,7 +2,9 @@
 
 use latents::engine::{Layer, Layout, Shape};
 use latents::report::{Cell, Show, Table};
+use latents::tune::Value;
 
+use crate::commands::tune::results::{Results, cell};
 use crate::output;
 
 /// An error or a loss, with three digits that matter.
@@ -56,6 +58,15 @@ pub(super) fn list(items: &[String]) -> String {
         [only] => only.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
+
+/// The best settings that a search found beside the reference's, and a last row.
+pub(super) fn settings(found: &Results, reference: fn(&str) -> Cell, last: [Cell; 3]) -> Table {
+    let row = |(name, value): (String, Value)| {
+        vec![Cell::Text(name.replace('_', " ")), reference(&name), cell(&value)]
+    };
+    let rows = found.best().into_iter().map(row).chain([last.into()]).collect();
+    Table { columns: ["setting", "reference", "found here"].map(str::to_owned).into(), rows }
 }
 
 /// The layers of a section, as the reference study's T1 and T2 list them.
