@@ -274,14 +274,16 @@ impl Reconstruction {
         let mse = Estimate::of(errors);
         let ssim = ssim(subject.images, subject.reconstructions, subject.shape)?;
         let components = subject.latents.dim();
-        let possible = components <= subject.images.dim() && subject.train.len() > 1;
-        let pca = possible.then(|| Pca::fit(subject.train, components)).transpose()?;
+        let enough = Pca::enough(subject.train.len(), subject.train.dim());
+        let train = subject.train.slice(0..enough);
+        let possible = components <= subject.images.dim() && components < train.len();
+        let pca = possible.then(|| Pca::fit(train, components)).transpose()?;
         Ok(Reconstruction {
             mse,
             psnr: psnr(mse.value),
             ssim: ssim.map(|s| Estimate::of(&s)),
             pca_mse: pca.map(|pca| pca.reconstruction_error(subject.images)).transpose()?,
-            pca_images: subject.train.len(),
+            pca_images: enough,
         })
     }
 }

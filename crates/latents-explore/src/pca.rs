@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::linear::{eigen, mean, scatter};
+use crate::linear::{axpy, eigen, mean, scatter};
 use crate::rows::Rows;
 
 /// Principal components of some rows.
@@ -33,6 +33,9 @@ impl Pca {
             return Err(Error::Range { what, range, got: components as f64 });
         }
         let mean = mean(rows, None);
+        if rows.len() <= d && components < rows.len() {
+            return Ok(Self::of_few(rows, mean, components));
+        }
         let scale = 1.0 / (rows.len() - 1) as f64;
         let covariance: Vec<f64> = scatter(rows, &mean, None).iter().map(|s| s * scale).collect();
         let total = (0..d).map(|i| covariance[i * d + i]).sum();
@@ -42,6 +45,43 @@ impl Pca {
         // What is below nothing is rounding.
         let variance = found.values.iter().map(|v| v.max(0.0)).collect();
         Ok(Pca { mean, components: found.vectors, variance, total })
+    }
+
+    /// How many of `n` rows of `d` numbers are enough to find components in: all, unless rows are so wide that it would take minutes.
+    #[must_use]
+    pub fn enough(n: usize, d: usize) -> usize {
+        if d <= 1_024 { n } else { n.min(1_000) }
+    }
+
+    /// Components of fewer rows than columns, by the products of the rows with each other: the same, without a matrix of all columns.
+    fn of_few(rows: Rows<'_>, mean: Vec<f64>, components: usize) -> Self {
+        let (n, d) = (rows.len(), rows.dim());
+        let centred: Vec<f64> = rows
+            .iter()
+            .flat_map(|row| row.iter().zip(&mean).map(|(&v, m)| f64::from(v) - m))
+            .collect();
+        let scale = 1.0 / (n - 1) as f64;
+        let products: Vec<Vec<f64>> = centred
+            .par_chunks(d)
+            .map(|a| centred.chunks(d).map(|b| scale * dot(a, b)).collect())
+            .collect();
+        let products = products.concat();
+        let total = (0..n).map(|i| products[i * n + i]).sum();
+        let found = eigen(&products, n);
+        let variance: Vec<f64> = found.values[..components].iter().map(|v| v.max(0.0)).collect();
+        let direction = |k: usize| {
+            let mut axis = vec![0.0; d];
+            for (i, row) in centred.chunks(d).enumerate() {
+                axpy(found.vectors[k * n + i], row, &mut axis);
+            }
+            let largest =
+                axis.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
+            let length = dot(&axis, &axis).sqrt().copysign(largest);
+            // Where rows are the same there is no direction, and none is needed.
+            axis.iter().map(|v| if length == 0.0 { 0.0 } else { v / length }).collect()
+        };
+        let components: Vec<Vec<f64>> = (0..components).into_par_iter().map(direction).collect();
+        Pca { mean, components: components.concat(), variance, total }
     }
 
     /// The same with its first components only; all of them where it has no more.
@@ -103,7 +143,7 @@ impl Pca {
         out.par_chunks_mut(d).zip(coordinates.values().par_chunks(k)).for_each(|(out, row)| {
             let mut sums = self.mean.clone();
             for (component, &c) in self.components.chunks_exact(d).zip(row) {
-                crate::linear::axpy(f64::from(c), component, &mut sums);
+                axpy(f64::from(c), component, &mut sums);
             }
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out = sum as f32;
@@ -133,6 +173,10 @@ fn expect(rows: Rows<'_>, expected: usize) -> Result<(), Error> {
     }
 }
 
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +192,28 @@ mod tests {
         let one = Pca::fit(rows, 1).unwrap();
         assert!(one.reconstruction_error(rows).unwrap() < 1e-12);
         assert!(Pca::fit(rows, 3).is_err() && Pca::fit(rows.slice(0..1), 1).is_err());
+    }
+
+    #[test]
+    fn few_wide_rows_have_the_components_of_their_covariance() {
+        let mut s = latents_random::stream(3, latents_random::Purpose::Synthetic, 0, 0);
+        let values: Vec<f32> = (0..12 * 20).map(|_| s.normal() as f32).collect();
+        let rows = Rows::new(&values, 20).unwrap();
+        let few = Pca::fit(rows, 11).unwrap();
+        let scale = 1.0 / 11.0;
+        let covariance: Vec<f64> =
+            scatter(rows, &few.mean, None).iter().map(|s| s * scale).collect();
+        let whole = eigen(&covariance, 20);
+        for k in 0..11 {
+            assert!((few.variance[k] - whole.values[k]).abs() < 1e-9);
+            let same: f64 = dot(&few.components[k * 20..][..20], &whole.vectors[k * 20..][..20]);
+            assert!((same - 1.0).abs() < 1e-9, "component {k}: {same}");
+        }
+        let all: f64 = (0..20).map(|i| covariance[i * 20 + i]).sum();
+        assert!((few.total - all).abs() < 1e-9);
+        assert!(
+            few.reconstruction_error(rows).unwrap() < 1e-9,
+            "eleven directions hold twelve rows"
+        );
     }
 }

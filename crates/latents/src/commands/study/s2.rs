@@ -105,9 +105,10 @@ fn components(lane: &Lane<'_>) -> Result<()> {
     let float = |pixels: &[u8]| pixels.iter().map(|&x| f32::from(x) / 255.0).collect::<Vec<f32>>();
     let (ours, _) =
         latents::data::split(train.len(), best.training.validation_fraction, best.training.seed);
+    let ours = &ours[..Pca::enough(ours.len(), numbers)];
     let ours: Vec<f32> = ours.iter().flat_map(|&i| float(train.image(i as usize))).collect();
     let test = float(test.pixels());
-    let most = numbers.min(ours.len() / numbers);
+    let most = numbers.min((ours.len() / numbers).saturating_sub(1));
     let mut wanted: Vec<usize> = [16, 32, 44, 64, 128, 185, latents.dim].into();
     wanted.retain(|&d| d <= most);
     wanted.sort_unstable();
