@@ -5,6 +5,7 @@
 // A chore's output is for the person at the terminal.
 #![allow(clippy::print_stdout)]
 
+mod book;
 mod interop;
 mod versus;
 
@@ -18,6 +19,9 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
+    /// Write the book's pages of commands from `latents help`, and see that every link in the documents
+    /// leads somewhere.
+    Book(book::Options),
     /// Check with NumPy, Optuna and its dashboard that what the binary writes can be read, means what
     /// it should, and can be gone on with; the studies also on a PostgreSQL server.
     Interop,
@@ -28,6 +32,7 @@ enum Chore {
 fn main() -> ExitCode {
     let workspace = Workspace::find();
     let done = match Chore::parse() {
+        Chore::Book(options) => book::run(&workspace, &options),
         Chore::Interop => interop::run(&workspace),
         Chore::Versus(options) => versus::run(&workspace, &options),
     };

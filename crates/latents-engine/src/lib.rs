@@ -8,6 +8,41 @@
 //! The same call gives the same bits on any number of threads and any instruction set ([`Isa`]): every sum has one fixed order.
 //!
 //! Nothing here knows of files, data sets, epochs or what a model is for.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use latents_engine::{
+//!     Engine, Group, Init, Inputs, Layer, Loss, Network, Optimizer, Pass, Rule, Runtime, Section, Targets, initialize,
+//! };
+//!
+//! # fn main() -> Result<(), latents_engine::Error> {
+//! // From images [1, 2, 2] to a number each, and back.
+//! let encoder = Section { name: "encoder".into(), layers: vec![Layer::Linear { out_features: 1 }] };
+//! let decoder = vec![Layer::Linear { out_features: 4 }, Layer::Reshape { shape: [1, 2, 2] }];
+//! let decoder = Section { name: "decoder".into(), layers: decoder };
+//! let network = Network { input: [1, 2, 2], sections: vec![encoder, decoder] };
+//!
+//! let mut engine = Engine::<f32>::new(&network, Arc::new(Runtime::new(None, None)?))?;
+//! let layout = engine.layout().clone();
+//! let mut parameters = initialize(&layout, Init::default(), 1);
+//! let count = layout.parameter_count();
+//! let rule = Rule::Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0 };
+//! let mut optimizer = Optimizer::new(Group::of(&layout, 0..count, rule, 0.05), count)?;
+//!
+//! let images = [1.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 0.5]; // [2, 1, 2, 2]
+//! let (mut gradients, mut losses) = (vec![0.0; count], vec![]);
+//! for step in 0..500 {
+//!     let pass = Pass::Train { seed: 1, epoch: step };
+//!     let of = engine.gradients(
+//!         &parameters, Inputs::Values(&images), Targets::Inputs, Loss::MeanSquaredError, pass, &mut gradients,
+//!     )?;
+//!     losses.push(of.mean_fit());
+//!     optimizer.step(engine.runtime(), &mut parameters, &gradients, 1.0);
+//! }
+//! assert!(losses[499] < 0.01 * losses[0]);
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod engine;

@@ -1,5 +1,18 @@
 //! Files that are whole or not there at all. Everything that `latents` writes goes through here, so that a full disk, a power cut
 //! or a killed process never leaves half a file, or loses the one that was there before. Nothing here knows what is in them.
+//!
+//! ```
+//! # let folder = std::env::temp_dir().join(format!("latents-files-doc-{}", std::process::id()));
+//! let path = folder.join("runs/a/note.txt");
+//! latents_files::write(&path, b"first")?;
+//! latents_files::write(&path, b"second")?; // never half of either
+//! assert_eq!(latents_files::read_text(&path)?, "second");
+//!
+//! let lock = latents_files::lock(&folder.join("lock"))?;
+//! assert!(lock.is_some() && latents_files::lock(&folder.join("lock"))?.is_none());
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # Ok::<(), latents_files::FileError>(())
+//! ```
 
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};

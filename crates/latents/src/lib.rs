@@ -1,8 +1,9 @@
 //! Learn, tune and explore latent spaces of image collections on an ordinary CPU.
 //!
-//! This library hands on the crates that the `latents` command is made of:
-//! [`data`] finds and reads images, [`engine`] computes networks, [`models`] are networks worth having, [`train`] trains them and
-//! keeps runs, [`explore`] measures what was learnt, [`tune`] searches for good settings, and [`report`] draws figures.
+//! This library hands on the crates that the `latents` command is made of: [`data`] finds and reads images, [`engine`] computes
+//! networks, [`models`] are networks worth having, [`train`] trains them and keeps runs, [`tune`] searches for good settings, [`explore`]
+//! maps, samples and measures what was learnt, and [`report`] draws figures and writes the page. Below them lie `latents-files`, by which
+//! files are whole or not there at all, and `latents-random`, by which random numbers are drawn by counter.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -21,7 +21,7 @@ use crate::output::Output;
     name = "latents",
     version,
     max_term_width = 100,
-    after_help = "Start here:\n  latents train ae --out runs/ae        train an autoencoder on Fashion-MNIST\n  latents figures runs/ae               draw how it went\n  latents encode --run runs/ae --out z.npz\n\n`latents help COMMAND` says more of each."
+    after_help = "Start here:\n  latents study                         the whole study of Fashion-MNIST, and a page to read\n  latents study ./photos --out photos   the same of your own pictures\n  latents train ae --out runs/ae        an autoencoder by itself\n\n`latents help COMMAND` says more of each."
 )]
 struct Cli {
     #[command(flatten)]

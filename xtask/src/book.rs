@@ -1,0 +1,247 @@
+//! `cargo xtask book`: the book's pages of commands, which are what `latents help` prints, and whether every link in the documents leads
+//! somewhere. The other pages are written by hand and not touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::Workspace;
+
+/// Writes the pages of the book that are made from the program.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Write nothing, and fail where a page is not what it should be
+    #[arg(long)]
+    check: bool,
+}
+
+/// Where the book's pages are.
+const BOOK: &str = "docs/book/src";
+/// Documents outside `docs`.
+const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md"];
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    workspace.build(&["--package", "latents"])?;
+    let folder = workspace.root.join(BOOK).join("commands");
+    let pages = pages(&workspace.release("latents"))?;
+    let there: BTreeSet<PathBuf> =
+        if folder.exists() { entries(&folder)?.into_iter().collect() } else { BTreeSet::new() };
+    let wanted: BTreeMap<PathBuf, String> =
+        pages.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
+    for stale in there.iter().filter(|path| !wanted.contains_key(*path)) {
+        ensure!(!options.check, "{}: there is no such command any more", stale.display());
+        fs::remove_file(stale)?;
+    }
+    fs::create_dir_all(&folder)?;
+    for (path, text) in &wanted {
+        // Git may have changed the ends of lines.
+        let is_current = fs::read_to_string(path).is_ok_and(|old| old.replace('\r', "") == *text);
+        ensure!(
+            is_current || !options.check,
+            "{} is not what `latents help` says: run `cargo xtask book`",
+            path.display()
+        );
+        if !is_current {
+            fs::write(path, text)?;
+            println!("wrote {}", path.display());
+        }
+    }
+    let wrong = broken_links(&workspace.root)?;
+    ensure!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
+    println!("{} pages of commands, and every link leads somewhere", wanted.len());
+    Ok(())
+}
+
+/// The pages of all commands by their file names: one for each command, with a section for each of its own commands.
+fn pages(latents: &Path) -> Result<BTreeMap<String, String>> {
+    let main = help(latents, &[])?;
+    let mut pages = BTreeMap::new();
+    let mut index = format!(
+        "# The commands\n\nThese pages are what `latents help COMMAND` prints.\n\n{}\n",
+        fenced(&main)
+    );
+    for (name, about) in commands(&main) {
+        let text = help(latents, &[&name])?;
+        let mut page = format!("# latents {name}\n\n{}", fenced(&text));
+        for (part, _) in commands(&text) {
+            let text = help(latents, &[&name, &part])?;
+            write!(page, "\n## latents {name} {part}\n\n{}", fenced(&text))?;
+        }
+        writeln!(index, "- [`latents {name}`]({name}.md): {about}")?;
+        pages.insert(format!("{name}.md"), page);
+    }
+    pages.insert("README.md".into(), index);
+    Ok(pages)
+}
+
+/// What `latents help` prints of a command, as on a terminal of 100 columns.
+fn help(latents: &Path, command: &[&str]) -> Result<String> {
+    let output = Command::new(latents)
+        .arg("help")
+        .args(command)
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1")
+        .output()
+        .with_context(|| format!("cannot start {}", latents.display()))?;
+    ensure!(output.status.success(), "`latents help {}` failed", command.join(" "));
+    let text = String::from_utf8(output.stdout)?.replace('\r', "");
+    Ok(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned())
+}
+
+fn fenced(text: &str) -> String {
+    format!("```text\n{text}\n```\n")
+}
+
+/// The commands that a help text lists, with what it says of each.
+fn commands(help: &str) -> Vec<(String, String)> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed = listed.take_while(|line| !line.is_empty());
+    let mut commands: Vec<(String, String)> = vec![];
+    for line in listed {
+        match line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) {
+            Some(entry) => {
+                let (name, about) = entry.split_once(' ').unwrap_or((entry, ""));
+                commands.push((name.to_owned(), about.trim().to_owned()));
+            }
+            // The line before goes on.
+            None => {
+                if let Some((_, about)) = commands.last_mut() {
+                    *about += " ";
+                    *about += line.trim();
+                }
+            }
+        }
+    }
+    commands.retain(|(name, _)| name != "help");
+    commands
+}
+
+/// Links in the repository's documents to files or headings that are not there, and pages that the book's summary leaves out.
+fn broken_links(root: &Path) -> Result<Vec<String>> {
+    let mut documents: Vec<PathBuf> = DOCUMENTS.iter().map(|name| root.join(name)).collect();
+    collect(&root.join("docs"), &mut documents)?;
+    let mut wrong = vec![];
+    let mut linked = BTreeSet::new();
+    let book = root.join(BOOK);
+    for document in &documents {
+        let text = fs::read_to_string(document)
+            .with_context(|| format!("cannot read {}", document.display()))?;
+        let here = document.parent().unwrap_or(root);
+        for target in links(&text) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { document.clone() } else { here.join(file) };
+            let is_there = path.exists()
+                && (heading.is_empty()
+                    || headings(&fs::read_to_string(&path)?).contains(&heading.to_owned()));
+            if !is_there {
+                wrong.push(format!("{}: {target}", document.display()));
+            }
+            if document.ends_with("SUMMARY.md") {
+                linked.extend(path.canonicalize());
+            }
+        }
+    }
+    for document in documents.iter().filter(|d| d.starts_with(&book) && !d.ends_with("SUMMARY.md"))
+    {
+        if !linked.contains(&document.canonicalize()?) {
+            wrong.push(format!("SUMMARY.md does not name {}", document.display()));
+        }
+    }
+    Ok(wrong)
+}
+
+/// The Markdown files in a folder and those below.
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    for path in entries(folder)? {
+        if path.is_dir() {
+            collect(&path, into)?;
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, in order.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths = read.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The lines of a Markdown text that are not code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// Where the links and pictures of a Markdown text lead, other sites left out.
+fn links(text: &str) -> Vec<&str> {
+    let targets =
+        prose(text).flat_map(|line| line.split("](").skip(1).filter_map(|t| t.split(')').next()));
+    targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:")).collect()
+}
+
+/// The names under which the headings of a Markdown text can be linked to.
+fn headings(text: &str) -> Vec<String> {
+    let headings = prose(text).filter(|line| line.starts_with('#'));
+    let name = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_link_in_the_documents_leads_somewhere() {
+        let wrong = broken_links(&Workspace::find().root).unwrap();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn links_and_headings_are_found() {
+        let text = "# One, two\n[a](b.md#c) ![d](e.png)\n```sh\n[no](no.md)\n# No\n```\n[f](https://g)\n## `three` four";
+        assert_eq!(links(text), ["b.md#c", "e.png"]);
+        assert_eq!(headings(text), ["one-two", "three-four"]);
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join(BOOK);
+        fs::create_dir_all(&book).unwrap();
+        for name in DOCUMENTS {
+            fs::write(folder.path().join(name), "# Here\n[up](#here)").unwrap();
+        }
+        fs::write(folder.path().join("README.md"), "[a](docs/none.png) [b](BENCHMARKS.md#there)")
+            .unwrap();
+        fs::write(book.join("SUMMARY.md"), "[One](one.md)").unwrap();
+        fs::write(book.join("one.md"), "[two](two.md)").unwrap();
+        fs::write(book.join("two.md"), "").unwrap();
+        let wrong = broken_links(folder.path()).unwrap().join("\n");
+        for expected in ["docs/none.png", "BENCHMARKS.md#there", "does not name"] {
+            assert!(wrong.contains(expected), "{expected}: {wrong}");
+        }
+        assert_eq!(wrong.lines().count(), 3, "{wrong}");
+    }
+
+    #[test]
+    fn commands_are_read_from_a_help_text() {
+        let help = "About\n\nCommands:\n  train  Train a model, or\n         go on\n  help   Print\n\nOptions:\n  --json";
+        assert_eq!(commands(help), [("train".to_owned(), "Train a model, or go on".to_owned())]);
+    }
+}
