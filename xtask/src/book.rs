@@ -26,12 +26,17 @@ const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "BENCHMARKS.md", "
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     workspace.build(&["--package", "latents"])?;
-    let folder = workspace.root.join(BOOK).join("commands");
+    let book = workspace.root.join(BOOK);
+    let folder = book.join("commands");
     let pages = pages(&workspace.release("latents"))?;
+    let summary = fs::read_to_string(book.join("SUMMARY.md")).context("cannot read the summary")?;
+    let summary = with_commands(&summary.replace('\r', ""), pages.keys());
     let there: BTreeSet<PathBuf> =
         if folder.exists() { entries(&folder)?.into_iter().collect() } else { BTreeSet::new() };
-    let wanted: BTreeMap<PathBuf, String> =
+    let count = pages.len();
+    let mut wanted: BTreeMap<PathBuf, String> =
         pages.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
+    wanted.insert(book.join("SUMMARY.md"), summary);
     for stale in there.iter().filter(|path| !wanted.contains_key(*path)) {
         ensure!(!options.check, "{}: there is no such command any more", stale.display());
         fs::remove_file(stale)?;
@@ -52,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let wrong = broken_links(&workspace.root)?;
     ensure!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
-    println!("{} pages of commands, and every link leads somewhere", wanted.len());
+    println!("{count} pages of commands, and every link leads somewhere");
     Ok(())
 }
 
@@ -76,6 +81,20 @@ fn pages(latents: &Path) -> Result<BTreeMap<String, String>> {
     }
     pages.insert("README.md".into(), index);
     Ok(pages)
+}
+
+/// The book's summary with these pages of commands, whatever it named before.
+fn with_commands<'a>(summary: &str, pages: impl Iterator<Item = &'a String>) -> String {
+    let entries: String = pages
+        .filter_map(|page| page.strip_suffix(".md").filter(|name| *name != "README"))
+        .map(|name| format!("  - [{name}](commands/{name}.md)\n"))
+        .collect();
+    let kept =
+        summary.lines().filter(|line| !line.starts_with("  ") || !line.contains("](commands/"));
+    kept.fold(String::new(), |text, line| {
+        let entries = if line.ends_with("](commands/README.md)") { &*entries } else { "" };
+        text + line + "\n" + entries
+    })
 }
 
 /// What `latents help` prints of a command, as on a terminal of 100 columns.
@@ -237,6 +256,17 @@ mod tests {
             assert!(wrong.contains(expected), "{expected}: {wrong}");
         }
         assert_eq!(wrong.lines().count(), 3, "{wrong}");
+    }
+
+    #[test]
+    fn the_summary_names_the_commands_that_there_are() {
+        let old =
+            "- [The commands](commands/README.md)\n  - [old](commands/old.md)\n- [Next](next.md)\n";
+        let pages = ["README.md", "map.md", "new.md"].map(str::to_owned);
+        let new = with_commands(old, pages.iter());
+        let expected = "- [The commands](commands/README.md)\n  - [map](commands/map.md)\n  - [new](commands/new.md)\n- [Next](next.md)\n";
+        assert_eq!(new, expected);
+        assert_eq!(with_commands(&new, pages.iter()), new);
     }
 
     #[test]
