@@ -74,6 +74,14 @@ pub enum Error {
         /// Their names, with reasons.
         broken: Vec<(String, String)>,
     },
+    /// A picture cannot be read.
+    #[error("{}: {reason}", file.display())]
+    Picture {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// No data set can be made of an `.npz` file.
     #[error("{}: {reason}", file.display())]
     Arrays {

@@ -42,6 +42,7 @@ pub use error::{Error, IdxProblem};
 pub use fetch::Progress;
 pub use images::{Dataset, Images, Labelled};
 pub use locations::Locations;
+pub use picture::read_picture;
 pub use pictures::{Colour, Fit, Pictures, parse_size};
 pub use source::{Source, load_default};
 pub use split::{epoch_order, split};

@@ -11,6 +11,8 @@ use image::imageops::{self, FilterType};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
 
+use crate::error::Error;
+use crate::images::Images;
 use crate::pictures::{Fit, Pictures};
 
 /// Names of files that are taken for pictures end in one of these.
@@ -37,6 +39,21 @@ pub(crate) fn read_size(path: &Path) -> Result<[u32; 2], String> {
             _ => [height, width],
         })
     })
+}
+
+/// The picture in a file as one image of a shape `[c, h, w]`, grey where there is one channel. The settings' own size is not asked.
+///
+/// # Errors
+/// Where the file is no picture that can be read, with its name, or the shape has neither one channel nor three.
+pub fn read_picture(path: &Path, shape: [usize; 3], settings: &Pictures) -> Result<Images, Error> {
+    let [c, h, w] = shape;
+    let failed = |reason| Error::Picture { file: path.to_owned(), reason };
+    let planes = match c {
+        1 => read(path, [h, w], settings).map(|planes| grey(&planes)),
+        3 => read(path, [h, w], settings),
+        _ => Err(format!("a picture has 1 or 3 channels, but the images here have {c}")),
+    };
+    Images::new(c, h, w, planes.map_err(failed)?)
 }
 
 /// The picture in a file as `[3, h, w]` bytes, red, green and blue.

@@ -1,6 +1,8 @@
 //! Maps the array `z` of an .npz file by t-SNE and prints one line of JSON: what `cargo xtask versus tsne` holds against openTSNE.
 //!
 //!     bench_tsne --latents z.npz [--threads 2] [--out map.npz]
+//!
+//! With `--judge map.npz`, whoever made it, it says instead how far that map can be trusted.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use latents_data::npz::{self, Array, Numbers};
+use latents_explore::metrics::maps::{neighbour_accuracy, trustworthiness};
 use latents_explore::{Progress, Rows, TsneConfig, tsne};
 
 #[allow(clippy::print_stdout)]
@@ -22,6 +25,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows = Rows::new(&z, shape[1])?;
     let threads = value("--threads").map_or(Ok(0), |t| t.parse())?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    if let Some(map) = value("--judge") {
+        let (_, xy) = npz::read_f32(&PathBuf::from(map), "xy")?;
+        let map = Rows::new(&xy, 2)?;
+        let trust = pool.install(|| trustworthiness(rows, map, 10))?;
+        let labels = npz::read_labels(&path, "label")?;
+        let accuracy =
+            labels.map(|l| pool.install(|| neighbour_accuracy(map, &l, 10))).transpose()?;
+        let accuracy = accuracy.map_or("null".into(), |a| a.to_string());
+        println!("{{\"trustworthiness\": {trust}, \"neighbour_accuracy\": {accuracy}}}");
+        return Ok(());
+    }
     let mut config = TsneConfig::default();
     if let Some(n) = value("--iterations") {
         config.iterations = n.parse()?;

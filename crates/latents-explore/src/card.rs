@@ -28,6 +28,8 @@ const PAIRS: usize = 250;
 const STEPS: usize = 10;
 /// Gaussians in the mixture that samples are drawn from.
 const COMPONENTS: usize = 10;
+/// Training latents that the mixture is fitted to, at most.
+const FITTED: usize = 20_000;
 /// Neighbours that precision and recall reach to, as in their paper.
 const REACH: usize = 3;
 /// Root mean squared difference up to which images are nearly the same.
@@ -148,6 +150,8 @@ pub struct Samples {
     pub number: usize,
     /// Fréchet distance of test from training images: what no sampler is expected to go below.
     pub floor: f64,
+    /// Training latents that the mixture is fitted to.
+    pub fitted: usize,
     /// By where latents are drawn from.
     pub samplers: Vec<SamplerScore>,
 }
@@ -293,13 +297,16 @@ impl Samples {
         (tools.progress)("features of images");
         let dim = subject.latents.dim();
         let number = subject.images.len().min(subject.train.len());
-        let (real, k) = (tools.features)(subject.train.slice(0..number).values())?;
+        let (real, k) = (tools.features)(&subject.train.spread(number))?;
         let real = Rows::new(&real, k)?;
-        let (test, _) = (tools.features)(subject.images.slice(0..number).values())?;
+        let (test, _) = (tools.features)(&subject.images.spread(number))?;
         let floor = frechet_distance(real, Rows::new(&test, k)?)?;
         // Fewer rows than a full covariance has numbers cannot carry so many Gaussians.
-        let most = (subject.train_latents.len() / (4 * dim)).clamp(1, COMPONENTS);
-        let mixture = Mixture::fit(subject.train_latents, most, subject.seed)?;
+        (tools.progress)("the density of latents");
+        let fitted = subject.train_latents.spread(FITTED);
+        let fitted = Rows::new(&fitted, dim)?;
+        let most = (fitted.len() / (4 * dim)).clamp(1, COMPONENTS);
+        let mixture = Mixture::fit(fitted, most, subject.seed)?;
         let kinds = [
             ("N(0, I)".to_owned(), samplers::normal(number, dim, subject.seed)),
             (format!("mixture of {most} Gaussians"), mixture.sample(number, subject.seed)),
@@ -328,7 +335,8 @@ impl Samples {
                 }),
             });
         }
-        Ok(Samples { extractor: tools.extractor.clone(), number, floor, samplers: scores })
+        let extractor = tools.extractor.clone();
+        Ok(Samples { extractor, number, floor, fitted: fitted.len(), samplers: scores })
     }
 }
 
@@ -391,8 +399,8 @@ impl Card {
         let s = &self.samples;
         line(format!("\n## Samples\n\nFeatures: {}. The distances are not the FID.", s.extractor));
         line(format!(
-            "{} samples of each kind against as many training images; test images have a Fréchet distance of {:.2}.\n",
-            s.number, s.floor
+            "{} samples of each kind against as many training images; test images have a Fréchet distance of {:.2}. The mixture is fitted to {} training latents.\n",
+            s.number, s.floor, s.fitted
         ));
         line("| latents from | Fréchet distance | kernel distance | precision | recall | confidence | classes, least to most |".into());
         line("|---|---|---|---|---|---|---|".into());

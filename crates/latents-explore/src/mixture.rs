@@ -12,9 +12,9 @@ use crate::rows::Rows;
 
 /// Added to each variance, so that no component collapses onto a row (scikit-learn's `reg_covar`).
 const REGULARISATION: f64 = 1e-6;
-/// Iterations at most, and the gain of the mean log-likelihood below which it is done.
-const MOST_ITERATIONS: usize = 200;
-const TOLERANCE: f64 = 1e-4;
+/// Iterations at most, and the gain of the mean log-likelihood below which it is done (both scikit-learn's).
+const MOST_ITERATIONS: usize = 100;
+const TOLERANCE: f64 = 1e-3;
 const CHUNK: usize = 256;
 
 /// A mixture of Gaussians.

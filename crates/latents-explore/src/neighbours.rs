@@ -38,6 +38,22 @@ impl Neighbours {
     pub fn squared_of(&self, i: usize) -> &[f32] {
         &self.squared[i * self.k..(i + 1) * self.k]
     }
+
+    /// The class that most neighbours of each query have; of equals, the first class. `labels` are those of what was searched.
+    ///
+    /// # Panics
+    /// Where a neighbour has no label.
+    #[must_use]
+    pub fn vote(&self, labels: &[u8]) -> Vec<u8> {
+        let winner = |near: &[u32]| {
+            let mut votes = [0u32; 256];
+            for &j in near {
+                votes[usize::from(labels[j as usize])] += 1;
+            }
+            (0..256).fold(0, |best, l| if votes[l] > votes[best] { l } else { best }) as u8
+        };
+        self.index.chunks_exact(self.k).map(winner).collect()
+    }
 }
 
 /// The `k` nearest neighbours of each row among the others.

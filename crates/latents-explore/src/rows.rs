@@ -73,6 +73,13 @@ impl<'a> Rows<'a> {
         Rows { values: &self.values[range.start * self.dim..range.end * self.dim], dim: self.dim }
     }
 
+    /// At most `n` of the rows `[n, d]`, evenly spread over all, which may be in the order of their classes.
+    #[must_use]
+    pub fn spread(&self, n: usize) -> Vec<f32> {
+        let (all, n) = (self.len(), n.min(self.len()));
+        (0..n).flat_map(|i| self.row(i * all / n)).copied().collect()
+    }
+
     /// Says so where there are fewer than `needed` rows.
     pub(crate) fn at_least(&self, needed: usize, what: &'static str) -> Result<(), Error> {
         let got = self.len();

@@ -13,7 +13,7 @@ use crate::Workspace;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What is mapped: the array `z` of an .npz file, as `latents encode` writes it.
+    /// What is mapped: the array `z` of an .npz file with labels, as `latents encode` writes it.
     #[arg(long, value_name = "FILE.npz")]
     latents: PathBuf,
     /// How often each is measured.
@@ -27,9 +27,20 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     workspace.build(&["--package", "latents-explore", "--example", "bench_tsne"])?;
     warn_of(load);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
-    let with = |mut command: Command| {
-        command.arg("--latents").arg(&options.latents);
-        measure(command.args(["--threads", &threads]))
+    let map = workspace.release("examples").join("versus-map.npz");
+    let ours_is = workspace.release("examples/bench_tsne");
+    // Maps are judged by one program, whoever made them.
+    let with = |mut command: Command| -> Result<Value> {
+        command.arg("--latents").arg(&options.latents).args(["--threads", &threads]);
+        let mut line = measure(command.arg("--out").arg(&map))?;
+        let mut judge = Command::new(&ours_is);
+        judge.arg("--latents").arg(&options.latents).arg("--judge").arg(&map);
+        let judged = measure(judge.args(["--threads", &threads]))?;
+        for key in ["trustworthiness", "neighbour_accuracy"] {
+            line[key] = judged[key].clone();
+        }
+        std::fs::remove_file(&map)?;
+        Ok(line)
     };
     let (mut theirs, mut ours) = (vec![], vec![]);
     for round in 1..=options.rounds {
@@ -37,7 +48,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let mut command = Command::new(&python);
         command.arg(workspace.script("bench_tsne.py"));
         theirs.push(with(command)?);
-        ours.push(with(Command::new(workspace.release("examples/bench_tsne")))?);
+        ours.push(with(Command::new(&ours_is))?);
     }
     println!("\n{}", table(&theirs, &ours)?);
     Ok(())
@@ -49,9 +60,13 @@ fn table(theirs: &[Value], ours: &[Value]) -> Result<String> {
         format!("| | openTSNE {} | latents | ratio |", version.unwrap_or("?")),
         "|---|---|---|---|".to_owned(),
     ];
-    for (title, key, digits) in
-        [("seconds", "seconds", 1), ("KL", "kl", 3), ("peak memory, MB", "peak_rss_mb", 0)]
-    {
+    for (title, key, digits) in [
+        ("seconds", "seconds", 1),
+        ("KL", "kl", 3),
+        ("accuracy of 10 nearest others on the map", "neighbour_accuracy", 4),
+        ("trustworthiness", "trustworthiness", 4),
+        ("peak memory, MB", "peak_rss_mb", 0),
+    ] {
         let (theirs, ours) = (Spread::of(theirs, key)?, Spread::of(ours, key)?);
         let ratio = ours.median / theirs.median;
         lines.push(format!("| {title} | {theirs:.digits$} | {ours:.digits$} | {ratio:.2} |"));
@@ -66,7 +81,11 @@ mod tests {
 
     #[test]
     fn ratio_is_ours_over_theirs() {
-        let line = |s: f64| vec![json!({"seconds": s, "kl": 1.5, "peak_rss_mb": 100})];
+        let line = |s: f64| {
+            let line = json!({"seconds": s, "kl": 1.5, "peak_rss_mb": 100,
+                "neighbour_accuracy": 0.8, "trustworthiness": 0.99});
+            vec![line]
+        };
         let text = table(&line(60.0), &line(6.0)).unwrap();
         assert!(
             text.contains("| seconds | 60.0 (60.0 to 60.0) | 6.0 (6.0 to 6.0) | 0.10 |"),

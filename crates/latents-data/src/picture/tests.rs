@@ -142,3 +142,18 @@ fn what_is_no_picture_has_a_reason() {
         read_size(&folder.path().join("none.png")).unwrap_err().starts_with("it cannot be read")
     );
 }
+
+#[test]
+fn one_picture_becomes_one_image_of_a_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.png");
+    let picture = RgbImage::from_fn(4, 2, |x, y| Rgb([60 * x as u8, 100 * y as u8, 7]));
+    std::fs::write(&path, encoded(picture.clone(), ImageFormat::Png)).unwrap();
+    let read = |path: &Path, shape| read_picture(path, shape, &Pictures::default());
+    assert_eq!(read(&path, [3, 2, 4]).unwrap().pixels(), planes(&picture));
+    let one = read(&path, [1, 2, 4]).unwrap();
+    assert_eq!((one.len(), one.pixels()), (1, &grey(&planes(&picture))[..]));
+    assert!(read(&path, [2, 2, 4]).unwrap_err().to_string().contains("1 or 3 channels"));
+    std::fs::write(&path, "no picture").unwrap();
+    assert!(read(&path, [1, 2, 4]).unwrap_err().to_string().contains("one.png: "));
+}

@@ -71,16 +71,7 @@ pub fn neighbour_accuracy(rows: Rows<'_>, labels: &[u8], k: usize) -> Result<f64
         let (expected, got) = (rows.len(), labels.len());
         return Err(Error::Size { what: "the list of labels", expected, got });
     }
-    let near = nearest_others(rows, k)?;
-    let right = |i: usize| {
-        let mut votes = [0u32; 256];
-        for &j in near.of(i) {
-            votes[usize::from(labels[j as usize])] += 1;
-        }
-        // The last of equals is the first when counted from behind.
-        let best = (0..256).rev().max_by_key(|&l| votes[l]).unwrap_or(0);
-        best == usize::from(labels[i])
-    };
-    let count = (0..rows.len()).into_par_iter().filter(|&i| right(i)).count();
+    let voted = nearest_others(rows, k)?.vote(labels);
+    let count = voted.iter().zip(labels).filter(|(v, l)| v == l).count();
     Ok(count as f64 / rows.len() as f64)
 }

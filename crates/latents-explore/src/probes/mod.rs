@@ -4,11 +4,9 @@
 mod few;
 mod lbfgs;
 mod logistic;
-mod neighbours;
 
 pub use few::few_labels;
 pub use logistic::{Logistic, LogisticConfig};
-pub use neighbours::{nearest, vote};
 
 use crate::Error;
 

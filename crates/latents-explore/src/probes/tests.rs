@@ -8,6 +8,8 @@ use latents_engine::{Isa, Runtime};
 use serde::Deserialize;
 
 use super::*;
+use crate::Rows;
+use crate::neighbours::nearest;
 
 #[derive(Deserialize)]
 struct Case {
@@ -57,11 +59,11 @@ fn regressions_are_scikit_learns() {
 
 #[test]
 fn neighbours_are_scikit_learns() {
-    let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
     for case in cases() {
-        let places = nearest(&case.queries, &case.values, case.dim, 10, &runtime).unwrap();
-        assert_eq!(places, case.neighbours);
-        assert_eq!(vote(&places, 10, &case.labels), case.voted);
+        let rows = |x| Rows::new(x, case.dim).unwrap();
+        let found = nearest(rows(&case.queries), rows(&case.values), 10).unwrap();
+        assert_eq!(found.index, case.neighbours);
+        assert_eq!(found.vote(&case.labels), case.voted);
     }
 }
 
@@ -71,17 +73,6 @@ fn bits_depend_on_neither_threads_nor_instruction_set() {
     let runtime = |threads, isa| Arc::new(Runtime::new(Some(threads), isa).unwrap());
     let (one, two) = (runtime(1, Some(Isa::Portable)), runtime(2, None));
     assert_eq!(fit(case, &one), fit(case, &two));
-}
-
-#[test]
-fn more_vectors_than_a_chunk_are_searched() {
-    let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
-    let among: Vec<f32> = (0..5_000).map(|i| i as f32).collect();
-    let queries = [0.2, 2_047.6, 4_998.7];
-    let found = nearest(&queries, &among, 1, 2, &runtime).unwrap();
-    assert_eq!(found, [0, 1, 2048, 2047, 4999, 4998]);
-    // Fewer than asked for.
-    assert_eq!(nearest(&[1.9], &[1.0, 2.0], 1, 10, &runtime).unwrap(), [1, 0]);
 }
 
 #[test]
@@ -113,5 +104,4 @@ fn what_does_not_fit_is_named() {
     assert!(fit(&[0.0; 5], &[0, 1]).contains("list of vectors has 5"));
     assert!(fit(&[0.0; 4], &[0]).contains("list of labels has 1"));
     assert!(fit(&[0.0; 4], &[0, 3]).contains("label 3 at place 1"));
-    assert!(nearest(&[], &[0.0], 1, 1, &runtime).is_err());
 }

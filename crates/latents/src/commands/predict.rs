@@ -1,11 +1,11 @@
 //! `latents predict`: the class of images, and how sure that is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use latents::data::{Labelled, npz};
+use latents::data::{Labelled, npz, read_picture};
 use latents::engine::Inputs;
 use latents::explore::classification::{argmax, softmax};
 use latents::models::Target;
@@ -22,7 +22,7 @@ pub(crate) struct Predict {
     /// Folder of a trained classifier
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Files .npz with `image` [n, c, h, w] in 0 to 1
+    /// Pictures (PNG, JPEG, WebP, GIF), which are brought to the run's shape, and files .npz with `image` [n, c, h, w] in 0 to 1
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data", conflicts_with = "data")]
     input: Vec<PathBuf>,
     /// The test part of a data set instead
@@ -64,6 +64,12 @@ impl Predict {
         let mut names = vec![];
         let mut pixels: Vec<f32> = vec![];
         for path in &self.input {
+            if !is_npz(path) {
+                let picture = read_picture(path, shape, &config.data.pictures)?;
+                names.push(path.display().to_string());
+                pixels.extend(picture.pixels().iter().map(|&x| f32::from(x) / 255.0));
+                continue;
+            }
             let (found, values) = npz::read_f32(path, "image")?;
             ensure!(
                 found.len() == 4 && found[1..] == shape,
@@ -124,6 +130,10 @@ impl Predict {
             .result(&format!("{} predictions  {}", count(n as u64), out.display()), &predicted)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"))
 }
 
 fn table(predictions: &[Prediction]) -> Table {

@@ -11,7 +11,9 @@ use clap::Args;
 use latents::data::Labelled;
 use latents::engine::{Inputs, Runtime};
 use latents::explore::classification::Confusion;
-use latents::explore::probes::{Logistic, LogisticConfig, nearest, vote};
+use latents::explore::neighbours::nearest;
+use latents::explore::probes::{Logistic, LogisticConfig};
+use latents::explore::{Pca, Rows};
 use latents::report::{Cell, Show, Table};
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ use crate::output::{Output, duration};
 use few::Few;
 
 /// Fits a logistic regression, to convergence, and 10 nearest neighbours to the latent vectors of the training images, and judges them by the test images;
-/// the same to the pixels. Then the same regression with few labels only. Tables and the curve are left in the run's folder.
+/// the same to the pixels and to as many principal components of them. Then the same regression with few labels only. Tables and the curve are left in the run's folder.
 #[derive(Debug, Args)]
 pub(crate) struct Probe {
     /// Folder of a trained run
@@ -98,7 +100,10 @@ impl Probe {
         ensure!(known.iter().all(|(i, _)| !i.is_empty()), "there are too few images to probe");
         let classes = dataset.classes.len();
         let runtime = Arc::clone(trained.engine.runtime());
-        let vectors = [latents(&mut trained, train, test)?, pixels(train, test)];
+        let mut vectors = vec![latents(&mut trained, train, test)?];
+        let pixels = pixels(train, test);
+        vectors.extend(components(&pixels, vectors[0].dim, &runtime)?);
+        vectors.push(pixels);
 
         let mut probes = vec![];
         for v in &vectors {
@@ -106,8 +111,9 @@ impl Probe {
             let probe = self.logistic(&v.train, v.dim, labels, classes, &runtime)?;
             let logistic = accuracy(truth, &probe.predict(&v.test, &runtime)?, classes)?;
             let k = usize::from(self.neighbours).min(labels.len());
-            let places = nearest(&v.test, &v.train, v.dim, k, &runtime)?;
-            let neighbours = accuracy(truth, &vote(&places, k, labels), classes)?;
+            let (test, train) = (Rows::new(&v.test, v.dim)?, Rows::new(&v.train, v.dim)?);
+            let found = runtime.run(|| nearest(test, train, k))?;
+            let neighbours = accuracy(truth, &found.vote(labels), classes)?;
             probes.push(Probed {
                 vectors: v.name,
                 dim: v.dim,
@@ -188,6 +194,21 @@ fn pixels(train: &Labelled, test: &Labelled) -> Vectors {
     };
     let dim = train.images.shape().iter().product();
     Vectors { name: "pixels", dim, train: numbers(train), test: numbers(test) }
+}
+
+/// As many principal components of the training images' pixels as there are latents; none where that is more than there can be.
+fn components(pixels: &Vectors, dim: usize, runtime: &Runtime) -> Result<Option<Vectors>> {
+    let train = Rows::new(&pixels.train, pixels.dim)?;
+    if dim > pixels.dim || train.len() < 2 {
+        return Ok(None);
+    }
+    let transformed = runtime.run(|| {
+        let pca = Pca::fit(train, dim)?;
+        let test = Rows::new(&pixels.test, pixels.dim)?;
+        Ok::<_, latents::explore::Error>((pca.transform(train)?, pca.transform(test)?))
+    });
+    let (train, test) = transformed?;
+    Ok(Some(Vectors { name: "principal components", dim, train, test }))
 }
 
 fn table(probes: &[Probed], k: u16) -> Table {

@@ -12,9 +12,47 @@ const DATA: &str = "--data fashion-mnist-sample --train-limit 512 --test-limit 2
 fn classified() -> Sandbox {
     let sandbox = Sandbox::trained();
     sandbox.ok(&format!(
-        "train classifier --encoder ae {DATA} --epochs 3 --lr 0.003 --weight-decay 0.0001 --seed 1 --out cl"
+        "train classifier --encoder ae {DATA} --epochs 10 --batch-size 32 --lr 0.003 --weight-decay 0.0001 --seed 1 --out cl"
     ));
     sandbox
+}
+
+#[test]
+fn a_classifier_is_trained_and_judged() {
+    let sandbox = classified();
+    let card = sandbox.json("evaluate cl");
+    let confusion = card["confusion"].as_array().unwrap();
+    let right: u64 = (0..10).map(|i| confusion[i][i].as_u64().unwrap()).sum();
+    assert!((card["accuracy"].as_f64().unwrap() - right as f64 / 200.0).abs() < 1e-12);
+    assert!(right > 80, "far better than chance: {right} of 200");
+    assert_eq!(card["f1"].as_object().unwrap().len(), 10);
+    let [low, high] = [0, 1].map(|i| card["intervals"]["accuracy"][i].as_f64().unwrap());
+    assert!(low < right as f64 / 200.0 && right as f64 / 200.0 < high);
+    assert!(sandbox.text("cl/tables/classes.md").contains("study's CL"));
+    for name in ["confusion", "reliability", "mistakes"] {
+        assert!(sandbox.read(&format!("cl/figures/{name}.png")).starts_with(b"\x89PNG"), "{name}");
+    }
+    // What is predicted of images is what was judged.
+    let told = sandbox.json("predict --run cl --data fashion-mnist-sample");
+    let told = told["predictions"].as_array().unwrap();
+    let p: f64 =
+        told[0]["probabilities"].as_array().unwrap().iter().filter_map(Value::as_f64).sum();
+    assert!((p - 1.0).abs() < 1e-5);
+    let labels = sample().test.labels.unwrap();
+    let hits = labels[..200].iter().zip(told).filter(|(l, p)| p["label"] == **l).count();
+    assert_eq!(hits as u64, right);
+    assert!(
+        sandbox
+            .ok("predict --run cl --data fashion-mnist-sample")
+            .starts_with("input,class,probability\n")
+    );
+    // Pictures of any size, of which a figure is one.
+    let told =
+        sandbox.json("predict --run cl --input cl/figures/mistakes.png cl/figures/confusion.png");
+    let told = told["predictions"].as_array().unwrap();
+    assert_eq!((told.len(), &told[1]["input"]), (2, &"cl/figures/confusion.png".into()));
+    let said = sandbox.run("predict --run cl --input cl/config.toml");
+    assert!(said.code == Some(1) && said.stderr.contains("cl/config.toml: "), "{}", said.stderr);
 }
 
 #[test]
@@ -30,6 +68,25 @@ fn seeds_have_a_mean_and_a_spread() {
     );
     let deviation = (each[0] - each[1]).abs() / 2.0f64.sqrt();
     assert!((all["accuracy"]["deviation"].as_f64().unwrap() - deviation).abs() < 1e-12);
+}
+
+#[test]
+fn probes_of_latents_and_pixels() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&format!(
+        "train ae {DATA} --latent-dim 8 --dropout 0 --epochs 20 --batch-size 32 --lr 0.003 --out ae"
+    ));
+    let found = sandbox.json("probe --run ae --labels 10,100 --draws 2");
+    let probes = found["probes"].as_array().unwrap();
+    assert_eq!(probes.len(), 3);
+    for probe in probes {
+        assert_eq!(probe["logistic_converged"], true);
+        for score in ["logistic", "neighbours"] {
+            assert!(probe[score].as_f64().unwrap() > 0.5, "{probe}");
+        }
+    }
+    assert_eq!(found["few_labels"].as_array().unwrap().len(), 6);
+    assert!(sandbox.read("ae/figures/few-labels.png").starts_with(b"\x89PNG"));
 }
 
 fn sample() -> Dataset {

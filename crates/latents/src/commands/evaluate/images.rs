@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use latents::engine::Inputs;
+use latents::engine::{Inputs, Objective, Pass, Targets};
 use latents::explore::card::{Card, Subject, Tools};
 use latents::explore::extractor::Extractor;
 use latents::explore::{Pca, Rows, TsneConfig, tsne};
-use latents::models::posterior;
+use latents::models::{importance_bound, posterior};
 
 use crate::Shared;
 use crate::commands::explored::Explored;
@@ -21,6 +21,8 @@ use crate::progress::MapProgress;
 
 /// Training images that principal components are found in, and that samples are held against, at most.
 const REAL: usize = 20_000;
+/// Draws of each latent vector for the importance-weighted bound.
+const DRAWS: u64 = 50;
 
 pub(super) fn evaluate(dir: &Path, shared: &Shared, output: Output) -> Result<ExitCode> {
     let start = Instant::now();
@@ -54,11 +56,10 @@ pub(crate) fn card(
     let pixels = explored.pixels(Split::Test);
     let z = explored.encode(Split::Test)?;
     let log_variances = log_variances(explored, d)?;
+    let bounds = bounds(explored, seed, stop, output)?;
     let decoded = explored.decode(&z)?;
     let z_train = explored.encode(Split::Train)?;
-    let mut train = explored.dataset.train.images.clone();
-    train.truncate(REAL);
-    let train: Vec<f32> = train.pixels().iter().map(|&b| f32::from(b) / 255.0).collect();
+    let train = Rows::new(&explored.pixels(Split::Train), numbers)?.spread(REAL);
 
     let mut extractor = train_extractor(explored, seed, stop, output)?;
     let latents = Rows::new(&z, d)?;
@@ -87,7 +88,7 @@ pub(crate) fn card(
         reconstructions: Rows::new(&decoded, numbers)?,
         train: Rows::new(&train, numbers)?,
         train_latents: Rows::new(&z_train, d)?,
-        bounds: None,
+        bounds: bounds.as_ref().map(|(elbo, iwae)| (&elbo[..], &iwae[..], DRAWS)),
         maps: &maps,
         seed,
     };
@@ -129,6 +130,33 @@ fn log_variances(explored: &mut Explored, d: usize) -> Result<Option<Vec<f32>>> 
     let inputs: Inputs<'_, f32> = all(&explored.dataset.test, &mut index);
     let both = trained.engine.forward_layers(&trained.parameters, inputs, layers)?;
     Ok(Some(both.chunks_exact(2 * d).flat_map(|row| row[d..].to_vec()).collect()))
+}
+
+/// The evidence bound of each test image `[n]`, with one draw of its latent vector, and its importance-weighted bound with
+/// [`DRAWS`], in nats, of a variational model. Both are of log p(x), whatever weight training gave the divergence.
+#[allow(clippy::type_complexity)] // Two lists of numbers.
+fn bounds(
+    explored: &mut Explored,
+    seed: u64,
+    stop: &AtomicBool,
+    output: Output,
+) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+    let trained = &mut explored.trained;
+    if posterior(trained.engine.layout()).is_none() {
+        return Ok(None);
+    }
+    output.note("bounding the likelihood");
+    let objective = Objective { weight: 1.0, free_bits: 0.0, ..trained.config.model.objective() };
+    let (engine, parameters) = (&mut trained.engine, &trained.parameters);
+    let test = &explored.dataset.test;
+    let index: Vec<u32> = (0..test.len() as u32).collect();
+    let inputs = || Inputs::Bytes { pixels: test.images.pixels(), index: &index };
+    let pass = Pass::Sample { seed, draw: 0 };
+    let losses = engine.losses(parameters, inputs(), Targets::Inputs, objective, pass)?;
+    let elbo = losses.fit.iter().zip(&losses.penalty).map(|(fit, kl)| -fit - kl).collect();
+    ensure!(!stop.load(Ordering::Relaxed), "stopped");
+    let iwae = importance_bound(engine, parameters, inputs(), objective, seed, DRAWS)?;
+    Ok(Some((elbo, iwae)))
 }
 
 fn train_extractor(

@@ -1,0 +1,107 @@
+//! Classifiers: they begin with the encoder that a run has trained, and their runs are the same bytes on any number of threads and
+//! wherever they were stopped, with all that makes that hard: two optimisers, an encoder that is frozen at first, changed and
+//! mixed images.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
+
+mod common;
+
+use std::path::Path;
+
+use common::{assert_same, contents, go_on, one_step, runtime, sample, small};
+use latents_data::{Augmentation, Mix};
+use latents_engine::{Engine, Isa};
+use latents_models::{ClassifierConfig, ModelConfig};
+use latents_train::{EncoderTraining, Outcome, Run, RunConfig};
+
+/// A classifier on the encoder of a run in `ae`, which is trained first.
+fn classifier(ae: &Path) -> RunConfig {
+    let of_encoder = small(1);
+    go_on(ae, &of_encoder, &sample(100), &runtime(2, Isa::detect()), |_, _| {}).unwrap();
+    let mut config = small(3);
+    config.data.classes = (0..10).map(|class| class.to_string()).collect();
+    let encoder = Box::new(of_encoder.model);
+    config.model = ModelConfig::Classifier(ClassifierConfig { encoder, ..Default::default() });
+    config.training.label_smoothing = 0.1;
+    let mix = Some(Mix::Mixup { alpha: 0.4 });
+    config.training.augmentation =
+        Augmentation { flip: 0.5, shift: 2, rotation: 10.0, erase: 0.3, mix };
+    let encoder = EncoderTraining::of_run(&Run::at(ae)).unwrap();
+    config.training.encoder =
+        Some(EncoderTraining { frozen_epochs: 1, layer_decay: 0.8, ..encoder });
+    config
+}
+
+#[test]
+fn threads_and_stops_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = classifier(&folder.path().join("ae"));
+    let data = sample(150);
+    let at = |name: &str| folder.path().join(name);
+    go_on(&at("whole"), &config, &data, &runtime(1, Isa::Portable), |_, _| {}).unwrap();
+    let metrics = Run::at(&at("whole")).metrics().unwrap();
+    assert!(metrics.iter().all(|m| m.val_accuracy.is_some_and(|a| (0.0..=1.0).contains(&a))));
+    let two = runtime(2, Isa::detect());
+    let mut steps = 0;
+    while matches!(
+        one_step(&at("steps"), &config, &data, &two).unwrap(),
+        Outcome::Interrupted { .. }
+    ) {
+        steps += 1;
+    }
+    // 120 images train, in batches of 32.
+    assert_eq!(steps, 12);
+    assert_same(&contents(&at("steps")), &contents(&at("whole")), "step by step");
+}
+
+#[test]
+fn a_frozen_encoder_is_the_one_that_was_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let ae = folder.path().join("ae");
+    let mut config = classifier(&ae);
+    let data = sample(100);
+    let two = runtime(2, Isa::detect());
+    let parameters = |run: &Path, config: &RunConfig| {
+        let engine = Engine::new(&config.network().unwrap(), runtime(1, Isa::detect())).unwrap();
+        Run::at(run).parameters(&engine).unwrap()
+    };
+    let encoder = |all: &[f32], config: &RunConfig| {
+        let layout = config.network().unwrap().layout().unwrap();
+        let last = layout.parameters().iter().rfind(|p| p.name.starts_with("encoder."));
+        all[..last.unwrap().range().end].to_vec()
+    };
+    let before = encoder(&parameters(&ae, &Run::at(&ae).config().unwrap()), &small(1));
+    for (frozen, same) in [(u64::MAX >> 1, true), (0, false)] {
+        config.training.encoder.as_mut().unwrap().frozen_epochs = frozen;
+        let run = folder.path().join(format!("{same}"));
+        go_on(&run, &config, &data, &two, |_, _| {}).unwrap();
+        assert_eq!(encoder(&parameters(&run, &config), &config) == before, same);
+    }
+
+    // Weights that have changed since are not taken in silence; nor those of another model.
+    let weights = ae.join("model.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, changed).unwrap();
+    let run = folder.path().join("changed");
+    let said = go_on(&run, &config, &data, &two, |_, _| {}).unwrap_err().to_string();
+    assert!(said.contains("not the weights that the run was set up with"), "{said}");
+    std::fs::write(&weights, whole).unwrap();
+    if let ModelConfig::Classifier(model) = &mut config.model {
+        *model.encoder = common::autoencoder(|ae| ae.latent_dim = 7);
+    }
+    let said = go_on(&run, &config, &data, &two, |_, _| {}).unwrap_err().to_string();
+    assert!(said.contains("[6, 24]") && said.contains("[7, 24]"), "{said}");
+}
+
+#[test]
+fn images_without_labels_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = classifier(&folder.path().join("ae"));
+    let mut data = sample(100);
+    data.labels = None;
+    let two = runtime(2, Isa::detect());
+    let said = go_on(folder.path(), &config, &data, &two, |_, _| {}).unwrap_err().to_string();
+    assert!(said.contains("no labels"), "{said}");
+}
