@@ -85,10 +85,9 @@ fn pages(latents: &Path) -> Result<BTreeMap<String, String>> {
 
 /// The book's summary with these pages of commands, whatever it named before.
 fn with_commands<'a>(summary: &str, pages: impl Iterator<Item = &'a String>) -> String {
-    let entries: String = pages
-        .filter_map(|page| page.strip_suffix(".md").filter(|name| *name != "README"))
-        .map(|name| format!("  - [{name}](commands/{name}.md)\n"))
-        .collect();
+    let names = pages.filter_map(|page| page.strip_suffix(".md")).filter(|name| *name != "README");
+    let entry = |name| format!("  - [{name}](commands/{name}.md)\n");
+    let entries = names.fold(String::new(), |text, name| text + &entry(name));
     let kept =
         summary.lines().filter(|line| !line.starts_with("  ") || !line.contains("](commands/"));
     kept.fold(String::new(), |text, line| {
