@@ -1,6 +1,14 @@
 //! `latents study`: the page and all files beside it, what is not done twice, and what it says when it cannot go on.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use latents_random::{Purpose, stream};
+
 use crate::support::Sandbox;
+
+const KILLS: u64 = 8;
 
 const STUDY: &str = "study fashion-mnist-sample --quick --only S1,S2 --out s";
 /// How the page says that it was made.
@@ -36,4 +44,32 @@ fn a_part_of_it_gives_a_page_and_is_done_once() {
     let said = sandbox.run("study fashion-mnist-sample --quick --only S1 --seed 7 --out s");
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("choose another --out"), "{}", said.stderr);
+}
+
+#[test]
+fn killed_at_any_instant_it_ends_with_the_same_page() {
+    let whole = Sandbox::new();
+    let begun = Instant::now();
+    whole.ok(STUDY);
+    let time = begun.elapsed();
+    let killed = Sandbox::new();
+    let mut hits = 0;
+    for i in 0..KILLS {
+        let mut child =
+            killed.command(STUDY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Each gets as far as the one before it or a stage further, by the study's own clock, and then a random bit.
+        let done = || std::fs::read_dir(killed.path("s/results")).map_or(0, Iterator::count);
+        while done() < i as usize / 2 && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(time.mul_f64(0.1 * stream(5, Purpose::Synthetic, i, 0).uniform()));
+        child.kill().unwrap();
+        hits += u64::from(child.wait().unwrap().signal() == Some(9));
+    }
+    assert!(hits >= 3, "only {hits} of {KILLS} were killed before they were over");
+    killed.ok(STUDY);
+    for file in ["report.html", "report.md", "tables/T4.csv", "figures/F8.svg"] {
+        let [a, b] = [&killed, &whole].map(|sandbox| sandbox.text(&format!("s/{file}")));
+        assert!(a == b, "{file}");
+    }
 }
