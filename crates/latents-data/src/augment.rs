@@ -3,12 +3,13 @@
 //! what labels mean: where two images are mixed, the shares are told.
 
 use latents_random::{Purpose, Stream, stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Images;
 
 /// How images are changed. What is at 0, or absent, does not happen; by default nothing does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Probability that left and right change places.
@@ -21,11 +22,15 @@ pub struct Augmentation {
     pub erase: f64,
     /// Mix each image with another of its batch.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = USUAL_MIX)]
     pub mix: Option<Mix>,
 }
 
+/// A way to begin from in a file of settings.
+const USUAL_MIX: Mix = Mix::Mixup { alpha: 0.2 };
+
 /// How two images become one. The share of the first is drawn from a Beta distribution with both parameters `alpha`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Mix {
     /// A weighted mean of all pixels (Zhang et al., 2018).

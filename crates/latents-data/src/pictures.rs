@@ -4,10 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a picture is brought to the size of the collection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
     /// Scaled until it covers the size; what sticks out is cut off on both sides alike.
@@ -20,7 +21,7 @@ pub enum Fit {
 }
 
 /// A colour, written as `white`, `black` or `#rrggbb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Colour(pub [u8; 3]);
 
@@ -85,12 +86,16 @@ pub fn parse_size(text: &str) -> Result<[usize; 2], String> {
     Ok([side(h)?, side(w)?])
 }
 
+/// A size to begin from in a file of settings.
+const EXAMPLE_SIZE: [usize; 2] = [64, 64];
+
 /// How pictures are made into a data set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pictures {
     /// Height and width that every picture is brought to; chosen from the pictures where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = EXAMPLE_SIZE)]
     pub size: Option<[usize; 2]>,
     /// How that is done.
     pub fit: Fit,

@@ -1,12 +1,13 @@
 //! Initial parameters, as `torch.nn.init` defines them.
 
 use latents_random::{Purpose, stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Layout, Role};
 
 /// How weights begin. Gains are those of ReLU for Kaiming and 1 for Xavier; fans are counted from the weight's shape.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
     /// Normal with variance 2 / `fan_in` (He et al., 2015; `kaiming_normal_`).

@@ -1,12 +1,13 @@
 //! The convolutional autoencoder: an encoder from images `[c, h, w]` to latents `[d]`, and a decoder that mirrors it.
 
 use latents_engine::{Layer, Network, Section, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 /// One convolution of the encoder; the decoder has its mirror image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Channels that come out.
@@ -45,7 +46,7 @@ impl Stage {
 }
 
 /// The nonlinearity between layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Nonlinearity {
     /// `max(x, 0)`.
@@ -71,7 +72,7 @@ impl Nonlinearity {
 }
 
 /// Settings of an autoencoder. The defaults are those of the reference study on 28x28 images (its tables T1 and T2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoencoderConfig {
     /// Numbers in a latent vector.

@@ -2,6 +2,7 @@
 //! the encoder's weights come in, and how each part is trained, is the trainer's matter.
 
 use latents_engine::{Layer, Network, Section, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -11,7 +12,7 @@ use crate::model::ModelConfig;
 pub const HEAD: &str = "head";
 
 /// Settings of a classifier. The defaults are the best that the reference study found (T5).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// Width of the head's first matrix.

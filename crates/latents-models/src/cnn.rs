@@ -2,13 +2,14 @@
 //! is left of each channel, and a matrix to the classes.
 
 use latents_engine::{Layer, Network, Section, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::Nonlinearity;
 use crate::error::Error;
 
 /// Settings of a convolutional classifier. The defaults are made for accuracy in little time on images of 28x28 pixels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CnnConfig {
     /// Channels of the first convolution, which keeps the size of the image.

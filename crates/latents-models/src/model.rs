@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use latents_engine::{Loss, Network, Objective, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::vae::{Regularizer, VaeConfig};
 
 /// Settings of a model; in `config.toml` its `kind` says which.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ModelConfig {
     /// A convolutional autoencoder.

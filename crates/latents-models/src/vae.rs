@@ -6,13 +6,14 @@ use std::ops::Range;
 use latents_engine::{
     Element, Engine, Inputs, Layer, Layout, Loss, Network, Objective, Pass, Shape, Targets,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
 use crate::error::Error;
 
 /// What holds the latents together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regularizer {
     /// KL(q(z|x) || N(0, I)) of a normal distribution that the encoder gives, from which latents are drawn: the variational
@@ -27,7 +28,7 @@ pub enum Regularizer {
 }
 
 /// How a pixel x in [0, 1] is distributed, given what the decoder gives; -log p(x|z) is summed over an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Likelihood {
     /// Bernoulli: the binary cross-entropy. For grey pixels it is no density, but it is what most write; images are sigmoids.
@@ -42,7 +43,7 @@ pub enum Likelihood {
 
 /// Settings of a variational autoencoder and its relatives. The defaults are the reference study's (its table T7), with the
 /// likelihood that it leaves open.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VaeConfig {
     /// Its two halves, as an autoencoder has them.
@@ -60,6 +61,7 @@ pub struct VaeConfig {
     pub likelihood: Likelihood,
     /// Standard deviation of the normal likelihood; learnt where there is none (sigma-VAE: Rybkin et al., 2021).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 0.1)]
     pub sigma: Option<f64>,
 }
 

@@ -5,13 +5,14 @@ use std::ops::Range;
 use latents_data::{Augmentation, Pictures};
 use latents_engine::{Group, Init, Layout, Network, Optimizer, Rule, Schedule, Shape};
 use latents_models::ModelConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::{self, EncoderTraining};
 use crate::error::Error;
 
 /// Settings of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Which images.
@@ -119,37 +120,58 @@ pub(crate) fn with_nearest(message: &str) -> String {
     };
     let mut names = names.split('`').skip(1).step_by(2);
     let unknown = names.next().unwrap_or_default();
-    let nearest = names.min_by_key(|known| strsim::levenshtein(unknown, known));
+    let mut known: Vec<String> = names.map(str::to_owned).collect();
+    if known.is_empty() {
+        // A model whose settings are partly those of another does not list them.
+        names_in(&schemars::schema_for!(RunConfig).to_value(), &mut known);
+    }
+    let nearest = known.iter().min_by_key(|known| strsim::levenshtein(unknown, known));
     let Some(nearest) = nearest else { return message.to_owned() };
     format!("{}\ndid you mean `{nearest}`?", message.trim_end())
 }
 
+/// The names of all fields in a schema.
+fn names_in(schema: &serde_json::Value, to: &mut Vec<String>) {
+    if let Some(fields) = schema["properties"].as_object() {
+        to.extend(fields.keys().cloned());
+    }
+    let inner = schema.as_object().map(|object| object.values().collect());
+    let inner = inner.or_else(|| schema.as_array().map(|array| array.iter().collect::<Vec<_>>()));
+    inner.into_iter().flatten().for_each(|schema| names_in(schema, to));
+}
+
 /// Which images a run is trained on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// The source, as the command line names it.
+    #[schemars(example = "fashion-mnist")]
     pub source: String,
     /// Shape of an image, `[c, h, w]`; what the model is built for.
+    #[schemars(extend("readOnly" = true))]
     pub shape: Shape,
     /// SHA-256 of the images that train and validate ([`latents_data::Images::digest`]); a run that goes on needs the same.
+    #[schemars(extend("readOnly" = true))]
     pub digest: String,
     /// The name of each class; empty where the images have no labels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("readOnly" = true))]
     pub classes: Vec<String>,
     /// How pictures became images.
     #[serde(skip_serializing_if = "Pictures::is_default")]
     pub pictures: Pictures,
     /// Only the first images of the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 10_000)]
     pub train_limit: Option<usize>,
     /// Only the first images of the test part.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1000)]
     pub test_limit: Option<usize>,
 }
 
 /// The kinds of optimiser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimizerKind {
     /// Adam with weight decay in the gradient (`torch.optim.Adam`).
@@ -174,7 +196,7 @@ impl OptimizerKind {
 }
 
 /// How a model is trained. The defaults are the reference study's, where it names them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Seed of everything random: split, initial weights, order, dropout.
@@ -199,14 +221,15 @@ pub struct TrainingConfig {
     pub init: Init,
     /// Largest Euclidean norm of a step's gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1.0)]
     pub clip_norm: Option<f64>,
     /// Stop when the validation loss has not improved for this many epochs, and keep the best weights.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 5)]
     pub patience: Option<u64>,
     /// How the learning rate goes over the run.
     pub schedule: Schedule,
     /// This much of each label is spread evenly over all classes (Szegedy et al., 2016), in `[0, 1)`.
-    #[serde(skip_serializing_if = "is_zero")]
     pub label_smoothing: f64,
     /// How images are changed while they are trained on.
     #[serde(skip_serializing_if = "Augmentation::is_nothing")]
@@ -214,11 +237,6 @@ pub struct TrainingConfig {
     /// How a classifier's encoder begins and is trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderTraining>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // Serde asks for it.
-fn is_zero(x: &f64) -> bool {
-    *x == 0.0
 }
 
 impl Default for TrainingConfig {
@@ -324,6 +342,8 @@ mod tests {
             ("[trainings]", "line 1", "did you mean `training`?"),
             ("[data.pictures]\nsise = 3", "line 2", "did you mean `size`?"),
             ("[training]\noptimizer = \"adamm\"", "line 2", "did you mean `adam`?"),
+            ("[model]\nkind = \"vae\"\nlatent_dims = 3", "line 1", "did you mean `latent_dim`?"),
+            ("[model]\nkind = \"vae\"\nbetta = 3", "line 1", "did you mean `beta`?"),
             ("[training]\nseed = \"one\"", "line 2", "invalid type"),
             ("[data", "line 1", "TOML parse error"),
         ]

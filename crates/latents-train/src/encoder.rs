@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use latents_engine::{Group, Layout, initialize};
 use latents_models::{HEAD, Tensors};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::run::Run;
 
 /// How a classifier's encoder begins, and how it is trained; the rest of the network goes by the other settings of training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncoderTraining {
     /// A run's weights that it begins with; without, it begins with initial weights as the rest does.

@@ -7,6 +7,7 @@ pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod explored;
 pub(crate) mod figures;
+pub(crate) mod init;
 pub(crate) mod map;
 pub(crate) mod outliers;
 pub(crate) mod predict;

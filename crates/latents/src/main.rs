@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, data, decode, encode, evaluate, figures, map, outliers, predict, probe,
+    completions, data, decode, encode, evaluate, figures, init, map, outliers, predict, probe,
     reconstruct, sample, study, train, traverse, tune,
 };
 use crate::output::Output;
@@ -46,6 +46,8 @@ struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented file of settings to train from
+    Init(init::Init),
     /// Train a model, or go on with training
     #[command(subcommand)]
     Train(train::Model),
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.shared.json);
     let result = match &cli.command {
+        Command::Init(command) => command.run(output),
         Command::Train(model) => train::run(model, &cli.shared, output),
         Command::Tune(what) => tune::run(what, &cli.shared, output),
         Command::Study(command) => command.run(&cli.shared, output),
