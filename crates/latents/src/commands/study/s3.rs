@@ -362,25 +362,26 @@ fn scores_table(classes: &[String], all: &[(&str, Vec<Scores>)]) -> Table {
     if with_reference {
         columns.extend(COLUMNS.iter().map(|c| c.name.to_owned()));
     }
-    let percent = |x: f64| Cell::Number(x, Show::Decimals(2));
     let mut rows = vec![];
-    let mut row = |name: String, of: &dyn Fn(&Scores) -> f64, theirs: Option<[f64; 2]>| {
-        let mut row = vec![Cell::Text(name)];
-        row.extend(all.iter().map(|(_, scores)| percent(spread(scores, of).0)));
-        if with_reference {
-            let theirs = theirs.map(|t| t.map(percent));
-            row.extend(theirs.unwrap_or([Cell::Empty, Cell::Empty]));
-        }
-        rows.push(row);
-    };
+    let mut row =
+        |name: &str, digits: usize, of: &dyn Fn(&Scores) -> f64, theirs: Option<[f64; 2]>| {
+            let number = |x: f64| Cell::Number(x, Show::Decimals(digits));
+            let mut row = vec![Cell::Text(name.into())];
+            row.extend(all.iter().map(|(_, scores)| number(spread(scores, of).0)));
+            if with_reference {
+                let theirs = theirs.map(|t| t.map(number));
+                row.extend(theirs.unwrap_or([Cell::Empty, Cell::Empty]));
+            }
+            rows.push(row);
+        };
     let [cnn, cl] = &COLUMNS;
     for (i, class) in classes.iter().enumerate() {
         let theirs = with_reference.then(|| [cnn.f1[i], cl.f1[i]]);
-        row(format!("F1 {class}"), &|s| 100.0 * s.f1[i], theirs);
+        row(&format!("F1 {class}, %"), 2, &|s| 100.0 * s.f1[i], theirs);
     }
-    row("accuracy".into(), &|s| 100.0 * s.accuracy, Some([cnn.accuracy, cl.accuracy]));
-    row("epochs".into(), &|s| s.epochs as f64, Some([cnn.epochs as f64, cl.epochs as f64]));
-    row("seconds (reference: on a GPU)".into(), &|s| s.seconds, Some([cnn.seconds, cl.seconds]));
-    row("parameters".into(), &|s| s.parameters as f64, None);
+    row("accuracy, %", 2, &|s| 100.0 * s.accuracy, Some([cnn.accuracy, cl.accuracy]));
+    row("epochs", 0, &|s| s.epochs as f64, Some([cnn.epochs as f64, cl.epochs as f64]));
+    row("seconds (reference: on a GPU)", 1, &|s| s.seconds, Some([cnn.seconds, cl.seconds]));
+    row("parameters", 0, &|s| s.parameters as f64, None);
     Table { columns, rows }
 }
