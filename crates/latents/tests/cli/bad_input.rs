@@ -3,7 +3,7 @@
 use ::latents::data::npz::{self, Array, Numbers};
 use ::latents::data::{Images, idx};
 
-use crate::support::{Sandbox, TRAIN};
+use crate::support::{Sandbox, TRAIN, assert_same_run};
 
 /// Runs each command, which must fail with all of the texts.
 #[track_caller]
@@ -247,4 +247,25 @@ fn latents_of_another_shape_or_none_at_all() {
         ],
     );
     assert!(!sandbox.path("d.npz").exists());
+}
+
+#[test]
+fn a_damaged_checkpoint_gives_way_to_the_one_before() {
+    let sandbox = Sandbox::trained();
+    let whole = sandbox.run_files("ae");
+    let last = "ae/checkpoint/last.safetensors";
+    let bytes = sandbox.read(last);
+    for damaged in [&bytes[..bytes.len() / 2], b"no tensors"] {
+        std::fs::remove_file(sandbox.path("ae/model.safetensors")).unwrap();
+        sandbox.write(last, damaged);
+        let said = sandbox.run("train ae --resume --out ae");
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert!(said.stderr.contains("1 of 2 epochs to go"), "{}", said.stderr);
+        assert_same_run(&sandbox.run_files("ae"), &whole, "from the checkpoint before");
+    }
+    for file in [last, "ae/checkpoint/previous.safetensors"] {
+        sandbox.write(file, "no tensors");
+    }
+    let expected = "ae/checkpoint/last.safetensors: it is not a whole safetensors file";
+    assert_refused(&sandbox, &[("train ae --resume --out ae", &[expected])]);
 }
