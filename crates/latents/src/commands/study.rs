@@ -203,7 +203,7 @@ impl Study {
             page.notices.push("Made with --quick: small budgets, so the numbers are worse than they could be and are not to be held against the reference's.".into());
         }
         if study.dataset.name == "fashion-mnist-sample" {
-            page.notices.push("Made from the small sample of Fashion-MNIST that comes with the program, as the whole was not to be had: the numbers are not to be held against the reference's.".into());
+            page.notices.push("Made from the small sample of Fashion-MNIST that comes with the program: the numbers are not to be held against the reference's.".into());
         }
         for part in [
             s1::section(lane)?,

@@ -258,7 +258,9 @@ fn compare(study: &Study, ae: &Card, vae: &Card) -> Finding {
     let (a, v) = (&ae.traversals.linear, &vae.traversals.linear);
     let error = (a.error * a.error + v.error * v.error).sqrt();
     let smoother = a.value - v.value > 2.0 * error;
-    let (verdict, tone) = if smoother {
+    let (verdict, tone) = if vae.latents.active_units == 0 {
+        ("no latent of which is used, so there is nothing to be smooth", Tone::Neutral)
+    } else if smoother {
         ("the variational latent space is smoother", Tone::Same)
     } else {
         ("this measure does not show that the variational latent space is smoother", Tone::Contrary)
