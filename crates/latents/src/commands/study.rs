@@ -29,7 +29,8 @@ use self::lane::Lane;
 use self::progress::Progress;
 use self::stages::{Results, Stage, Stopped, run, wanted};
 use crate::Shared;
-use crate::commands::{load_new_data, stop_on_ctrl_c};
+use crate::commands::settings::PictureFlags;
+use crate::commands::{describe, load_new_data, stop_on_ctrl_c};
 use crate::output::{Output, duration, shell_word};
 
 /// The parts of the study.
@@ -66,6 +67,8 @@ pub(crate) struct Study {
     /// Stages that run at once; they share the threads, and the results do not depend on them [default: one for every two threads, up to 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    pictures: PictureFlags,
 }
 
 /// What the results in a folder depend on; kept there, so that they are not mixed with others.
@@ -95,8 +98,9 @@ impl Study {
             test_limit: budget.test_limit,
             ..DataConfig::default()
         };
+        self.pictures.apply(&mut data.pictures);
         let dataset = load_new_data(self.source.as_deref(), &mut data, output)?;
-        output.note(&format!("{}: {}", dataset.name, dataset.origin));
+        output.note(&describe(&dataset));
         self.claim(&data)?;
         let study = lane::Study {
             out: self.out.clone(),
@@ -234,6 +238,7 @@ impl Study {
         if !self.only.is_empty() {
             words.extend(["--only".into(), self.only.join(",")]);
         }
+        words.extend(self.pictures.words().iter().map(|word| shell_word(word)));
         words.extend([
             "--seed".into(),
             self.seed.to_string(),

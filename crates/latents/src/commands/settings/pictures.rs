@@ -44,4 +44,28 @@ impl PictureFlags {
         set(&mut pictures.split_seed, self.split_seed.as_ref());
         pictures.strict |= self.strict;
     }
+
+    /// The flags that were given, as they are written.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let pairs = [
+            ("--size", self.size.map(|[h, w]| format!("{h}x{w}"))),
+            ("--fit", self.fit.as_ref().map(written)),
+            ("--background", self.background.as_ref().map(written)),
+            ("--test-fraction", self.test_fraction.map(|x| x.to_string())),
+            ("--split-seed", self.split_seed.map(|x| x.to_string())),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        let switches = [(self.grey, "--grey"), (self.strict, "--strict")];
+        let switches =
+            switches.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.into());
+        pairs.flatten().chain(switches).collect()
+    }
+}
+
+/// A setting as files of settings write it.
+fn written(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        other => other.unwrap_or_default().to_string(),
+    }
 }
