@@ -52,7 +52,8 @@ impl Checkpoint {
         tensors.push_parameters("", layout, &self.parameters);
         tensors.push_parameters("optimizer.first.", layout, &self.optimizer.first);
         tensors.push_parameters("optimizer.second.", layout, &self.optimizer.second);
-        if path.exists() {
+        // One that is damaged must not take the place of the whole one before it.
+        if path.exists() && Tensors::load(&path).is_ok() {
             // A copy under the other name, not a rename: `path` is there at every instant.
             let bytes = latents_files::read(&path)?;
             latents_files::write(&previous(&path), &bytes)?;
