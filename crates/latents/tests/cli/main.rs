@@ -8,9 +8,11 @@ mod classify;
 mod data;
 mod explore;
 mod figures;
+mod init;
 #[cfg(unix)]
 mod interrupt;
 mod latents;
+mod mutations;
 mod shell;
 mod study;
 mod support;

@@ -73,3 +73,20 @@ fn killed_at_any_instant_it_ends_with_the_same_page() {
         assert!(a == b, "{file}");
     }
 }
+
+#[test]
+fn names_of_folders_are_text_and_no_markup() {
+    let sandbox = Sandbox::new();
+    for (i, name) in ["rgb.png", "rgba.png", "rgb.jpg", "lossy.webp"].iter().enumerate() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let picture = std::fs::read(corpus.join("picture").join(name)).unwrap();
+        for class in ["<script>x", "b&b"] {
+            for copy in 0..4 {
+                sandbox.write(&format!("mine/{class}/{i}-{copy}-{name}"), &picture);
+            }
+        }
+    }
+    sandbox.ok("study mine --quick --no-cnn --only S3 --out s");
+    let page = sandbox.text("s/report.html");
+    assert!(page.contains("&lt;script&gt;x") && !page.contains("<script>x"));
+}

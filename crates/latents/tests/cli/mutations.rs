@@ -1,0 +1,94 @@
+//! Files that are damaged at random: every reader takes what is whole, and refuses or takes the rest without a panic. `fuzz/` does
+//! the same for as long as one likes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use latents_random::{Purpose, Stream, stream};
+
+#[path = "../../../../fuzz/readers.rs"]
+mod readers;
+
+/// Damaged copies of each file.
+const COPIES: u64 = 250;
+
+/// Numbers that lengths and offsets go wrong by.
+const EXTREMES: [u64; 6] = [0, 1, 0x7f, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
+
+/// Damages a file in one to four places.
+fn damage(bytes: &mut Vec<u8>, random: &mut Stream) {
+    for _ in 0..=random.below(4) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = random.below(bytes.len() as u32) as usize;
+        let to = (at + 1 + random.below(16) as usize).min(bytes.len());
+        match random.below(6) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => random.fill_bytes(&mut bytes[at..to]),
+            2 => bytes.truncate(at),
+            3 => drop(bytes.drain(at..to)),
+            4 => {
+                let again = bytes[at..to].to_vec();
+                bytes.splice(at..at, again);
+            }
+            _ => {
+                let number = EXTREMES[random.below(EXTREMES.len() as u32) as usize];
+                let number =
+                    if random.below(2) == 0 { number.to_le_bytes() } else { number.to_be_bytes() };
+                let width = (1 << random.below(4)).min(bytes.len() - at);
+                let part =
+                    if random.below(2) == 0 { &number[..width] } else { &number[8 - width..] };
+                bytes[at..at + width].copy_from_slice(part);
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check(name: &str, read: fn(&[u8]) -> bool) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 2, "{name}");
+    // Some are there to be refused late.
+    assert!(files.iter().any(|file| read(&std::fs::read(file).unwrap())), "{name}: none is taken");
+    for (i, file) in files.iter().enumerate() {
+        let whole = std::fs::read(file).unwrap();
+        let mut refused = 0;
+        for copy in 0..COPIES {
+            let mut bytes = whole.clone();
+            damage(&mut bytes, &mut stream(0, Purpose::Init, i as u64, copy));
+            let taken = catch_unwind(AssertUnwindSafe(|| read(&bytes)));
+            let taken = taken.unwrap_or_else(|_| panic!("{}, copy {copy}", file.display()));
+            refused += u64::from(!taken);
+        }
+        assert!(refused > COPIES / 10, "{}: only {refused} are refused", file.display());
+    }
+}
+
+#[test]
+fn images_and_labels() {
+    check("idx", readers::idx);
+}
+
+#[test]
+fn arrays() {
+    check("npz", readers::npz);
+}
+
+#[test]
+fn pictures() {
+    check("picture", readers::picture);
+}
+
+#[test]
+fn weights() {
+    check("safetensors", readers::safetensors);
+}
+
+#[test]
+fn settings() {
+    check("config", readers::config);
+}
