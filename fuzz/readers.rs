@@ -40,7 +40,9 @@ pub(crate) fn safetensors(bytes: &[u8]) -> bool {
 
 /// Settings.
 pub(crate) fn config(bytes: &[u8]) -> bool {
-    let config = RunConfig::default().overlaid(&String::from_utf8_lossy(bytes));
+    let mut base = RunConfig::default();
+    base.data.shape = [1, 28, 28];
+    let config = base.overlaid(&String::from_utf8_lossy(bytes));
     config.is_ok_and(|config| config.check().is_ok())
 }
 
