@@ -7,6 +7,7 @@ mod cnn;
 mod functions;
 mod step;
 mod storage;
+mod study;
 mod tsne;
 mod tune;
 
@@ -41,6 +42,8 @@ enum What {
     Functions(functions::Options),
     /// Our t-SNE beside openTSNE.
     Tsne(tsne::Options),
+    /// The whole study without its CNN, beside PyTorch, scikit-learn and openTSNE.
+    Study(study::Options),
     /// What a trial costs besides its objective, beside Optuna.
     Storage(storage::Options),
 }
@@ -53,6 +56,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
         Some(What::Tsne(options)) => tsne::run(workspace, options),
+        Some(What::Study(options)) => study::run(workspace, options),
         Some(What::Storage(options)) => storage::run(workspace, options),
     }
 }

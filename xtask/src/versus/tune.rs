@@ -43,8 +43,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let latents = workspace.release("latents");
     let data = match &options.data {
         Some(folder) => folder.clone(),
-        None => folder(&result_of(Command::new(&latents).args(["data", "list", "--json"]))?)
-            .context("Fashion-MNIST is not here: `latents data fetch` it, or give --data DIR")?,
+        None => fashion_mnist(&latents)?,
     };
 
     let mut rows = vec![];
@@ -85,6 +84,12 @@ impl Options {
     }
 }
 
+/// The folder of Fashion-MNIST's IDX files.
+pub(super) fn fashion_mnist(latents: &Path) -> Result<PathBuf> {
+    folder(&result_of(Command::new(latents).args(["data", "list", "--json"]))?)
+        .context("Fashion-MNIST is not here: `latents data fetch` it, or give --data DIR")
+}
+
 /// The folder of Fashion-MNIST, where it is on this machine.
 fn folder(catalogue: &Value) -> Option<PathBuf> {
     let entry = catalogue.as_array()?.iter().find(|entry| entry["name"] == "fashion-mnist")?;
@@ -119,7 +124,7 @@ fn show(program: &str, seed: u64, timed: &Timed) {
 }
 
 /// Epochs that all trials of our study came to the end of.
-fn epochs(out: &Path) -> Result<i64> {
+pub(super) fn epochs(out: &Path) -> Result<i64> {
     let path = out.join("tables/trials.json");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let trials: Vec<Value> = serde_json::from_str(&text)?;

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use self::budget::Budget;
 use self::lane::Lane;
-use self::progress::Progress;
+use self::progress::{Progress, Took};
 use self::stages::{Results, Stage, Stopped, run, wanted};
 use crate::Shared;
 use crate::commands::settings::PictureFlags;
@@ -86,7 +86,9 @@ struct Written {
     report: PathBuf,
     markdown: PathBuf,
     findings: Vec<String>,
+    /// Of this start; stages that were done before are not in it.
     seconds: f64,
+    stages: Vec<Took>,
 }
 
 impl Study {
@@ -142,6 +144,7 @@ impl Study {
             report,
             findings,
             seconds: began.elapsed().as_secs_f64(),
+            stages: study.progress.took(),
         };
         output.result(&text, &written)?;
         Ok(ExitCode::SUCCESS)

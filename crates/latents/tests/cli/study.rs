@@ -19,6 +19,8 @@ fn a_part_of_it_gives_a_page_and_is_done_once() {
     let sandbox = Sandbox::new();
     let first = sandbox.json(STUDY);
     assert_eq!(first["report"], "s/report.html");
+    let stages = first["stages"].as_array().unwrap();
+    assert!(stages.iter().any(|s| s["stage"] == "tune-ae" && s["seconds"].as_f64() > Some(0.0)));
     let page = sandbox.text("s/report.html");
     for expected in ["small sample of Fashion-MNIST", "id=\"S1\"", "id=\"S2\"", MADE] {
         assert!(page.contains(expected), "{expected}");
@@ -38,6 +40,7 @@ fn a_part_of_it_gives_a_page_and_is_done_once() {
     let config = sandbox.read("s/runs/ae-adam/config.toml");
     let again = sandbox.json(STUDY);
     assert_eq!(again["findings"], first["findings"]);
+    assert_eq!(again["stages"], serde_json::json!([]));
     assert_eq!(sandbox.read("s/runs/ae-adam/config.toml"), config);
     assert_eq!(sandbox.text("s/report.html"), page, "drawn again it is the same");
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use super::stages::Stage;
 use crate::output::{Output, duration};
@@ -30,8 +31,17 @@ struct State {
     done: f64,
     stages: usize,
     finished: usize,
+    /// What was done since, in its order.
+    took: Vec<Took>,
     /// What is going on: cost, fraction that is done, what it says, and when it began.
     current: BTreeMap<String, Current>,
+}
+
+/// How long a stage took.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Took {
+    stage: String,
+    seconds: f64,
 }
 
 struct Current {
@@ -59,6 +69,7 @@ impl Progress {
             done: 0.0,
             stages: 0,
             finished: 0,
+            took: vec![],
             current: BTreeMap::new(),
         };
         Progress { output, bar, state: Mutex::new(state) }
@@ -109,10 +120,17 @@ impl Progress {
         state.done += current.cost;
         state.finished += 1;
         let count = format!("[{}/{}]", state.finished, state.stages);
+        let seconds = current.began.elapsed().as_secs_f64();
+        state.took.push(Took { stage: stage.name.into(), seconds });
         drop(state);
-        let seconds = duration(current.began.elapsed().as_secs_f64());
+        let seconds = duration(seconds);
         self.note(&format!("{count:>8} {}  {}  {seconds}", stage.part, current.title));
         self.draw();
+    }
+
+    /// How long each stage took that this start has done.
+    pub(crate) fn took(&self) -> Vec<Took> {
+        self.lock().took.clone()
     }
 
     pub(crate) fn clear(&self) {
