@@ -258,7 +258,8 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
 fn damage(error: &image::ImageError) -> String {
     match error {
         image::ImageError::Limits(_) => "it is larger than is accepted".into(),
-        other => format!("it is damaged: {other}"),
+        // Some decoders end their words with a new line.
+        other => format!("it is damaged: {}", other.to_string().trim_end()),
     }
 }
 

@@ -309,7 +309,10 @@ impl Samples {
         let mixture = Mixture::fit(fitted, most, subject.seed)?;
         let kinds = [
             ("N(0, I)".to_owned(), samplers::normal(number, dim, subject.seed)),
-            (format!("mixture of {most} Gaussians"), mixture.sample(number, subject.seed)),
+            (
+                format!("mixture of {most} Gaussian{}", if most == 1 { "" } else { "s" }),
+                mixture.sample(number, subject.seed),
+            ),
             ("uniform in the latents' box".to_owned(), {
                 samplers::uniform(subject.train_latents, number, subject.seed)
             }),

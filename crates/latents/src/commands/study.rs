@@ -104,6 +104,8 @@ impl Study {
         let dataset = load_new_data(self.source.as_deref(), &mut data, output)?;
         output.note(&describe(&dataset));
         self.claim(&data)?;
+        // A fifth validates in most stages.
+        let budget = budget.fitted(dataset.train.len() * 4 / 5);
         let study = lane::Study {
             out: self.out.clone(),
             dataset,
@@ -197,7 +199,7 @@ impl Study {
     fn page(&self, lane: &Lane<'_>) -> Result<Page> {
         let study = lane.study;
         let mut page = Page {
-            title: format!("A study of {}", study.dataset.name),
+            title: format!("A study of {}", words::title(&study.dataset.name)),
             lead: format!(
                 "{} training and {} test images of {}.",
                 words::count(study.dataset.train.len()),

@@ -1,6 +1,13 @@
-//! How much a study may spend: epochs, trials, samples. One budget is the whole study's; `--quick` is a few minutes' worth.
+//! How much a study may spend: epochs, trials, samples. One budget is the whole study's; `--quick` is a few minutes' worth. Both are of a
+//! large set of images; [`Budget::fitted`] makes them a small one's.
 
 use serde::{Deserialize, Serialize};
+
+/// Images in a batch: on a large set, and at least.
+const BATCH: usize = 256;
+const SMALLEST: usize = 16;
+/// Steps of the optimiser for each epoch of the budget, at least: with a handful of steps nothing is learnt.
+const STEPS: usize = 50;
 
 /// The budgets of all stages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,8 +25,12 @@ pub(crate) struct Budget {
     pub(crate) classifier_epochs: u64,
     /// Seeds that the classifier is trained with.
     pub(crate) classifier_seeds: u64,
-    /// Epochs of the CNN; none: those of its own default.
+    /// Epochs of the CNN, on a large set; none: those of its own default.
     pub(crate) cnn_epochs: Option<u64>,
+    /// How many times the CNN's epochs, on a small set.
+    pub(crate) passes: u64,
+    /// Images in a batch, at most.
+    pub(crate) batch_size: usize,
     /// Epochs of the variational autoencoder.
     pub(crate) vae_epochs: u64,
     /// Test images on maps and in the explorer, at most.
@@ -41,6 +52,8 @@ impl Budget {
             classifier_epochs: 10,
             classifier_seeds: 5,
             cnn_epochs: None,
+            passes: 1,
+            batch_size: BATCH,
             vae_epochs: 50,
             map_images: 10_000,
             train_limit: None,
@@ -58,10 +71,50 @@ impl Budget {
             classifier_epochs: 3,
             classifier_seeds: 2,
             cnn_epochs: Some(2),
+            passes: 1,
+            batch_size: BATCH,
             vae_epochs: 8,
             map_images: 2_500,
             train_limit: Some(12_000),
             test_limit: Some(2_500),
+        }
+    }
+
+    /// The same for `train` images that train: where they are few, smaller batches and more epochs, so that there are steps enough to learn from.
+    pub(crate) fn fitted(mut self, train: usize) -> Self {
+        let most = 1 << (train / STEPS).max(1).ilog2();
+        self.batch_size = self.batch_size.min(most).max(SMALLEST);
+        self.passes = STEPS.div_ceil((train / self.batch_size).max(1)) as u64;
+        for epochs in [
+            &mut self.epochs,
+            &mut self.trial_epochs,
+            &mut self.refit_epochs,
+            &mut self.classifier_epochs,
+            &mut self.vae_epochs,
+        ] {
+            *epochs *= self.passes;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_set_has_steps_enough() {
+        let large = Budget::full().fitted(48_000);
+        assert_eq!(large, Budget::full());
+        for train in [1, 40, 128, 1_000, 3_200, 9_000, 12_799] {
+            let budget = Budget::full().fitted(train);
+            assert!(
+                (SMALLEST..=BATCH).contains(&budget.batch_size)
+                    && budget.batch_size % SMALLEST == 0
+            );
+            let steps = (train / budget.batch_size).max(1) as u64;
+            assert!(budget.epochs * steps >= 42 * STEPS as u64, "{train}: {budget:?}");
+            assert_eq!(budget.epochs * 10, budget.trial_epochs * 42, "in proportion");
         }
     }
 }

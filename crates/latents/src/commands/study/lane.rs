@@ -53,6 +53,11 @@ impl Study {
         self.dataset.name == "fashion-mnist" && self.budget == Budget::full()
     }
 
+    /// Whether they are of the reference study's kind, though they may be a sample of them, so that its settings mean something here.
+    pub(crate) fn is_of_the_reference(&self) -> bool {
+        self.dataset.name.starts_with("fashion-mnist")
+    }
+
     /// A finding beside what the reference came to, where the two may be compared.
     pub(crate) fn against(&self, text: &str, better: bool, theirs: &str) -> Finding {
         if !self.is_comparable() {
@@ -89,6 +94,7 @@ impl Lane<'_> {
     pub(crate) fn config(&self, base: RunConfig, change: impl FnOnce(&mut RunConfig)) -> RunConfig {
         let mut config = RunConfig { data: self.study.data.clone(), ..base };
         config.training.seed = self.study.seed;
+        config.training.batch_size = config.training.batch_size.min(self.study.budget.batch_size);
         change(&mut config);
         config
     }

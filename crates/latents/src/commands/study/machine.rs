@@ -18,6 +18,7 @@ pub(super) fn section(study: &Study, command: &str) -> Section {
         text("shape", words::shape(study.data.shape)),
         text("SHA-256 of the images that train and validate", study.data.digest.clone()),
         text("seed", study.seed.to_string()),
+        text("images in a batch, at most", budget.batch_size.to_string()),
         text("epochs of the autoencoder", budget.epochs.to_string()),
         text("trials of each search", budget.trials.to_string()),
         text("epochs of a trial, at most", budget.trial_epochs.to_string()),

@@ -17,7 +17,6 @@ use super::words;
 use crate::commands::figures::reconstructions::one_of_each;
 use crate::commands::settings::{AutoencoderFlags, ModelFlags};
 use crate::commands::tune::ae::AE;
-use crate::commands::tune::results::cell;
 
 /// The run of the best settings.
 pub(super) const BEST: &str = "ae-best";
@@ -154,12 +153,6 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     };
     let found = study.trials("tune-ae", &AE)?;
     let plain = found.plain();
-    let mut rows: Vec<Vec<Cell>> = found
-        .best()
-        .iter()
-        .map(|(name, value)| vec![Cell::Text(name.replace('_', " ")), reference(name), cell(value)])
-        .collect();
-    rows.push(vec![Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)]);
     let latents = study.run(BEST).config()?.model.latents().map_or(0, |l| l.dim);
     let at_same = components.errors.iter().find(|(d, _)| *d == latents).map(|(_, e)| *e);
     let finding = finding(study, &best, latents)?;
@@ -182,10 +175,12 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         )),
         Block::Table {
             id: "T4".into(),
-            table: Table {
-                columns: ["setting", "reference", "found here"].map(str::to_owned).into(),
-                rows,
-            },
+            table: words::settings(
+                study,
+                &found,
+                reference,
+                [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],
+            ),
             caption: format!("The best settings found; their validation loss is {}.", words::error(search.best)),
         },
         Block::Figure {
@@ -212,7 +207,11 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         Block::Figure {
             id: "F10".into(),
             picture: (&reconstructions(lane)?).into(),
-            caption: format!("Test images of each kind and what the tuned autoencoder makes of them (F2, F10a and F10b of the reference); the mean error is {}.", words::error(best.test_error)),
+            caption: format!(
+                "Test images and what the tuned autoencoder makes of them{}; the mean error is {}.",
+                if study.is_of_the_reference() { " (F2, F10a and F10b of the reference)" } else { "" },
+                words::error(best.test_error)
+            ),
             alt: "Two rows of images: originals above, reconstructions below.".into(),
         },
         Block::Table {

@@ -101,6 +101,7 @@ pub(super) fn stages<'a>(cnn: bool) -> Vec<Stage<Lane<'a>>> {
                     if let Some(epochs) = lane.study.budget.cnn_epochs {
                         config.training.epochs = epochs;
                     }
+                    config.training.epochs *= lane.study.budget.passes;
                 });
                 let scores = vec![train(lane, "cnn", "cnn", &config, lane.study.seed)?];
                 lane.study.results.put("cnn", &scores)
@@ -295,6 +296,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         Block::Table {
             id: "T5".into(),
             table: words::settings(
+                study,
                 &study.trials("tune-classifier", &CLASSIFIER)?,
                 reference,
                 [

@@ -143,6 +143,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         Block::Table {
             id: "T7".into(),
             table: words::settings(
+                study,
                 &study.trials("tune-vae", &VAE)?,
                 reference,
                 [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],

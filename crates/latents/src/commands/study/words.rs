@@ -4,6 +4,7 @@ use latents::engine::{Layer, Layout, Shape};
 use latents::report::{Cell, Show, Table};
 use latents::tune::Value;
 
+use super::lane::Study;
 use crate::commands::tune::results::{Results, cell};
 use crate::output;
 
@@ -60,13 +61,32 @@ pub(super) fn list(items: &[String]) -> String {
     }
 }
 
-/// The best settings that a search found beside the reference's, and a last row.
-pub(super) fn settings(found: &Results, reference: fn(&str) -> Cell, last: [Cell; 3]) -> Table {
+/// The best settings that a search found, and a last row; beside the reference's where they are of its images.
+pub(super) fn settings(
+    study: &Study,
+    found: &Results,
+    reference: fn(&str) -> Cell,
+    last: [Cell; 3],
+) -> Table {
     let row = |(name, value): (String, Value)| {
         vec![Cell::Text(name.replace('_', " ")), reference(&name), cell(&value)]
     };
-    let rows = found.best().into_iter().map(row).chain([last.into()]).collect();
-    Table { columns: ["setting", "reference", "found here"].map(str::to_owned).into(), rows }
+    let mut rows: Vec<Vec<Cell>> = found.best().into_iter().map(row).chain([last.into()]).collect();
+    let mut columns = ["setting", "reference", "found here"].map(str::to_owned).to_vec();
+    if !study.is_of_the_reference() {
+        columns.remove(1);
+        for row in &mut rows {
+            row.remove(1);
+        }
+    }
+    Table { columns, rows }
+}
+
+/// What a report calls the images: a data set's name, or that of a folder or file.
+pub(super) fn title(source: &str) -> String {
+    let path = source.split_once(':').map_or(source, |(_, path)| path);
+    let name = std::path::Path::new(path).file_stem();
+    name.map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The layers of a section, as the reference study's T1 and T2 list them.
