@@ -36,13 +36,32 @@ pub struct Curve {
 /// below. A point without neighbours is drawn as a dot. No curve, or none with a point, gives empty axes that say so.
 #[must_use]
 pub fn curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Figure {
-    let segments: Vec<Vec<Vec<(f64, f64)>>> = curves.iter().map(|c| segments(&c.points)).collect();
+    drawn(title, [x_label, y_label], curves, drawable, x_scale)
+}
+
+/// [`curves`] against what grows by factors, such as a number of labels: the x axis is logarithmic. A point whose x is not positive leaves a
+/// gap.
+#[must_use]
+pub fn log_curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Figure {
+    drawn(title, [x_label, y_label], curves, Scale::takes_log, |(lo, hi), _| Scale::log(lo, hi))
+}
+
+/// `takes`: whether the x axis has a place for a value; `scale`: the axis for such values, which may all be whole.
+fn drawn(
+    title: &str,
+    [x_label, y_label]: [&str; 2],
+    curves: &[Curve],
+    takes: fn(f64) -> bool,
+    scale: fn((f64, f64), bool) -> Scale,
+) -> Figure {
+    let segments: Vec<Vec<Vec<(f64, f64)>>> =
+        curves.iter().map(|c| segments(&c.points, takes)).collect();
     let all = || segments.iter().flatten().flatten();
     let xs = extent(all().map(|p| p.0));
     let ys = extent(all().map(|p| p.1));
     let whole = all().all(|p| p.0.fract() == 0.0);
     let (x, y) = match (xs, ys) {
-        (Some(xs), Some(ys)) => (x_scale(xs, whole), Scale::for_values(ys.0, ys.1)),
+        (Some(xs), Some(ys)) => (scale(xs, whole), Scale::for_values(ys.0, ys.1)),
         _ => (Scale::linear(0.0, 1.0, true), Scale::linear(0.0, 1.0, false)),
     };
 
@@ -79,9 +98,9 @@ pub fn curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Fi
 }
 
 /// The stretches of points that can be drawn.
-fn segments(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+fn segments(points: &[(f64, f64)], takes: fn(f64) -> bool) -> Vec<Vec<(f64, f64)>> {
     points
-        .split(|&(x, y)| !drawable(x) || !drawable(y))
+        .split(|&(x, y)| !takes(x) || !drawable(y))
         .filter(|segment| !segment.is_empty())
         .map(<[_]>::to_vec)
         .collect()

@@ -51,7 +51,7 @@ mod tiles;
 mod trials;
 
 pub use confusion::confusion;
-pub use curves::{Curve, curves};
+pub use curves::{Curve, curves, log_curves};
 pub use error::Error;
 pub use explorer::{Explored, ExploredModel, Explorer};
 pub use figure::Figure;

@@ -38,6 +38,19 @@ fn points_stand_at_their_ticks_on_a_log_axis() {
 }
 
 #[test]
+fn points_stand_at_their_ticks_where_x_grows_by_factors() {
+    let points = [(0.0, 9.0), (10.0, 1.0), (100.0, 2.0), (10_000.0, 3.0)];
+    let figure = log_curves("t", "x", "y", &[curve("c", 0, &points)]);
+    let document = Document::parse(figure.svg()).unwrap();
+    let path = vertices(&of_class(&document, "curve")[0]);
+    assert_eq!(path.len(), 3, "none at zero");
+    for (vertex, x) in path.iter().zip(["10", "100", "10000"]) {
+        assert!(near(vertex.1, tick(&document, x, false)), "{vertex:?} {x}");
+    }
+    assert!(near(path[2].1 - path[1].1, 2.0 * (path[1].1 - path[0].1)), "a ratio is a distance");
+}
+
+#[test]
 fn gaps_split_the_line_and_lone_points_are_dots() {
     let points =
         [(1.0, 3.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, 1.8), (5.0, f64::INFINITY), (6.0, 1.5)];

@@ -8,7 +8,7 @@ use latents::engine::{Engine, Inputs};
 use latents::explore::classification::argmax;
 use latents::explore::probes::few_labels;
 use latents::models::{ClassifierConfig, ModelConfig};
-use latents::report::{Cell, Curve, Figure, Show, Table, curves};
+use latents::report::{Cell, Curve, Figure, Show, Table, log_curves};
 use latents::train::{EncoderTraining, Run, RunConfig, TrainingConfig, train};
 use serde::Serialize;
 
@@ -180,18 +180,13 @@ pub(super) fn table(few: &[Few]) -> Table {
     Table { columns, rows: rows.collect() }
 }
 
-/// Accuracy against the decimal logarithm of the number of labels.
+/// Accuracy against the number of labels.
 pub(super) fn figure(few: &[Few]) -> Figure {
     let curve = |(group, method): (usize, &str)| {
         let points = few.iter().filter(|f| f.method == method);
-        let points = points.map(|f| ((f.labels as f64).log10(), 100.0 * f.mean));
+        let points = points.map(|f| (f.labels as f64, 100.0 * f.mean));
         Curve { name: method.to_owned(), points: points.collect(), dashed: false, group }
     };
     let all: Vec<Curve> = methods(few).into_iter().enumerate().map(curve).collect();
-    curves(
-        "Accuracy with few labels",
-        "labels, as a power of 10",
-        "accuracy on the test images, %",
-        &all,
-    )
+    log_curves("Accuracy with few labels", "labels", "accuracy on the test images, %", &all)
 }
