@@ -79,6 +79,8 @@ pub struct AutoencoderConfig {
     pub latent_dim: usize,
     /// The encoder's convolutions, first to last.
     pub stages: Vec<Stage>,
+    /// Batch normalisation after each of the encoder's convolutions (Ioffe and Szegedy, 2015). The decoder has none.
+    pub normalize: bool,
     /// Widths of the matrices between the last convolution and the latent vector.
     pub hidden: Vec<usize>,
     /// After every layer but the last convolution, the latent vector and the output. The study lists none after its last
@@ -100,6 +102,7 @@ impl Default for AutoencoderConfig {
                 Stage { channels: 16, kernel: 4, stride: 2, padding: 1 },
                 Stage { channels: 32, kernel: 3, stride: 2, padding: 0 },
             ],
+            normalize: false,
             hidden: vec![64],
             nonlinearity: Nonlinearity::Relu,
             dropout: 0.2,
@@ -122,7 +125,8 @@ impl AutoencoderConfig {
         let stages = Stage::scaled(image);
         let config = AutoencoderConfig { stages, ..Self::default() };
         // What no network can be built for is for `network` to say.
-        let convolutions = config.convolutions(image).layout().map(|layout| layout.output());
+        let (convolutions, _) = config.convolutions(image);
+        let convolutions = convolutions.layout().map(|layout| layout.output());
         let Ok(deepest) = convolutions else { return config };
         let quarter = (deepest.iter().product::<usize>() / 4).max(1);
         let numbers: usize = image.iter().product();
@@ -155,7 +159,7 @@ impl AutoencoderConfig {
         if self.latent_dim == 0 {
             return Err(Error::Config("latent_dim must be at least 1".into()));
         }
-        let convolutions = self.convolutions(image);
+        let (convolutions, places) = self.convolutions(image);
         let mut encoder = convolutions.sections[ENCODER].layers.clone();
         let convolutions = convolutions.layout()?;
         let deepest = convolutions.output();
@@ -178,9 +182,9 @@ impl AutoencoderConfig {
         decoder.push(Layer::Linear { out_features: deepest.iter().product() });
         decoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
         decoder.push(Layer::Reshape { shape: deepest });
-        // The convolutions are at the even places of the encoder; each mirror image ends at the shape its twin began with.
-        for (i, stage) in self.stages.iter().enumerate().rev() {
-            let (from, to) = (convolutions.shape(2 * i + 1), convolutions.shape(2 * i));
+        // Each mirror image ends at the shape its twin began with.
+        for (i, (stage, &place)) in self.stages.iter().zip(&places).enumerate().rev() {
+            let (from, to) = (convolutions.shape(place + 1), convolutions.shape(place));
             let missing = |axis: usize| {
                 to[axis] + 2 * stage.padding - stage.kernel - (from[axis] - 1) * stage.stride
             };
@@ -202,22 +206,26 @@ impl AutoencoderConfig {
         Ok(Network { input: image, sections })
     }
 
-    /// The encoder's convolutions by themselves.
-    fn convolutions(&self, image: Shape) -> Network {
-        let mut layers = vec![];
+    /// The encoder up to its last convolution, and the convolutions' places in it.
+    fn convolutions(&self, image: Shape) -> (Network, Vec<usize>) {
+        let (mut layers, mut places) = (vec![], vec![]);
         for (i, stage) in self.stages.iter().enumerate() {
             if i > 0 {
                 layers.push(self.nonlinearity.layer());
             }
+            places.push(layers.len());
             layers.push(Layer::Conv2d {
                 out_channels: stage.channels,
                 kernel: [stage.kernel; 2],
                 stride: [stage.stride; 2],
                 padding: [stage.padding; 2],
             });
+            if self.normalize {
+                layers.push(Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-5 });
+            }
         }
         let sections = vec![Section { name: "encoder".into(), layers }];
-        Network { input: image, sections }
+        (Network { input: image, sections }, places)
     }
 }
 
@@ -273,6 +281,19 @@ mod tests {
             let layout = config.network(image).unwrap().layout().unwrap();
             assert_eq!(layout.output(), image);
         }
+    }
+
+    #[test]
+    fn normalisation_follows_the_convolutions_of_the_encoder_alone() {
+        let config = AutoencoderConfig { normalize: true, ..Default::default() };
+        let layout = config.network([1, 29, 31]).unwrap().layout().unwrap();
+        assert_eq!(layout.output(), [1, 29, 31]);
+        let running: Vec<&str> = layout
+            .parameters()
+            .iter()
+            .filter_map(|p| p.name.strip_suffix(".running_mean"))
+            .collect();
+        assert_eq!(running, ["encoder.1", "encoder.4", "encoder.7"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Default for CnnConfig {
     fn default() -> Self {
         CnnConfig {
             stem: 24,
-            channels: vec![48, 96],
+            channels: vec![48, 96, 160],
             blocks: 1,
             nonlinearity: Nonlinearity::Relu,
             stochastic_depth: 0.0,

@@ -1,5 +1,6 @@
 //! One module for each command, and what several of them need: data sets by name, and runs ready to compute.
 
+pub(crate) mod classified;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod decode;

@@ -7,12 +7,14 @@ pub(crate) mod study;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
+use classes::Judging;
 use latents::models::Target;
 use latents::train::Run;
 
 use crate::Shared;
+use crate::commands::classified::Tta;
 use crate::commands::train::SEED;
 use crate::output::Output;
 
@@ -27,6 +29,9 @@ pub(crate) struct Evaluate {
     /// Test sets that are drawn for the bootstrap intervals
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     replicates: u32,
+    /// Of a classifier: classify another view of each image too, and average the probabilities (test-time augmentation)
+    #[arg(long, value_name = "VIEW")]
+    tta: Option<Tta>,
 }
 
 impl Evaluate {
@@ -34,13 +39,16 @@ impl Evaluate {
         let seeds = seeds(&self.run);
         let first = seeds.first().unwrap_or(&self.run);
         let model = Run::at(first).config()?.model;
+        let how = Judging { replicates: self.replicates as usize, tta: self.tta };
+        ensure!(
+            how.tta.is_none() || model.target() == Target::Class,
+            "--tta is for classifiers, and {} is a model of kind `{}`",
+            first.display(),
+            model.kind()
+        );
         match model.target() {
-            Target::Class if seeds.is_empty() => {
-                classes::evaluate(&self.run, self.replicates as usize, shared, output)
-            }
-            Target::Class => {
-                classes::evaluate_seeds(&self.run, &seeds, self.replicates as usize, shared, output)
-            }
+            Target::Class if seeds.is_empty() => classes::evaluate(&self.run, how, shared, output),
+            Target::Class => classes::evaluate_seeds(&self.run, &seeds, how, shared, output),
             Target::Image if seeds.is_empty() => images::evaluate(&self.run, shared, output),
             Target::Image => bail!(
                 "{} holds several runs: name one of them, such as {}",

@@ -7,12 +7,13 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use latents::data::{Labelled, npz, read_picture};
 use latents::engine::Inputs;
-use latents::explore::classification::{argmax, softmax};
+use latents::explore::classification::argmax;
 use latents::models::Target;
 use latents::report::{Cell, Table};
 use serde::Serialize;
 
 use crate::Shared;
+use crate::commands::classified::{Tta, probabilities};
 use crate::commands::{Trained, load_foreign_data};
 use crate::output::{Output, count};
 
@@ -28,6 +29,9 @@ pub(crate) struct Predict {
     /// The test part of a data set instead
     #[arg(long, value_name = "SOURCE")]
     data: Option<String>,
+    /// Classify another view of each image too, and average the probabilities (test-time augmentation)
+    #[arg(long, value_name = "VIEW")]
+    tta: Option<Tta>,
     /// File to write the table to, by its ending .csv, .json or .md
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -52,14 +56,14 @@ struct Predicted<'a> {
 impl Predict {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let mut trained = Trained::open(&self.run, shared)?;
-        let (config, layout) = (&trained.config, trained.engine.layout());
+        let config = &trained.config;
         ensure!(
             config.model.target() == Target::Class,
             "{} is a model of kind `{}`, which knows no classes",
             self.run.display(),
             config.model.kind()
         );
-        let (shape, sections) = (config.data.shape, 0..layout.section_count());
+        let shape = config.data.shape;
         let size: usize = shape.iter().product();
         let mut names = vec![];
         let mut pixels: Vec<f32> = vec![];
@@ -96,10 +100,9 @@ impl Predict {
             pixels.extend(images.pixels().iter().map(|&x| f32::from(x) / 255.0));
         }
         ensure!(pixels.len() == names.len() * size && !names.is_empty(), "there are no images");
-        let inputs = Inputs::Values(&pixels);
-        let logits = trained.engine.forward(&trained.parameters, inputs, sections)?;
+        let all = probabilities(&mut trained, Inputs::Values(&pixels), self.tta)?;
         let classes = &trained.config.data.classes;
-        let (labels, all) = (argmax(&logits, classes.len()), softmax(&logits, classes.len()));
+        let labels = argmax(&all, classes.len());
         let predictions: Vec<Prediction> = names
             .into_iter()
             .zip(labels)

@@ -41,6 +41,15 @@ fn a_classifier_is_trained_and_judged() {
     let labels = sample().test.labels.unwrap();
     let hits = labels[..200].iter().zip(told).filter(|(l, p)| p["label"] == **l).count();
     assert_eq!(hits as u64, right);
+    // The mirror image has as much of a say as the image, in either command.
+    let first = &told[0]["probabilities"];
+    let both = sandbox.json("predict --run cl --data fashion-mnist-sample --tta flip");
+    assert!(&both["predictions"][0]["probabilities"] != first);
+    let averaged = sandbox.json("evaluate cl --tta flip");
+    let hits = labels[..200].iter().zip(both["predictions"].as_array().unwrap());
+    let hits = hits.filter(|(l, p)| p["label"] == **l).count();
+    assert!((averaged["accuracy"].as_f64().unwrap() - hits as f64 / 200.0).abs() < 1e-12);
+    assert_eq!((&averaged["tta"], &card["tta"]), (&"flip".into(), &Value::Null));
     assert!(
         sandbox
             .ok("predict --run cl --data fashion-mnist-sample")
@@ -168,6 +177,7 @@ fn what_cannot_be_is_named() {
         ("train ae --config cl/config.toml --out x", "use `latents train classifier`"),
         ("predict --run ae --data fashion-mnist-sample", "which knows no classes"),
         ("probe --run cl", "no latent vectors"),
+        ("evaluate ae --tta flip", "--tta is for classifiers"),
         ("train cnn --flip 2 --out x", "flip = 2 must be from 0 to 1"),
     ] {
         let said = sandbox.run(arguments);

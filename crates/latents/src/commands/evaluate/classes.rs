@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use latents::data::Labelled;
 use latents::explore::classification::{
-    Calibration, Confusion, Intervals, Mistake, argmax, bootstrap, softmax,
+    Calibration, Confusion, Intervals, Mistake, argmax, bootstrap,
 };
 use latents::report::{
     Cell, Figure, ImageView, Reliability, Show, Table, Tile, confusion, grid, reliability,
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::study::{CLASSES, COLUMNS};
 use crate::Shared;
+use crate::commands::classified::{Tta, probabilities};
 use crate::commands::{Split, Trained, all};
 use crate::output::{Output, count, duration};
 
@@ -28,6 +29,15 @@ const SHOWN_PAIRS: usize = 6;
 /// Images of each pair.
 const SHOWN_IMAGES: usize = 8;
 
+/// How a classifier is judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judging {
+    /// Test sets that are drawn for the bootstrap intervals.
+    pub(crate) replicates: usize,
+    /// Whether other views of an image have a say.
+    pub(crate) tta: Option<Tta>,
+}
+
 /// Everything that is told of a classifier.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Card {
@@ -36,6 +46,9 @@ pub(crate) struct Card {
     seed: u64,
     /// Test images.
     images: usize,
+    /// Which other view of each had a say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tta: Option<Tta>,
     pub(crate) parameters: usize,
     pub(crate) epochs: usize,
     /// Of training.
@@ -65,11 +78,11 @@ pub(crate) struct Pair {
 
 pub(super) fn evaluate(
     dir: &Path,
-    replicates: usize,
+    how: Judging,
     shared: &Shared,
     output: Output,
 ) -> Result<ExitCode> {
-    let (card, judged) = card(dir, replicates, shared, output)?;
+    let (card, judged) = card(dir, how, shared, output)?;
     let table = card.table();
     save(dir, &card, &table)?;
     judged.draw(&card, &dir.join("figures"))?;
@@ -99,13 +112,13 @@ struct Seeds {
 pub(super) fn evaluate_seeds(
     dir: &Path,
     seeds: &[PathBuf],
-    replicates: usize,
+    how: Judging,
     shared: &Shared,
     output: Output,
 ) -> Result<ExitCode> {
     let mut runs = vec![];
     for seed in seeds {
-        let (card, judged) = card(seed, replicates, shared, output)?;
+        let (card, judged) = card(seed, how, shared, output)?;
         save(seed, &card, &card.table())?;
         judged.draw(&card, &seed.join("figures"))?;
         runs.push(card);
@@ -180,10 +193,10 @@ pub(crate) struct Judged {
     probabilities: Vec<f32>,
 }
 
-fn card(dir: &Path, replicates: usize, shared: &Shared, output: Output) -> Result<(Card, Judged)> {
+fn card(dir: &Path, how: Judging, shared: &Shared, output: Output) -> Result<(Card, Judged)> {
     let mut trained = Trained::open(dir, shared)?;
     let part = trained.part(Split::Test, output)?;
-    judge(dir, &mut trained, part, replicates)
+    judge(dir, &mut trained, part, how)
 }
 
 /// Judges the run in a folder by test images.
@@ -191,7 +204,7 @@ pub(crate) fn judge(
     dir: &Path,
     trained: &mut Trained,
     part: Labelled,
-    replicates: usize,
+    how: Judging,
 ) -> Result<(Card, Judged)> {
     let metrics = Run::at(dir).metrics()?;
     let truth = part.labels.clone().context("the test images have no labels to judge by")?;
@@ -200,14 +213,12 @@ pub(crate) fn judge(
     let k = names.len();
     let mut index = vec![];
     let inputs = all(&part, &mut index);
-    let sections = 0..trained.engine.layout().section_count();
-    let logits = trained.engine.forward(&trained.parameters, inputs, sections)?;
-    let probabilities = softmax(&logits, k);
-    let predicted = argmax(&logits, k);
+    let probabilities = probabilities(trained, inputs, how.tta)?;
+    let predicted = argmax(&probabilities, k);
     let confusion = Confusion::new(&truth, &predicted, k)?;
     let calibration = Calibration::new(&truth, &probabilities, k, Calibration::BINS)?;
     let seed = trained.config.training.seed;
-    let intervals = bootstrap(&truth, &predicted, k, LEVEL, replicates, seed)?;
+    let intervals = bootstrap(&truth, &predicted, k, LEVEL, how.replicates, seed)?;
     let scores = confusion.scores();
     let by_class = |score: &dyn Fn(usize) -> f64| {
         names.iter().enumerate().map(|(i, name)| (name.clone(), score(i))).collect()
@@ -222,6 +233,7 @@ pub(crate) fn judge(
         kind: trained.config.model.kind(),
         seed,
         images: truth.len(),
+        tta: how.tta,
         parameters: trained.engine.layout().parameter_count(),
         epochs: metrics.len(),
         seconds: metrics.iter().map(|m| m.seconds).sum(),
@@ -318,8 +330,12 @@ impl Card {
             .take(3)
             .map(|p| format!("{} taken for {} ({})", p.class, p.taken_for, count(p.count)))
             .collect();
+        let views = match self.tta {
+            None => "",
+            Some(Tta::Flip) => ", each averaged with its mirror image",
+        };
         format!(
-            "accuracy {:.2} % ({:.2} to {:.2})  ECE {:.4}  {} test images\nmost confused: {}\n{}",
+            "accuracy {:.2} % ({:.2} to {:.2})  ECE {:.4}  {} test images{views}\nmost confused: {}\n{}",
             100.0 * self.accuracy,
             100.0 * self.intervals.accuracy[0],
             100.0 * self.intervals.accuracy[1],

@@ -19,6 +19,9 @@ pub(crate) struct HalvesFlags {
     /// Convolutions: channels, kernel, stride and padding of each [default: as many as halve the images down to 4 pixels; for 28x28, 8k4s2p1,16k4s2p1,32k3s2p0]
     #[arg(long, value_name = "STAGES", value_delimiter = ',', value_parser = parse_stage)]
     stages: Option<Vec<Stage>>,
+    /// Batch normalisation after each of the encoder's convolutions
+    #[arg(long)]
+    normalize: bool,
     /// Widths of the matrices before the latent vector [default: a quarter of what the convolutions give; for 28x28, 64]
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
@@ -52,6 +55,7 @@ impl HalvesFlags {
     fn apply(&self, halves: &mut AutoencoderConfig) {
         set(&mut halves.latent_dim, self.latent_dim.as_ref());
         set(&mut halves.stages, self.stages.as_ref());
+        halves.normalize |= self.normalize;
         set(&mut halves.hidden, self.hidden.as_ref());
         set(&mut halves.nonlinearity, self.nonlinearity.as_ref());
         set(&mut halves.dropout, self.dropout.as_ref());
@@ -62,6 +66,7 @@ impl HalvesFlags {
         match name {
             "latent_dim" => self.latent_dim.is_some(),
             "stages" => self.stages.is_some(),
+            "normalize" => self.normalize,
             "hidden" => self.hidden.is_some(),
             "nonlinearity" => self.nonlinearity.is_some(),
             "dropout" => self.dropout.is_some(),

@@ -15,7 +15,7 @@ pub(crate) struct CnnFlags {
     /// Channels of the first convolution [default: 24]
     #[arg(long, value_name = "N")]
     stem: Option<usize>,
-    /// Channels of each stage, each of half the size of the one before [default: 48,96]
+    /// Channels of each stage, each of half the size of the one before [default: 48,96,160]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     channels: Option<Vec<usize>>,
     /// Residual blocks in each stage [default: 1]

@@ -11,13 +11,13 @@ use super::lane::{Lane, Study};
 use super::s2::{self, Search, summary};
 use super::stages::Stage;
 use super::words;
-use crate::commands::evaluate::classes::{Card, Judged, judge};
+use crate::commands::evaluate::classes::{Card, Judged, Judging, judge};
 use crate::commands::evaluate::study::{CLASSES, COLUMNS};
 use crate::commands::settings::{ClassifierFlags, CnnFlags, ModelFlags};
 use crate::commands::tune::classifier::CLASSIFIER;
 
-/// Test sets that are drawn for an interval.
-const REPLICATES: usize = 1000;
+/// Test sets that are drawn for an interval; nothing but the image itself has a say.
+const JUDGING: Judging = Judging { replicates: 1000, tta: None };
 
 /// How a classifier came out on the test images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub(super) fn stages<'a>(cnn: bool) -> Vec<Stage<Lane<'a>>> {
             name: "cnn",
             title: "convolutional network",
             part: "S3",
-            cost: 900.0,
+            cost: 1300.0,
             after: &[],
             run: |lane| {
                 let config = lane.config(CnnFlags::base_run(lane.study.data.shape), |config| {
@@ -182,7 +182,7 @@ fn train(lane: &Lane<'_>, stage: &str, name: &str, base: &RunConfig, seed: u64) 
 fn card(lane: &Lane<'_>, name: &str) -> Result<(Card, Judged)> {
     let mut trained = lane.open(name)?;
     let test = lane.study.dataset.test.clone();
-    judge(lane.study.run(name).dir(), &mut trained, test, REPLICATES)
+    judge(lane.study.run(name).dir(), &mut trained, test, JUDGING)
 }
 
 /// Mean and, where there are several, sample standard deviation.
