@@ -110,7 +110,7 @@ mod tests {
             let budget = Budget::full().fitted(train);
             assert!(
                 (SMALLEST..=BATCH).contains(&budget.batch_size)
-                    && budget.batch_size % SMALLEST == 0
+                    && budget.batch_size.is_multiple_of(SMALLEST)
             );
             let steps = (train / budget.batch_size).max(1) as u64;
             assert!(budget.epochs * steps >= 42 * STEPS as u64, "{train}: {budget:?}");
