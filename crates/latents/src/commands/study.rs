@@ -64,7 +64,7 @@ pub(crate) struct Study {
     /// Folder for all of it
     #[arg(long, value_name = "DIR", default_value = "runs/study")]
     out: PathBuf,
-    /// Stages that run at once; they share the threads, and the results do not depend on them [default: one for every two threads, up to 4]
+    /// Stages that run at once; they share the threads, and the results do not depend on them [default: one for every two threads, on small sets one for each, up to 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
     #[command(flatten)]
@@ -182,11 +182,13 @@ impl Study {
         Ok(())
     }
 
-    /// As many lanes as stages may run at once, which share the threads.
+    /// As many lanes as stages may run at once, which share the threads. A thread has sixteen images of a batch at least, so where batches are small
+    /// there are more lanes.
     fn lanes<'a>(&self, study: &'a lane::Study, shared: &Shared) -> Result<Vec<Lane<'a>>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = shared.threads.map_or(cores, usize::from);
-        let lanes = self.jobs.map_or((threads / 2).clamp(1, 4), usize::from);
+        let busy = (study.budget.batch_size / 16).clamp(1, 2);
+        let lanes = self.jobs.map_or((threads / busy).clamp(1, 4), usize::from);
         let share = |lane| (threads / lanes + usize::from(lane < threads % lanes)).max(1);
         let lane = |i| -> Result<Lane<'a>> {
             let runtime = Runtime::new(Some(share(i)), shared.isa)?;
