@@ -2,10 +2,14 @@
 //! the command share these.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use ::latents::data::{Locations, Pictures, Source, idx, npz};
+use ::latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
+use ::latents::engine::Runtime;
 use ::latents::models::Tensors;
-use ::latents::train::RunConfig;
+use ::latents::train::{Outcome, Run, RunConfig, train};
+use ::latents::tune::{Asked, History, Strategy, Study, importance, pruner, sampler, storage};
 
 /// Images or labels in IDX.
 pub(crate) fn idx(bytes: &[u8]) -> bool {
@@ -44,6 +48,78 @@ pub(crate) fn config(bytes: &[u8]) -> bool {
     base.data.shape = [1, 28, 28];
     let config = base.overlaid(&String::from_utf8_lossy(bytes));
     config.is_ok_and(|config| config.check().is_ok())
+}
+
+/// What training goes on from: the last checkpoint of a run of two epochs, with none before it.
+pub(crate) fn checkpoint(bytes: &[u8]) -> bool {
+    with_file("last.safetensors", bytes, |file| {
+        let run = Run::at(&file.with_file_name("run"));
+        std::fs::create_dir_all(run.best_path().with_file_name("")).expect("a scratch folder");
+        std::fs::copy(file, run.best_path().with_file_name("last.safetensors")).expect("a copy");
+        std::fs::write(run.metrics_path(), METRICS).expect("a scratch file");
+        make_a_step(&run).is_ok()
+    })
+}
+
+/// A line for each epoch.
+pub(crate) fn metrics(bytes: &[u8]) -> bool {
+    with_file("metrics.jsonl", bytes, |file| {
+        Run::at(file.parent().expect("a folder")).metrics().is_ok()
+    })
+}
+
+/// Studies in a SQLite file: all of them are read and gone on with.
+pub(crate) fn study(bytes: &[u8]) -> bool {
+    with_file("study.db", bytes, |file| go_on(&format!("sqlite:///{}", file.display())).is_ok())
+}
+
+/// What the epochs of a small run came to.
+const METRICS: &str = concat!(
+    r#"{"epoch":1,"train_loss":0.5,"val_loss":0.5,"learning_rate":0.001,"seconds":0.1,"samples_per_second":60.0}"#,
+    "\n",
+    r#"{"epoch":2,"train_loss":0.4,"val_loss":0.4,"learning_rate":0.001,"seconds":0.1,"samples_per_second":60.0}"#,
+    "\n",
+);
+
+/// Makes one step in a run of two epochs of three steps, where there are any left to make.
+fn make_a_step(run: &Run) -> Result<Outcome, ::latents::train::Error> {
+    let settings = "[data]\nshape = [1, 4, 4]\n\
+        [training]\nepochs = 2\nbatch_size = 2\nvalidation_fraction = 0.25\n\
+        [model]\nkind = \"ae\"\nlatent_dim = 1\nhidden = [2]\nstages = [{ channels = 1, kernel = 2, stride = 2, padding = 0 }]\n";
+    let config = RunConfig::default().overlaid(settings)?;
+    let images = Images::new(1, 4, 4, (0..128).collect()).expect("eight images");
+    let data = Labelled { images, labels: None, names: None };
+    let runtime = Arc::new(Runtime::new(Some(1), None)?);
+    train(run, &config, &data, &runtime, &AtomicBool::new(true), &mut |_| {})
+}
+
+fn go_on(url: &str) -> Result<(), ::latents::tune::Error> {
+    let storage = storage::open(url)?;
+    for record in storage.studies()? {
+        let trials = storage.trials(record.id)?;
+        let history = History { direction: record.direction, trials: &trials };
+        if let Some(best) = history.best() {
+            for name in best.params.keys() {
+                let _ = best.param(name);
+            }
+        }
+        let _ = importance::ped_anova(history);
+        let strategy = Strategy {
+            sampler: Box::new(sampler::Tpe::default()),
+            pruner: Box::new(pruner::Percentile::median()),
+            seed: None,
+            lockstep: None,
+        };
+        let study = Study::open(Arc::clone(&storage), &record.name, record.direction, strategy)?;
+        if let Asked::Trial(mut trial) = study.ask(None)? {
+            for (name, distribution) in history.common_space() {
+                trial.suggest(&name, &distribution)?;
+            }
+            trial.report(1, 0.5)?;
+            trial.should_prune()?;
+        }
+    }
+    Ok(())
 }
 
 fn load(source: &str) -> bool {

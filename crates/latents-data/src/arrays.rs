@@ -52,8 +52,8 @@ struct Chosen {
 /// What a reader gives, still without a name.
 pub(crate) fn read(file: impl Read + Seek, settings: &Pictures) -> Result<Dataset, String> {
     let mut reader = Reader::new(file)?;
-    let arrays = reader.arrays();
-    let Chosen { images, labels } = choose(&arrays)?;
+    let (arrays, broken) = reader.arrays();
+    let Chosen { images, labels } = choose(&arrays, &broken)?;
     let layouts = images.iter().map(Layout::of).collect::<Result<Vec<_>, _>>()?;
     if layouts.windows(2).any(|pair| pair[0].image() != pair[1].image()) {
         let shapes: Vec<String> = images.iter().map(describe).collect();
@@ -143,7 +143,7 @@ fn describe(array: &About) -> String {
     format!("`{}` {:?} of {}", array.name, array.shape, array.kind)
 }
 
-fn choose(arrays: &[About]) -> Result<Chosen, String> {
+fn choose(arrays: &[About], broken: &[(String, String)]) -> Result<Chosen, String> {
     // The best name that any array has; images that lie flat only where there are no others.
     let find = |names: &[&str], ranks: std::ops::RangeInclusive<usize>| {
         let named = |name: &&str| {
@@ -169,11 +169,10 @@ fn choose(arrays: &[About]) -> Result<Chosen, String> {
         _ => None,
     };
     let images = images(&IMAGES).or_else(|| images(&TRAIN_IMAGES)).or(only).ok_or_else(|| {
-        let all: Vec<String> = arrays.iter().map(describe).collect();
-        format!(
-            "it has no array of images, `image` [n, h, w], [n, c, h, w] or [n, h, w, c]; it has: {}",
-            all.join(", ")
-        )
+        let broken = broken.iter().map(|(name, why)| format!("`{name}`, which cannot be read: {why}"));
+        let all: Vec<String> = arrays.iter().map(describe).chain(broken).collect();
+        let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+        format!("it has no array of images, `image` [n, h, w], [n, c, h, w] or [n, h, w, c]; its arrays: {all}")
     })?;
     let labels =
         labels(&LABELS).or_else(|| labels(&TRAIN_LABELS)).filter(|l| l.name != images.name);

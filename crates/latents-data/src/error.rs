@@ -123,7 +123,7 @@ pub enum Error {
         problem: IdxProblem,
     },
     /// A folder lacks one of the standard files.
-    #[error("{} holds neither {name} nor {name}.gz", folder.display())]
+    #[error("{} holds neither {name} nor {name}.gz; training and test images are expected there, under MNIST's names", folder.display())]
     MissingFile {
         /// The folder looked into.
         folder: PathBuf,
@@ -175,15 +175,15 @@ pub enum Error {
         /// `[c, h, w]` of a test image.
         test: [usize; 3],
     },
-    /// The data set is not on this machine, and downloads are switched off.
+    /// The data set is to be downloaded, and downloads are switched off.
     #[error(
-        "{name} is not on this machine (looked in {}) and downloads are switched off",
+        "{name} cannot be fetched, as LATENTS_OFFLINE switches downloads off: unset it, or put its files into {}",
         list(looked)
     )]
     Offline {
         /// The data set.
         name: &'static str,
-        /// The folders looked into.
+        /// The folders that it is looked for in.
         looked: Vec<PathBuf>,
     },
     /// There is no folder to download into.
@@ -295,7 +295,7 @@ fn instead(others: &str, broken: &[(String, String)]) -> String {
 
 fn list(folders: &[PathBuf]) -> String {
     if folders.is_empty() {
-        return "no folder".to_owned();
+        return "a folder of your own, and name it as idx:DIR".to_owned();
     }
-    folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(", ")
+    folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(" or ")
 }

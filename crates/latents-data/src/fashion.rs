@@ -10,8 +10,8 @@ use crate::{Dataset, Error, Locations, Progress};
 /// What the data set is called, and its sub-folder in the cache and in the system's folders.
 pub(crate) const NAME: &str = "fashion-mnist";
 
-/// The classes, in the order of their labels.
-pub(crate) const CLASSES: [&str; 10] = [
+/// The classes of Fashion-MNIST, in the order of their labels.
+pub const CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
     "Pullover",

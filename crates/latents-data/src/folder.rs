@@ -346,7 +346,9 @@ impl Kept {
             labels: labels.as_mut().map(|labels| labels.split_off(train)),
             names: Some(names.split_off(train)),
         };
-        let origin = format!("{} pictures in {}", train + test, folder.display());
+        let n = train + test;
+        let are = if n == 1 { "picture" } else { "pictures" };
+        let origin = format!("{n} {are} in {}", folder.display());
         let train = Labelled { images: first, labels, names: Some(names) };
         let (notes, classes) = (about.notes, about.classes);
         Ok(Dataset { name, origin, notes, classes, train, test: second })

@@ -39,6 +39,7 @@ mod split;
 pub use augment::{Augmentation, Augmented, Mix};
 pub use catalogue::{Entry, Place, catalogue, fetch};
 pub use error::{Error, IdxProblem};
+pub use fashion::CLASSES as FASHION_MNIST_CLASSES;
 pub use fetch::Progress;
 pub use images::{Dataset, Images, Labelled};
 pub use locations::Locations;

@@ -176,16 +176,18 @@ impl<R: Read + Seek> Reader<R> {
         zip::ZipArchive::new(file).map(Self).map_err(unreadable)
     }
 
-    /// What can be told of the arrays, in the order of the file; those that cannot be read are passed over.
-    pub(crate) fn arrays(&mut self) -> Vec<About> {
-        let count = self.0.len();
-        let about = |i: usize| {
-            let mut entry = self.0.by_index(i).ok()?;
-            let name = entry.name().strip_suffix(".npy")?.to_owned();
-            let (kind, shape) = read_header(&mut entry).ok()?;
-            Some(About { name, kind, shape })
-        };
-        (0..count).filter_map(about).collect()
+    /// What can be told of the arrays, in the order of the file; and of those that cannot be read, their names and why.
+    pub(crate) fn arrays(&mut self) -> (Vec<About>, Vec<(String, String)>) {
+        let (mut arrays, mut broken) = (vec![], vec![]);
+        for i in 0..self.0.len() {
+            let Ok(mut entry) = self.0.by_index(i) else { continue };
+            let Some(name) = entry.name().strip_suffix(".npy").map(str::to_owned) else { continue };
+            match read_header(&mut entry) {
+                Ok((kind, shape)) => arrays.push(About { name, kind, shape }),
+                Err(why) => broken.push((name, why)),
+            }
+        }
+        (arrays, broken)
     }
 
     /// Reads one array.

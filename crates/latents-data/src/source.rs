@@ -111,6 +111,9 @@ pub(crate) fn read_folder(
     folder: &Path,
     classes: Option<&[&str]>,
 ) -> Result<Dataset, Error> {
+    if !folder.is_dir() {
+        return Err(Error::NoSuchPath { path: folder.into(), known: KNOWN.to_vec() });
+    }
     let limit = classes.map(<[_]>::len);
     let train = read_part(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", limit)?;
     let test = read_part(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", limit)?;

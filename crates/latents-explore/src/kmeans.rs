@@ -29,7 +29,7 @@ pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64) -> Result<Clusters, Error> {
     if k == 0 {
         return Err(Error::Range { what: "number of clusters", range: "at least 1", got: 0.0 });
     }
-    rows.at_least(k, "so many clusters")?;
+    rows.at_least(k, "a division into so many clusters")?;
     let mut draws = stream(seed, Purpose::Clusters, 0, 0);
     let mut centres = plus_plus(rows, k, &mut draws);
     let mut nearest = assign(rows, &centres);

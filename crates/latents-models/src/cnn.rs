@@ -50,6 +50,13 @@ fn normalization() -> Layer {
 }
 
 impl CnnConfig {
+    /// The settings for images of a shape: as many stages as halve the shorter side down to 4 pixels or fewer, but from two to four.
+    #[must_use]
+    pub fn scaled([_, h, w]: Shape) -> Self {
+        let stages = (2..4).find(|&n| h.min(w).div_ceil(1 << n) <= 4).unwrap_or(4);
+        CnnConfig { channels: [48, 96, 160, 256][..stages].to_vec(), ..CnnConfig::default() }
+    }
+
     /// The network for images of a shape: sections `features` (to `[channels, 1, 1]`) and `classifier` (to logits `[classes, 1, 1]`).
     ///
     /// # Errors
@@ -106,6 +113,15 @@ mod tests {
             assert_eq!(layout.section_count(), 2);
             assert!(layout.parameter_count() < 1_000_000);
         }
+    }
+
+    #[test]
+    fn larger_images_have_more_stages() {
+        let channels = |side| CnnConfig::scaled([3, side, side + 1]).channels;
+        assert_eq!(CnnConfig::scaled([1, 28, 28]), CnnConfig::default());
+        assert_eq!([8, 16].map(channels), [[48, 96], [48, 96]]);
+        assert_eq!([17, 32].map(channels), [[48, 96, 160], [48, 96, 160]]);
+        assert_eq!([33, 512].map(channels), [[48, 96, 160, 256], [48, 96, 160, 256]]);
     }
 
     #[test]

@@ -32,6 +32,26 @@ pub(crate) struct Position {
     pub(crate) best: Option<(f64, u64)>,
 }
 
+/// How far training goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    /// Epochs in all.
+    pub(crate) epochs: u64,
+    /// Steps of each.
+    pub(crate) steps: u64,
+}
+
+impl Course {
+    /// Whether training comes by a position.
+    fn has(self, at: &Position) -> bool {
+        let most = self.steps.saturating_mul(self.epochs);
+        at.epoch <= self.epochs
+            && at.step <= self.steps
+            && at.optimizer_steps <= most
+            && at.best.is_none_or(|(_, epoch)| epoch <= at.epoch)
+    }
+}
+
 /// A state of training.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoint {
@@ -63,24 +83,33 @@ impl Checkpoint {
     }
 
     /// The newest whole checkpoint; none where training has not got to one. Where the newest is damaged, the one before it.
-    pub(crate) fn load(run: &Run, layout: &Layout) -> Result<Option<Self>, Error> {
+    pub(crate) fn load(run: &Run, layout: &Layout, course: Course) -> Result<Option<Self>, Error> {
         let path = run.checkpoint_path();
         if !path.exists() {
             return Ok(None);
         }
-        match Self::read(&path, layout) {
-            Err(damage) => Self::read(&previous(&path), layout).map(Some).map_err(|_| damage),
+        match Self::read(&path, layout, course) {
+            Err(damage) => {
+                let before = Self::read(&previous(&path), layout, course).map(Some);
+                let (path, source) = (run.dir().to_owned(), Box::new(damage));
+                before.map_err(|_| Error::NoCheckpoint { path, source })
+            }
             whole => whole.map(Some),
         }
     }
 
-    fn read(path: &Path, layout: &Layout) -> Result<Self, Error> {
+    fn read(path: &Path, layout: &Layout, course: Course) -> Result<Self, Error> {
         let mut tensors = Tensors::load(path)?;
         let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
         let note = tensors.notes.get(NOTE);
         let note =
             note.ok_or_else(|| damaged("it does not say how far training had got".into()))?;
-        let position: Position = serde_json::from_str(note).map_err(|e| damaged(e.to_string()))?;
+        let position = serde_json::from_str::<Position>(note);
+        let position = position
+            .map_err(|e| damaged(format!("how far training had got cannot be understood ({e})")))?;
+        if !course.has(&position) {
+            return Err(damaged("it is at a place where this run never is".into()));
+        }
         Ok(Checkpoint {
             position,
             parameters: tensors.parameters("", layout, path)?,

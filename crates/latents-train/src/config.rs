@@ -44,19 +44,7 @@ impl RunConfig {
         toml::from_str::<Given>(file).map_err(|e| fault(&e))?;
         let given: toml::Table = toml::from_str(file).map_err(|e| fault(&e))?;
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
-        let is_other = |table: &toml::Table, kind| table["model"].get("kind") != Some(kind);
-        if let Some(kind) = given.get("model").and_then(|model| model.get("kind"))
-            && is_other(&table, kind)
-        {
-            // Settings of a model of another kind would not be understood.
-            table.insert("model".into(), toml::Table::new().into());
-        }
-        for (name, section) in given {
-            match (table.get_mut(&name).and_then(toml::Value::as_table_mut), section) {
-                (Some(table), toml::Value::Table(section)) => table.extend(section),
-                (_, section) => drop(table.insert(name, section)),
-            }
-        }
+        overlay(&mut table, given);
         table.try_into().map_err(|e| fault(&e))
     }
 
@@ -68,10 +56,18 @@ impl RunConfig {
         &self,
         settings: impl IntoIterator<Item = (String, toml::Value)>,
     ) -> Result<Self, Error> {
-        let fault = |e: &dyn std::fmt::Display| Error::Config(e.to_string());
+        let fault = |e: &dyn std::fmt::Display| Error::Config(with_nearest(&e.to_string()));
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
         for (name, value) in settings {
             let is_models = table["model"].get(&name).is_some();
+            let mut known = fields(&schemars::schema_for!(TrainingConfig).to_value());
+            if !is_models && !known.contains(&name) {
+                known.extend(table["model"].as_table().into_iter().flat_map(|t| t.keys().cloned()));
+                let nearest = nearest(&name, &known).cloned().unwrap_or_default();
+                return Err(Error::Config(format!(
+                    "there is no setting `{name}`; did you mean `{nearest}`?"
+                )));
+            }
             // A setting that is left out while it has no value is one of training.
             let section = table[if is_models { "model" } else { "training" }].as_table_mut();
             section.map(|section| section.insert(name, value));
@@ -111,12 +107,41 @@ impl RunConfig {
     }
 }
 
-/// A message of serde's about a name that is unknown, with the known one that is nearest to it.
+/// Puts settings over others, section by section. Where a section is of another kind, none of its settings remains: it would not be
+/// understood.
+fn overlay(settings: &mut toml::Table, given: toml::Table) {
+    let is_alike = |of: &toml::Table, given: &toml::Table| {
+        given.get("kind").is_none_or(|kind| of.get("kind") == Some(kind))
+    };
+    for (name, value) in given {
+        match (settings.get_mut(&name), value) {
+            (Some(toml::Value::Table(section)), toml::Value::Table(given))
+                if is_alike(section, &given) =>
+            {
+                overlay(section, given);
+            }
+            (_, value) => {
+                settings.insert(name, value);
+            }
+        }
+    }
+}
+
+/// A message of serde's in plain words; about a name that is unknown, with the known one that is nearest to it.
 pub(crate) fn with_nearest(message: &str) -> String {
+    let mut message = message.trim_end().to_owned();
+    for (of_rust, plain) in [
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected usize", "expected a whole number of at least 0"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+    ] {
+        message = message.replace(of_rust, plain);
+    }
     let Some((_, names)) =
         message.split_once("unknown field").or_else(|| message.split_once("unknown variant"))
     else {
-        return message.to_owned();
+        return message;
     };
     let mut names = names.split('`').skip(1).step_by(2);
     let unknown = names.next().unwrap_or_default();
@@ -125,16 +150,25 @@ pub(crate) fn with_nearest(message: &str) -> String {
         // A model whose settings are partly those of another does not list them.
         names_in(&schemars::schema_for!(RunConfig).to_value(), &mut known);
     }
-    let nearest = known.iter().min_by_key(|known| strsim::levenshtein(unknown, known));
-    let Some(nearest) = nearest else { return message.to_owned() };
-    format!("{}\ndid you mean `{nearest}`?", message.trim_end())
+    match nearest(unknown, &known) {
+        Some(nearest) => format!("{message}\ndid you mean `{nearest}`?"),
+        None => message,
+    }
+}
+
+fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a String> {
+    known.iter().min_by_key(|known| strsim::levenshtein(unknown, known))
+}
+
+/// The names of the fields of a schema itself.
+fn fields(schema: &serde_json::Value) -> Vec<String> {
+    let fields = schema["properties"].as_object();
+    fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
 }
 
 /// The names of all fields in a schema.
 fn names_in(schema: &serde_json::Value, to: &mut Vec<String>) {
-    if let Some(fields) = schema["properties"].as_object() {
-        to.extend(fields.keys().cloned());
-    }
+    to.extend(fields(schema));
     let inner = schema.as_object().map(|object| object.values().collect());
     let inner = inner.or_else(|| schema.as_array().map(|array| array.iter().collect::<Vec<_>>()));
     inner.into_iter().flatten().for_each(|schema| names_in(schema, to));
@@ -232,7 +266,6 @@ pub struct TrainingConfig {
     /// This much of each label is spread evenly over all classes (Szegedy et al., 2016), in `[0, 1)`.
     pub label_smoothing: f64,
     /// How images are changed while they are trained on.
-    #[serde(skip_serializing_if = "Augmentation::is_nothing")]
     pub augmentation: Augmentation,
     /// How a classifier's encoder begins and is trained.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -334,9 +367,21 @@ mod tests {
         assert_eq!(config.training.clip_norm, Some(1.0));
         assert_eq!(config.data.pictures.size, Some([4, 5]));
         assert_eq!(config.model, base.model);
-        // What a run left is the same again.
+        // What a run left is the same again, whatever it is put over.
         let text = toml::to_string(&config).unwrap();
         assert_eq!(RunConfig::default().overlaid(&text).unwrap(), config);
+        base.training.augmentation = Augmentation { flip: 0.5, shift: 2, ..Default::default() };
+        base.training.schedule = Schedule::OneCycle { peak: 0.2 };
+        assert_eq!(base.overlaid(&text).unwrap(), config);
+        // A section within one leaves what it does not name, unless it is of another kind.
+        let file = "[training]\nschedule = { kind = \"one-cycle\" }\n[training.augmentation]\nflip = 0.1\n";
+        let config = base.overlaid(file).unwrap();
+        let training = &config.training;
+        assert_eq!((training.augmentation.flip, training.augmentation.shift), (0.1, 2));
+        assert_eq!(training.schedule, Schedule::OneCycle { peak: 0.2 });
+        let file = "[training]\nschedule = { kind = \"warmup-cosine\", warmup = 0.3 }\n";
+        let schedule = base.overlaid(file).unwrap().training.schedule;
+        assert_eq!(schedule, Schedule::WarmupCosine { warmup: 0.3 });
         for (file, expected) in [
             ("[training]\nepoch = 3", "line 2", "did you mean `epochs`?"),
             ("[trainings]", "line 1", "did you mean `training`?"),
@@ -368,10 +413,10 @@ mod tests {
         assert_eq!(with("optimizer", "sgd".into()).unwrap().training.optimizer, OptimizerKind::Sgd);
         assert_eq!(with("clip_norm", 1.0.into()).unwrap().training.clip_norm, Some(1.0));
         for (name, value, expected) in [
-            ("latent_dims", 185.into(), "unknown field `latent_dims`"),
+            ("latent_dims", 185.into(), "no setting `latent_dims`; did you mean `latent_dim`?"),
             ("latent_dim", 1.5.into(), "invalid type"),
             ("optimizer", "lbfgs".into(), "unknown variant `lbfgs`"),
-            ("source", "elsewhere".into(), "unknown field `source`"),
+            ("source", "elsewhere".into(), "no setting `source`"),
         ] {
             let said = with(name, value).unwrap_err();
             assert!(said.contains(expected), "{name}: {said}");

@@ -62,8 +62,7 @@ impl EncoderTraining {
         let training = run.config()?.training;
         let path = run.model_path();
         if !path.exists() {
-            let missing = "has no model.safetensors yet: let its training end first";
-            return Err(Error::NoRun { path: run.dir().to_owned(), missing });
+            return Err(run.unfinished());
         }
         Ok(EncoderTraining {
             weights_digest: digest(&path)?,

@@ -44,7 +44,18 @@ pub enum Error {
         /// Which folder.
         path: PathBuf,
         /// What is missing, and what to do.
-        missing: &'static str,
+        missing: String,
+    },
+    /// Training cannot go on: neither the last checkpoint nor the one before it can be read.
+    #[error(
+        "{} has no checkpoint that can be gone on from; put a copy of it back, or begin another run",
+        path.display()
+    )]
+    NoCheckpoint {
+        /// Which folder.
+        path: PathBuf,
+        /// What is wrong with the last one.
+        source: Box<Error>,
     },
     /// The loss is no longer a number.
     #[error(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use latents_engine::{Engine, Shape};
 use latents_files::Lock;
-use latents_models::{Tensors, load_parameters};
+use latents_models::Tensors;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{RunConfig, with_nearest};
@@ -139,8 +139,10 @@ impl Run {
     /// Where there is no run, or its settings cannot be understood.
     pub fn config(&self) -> Result<RunConfig, Error> {
         if !self.exists() {
-            let missing =
-                "holds no run (it has no config.toml): train one with `latents train ae --out`";
+            let missing = format!(
+                "holds no run (it has no config.toml): name another folder, or train one with `latents train ae --out {}`",
+                self.dir.display()
+            );
             return Err(Error::NoRun { path: self.dir.clone(), missing });
         }
         let path = self.config_path();
@@ -174,7 +176,11 @@ impl Run {
                 Ok(epoch) => metrics.push(epoch),
                 Err(_) if !line.ends_with('\n') => break,
                 Err(e) => {
-                    return Err(Error::Damaged { path, reason: format!("line {}: {e}", i + 1) });
+                    let reason = format!(
+                        "line {} is not the metrics of an epoch ({e}); put the file back as it was",
+                        i + 1
+                    );
+                    return Err(Error::Damaged { path, reason });
                 }
             }
         }
@@ -220,10 +226,37 @@ impl Run {
     pub fn parameters(&self, engine: &Engine) -> Result<Vec<f32>, Error> {
         let path = self.model_path();
         if !path.exists() {
-            let missing =
-                "has no model.safetensors yet: go on with `latents train ae --resume --out`";
-            return Err(Error::NoRun { path: self.dir.clone(), missing });
+            return Err(self.unfinished());
         }
-        Ok(load_parameters(&path, engine.layout())?)
+        let mut tensors = match Tensors::load(&path) {
+            Err(latents_models::Error::Weights { path, reason }) => {
+                let next = if self.checkpoint_path().exists() {
+                    format!("delete it, and {} writes it again", self.resume())
+                } else {
+                    "put a copy of it back".into()
+                };
+                return Err(Error::Damaged { path, reason: format!("{reason}; {next}") });
+            }
+            tensors => tensors?,
+        };
+        tensors.parameters("", engine.layout(), &path).map_err(|e| match e {
+            latents_models::Error::Weights { path, reason } => {
+                let why = "config.toml beside it is not as it was when the run began";
+                Error::Damaged { path, reason: format!("{reason}; {why}") }
+            }
+            e => e.into(),
+        })
+    }
+
+    /// That training has not come to its end.
+    pub(crate) fn unfinished(&self) -> Error {
+        let missing = format!("has no model.safetensors yet: go on with {}", self.resume());
+        Error::NoRun { path: self.dir.clone(), missing }
+    }
+
+    /// The command that goes on with it.
+    fn resume(&self) -> String {
+        let kind = self.config().map_or("ae", |config| config.model.kind());
+        format!("`latents train {kind} --resume --out {}`", self.dir.display())
     }
 }

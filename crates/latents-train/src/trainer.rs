@@ -14,7 +14,7 @@ use latents_engine::{
 use latents_files::FileError;
 use latents_models::{Regularizer, Target, Tensors, save_parameters};
 
-use crate::checkpoint::{Checkpoint, Position};
+use crate::checkpoint::{Checkpoint, Course, Position};
 use crate::config::RunConfig;
 use crate::encoder::{encoder, initial_parameters};
 use crate::error::Error;
@@ -124,13 +124,18 @@ pub fn train(
     }
     let count = engine.layout().parameter_count();
     let mut optimizer = config.optimizer(engine.layout())?;
+    let initial = || initial_parameters(config, engine.layout());
+    // What cannot begin leaves no folder behind.
+    let first = if run.exists() { None } else { Some(initial()?) };
     let _lock = run.lock()?;
-    let (parameters, position) = match Checkpoint::load(run, engine.layout())? {
+    let steps = training.len().div_ceil(settings.batch_size) as u64;
+    let course = Course { epochs: settings.epochs, steps };
+    let (parameters, position) = match Checkpoint::load(run, engine.layout(), course)? {
         Some(checkpoint) => {
             optimizer.restore(checkpoint.optimizer)?;
             (checkpoint.parameters, checkpoint.position)
         }
-        None => (initial_parameters(config, engine.layout())?, Position::default()),
+        None => (first.map_or_else(initial, Ok)?, Position::default()),
     };
     if position == Position::default() {
         run.write_config(config)?;
@@ -143,7 +148,6 @@ pub fn train(
         parameters: count,
     });
     if let Some(of_encoder) = &settings.encoder {
-        let steps = training.len().div_ceil(settings.batch_size) as u64;
         let held = of_encoder.frozen_epochs.saturating_mul(steps);
         optimizer.hold(encoder(engine.layout()), held);
     }
@@ -429,8 +433,11 @@ impl Trainer<'_> {
             serde_json::to_string(metrics).map_err(|e| self.damaged_metrics(&e.to_string()))?;
         let append = || {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(format!("{line}\n").as_bytes())?;
-            file.sync_all()
+            let before = file.metadata()?.len();
+            let written =
+                file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
+            // A full disk leaves no half of a line.
+            written.inspect_err(|_| drop(file.set_len(before)))
         };
         append().map_err(FileError::on("write", &path))?;
         self.position = Position {
@@ -481,7 +488,9 @@ impl Trainer<'_> {
         metrics.retain(|m| m.epoch <= done);
         if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
             return Err(
-                self.damaged_metrics(&format!("it lacks some of the {done} epochs that are done"))
+                self.damaged_metrics(&format!(
+                "it lacks some of the {done} epochs that are done; put it back as it was, or begin another run"
+            ))
             );
         }
         let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();

@@ -185,8 +185,10 @@ fn where_both_checkpoints_are_damaged_it_says_so_and_touches_nothing() {
     for name in ["last", "previous"] {
         fs::write(folder.path().join(format!("checkpoint/{name}.safetensors")), b"x").unwrap();
     }
-    let error = scene.finish(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("last.safetensors: it is not a whole safetensors file"), "{error}");
+    let error = scene.finish(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("no checkpoint that can be gone on from"), "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("last.safetensors: it is not a whole safetensors file"), "{cause}");
     assert_eq!(fs::read(last(folder.path())).unwrap(), b"x");
 }
 

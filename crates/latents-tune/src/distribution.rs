@@ -143,7 +143,7 @@ impl Distribution {
             }
             Distribution::Categorical { choices } => {
                 if choices.is_empty() {
-                    return fault("there must be a choice");
+                    return Err(Error::Distribution("there must be a choice".into()));
                 }
                 Ok(self)
             }

@@ -21,7 +21,7 @@ pub(crate) mod train;
 pub(crate) mod traverse;
 pub(crate) mod tune;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,6 +35,9 @@ use latents::train::{DataConfig, Run, RunConfig};
 use crate::Shared;
 use crate::output::Output;
 use crate::progress::DataProgress;
+
+/// What images are taken to be like while that is not known.
+pub(crate) const USUAL: Shape = [1, 28, 28];
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,17 +68,17 @@ pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 }
 
 /// The settings of a new run and its data set, which the settings then name; see [`load_data`]. `settings` gives them for images of a
-/// shape `[c, h, w]`. A source that is given goes before the one in the settings.
+/// shape `[c, h, w]`, or where it is not known yet. A source that is given goes before the one in the settings.
 pub(crate) fn new_run(
     source: Option<&str>,
-    settings: impl Fn(Shape) -> Result<RunConfig>,
+    settings: impl Fn(Option<Shape>) -> Result<RunConfig>,
     output: Output,
 ) -> Result<(RunConfig, Dataset)> {
     // Which images they are does not depend on their shape.
-    let mut data = settings([1, 28, 28])?.data;
+    let mut data = settings(None)?.data;
     let dataset = load_new_data(source, &mut data, output)?;
     output.note(&describe(&dataset));
-    Ok((RunConfig { data, ..settings(dataset.train.images.shape())? }, dataset))
+    Ok((RunConfig { data, ..settings(Some(dataset.train.images.shape()))? }, dataset))
 }
 
 /// The data set of new settings, which then name it.
@@ -172,6 +175,7 @@ fn limit(dataset: &mut Dataset, config: &DataConfig) {
 
 /// A trained run, ready to compute.
 pub(crate) struct Trained {
+    pub(crate) dir: PathBuf,
     pub(crate) config: RunConfig,
     pub(crate) engine: Engine,
     pub(crate) parameters: Vec<f32>,
@@ -183,15 +187,15 @@ impl Trained {
         let config = run.config()?;
         let engine = Engine::new(&config.network()?, shared.runtime()?)?;
         let parameters = run.parameters(&engine)?;
-        Ok(Trained { config, engine, parameters })
+        Ok(Trained { dir: dir.to_owned(), config, engine, parameters })
     }
 
     /// Where its latent vectors are.
     pub(crate) fn latents(&self) -> Result<Latents> {
-        let kind = self.config.model.kind();
+        let (dir, kind) = (self.dir.display(), self.config.model.kind());
         let latents = self.config.model.latents();
         latents.with_context(|| {
-            format!("a model of kind `{kind}` has no latent vectors that can be decoded")
+            format!("{dir} is a run of kind `{kind}`, which has no latents to decode: name one of `latents train ae` or `vae`")
         })
     }
 

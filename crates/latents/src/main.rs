@@ -46,7 +46,6 @@ struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a commented file of settings to train from
     Init(init::Init),
     /// Train a model, or go on with training
     #[command(subcommand)]
@@ -54,34 +53,21 @@ enum Command {
     /// Search for the settings that give the best value
     #[command(subcommand)]
     Tune(tune::Tune),
-    /// The whole study of a collection in one command, and a page to send
     Study(study::Study),
-    /// Turn images into latent vectors
     Encode(encode::Encode),
-    /// Turn latent vectors into images
     Decode(decode::Decode),
-    /// Put images through the model and back, and say how much was lost
     Reconstruct(reconstruct::Reconstruct),
-    /// Measure a trained run on the test images
     Evaluate(evaluate::Evaluate),
-    /// Tell the class of images
     Predict(predict::Predict),
-    /// Measure what a frozen encoder knows of labels
     Probe(probe::Probe),
-    /// Map latent vectors in the plane, by t-SNE or principal components
     Map(map::Map),
-    /// Make new images from random latent vectors
     Sample(sample::Sample),
-    /// Show the way from one image to another through the latent space
     Traverse(traverse::Traverse),
-    /// Find the images that are unlike the others
     Outliers(outliers::Outliers),
-    /// Draw the figures of a run, or compare several runs
     Figures(figures::Figures),
     /// See which data sets there are, fetch one, look at one
     #[command(subcommand)]
     Data(data::Data),
-    /// Print a script that completes commands in your shell
     Completions(completions::Completions),
 }
 

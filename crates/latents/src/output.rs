@@ -41,7 +41,8 @@ impl Output {
 
 /// Tells what went wrong, with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr().lock(), "error: {error:#}");
+    let text = format!("{error:#}");
+    let _ = writeln!(io::stderr().lock(), "error: {}", text.trim_end());
 }
 
 /// Whether whoever read our output has gone away, as `head` does: not an error.

@@ -117,8 +117,12 @@ pub struct Pair {
 /// Pairs of rows whose root mean squared difference is at most `most`, each with its nearest, least difference first.
 ///
 /// # Errors
-/// Where there are fewer than two rows.
+/// Where there are fewer than two rows, or `most` is less than 0.
 pub fn near_duplicates(images: Rows<'_>, most: f64) -> Result<Vec<Pair>, Error> {
+    if most.is_nan() || most < 0.0 {
+        let what = "largest difference of two images that are the same";
+        return Err(Error::Range { what, range: "at least 0", got: most });
+    }
     let near = nearest_others(images, 1)?;
     let pair = |i: usize| {
         let j = near.index[i] as usize;

@@ -102,7 +102,9 @@ fn own(distribution: &Distribution) -> Result<Vec<f64>, Error> {
         Distribution::Float { low, high, step: Some(step), .. } => (low, high, step),
         Distribution::Float { low, high, .. } if low == high => (low, high, 1.0),
         Distribution::Float { .. } => {
-            let fault = format!("{distribution} has no countable values; give those to try");
+            let fault = format!(
+                "{distribution} has no countable values: give it a step or choices, or take another sampler"
+            );
             return Err(Error::Distribution(fault));
         }
         Distribution::Int { low, high, step, .. } => (low as f64, high as f64, step as f64),

@@ -75,7 +75,12 @@ impl Row {
 }
 
 fn unlike(expected: &str, cell: Option<&Cell>) -> Failure {
-    Failure::Database(format!("its tables are damaged: {cell:?} where {expected} should be"))
+    damaged(&format!("{cell:?} where {expected} should be"))
+}
+
+/// The tables hold what nobody who keeps to the schema would write.
+pub(super) fn damaged(what: &str) -> Failure {
+    Failure::Database(format!("its tables are damaged ({what}); put a copy back, or take another"))
 }
 
 /// A connection to a database.

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::client::{Arg, Client, Failure, Row};
+use super::client::{Arg, Client, Failure, Row, damaged};
 use super::load::Cache;
 use super::{OWNER, Start, StudyRecord, json};
 use crate::error::Error;
@@ -160,10 +160,11 @@ fn study_record(row: &Row) -> Result<StudyRecord, Failure> {
     let direction = match (row.int(3)?, row.text(2)?) {
         (1, "MINIMIZE") => Direction::Minimize,
         (1, "MAXIMIZE") => Direction::Maximize,
-        (1, other) => {
-            let reason = format!("its direction is {other}");
+        (1, "NOT_SET") => {
+            let reason = "it has no direction yet, minimize or maximize".to_owned();
             return Err(Error::Study { study: name, reason }.into());
         }
+        (1, other) => return Err(damaged(&format!("{other} is no direction of a study"))),
         (several, _) => {
             let reason = format!("it has {several} objectives, and only one can be tuned here");
             return Err(Error::Study { study: name, reason }.into());

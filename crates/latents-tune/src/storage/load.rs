@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::client::{Arg, Client, Failure, Row};
+use super::client::{Arg, Client, Failure, Row, damaged};
 use super::json;
 use crate::distribution::Distribution;
 use crate::trial::{Parameter, TrialRecord, TrialState};
@@ -121,6 +121,10 @@ impl Cache {
         for row in select(columns, "trial_params")? {
             let internal = row.real(2)?.unwrap_or(f64::NAN);
             let parameter = Parameter { internal, distribution: self.distribution(row.text(3)?)? };
+            let choices = matches!(*parameter.distribution, Distribution::Categorical { .. });
+            if choices && !parameter.distribution.contains(internal) {
+                return Err(damaged(&format!("there is no choice {internal} of a parameter's")));
+            }
             of(records, &row)?.params.insert(row.text(1)?.into(), parameter);
         }
         let columns = "trial_id, value, CAST(value_type AS TEXT)";
@@ -146,7 +150,8 @@ impl Cache {
         if let Some(known) = self.distributions.get(text) {
             return Ok(Arc::clone(known));
         }
-        let read = Arc::new(json::distribution(text)?);
+        let read = json::distribution(text).map_err(|e| damaged(&e.to_string()))?;
+        let read = Arc::new(read);
         self.distributions.insert(text.into(), Arc::clone(&read));
         Ok(read)
     }
@@ -158,8 +163,7 @@ fn of<'a>(
     row: &Row,
 ) -> Result<&'a mut TrialRecord, Failure> {
     let id = row.int(0)?;
-    let missing = || Failure::Database(format!("its tables are damaged: there is no trial {id}"));
-    records.get_mut(&id).ok_or_else(missing)
+    records.get_mut(&id).ok_or_else(|| damaged(&format!("there is no trial {id}")))
 }
 
 /// What the table of trials itself tells.
@@ -199,7 +203,7 @@ fn state(name: &str) -> Result<TrialState, Failure> {
     use TrialState::{Complete, Failed, Pruned, Running, Waiting};
     let all = [Running, Complete, Pruned, Failed, Waiting];
     let state = all.into_iter().find(|state| state_name(*state) == name);
-    state.ok_or_else(|| Failure::Database(format!("its tables are damaged: state {name}")))
+    state.ok_or_else(|| damaged(&format!("{name} is no state of a trial")))
 }
 
 /// A number, kept as its kind and, if it is finite, itself.
@@ -209,12 +213,10 @@ fn value(row: &Row, column: usize) -> Result<f64, Failure> {
         ("INF_POS", _) => Ok(f64::INFINITY),
         ("INF_NEG", _) => Ok(f64::NEG_INFINITY),
         ("NAN", _) => Ok(f64::NAN),
-        (kind, x) => {
-            Err(Failure::Database(format!("its tables are damaged: {x:?} is no {kind} number")))
-        }
+        (kind, x) => Err(damaged(&format!("{x:?} is no {kind} number"))),
     }
 }
 
 fn note(row: &Row, column: usize) -> Result<serde_json::Value, Failure> {
-    json::note(row.text(column)?).map_err(Failure::Database)
+    json::note(row.text(column)?).map_err(|e| damaged(&e))
 }

@@ -128,7 +128,7 @@ fn studies_that_are_not_for_us() {
     let said = storage.study("two").unwrap_err().to_string();
     assert!(said.contains("study `two`: it has 2 objectives"), "{said}");
     let said = storage.create_study("none", latents_tune::Direction::Minimize).unwrap_err();
-    assert!(said.to_string().contains("study `none`: its direction is NOT_SET"), "{said}");
+    assert!(said.to_string().contains("study `none`: it has no direction yet"), "{said}");
 
     connection.execute_batch("DELETE FROM study_directions WHERE study_id = 71").unwrap();
     assert_eq!(storage.studies().unwrap().len(), 1);

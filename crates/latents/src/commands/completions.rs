@@ -9,7 +9,9 @@ use clap::{Args, CommandFactory};
 use crate::Cli;
 use crate::output::Output;
 
-/// Prints a completion script; `latents completions bash > ~/.local/share/bash-completion/completions/latents` installs it.
+/// Print a script that completes commands in your shell
+///
+/// `latents completions bash > ~/.local/share/bash-completion/completions/latents` installs it.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// Which shell

@@ -22,13 +22,11 @@ const COLUMNS: usize = 10;
 pub(crate) enum Data {
     /// List the data sets that can be named, and where each would come from
     List,
-    /// Download a data set into the cache
     Fetch(Fetch),
-    /// Say what is in a data set, and draw some of its images
     Show(Show),
 }
 
-/// Downloads Fashion-MNIST.
+/// Download a data set into the cache
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
     /// Which data set
@@ -36,6 +34,8 @@ pub(crate) struct Fetch {
     source: String,
 }
 
+/// Say what is in a data set, and draw some of its images
+///
 /// Describes a data set.
 #[derive(Debug, Args)]
 pub(crate) struct Show {

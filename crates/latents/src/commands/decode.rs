@@ -13,6 +13,8 @@ use crate::Shared;
 use crate::commands::Trained;
 use crate::output::{Output, count};
 
+/// Turn latent vectors into images
+///
 /// Reads `z` [n, d] from an .npz file and writes another with `image` [n, c, h, w] (float32, 0 to 1).
 #[derive(Debug, Args)]
 pub(crate) struct Decode {

@@ -13,6 +13,8 @@ use crate::Shared;
 use crate::commands::{Split, Trained, all};
 use crate::output::{Output, count};
 
+/// Turn images into latent vectors
+///
 /// Writes an .npz file with `z` [n, d] (float32) and, where the images have them, `label` [n] (int64) and `name` [n] (text). Of a variational autoencoder `z`
 /// are the means, and `logvar` [n, d] (float32) the logarithms of the variances.
 #[derive(Debug, Args)]

@@ -18,8 +18,12 @@ use crate::commands::classified::Tta;
 use crate::commands::train::SEED;
 use crate::output::Output;
 
+/// Measure a trained run on the test images
+///
 /// For a model with latents: the evaluation card. Reconstructions beside principal components, samples in features of one's own, traversals, maps and outliers; left in the run's folder as `evaluation.md` and `evaluation.json`.
+///
 /// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder.
+///
 /// For a folder of several seeds (--seeds): each of them, and their mean and spread.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {

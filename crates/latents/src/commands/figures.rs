@@ -15,6 +15,8 @@ use serde::Serialize;
 use crate::Shared;
 use crate::output::Output;
 
+/// Draw the figures of a run, or compare several runs
+///
 /// For one run: its loss by epoch, an image as it was reconstructed after some epochs, and a test image of each class beside its reconstruction. For several: their losses in one plot.
 /// Each as SVG and PNG.
 #[derive(Debug, Args)]
@@ -42,11 +44,14 @@ impl Figures {
         for run in &runs {
             // Says so plainly where a folder is no run.
             run.config()?;
+            let begun = run.has_metrics() && !run.metrics()?.is_empty();
+            ensure!(begun, "{} has no whole epoch to draw yet", run.dir().display());
         }
         let mut drawn = vec![];
         if let [run] = &runs[..] {
-            save(&loss(run)?, &out, "loss", &mut drawn)?;
-            if let Some(figure) = epochs(run, self.image)? {
+            let (loss, epochs) = (loss(run)?, epochs(run, self.image)?);
+            save(&loss, &out, "loss", &mut drawn)?;
+            if let Some(figure) = epochs {
                 save(&figure, &out, "epochs", &mut drawn)?;
             }
             // What a run that goes on would give back is not yet worth a look.

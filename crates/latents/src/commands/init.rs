@@ -22,7 +22,7 @@ enum Kind {
     Vae,
 }
 
-/// Writes a commented file of settings.
+/// Write a commented file of settings to train from
 #[derive(Debug, Args)]
 #[command(
     after_help = "latents init                                          writes latents.toml\n\

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use latents::data::npz::{self, Array, Numbers};
 use latents::engine::Runtime;
@@ -20,6 +20,8 @@ use crate::commands::{Split, stop_on_ctrl_c};
 use crate::output::{Output, count, duration};
 use crate::progress::MapProgress;
 
+/// Map latent vectors in the plane, by t-SNE or principal components
+///
 /// Writes an .npz file with `xy` [n, 2] (float32) and, where known, `label` [n] (int64), and beside it a figure as SVG and PNG, coloured by class.
 #[derive(Debug, Args)]
 pub(crate) struct Map {
@@ -92,7 +94,8 @@ impl Map {
             None => shared.runtime()?,
         };
         let start = Instant::now();
-        let made = self.make(&input, &runtime, &stop, output)?;
+        let of = self.latents.as_ref().or(self.run.as_ref()).map(|from| from.display().to_string());
+        let made = self.make(&input, &runtime, &stop, output).context(of.unwrap_or_default())?;
         let seconds = start.elapsed().as_secs_f64();
         let n = made.xy.len() / 2;
 
@@ -142,9 +145,10 @@ impl Map {
                 path.display()
             );
             let labels = npz::read_labels(path, "label")?;
+            let n = labels.as_ref().map_or(shape[0], Vec::len);
             ensure!(
-                labels.as_ref().is_none_or(|l| l.len() == shape[0]),
-                "{}: there are {} latents, but another number of labels",
+                n == shape[0],
+                "{}: array `label` has {n} labels for {} latents",
                 path.display(),
                 shape[0]
             );

@@ -16,6 +16,8 @@ use crate::commands::Split;
 use crate::commands::explored::{Explored, save_beside, tiles};
 use crate::output::{Output, count};
 
+/// Find the images that are unlike the others
+///
 /// The images that are hardest to reconstruct, those whose latents are farthest from the training images', and those that are nearly the same; as a figure (SVG and PNG) and as JSON.
 #[derive(Debug, Args)]
 pub(crate) struct Outliers {

@@ -17,6 +17,8 @@ use crate::commands::classified::{Tta, probabilities};
 use crate::commands::{Trained, load_foreign_data};
 use crate::output::{Output, count};
 
+/// Tell the class of images
+///
 /// Prints the class of each image with its probability, as comma-separated values or, with --json, with the probabilities of all classes.
 #[derive(Debug, Args)]
 pub(crate) struct Predict {
@@ -59,7 +61,7 @@ impl Predict {
         let config = &trained.config;
         ensure!(
             config.model.target() == Target::Class,
-            "{} is a model of kind `{}`, which knows no classes",
+            "{} is a run of kind `{}`, which knows no classes: name one of `latents train classifier` or `cnn`",
             self.run.display(),
             config.model.kind()
         );
@@ -89,7 +91,7 @@ impl Predict {
                 load_foreign_data(source, &trained.config.data, output)?;
             ensure!(
                 images.shape() == shape,
-                "the images of {source} are {:?}, but the run is for {shape:?} ([channels, height, width])",
+                "the images of {source} are {:?}, but the run is for {shape:?} ([channels, height, width]); only folders and .npz files are brought to it",
                 images.shape()
             );
             names.extend(

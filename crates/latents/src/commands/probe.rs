@@ -22,6 +22,8 @@ use crate::commands::{Trained, load_run_data};
 use crate::output::{Output, duration};
 use few::Few;
 
+/// Measure what a frozen encoder knows of labels
+///
 /// Fits a logistic regression, to convergence, and 10 nearest neighbours to the latent vectors of the training images, and judges them by the test images;
 /// the same to the pixels and to as many principal components of them. Then the same regression with few labels only. Tables and the curve are left in the run's folder.
 #[derive(Debug, Args)]
@@ -88,6 +90,7 @@ struct All<'a> {
 impl Probe {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
         let begun = std::time::Instant::now();
+        ensure!(!self.labels.contains(&0), "--labels 0: there is nothing to learn from no label");
         let mut trained = Trained::open(&self.run, shared)?;
         trained.latents()?;
         let dataset =

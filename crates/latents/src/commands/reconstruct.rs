@@ -15,6 +15,8 @@ use crate::commands::decode::write_images;
 use crate::commands::{Split, Trained};
 use crate::output::{Output, count};
 
+/// Put images through the model and back, and say how much was lost
+///
 /// Prints the mean squared error over all pixels (0 to 1), of a variational autoencoder the terms of its evidence bound too, and, with --out, writes an .npz file with `image` [n, c, h, w] (float32).
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
@@ -63,7 +65,12 @@ impl Evidence {
         draws: Option<u64>,
     ) -> Result<Option<Self>> {
         if posterior(trained.engine.layout()).is_none() {
-            ensure!(draws.is_none(), "--draws is for a variational autoencoder");
+            ensure!(
+                draws.is_none(),
+                "--draws is for a variational autoencoder, and {} is a run of kind `{}`",
+                trained.dir.display(),
+                trained.config.model.kind()
+            );
             return Ok(None);
         }
         let (parameters, objective) = (&trained.parameters, trained.config.model.objective());
@@ -112,7 +119,7 @@ impl Reconstruct {
         let latents = trained.latents()?;
         let part = trained.part(self.split, output)?;
         let n = part.len();
-        ensure!(n > 0, "there are no images to reconstruct");
+        ensure!(n > 0, "{} has no images of this split to reconstruct", self.run.display());
         let pixels = part.images.pixels();
         let index: Vec<u32> = (0..n as u32).collect();
         let (mut images, mut sum) = (vec![], 0.0);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use latents::explore::{Rows, samplers};
 use latents::report::{Figure, Tile, grid};
@@ -18,6 +18,8 @@ use crate::output::{Output, count};
 /// Images in the figure: rows and columns.
 const SHOWN: [usize; 2] = [8, 10];
 
+/// Make new images from random latent vectors
+///
 /// Writes an .npz file with `image` [n, c, h, w] (float32, 0 to 1) and beside it a figure of the first ones as SVG and PNG.
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -75,12 +77,14 @@ impl Sample {
             Sampler::Mixture => {
                 let latents = explored.encode(Split::Train)?;
                 let rows = Rows::new(&latents, d)?;
-                let (mixture, score) = explored.runtime().run(|| {
+                let fitted = explored.runtime().run(|| {
                     let k = usize::from(self.components);
                     let mixture = latents::explore::Mixture::fit(rows, k, seed)?;
                     let bic = mixture.bic(rows)?;
                     Ok::<_, latents::explore::Error>((mixture, bic))
-                })?;
+                });
+                let (mixture, score) =
+                    fitted.with_context(|| format!("--components {}", self.components))?;
                 bic = Some(score);
                 mixture.sample(n, seed)
             }

@@ -8,7 +8,10 @@ mod cnn;
 mod commented;
 mod data;
 mod pictures;
+mod told;
 mod training;
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use clap::Args;
@@ -16,6 +19,7 @@ use latents::engine::Shape;
 use latents::models::ModelConfig;
 use latents::train::{RunConfig, TrainingConfig};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use augmentation::AugmentationFlags;
 pub(crate) use autoencoder::{AutoencoderFlags, VaeFlags};
@@ -24,6 +28,7 @@ pub(crate) use cnn::CnnFlags;
 pub(crate) use commented::commented;
 pub(crate) use data::DataFlags;
 pub(crate) use pictures::PictureFlags;
+pub(crate) use told::told;
 pub(crate) use training::TrainingFlags;
 
 /// The flags of one kind of model.
@@ -42,8 +47,15 @@ pub(crate) trait ModelFlags: Args {
     /// Puts the flags that were given over the settings of a model of this kind.
     fn apply(&self, model: &mut ModelConfig);
 
-    /// Settings of a new run that depend on what is on disk, such as a trained encoder; flags of data and training come after.
-    fn prepare(&self, _config: &mut RunConfig) -> Result<()> {
+    /// Puts over the base what a flag brings from the disk, such as a trained encoder's own settings; those of a file come after. `source` is that of
+    /// the images, where it is given.
+    fn begin(&self, _base: &mut RunConfig, _source: Option<&str>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What only the flag can tell of it, whatever a file says; flags of data and training come after. The shape `[c, h, w]` of the images is there
+    /// once they are known.
+    fn prepare(&self, _config: &mut RunConfig, _image: Option<Shape>) -> Result<()> {
         Ok(())
     }
 
@@ -80,6 +92,36 @@ impl<M: ModelFlags> Settings<M> {
     /// Whether a setting, by its name in `config.toml`, is given by a flag.
     pub(crate) fn gives(&self, name: &str) -> bool {
         self.data.gives(name) || self.model.gives(name) || self.training.gives(name)
+    }
+}
+
+/// Where two settings differ, by their paths, a line for each: how it was, and how it is.
+pub(crate) fn differences(was: &Value, is: &Value) -> Vec<String> {
+    let mut notes = vec![];
+    differ("", was, is, &mut notes);
+    notes
+}
+
+fn differ(path: &str, was: &Value, is: &Value, notes: &mut Vec<String>) {
+    /// More of a value than this nobody reads.
+    const MOST: usize = 60;
+    let shown = |value: &Value| match value {
+        Value::Null => "not there".to_owned(),
+        value => {
+            let text = value.to_string();
+            let start: String = text.chars().take(MOST).collect();
+            if start == text { text } else { start + "..." }
+        }
+    };
+    if let (Value::Object(a), Value::Object(b)) = (was, is) {
+        let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        for key in keys {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let of = |table: &Map<String, Value>| table.get(key).cloned().unwrap_or_default();
+            differ(&path, &of(a), &of(b), notes);
+        }
+    } else if was != is {
+        notes.push(format!("{path} was {}, is {}", shown(was), shown(is)));
     }
 }
 

@@ -36,6 +36,8 @@ use crate::output::{Output, duration, shell_word};
 /// The parts of the study.
 const PARTS: [&str; 5] = ["S1", "S2", "S3", "S4", "S5"];
 
+/// The whole study of a collection in one command, and a page to send
+///
 /// Trains, tunes, classifies, maps and samples, and writes report.html: one page with every figure and table, to be read or sent. Stopped or
 /// killed, the same command goes on; what is done is not done again.
 #[derive(Debug, Args)]
@@ -168,8 +170,12 @@ impl Study {
         let ours = Identity { seed: self.seed, quick: self.quick, data: data.clone() };
         if path.exists() {
             let text = latents_files::read_text(&path)?;
-            let theirs: Identity =
-                toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+            let theirs: Identity = toml::from_str(&text).map_err(|e| {
+                let (file, e) = (path.display(), e.to_string());
+                anyhow::anyhow!(
+                    "{file} does not say which study this is; choose another --out: {e}"
+                )
+            })?;
             ensure!(
                 theirs == ours,
                 "{} holds a study of other images, another --seed or other budgets: choose another --out",

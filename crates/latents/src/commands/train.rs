@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use crate::Shared;
 use crate::commands::settings::{
-    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags,
+    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags, differences, told,
 };
-use crate::commands::{describe, load_run_data, new_run, stop_on_ctrl_c, tune};
+use crate::commands::{USUAL, describe, load_run_data, new_run, stop_on_ctrl_c, tune};
 use crate::output::{Output, count, duration, shell_word};
 use crate::progress::TrainingProgress;
 
@@ -28,7 +28,8 @@ pub(crate) enum Model {
         after_help = "The defaults are those of the reference study: three convolutions, a matrix of 64 and 64 latents, \
         42 epochs of Adam with learning rate 0.0005, weight decay 0.0001 and dropout 0.2.\n\n\
         A run that was stopped goes on with `latents train ae --resume --out DIR`, and ends with the same bytes.\n\
-        `latents train ae --config DIR/config.toml --out OTHER` repeats a run."
+        `latents train ae --config DIR/config.toml --out OTHER` repeats a run.",
+        mut_args = told(&AutoencoderFlags::base_run(USUAL), "")
     )]
     Ae(Box<Train<AutoencoderFlags>>),
     /// A classifier on a trained encoder
@@ -38,21 +39,24 @@ pub(crate) enum Model {
         latents train classifier --encoder runs/ae --out runs/cl\n\
         latents train classifier --encoder runs/ae --from-scratch --out runs/control    what did the training before bring?\n\
         latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and spread over seeds\n\
-        latents evaluate runs/cl                                                        how good it is"
+        latents evaluate runs/cl                                                        how good it is",
+        mut_args = told(&ClassifierFlags::base_run(USUAL), "")
     )]
     Classifier(Box<Train<ClassifierFlags>>),
     /// A convolutional classifier, from scratch on augmented images
     #[command(
         after_help = "latents train cnn --out runs/cnn                    all training images, 25 epochs\n\
         latents train cnn --validation 0.1 --out runs/cnn   keep some of them to watch\n\
-        latents evaluate runs/cnn                           how good it is"
+        latents evaluate runs/cnn                           how good it is",
+        mut_args = told(&CnnFlags::base_run(USUAL), "")
     )]
     Cnn(Box<Train<CnnFlags>>),
     /// A variational autoencoder, or with --regularizer a Wasserstein or a regularised one
     #[command(
         after_help = "The defaults are the reference study's: the autoencoder's convolutions without dropout, 44 latents, Adam with \
         learning rate 0.0002 and weight decay 0.0018. It leaves the likelihood open.\n\n\
-        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images."
+        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images.",
+        mut_args = told(&VaeFlags::base_run(USUAL), "")
     )]
     Vae(Box<Train<VaeFlags>>),
 }
@@ -99,13 +103,21 @@ impl Base {
     }
 
     /// The settings for images of a shape `[c, h, w]`.
-    fn settings<M: ModelFlags>(&self, image: Shape) -> Result<RunConfig> {
+    fn settings<M: ModelFlags>(&self, flags: &Settings<M>, image: Shape) -> Result<RunConfig> {
+        let mut base = M::base_run(image);
+        let begin = |base: &mut RunConfig, source: Option<&str>| {
+            flags.model.begin(base, flags.data.source.as_deref().or(source))
+        };
         match self {
             Self::Whole(config) => Ok((**config).clone()),
-            Self::Defaults => Ok(M::base_run(image)),
+            Self::Defaults => {
+                begin(&mut base, None)?;
+                Ok(base)
+            }
             Self::File(name, text) => {
-                let config = M::base_run(image).overlaid(text).context(name.clone())?;
-                of_kind::<M>(config, name)
+                let source = base.overlaid(text).context(name.clone())?.data.source;
+                begin(&mut base, Some(source.as_str()).filter(|source| !source.is_empty()))?;
+                of_kind::<M>(base.overlaid(text).context(name.clone())?, name)
             }
         }
     }
@@ -174,11 +186,14 @@ fn train_model<M: ModelFlags>(
         if let Some(source) = source {
             config.data.source = source.parse::<Source>()?.to_string();
         }
-        ensure!(
-            config == base,
-            "these flags are not those that the run in {} began with: leave them out, or begin another run",
-            run.dir().display()
-        );
+        if config != base {
+            let (was, is) = (serde_json::to_value(&base)?, serde_json::to_value(&config)?);
+            bail!(
+                "these flags are not those that the run in {} began with; leave them out, or begin another run:\n  {}",
+                run.dir().display(),
+                differences(&was, &is).join("\n  ")
+            );
+        }
         let dataset = load_run_data(&config.data, output)?;
         ensure!(
             dataset.train.images.digest() == config.data.digest,
@@ -193,9 +208,9 @@ fn train_model<M: ModelFlags>(
             bail!(Error::Exists { path: run.dir().to_owned() });
         }
         let base = Base::of::<M>(flags)?;
-        let settings = |image| {
-            let mut config = base.settings::<M>(image)?;
-            flags.settings.model.prepare(&mut config)?;
+        let settings = |image: Option<Shape>| {
+            let mut config = base.settings(&flags.settings, image.unwrap_or(USUAL))?;
+            flags.settings.model.prepare(&mut config, image)?;
             flags.settings.apply(&mut config);
             Ok(config)
         };

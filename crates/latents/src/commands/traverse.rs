@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use latents::explore::Rows;
 use latents::explore::metrics::latents::{unevenness, variances};
@@ -16,6 +16,8 @@ use crate::commands::Split;
 use crate::commands::explored::{Explored, save_beside, tiles};
 use crate::output::Output;
 
+/// Show the way from one image to another through the latent space
+///
 /// Draws the images at equal steps between the latents of two images, in a square among four, or along one latent axis; as SVG and PNG.
 #[derive(Debug, Args)]
 pub(crate) struct Traverse {
@@ -98,6 +100,9 @@ impl Traverse {
                     .map_err(|_| anyhow::anyhow!("--axis is a number or `all`, not {axis}"))?,
             ]
         };
+        let d = base.len();
+        let beyond = axes.iter().find(|&&k| k >= d);
+        ensure!(beyond.is_none(), "there is no latent axis {axis}: they are from 0 to {}", d - 1);
         let mut z = vec![];
         for &k in &axes {
             let reach = 2.0 * deviations.get(k).copied().unwrap_or(0.0) as f32;

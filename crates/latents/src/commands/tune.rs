@@ -22,23 +22,23 @@ pub(crate) use model::best;
 use vae::VAE;
 
 use crate::Shared;
+use crate::commands::USUAL;
+use crate::commands::settings::told;
 use crate::output::Output;
 
 /// What can be tuned.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tune {
     /// Settings of a convolutional autoencoder, for the least validation loss
-    #[command(after_help = AE.help(), after_long_help = AE.long_help())]
+    #[command(after_help = AE.help(), after_long_help = AE.long_help(), mut_args = told(&ae::base(USUAL), AE.space))]
     Ae(Box<ae::TuneAe>),
     /// Settings of a classifier on a trained encoder, for the highest validation accuracy
-    #[command(after_help = CLASSIFIER.help(), after_long_help = CLASSIFIER.long_help())]
+    #[command(after_help = CLASSIFIER.help(), after_long_help = CLASSIFIER.long_help(), mut_args = told(&classifier::base(USUAL), CLASSIFIER.space))]
     Classifier(Box<classifier::TuneClassifier>),
     /// Settings of a variational autoencoder, for the least validation loss
-    #[command(after_help = VAE.help(), after_long_help = VAE.long_help())]
+    #[command(after_help = VAE.help(), after_long_help = VAE.long_help(), mut_args = told(&vae::base(USUAL), VAE.space))]
     Vae(Box<vae::TuneVae>),
-    /// Parameters of any program that prints its value last
     Command(outside::TuneCommand),
-    /// Tables and figures of a study
     Show(show::ShowStudy),
 }
 

@@ -176,7 +176,7 @@ fn what_cannot_be_is_named() {
         ("train classifier --encoder none --out x", "holds no run"),
         ("train ae --config cl/config.toml --out x", "use `latents train classifier`"),
         ("predict --run ae --data fashion-mnist-sample", "which knows no classes"),
-        ("probe --run cl", "no latent vectors"),
+        ("probe --run cl", "has no latents"),
         ("evaluate ae --tta flip", "--tta is for classifiers"),
         ("train cnn --flip 2 --out x", "flip = 2 must be from 0 to 1"),
     ] {

@@ -6,6 +6,9 @@
 mod bad_input;
 mod classify;
 mod data;
+mod defaults;
+#[cfg(unix)]
+mod disk;
 mod explore;
 mod figures;
 mod init;

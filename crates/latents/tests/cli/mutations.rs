@@ -9,8 +9,9 @@ use latents_random::{Purpose, Stream, stream};
 #[path = "../../../../fuzz/readers.rs"]
 mod readers;
 
-/// Damaged copies of each file.
+/// Damaged copies of each file; and where reading one takes long.
 const COPIES: u64 = 250;
+const FEW: u64 = 80;
 
 /// Numbers that lengths and offsets go wrong by.
 const EXTREMES: [u64; 6] = [0, 1, 0x7f, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
@@ -46,7 +47,7 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Stream) {
 }
 
 #[track_caller]
-fn check(name: &str, read: fn(&[u8]) -> bool) {
+fn check(name: &str, read: fn(&[u8]) -> bool, copies: u64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
@@ -56,38 +57,53 @@ fn check(name: &str, read: fn(&[u8]) -> bool) {
         let whole = std::fs::read(file).unwrap();
         assert!(read(&whole), "{} is not taken", file.display());
         let mut refused = 0;
-        for copy in 0..COPIES {
+        for copy in 0..copies {
             let mut bytes = whole.clone();
             damage(&mut bytes, &mut stream(0, Purpose::Init, i as u64, copy));
             let taken = catch_unwind(AssertUnwindSafe(|| read(&bytes)));
             let taken = taken.unwrap_or_else(|_| panic!("{}, copy {copy}", file.display()));
             refused += u64::from(!taken);
         }
-        assert!(refused > COPIES / 10, "{}: only {refused} are refused", file.display());
+        assert!(refused > copies / 10, "{}: only {refused} are refused", file.display());
     }
 }
 
 #[test]
 fn images_and_labels() {
-    check("idx", readers::idx);
+    check("idx", readers::idx, COPIES);
 }
 
 #[test]
 fn arrays() {
-    check("npz", readers::npz);
+    check("npz", readers::npz, COPIES);
 }
 
 #[test]
 fn pictures() {
-    check("picture", readers::picture);
+    check("picture", readers::picture, COPIES);
 }
 
 #[test]
 fn weights() {
-    check("safetensors", readers::safetensors);
+    check("safetensors", readers::safetensors, COPIES);
 }
 
 #[test]
 fn settings() {
-    check("config", readers::config);
+    check("config", readers::config, COPIES);
+}
+
+#[test]
+fn checkpoints() {
+    check("checkpoint", readers::checkpoint, FEW);
+}
+
+#[test]
+fn metrics_of_epochs() {
+    check("metrics", readers::metrics, COPIES);
+}
+
+#[test]
+fn studies() {
+    check("study", readers::study, FEW);
 }

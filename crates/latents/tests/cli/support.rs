@@ -46,9 +46,23 @@ impl Sandbox {
 
     /// The command with arguments that are parted by white space.
     pub(crate) fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latents"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_latents"));
+        command.args(arguments.split_whitespace());
         command
-            .args(arguments.split_whitespace())
+    }
+
+    /// A script of the shell, behind the words of another program, in which the command is `$latents`.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, before: &[&str], script: &str) -> Command {
+        let words = [before, &["sh", "-c", script]].concat();
+        let mut command = self.program(words[0]);
+        command.args(&words[1..]).env("latents", env!("CARGO_BIN_EXE_latents"));
+        command
+    }
+
+    fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.0.path())
             .env("LATENTS_OFFLINE", "1")
             .env("LATENTS_CACHE", self.path("cache"));

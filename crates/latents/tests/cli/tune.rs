@@ -13,7 +13,7 @@ const AE: &str = "tune ae --data fashion-mnist-sample --train-limit 256 --test-l
     --seed 1 --out study";
 
 /// The rows of a study's table of trials, less the clock.
-fn trials(sandbox: &Sandbox, out: &str) -> Vec<Value> {
+pub(crate) fn trials(sandbox: &Sandbox, out: &str) -> Vec<Value> {
     let table: Value =
         serde_json::from_str(&sandbox.text(&format!("{out}/tables/trials.json"))).unwrap();
     let mut rows = table.as_array().unwrap().clone();
@@ -291,7 +291,7 @@ fn what_makes_no_sense_is_said() {
         "tune ae --data fashion-mnist-sample --train-limit 64 --epochs 1 --trials 1 --out new";
     for (arguments, expected) in [
         (format!("{small} --space none.toml"), "cannot read none.toml"),
-        (format!("{small} --space typo.toml"), "unknown field `latent_dims`"),
+        (format!("{small} --space typo.toml"), "did you mean `latent_dim`?"),
         (format!("{small} --space cross.toml"), "the lower bound is above the upper one"),
         (format!("{small} --space other.toml"), "unknown variant `lbfgs`"),
         (format!("{small} --space far.toml"), "`dropout` = 1.5"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use latents::data::Labelled;
+use latents::data::{FASHION_MNIST_CLASSES, Labelled};
 use latents::explore::classification::{
     Calibration, Confusion, Intervals, Mistake, argmax, bootstrap,
 };
@@ -15,7 +15,7 @@ use latents::report::{
 use latents::train::Run;
 use serde::Serialize;
 
-use super::study::{CLASSES, COLUMNS};
+use super::study::COLUMNS;
 use crate::Shared;
 use crate::commands::classified::{Tta, probabilities};
 use crate::commands::{Split, Trained, all};
@@ -255,7 +255,7 @@ pub(crate) fn judge(
 impl Card {
     /// A row for each class and for what concerns all, beside the reference study's where the classes are those of Fashion-MNIST.
     fn table(&self) -> Table {
-        let with_study = self.classes == CLASSES;
+        let with_study = self.classes == FASHION_MNIST_CLASSES;
         let percent = |value: f64| Cell::Number(value, Show::Decimals(2));
         let range = |[low, high]: [f64; 2]| {
             Cell::Text(format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high))

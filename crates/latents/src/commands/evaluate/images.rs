@@ -21,6 +21,8 @@ use crate::progress::MapProgress;
 
 /// Training images that principal components are found in, and that samples are held against, at most.
 const REAL: usize = 20_000;
+/// Test images, at least.
+const LEAST: usize = 32;
 /// Draws of each latent vector for the importance-weighted bound.
 const DRAWS: u64 = 50;
 
@@ -51,7 +53,12 @@ pub(crate) fn card(
     let numbers: usize = shape.iter().product();
     let seed = explored.trained.config.training.seed;
     let runtime = explored.runtime();
-    ensure!(explored.dataset.test.len() >= 32, "an evaluation needs at least 32 test images");
+    let n = explored.dataset.test.len();
+    ensure!(
+        n >= LEAST,
+        "an evaluation needs at least {LEAST} test images, but {} has {n}",
+        explored.trained.dir.display()
+    );
 
     let pixels = explored.pixels(Split::Test);
     let z = explored.encode(Split::Test)?;

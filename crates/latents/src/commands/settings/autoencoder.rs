@@ -25,13 +25,13 @@ pub(crate) struct HalvesFlags {
     /// Widths of the matrices before the latent vector [default: a quarter of what the convolutions give; for 28x28, 64]
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
-    /// Nonlinearity between layers [default: relu]
+    /// Nonlinearity between layers
     #[arg(long, value_name = "NAME", value_parser = named::<Nonlinearity>(&["relu", "leaky-relu", "silu", "gelu"]))]
     nonlinearity: Option<Nonlinearity>,
-    /// Probability of dropout after the matrices [default: 0.2; of a vae 0]
+    /// Probability of dropout after the matrices
     #[arg(long, value_name = "P")]
     dropout: Option<f64>,
-    /// Standard deviation of noise on the images that go in, in training: a denoising autoencoder [default: 0]
+    /// Standard deviation of noise on the images that go in, in training: a denoising autoencoder
     #[arg(long, value_name = "DEVIATION")]
     noise: Option<f64>,
 }
@@ -114,22 +114,22 @@ pub(crate) struct VaeFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 struct LatentFlags {
-    /// How pixels are distributed given latents [default: bernoulli]
+    /// How pixels are distributed given latents
     #[arg(long, value_name = "NAME", value_parser = named::<Likelihood>(&["bernoulli", "continuous-bernoulli", "gaussian"]))]
     likelihood: Option<Likelihood>,
     /// Standard deviation of the gaussian likelihood [default: learnt]
     #[arg(long, value_name = "SIGMA")]
     sigma: Option<f64>,
-    /// What holds latents together: kl (a VAE), mmd (a Wasserstein autoencoder) or l2 (a regularised autoencoder) [default: kl]
+    /// What holds latents together: kl (a VAE), mmd (a Wasserstein autoencoder) or l2 (a regularised autoencoder)
     #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2"]))]
     regularizer: Option<Regularizer>,
-    /// Weight of the regulariser [default: 1]
+    /// Weight of the regulariser
     #[arg(long, value_name = "WEIGHT")]
     beta: Option<f64>,
-    /// Epochs over which that weight rises from 0 [default: 0]
+    /// Epochs over which that weight rises from 0
     #[arg(long, value_name = "EPOCHS")]
     warmup_epochs: Option<f64>,
-    /// Nats of divergence that each latent has free of charge [default: 0]
+    /// Nats of divergence that each latent has free of charge
     #[arg(long, value_name = "NATS")]
     free_bits: Option<f64>,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use latents::data::Source;
 use latents::engine::{Schedule, Shape};
 use latents::models::{ClassifierConfig, ModelConfig};
 use latents::train::{EncoderTraining, OptimizerKind, Run, RunConfig, TrainingConfig};
@@ -41,13 +42,13 @@ pub(crate) struct ClassifierFlags {
     /// Rate of each of the encoder's layers, as a part of that of the one after it [default: 1]
     #[arg(long, value_name = "FACTOR")]
     layer_decay: Option<f64>,
-    /// Width of the head's first matrix [default: 12]
+    /// Width of the head's first matrix
     #[arg(long, value_name = "WIDTH")]
     hidden_1: Option<usize>,
-    /// Width of the head's second matrix [default: 74]
+    /// Width of the head's second matrix
     #[arg(long, value_name = "WIDTH")]
     hidden_2: Option<usize>,
-    /// Probability of dropout after each of the two [default: 0.0676]
+    /// Probability of dropout after each of the two
     #[arg(long, value_name = "P")]
     head_dropout: Option<f64>,
 }
@@ -76,7 +77,32 @@ impl ModelFlags for ClassifierFlags {
         RunConfig { model: Self::base(image), training, ..RunConfig::default() }
     }
 
-    fn prepare(&self, config: &mut RunConfig) -> Result<()> {
+    fn begin(&self, base: &mut RunConfig, source: Option<&str>) -> Result<()> {
+        let Some(dir) = &self.encoder else { return Ok(()) };
+        let run = Run::at(dir);
+        let of_run = run.config()?.data;
+        base.training.encoder = Some(EncoderTraining::of_run(&run)?);
+        let theirs = of_run.source.parse::<Source>()?;
+        match source.map(str::parse::<Source>).transpose()? {
+            None => base.data.source.clone_from(&of_run.source),
+            Some(ours) if ours == theirs => {}
+            Some(ours) => {
+                // Other pictures are brought to what the encoder knows.
+                if !ours.is_fixed() {
+                    let [channels, h, w] = of_run.shape;
+                    base.data.pictures.size = Some([h, w]);
+                    base.data.pictures.grey = channels == 1;
+                    base.data.pictures.fit = of_run.pictures.fit;
+                    base.data.pictures.background = of_run.pictures.background;
+                }
+                return Ok(());
+            }
+        }
+        base.data.pictures = of_run.pictures;
+        Ok(())
+    }
+
+    fn prepare(&self, config: &mut RunConfig, image: Option<Shape>) -> Result<()> {
         let Some(dir) = &self.encoder else {
             let has = config.training.encoder.as_ref().is_some_and(|e| e.weights.is_some());
             ensure!(
@@ -89,18 +115,24 @@ impl ModelFlags for ClassifierFlags {
         let of_run = run.config()?;
         ensure!(
             of_run.model.latents().is_some(),
-            "{} is a model of kind `{}`, which has no encoder",
+            "{} is a run of kind `{}`, which has no encoder: name one of `latents train ae` or `vae`",
             dir.display(),
             of_run.model.kind()
         );
+        if let (Some(image), false) = (image, self.from_scratch) {
+            ensure!(
+                image == of_run.data.shape,
+                "the encoder in {} is for images of {:?} ([channels, height, width]), but these are {image:?}: take images of its shape, or train one on these",
+                dir.display(),
+                of_run.data.shape
+            );
+        }
         if let ModelConfig::Classifier(model) = &mut config.model {
             *model.encoder = of_run.model;
         }
-        if config.data.source.is_empty() {
-            config.data.source = of_run.data.source;
-            config.data.pictures = of_run.data.pictures;
-        }
-        config.training.encoder = Some(EncoderTraining::of_run(&run)?);
+        let of_run = EncoderTraining::of_run(&run)?;
+        let encoder = config.training.encoder.get_or_insert_with(|| of_run.clone());
+        (encoder.weights, encoder.weights_digest) = (of_run.weights, of_run.weights_digest);
         Ok(())
     }
 

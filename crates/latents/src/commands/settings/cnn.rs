@@ -12,19 +12,19 @@ use super::{ModelFlags, set};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct CnnFlags {
-    /// Channels of the first convolution [default: 24]
+    /// Channels of the first convolution
     #[arg(long, value_name = "N")]
     stem: Option<usize>,
-    /// Channels of each stage, each of half the size of the one before [default: 48,96,160]
+    /// Channels of each stage, each of half the size of the one before [default: as many of 48,96,160,256 as halve the images down to 4 pixels; for 28x28, 48,96,160]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     channels: Option<Vec<usize>>,
-    /// Residual blocks in each stage [default: 1]
+    /// Residual blocks in each stage
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
-    /// Probability with which a sample goes without the last residual block [default: 0]
+    /// Probability with which a sample goes without the last residual block
     #[arg(long, value_name = "P")]
     stochastic_depth: Option<f64>,
-    /// Probability of dropout before the classes [default: 0]
+    /// Probability of dropout before the classes
     #[arg(long, value_name = "P")]
     dropout: Option<f64>,
 }
@@ -32,8 +32,8 @@ pub(crate) struct CnnFlags {
 impl ModelFlags for CnnFlags {
     const KIND: &'static str = "cnn";
 
-    fn base(_image: Shape) -> ModelConfig {
-        ModelConfig::Cnn(CnnConfig::default())
+    fn base(image: Shape) -> ModelConfig {
+        ModelConfig::Cnn(CnnConfig::scaled(image))
     }
 
     /// All training images, flipped, shifted and partly erased, under one cycle of the learning rate.

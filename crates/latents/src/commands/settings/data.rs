@@ -18,7 +18,7 @@ pub(crate) struct DataFlags {
     /// Use only the first N test images
     #[arg(long, value_name = "N")]
     test_limit: Option<usize>,
-    /// Part of the training images kept for validation [default: 0.2]
+    /// Part of the training images kept for validation
     #[arg(long, value_name = "FRACTION")]
     validation: Option<f64>,
     #[command(flatten)]

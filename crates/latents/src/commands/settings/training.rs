@@ -10,28 +10,28 @@ use super::{named, set, set_some};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub(crate) struct TrainingFlags {
-    /// Passes over the training images [default: 42; of a vae 50]
+    /// Passes over the training images
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
-    /// Images in a step [default: 256]
+    /// Images in a step
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// Optimiser [default: adam]
+    /// Optimiser
     #[arg(long, value_name = "NAME", value_parser = named::<OptimizerKind>(&["adam", "adamw", "sgd"]))]
     optimizer: Option<OptimizerKind>,
-    /// Learning rate [default: 0.0005; of a vae 0.0002]
+    /// Learning rate
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// Weight decay: L2 in the gradient for adam and sgd, decoupled for adamw [default: 0.0001; of a vae 0.0018]
+    /// Weight decay: L2 in the gradient for adam and sgd, decoupled for adamw
     #[arg(long, value_name = "RATE")]
     weight_decay: Option<f64>,
-    /// Momentum of sgd [default: 0]
+    /// Momentum of sgd
     #[arg(long, value_name = "M")]
     momentum: Option<f64>,
     /// Nesterov's momentum for sgd
     #[arg(long)]
     nesterov: bool,
-    /// How the learning rate goes over the run [default: constant]
+    /// How the learning rate goes over the run
     #[arg(long, value_name = "NAME")]
     schedule: Option<ScheduleName>,
     /// Part of the run in which the rate rises, for warmup-cosine and one-cycle [default: 0.1 and 0.3]
@@ -43,13 +43,13 @@ pub(crate) struct TrainingFlags {
     /// Stop when the validation loss has not improved for N epochs, and keep the best weights
     #[arg(long, value_name = "N")]
     patience: Option<u64>,
-    /// How much of each label is spread evenly over all classes [default: 0; cnn: 0.1]
+    /// How much of each label is spread evenly over all classes
     #[arg(long, value_name = "PART")]
     label_smoothing: Option<f64>,
-    /// Seed of everything random [default: 0]
+    /// Seed of everything random
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Initial weights [default: kaiming-normal]
+    /// Initial weights
     #[arg(long, value_name = "NAME", value_parser = named::<Init>(&["kaiming-normal", "kaiming-uniform", "xavier-normal", "xavier-uniform", "pytorch"]))]
     init: Option<Init>,
 }

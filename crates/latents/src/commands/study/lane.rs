@@ -174,7 +174,7 @@ impl Lane<'_> {
         let config = run.config()?;
         let engine = Engine::new(&config.network()?, Arc::clone(&self.runtime))?;
         let parameters = run.parameters(&engine)?;
-        Ok(Trained { config, engine, parameters })
+        Ok(Trained { dir: run.dir().to_owned(), config, engine, parameters })
     }
 }
 

@@ -2,6 +2,7 @@
 //! T6).
 
 use anyhow::Result;
+use latents::data::FASHION_MNIST_CLASSES;
 use latents::models::{ClassifierConfig, ModelConfig};
 use latents::report::{Block, Cell, Finding, Section, Show, Table, Tone};
 use latents::train::{EncoderTraining, RunConfig};
@@ -12,7 +13,7 @@ use super::s2::{self, Search, summary};
 use super::stages::Stage;
 use super::words;
 use crate::commands::evaluate::classes::{Card, Judged, Judging, judge};
-use crate::commands::evaluate::study::{CLASSES, COLUMNS};
+use crate::commands::evaluate::study::COLUMNS;
 use crate::commands::settings::{ClassifierFlags, CnnFlags, ModelFlags};
 use crate::commands::tune::classifier::CLASSIFIER;
 
@@ -358,7 +359,7 @@ fn without(study: &Study) -> Option<(Section, Vec<Finding>)> {
 
 /// T6: F1 by class, accuracy, epochs and seconds, beside the reference's where the classes are its own.
 fn scores_table(classes: &[String], all: &[(&str, Vec<Scores>)]) -> Table {
-    let with_reference = classes == CLASSES;
+    let with_reference = classes == FASHION_MNIST_CLASSES;
     let mut columns = vec![String::new()];
     columns.extend(all.iter().map(|(name, _)| (*name).to_owned()));
     if with_reference {

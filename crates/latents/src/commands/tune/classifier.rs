@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use latents::engine::Shape;
+use latents::train::RunConfig;
 use latents::tune::Direction;
 
 use crate::Shared;
+use crate::commands::USUAL;
 use crate::commands::settings::{ClassifierFlags, ModelFlags, Settings};
 use crate::commands::tune::model::{Kind, TuneFlags};
 use crate::output::Output;
@@ -31,17 +34,24 @@ pub(crate) struct TuneClassifier {
     settings: Settings<ClassifierFlags>,
 }
 
+/// The settings of a trial on images of a shape `[c, h, w]` where no flag is given, but those that are searched.
+pub(crate) fn base(image: Shape) -> RunConfig {
+    let mut base = ClassifierFlags::base_run(image);
+    base.training.validation_fraction = 0.2;
+    base
+}
+
 impl TuneClassifier {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
-        let base = |image| {
-            let mut base = ClassifierFlags::base_run(image);
-            base.training.validation_fraction = 0.2;
-            self.settings.model.prepare(&mut base)?;
+        let data = self.settings.data.source.as_deref();
+        let base = |image: Option<Shape>| {
+            let mut base = base(image.unwrap_or(USUAL));
+            self.settings.model.begin(&mut base, data)?;
+            self.settings.model.prepare(&mut base, image)?;
             self.settings.apply(&mut base);
             Ok(base)
         };
         let given = |name: &str| self.settings.gives(name);
-        let data = self.settings.data.source.as_deref();
         self.flags.run(&CLASSIFIER, &base, data, &given, shared, output)
     }
 }

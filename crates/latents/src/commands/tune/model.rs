@@ -72,12 +72,12 @@ pub(crate) struct TuneFlags {
 }
 
 impl TuneFlags {
-    /// Tunes models of a kind. `base` gives, for images of a shape `[c, h, w]`, all settings but those that are tuned; `given` tells which settings, by their names
+    /// Tunes models of a kind. `base` gives, for images of a shape `[c, h, w]` or where it is not known yet, all settings but those that are tuned; `given` tells which settings, by their names
     /// in `config.toml`, flags name, so that they are not tuned.
     pub(crate) fn run(
         &self,
         kind: &Kind,
-        base: &dyn Fn(Shape) -> Result<RunConfig>,
+        base: &dyn Fn(Option<Shape>) -> Result<RunConfig>,
         data: Option<&str>,
         given: &dyn Fn(&str) -> bool,
         shared: &Shared,

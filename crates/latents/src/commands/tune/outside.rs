@@ -20,6 +20,8 @@ const LABEL: &str = "value";
 /// Its kind, in studies.
 const KIND: &str = "command";
 
+/// Parameters of any program that prints its value last
+///
 /// Runs a program once a trial, with values in place of the braces. The last number that it prints is its value; lines of a whole number and
 /// a number, such as `3 0.25`, are steps on the way, by which it may be stopped early.
 #[derive(Debug, Args)]

@@ -85,11 +85,14 @@ impl Objective for Runs<'_> {
                 Ok(Outcome::Value(*reports.get(&(kept as i64)).ok_or_else(missing)?))
             }
             Ok(Trained::Interrupted { .. }) => Ok(Outcome::Interrupted),
-            // The disk, not the parameters.
-            Err(e @ (train::Error::File(_) | train::Error::Busy { .. })) => {
-                Err(fatal(number, &format!("{:#}", anyhow::Error::from(e))))
+            Err(e) => {
+                let busy = matches!(e, train::Error::Busy { .. });
+                let error = anyhow::Error::from(e);
+                let reason = format!("{error:#}");
+                // The disk, not the parameters: no trial must be lost by it.
+                let disk = error.chain().any(<dyn std::error::Error>::is::<std::io::Error>);
+                if disk || busy { Err(fatal(number, &reason)) } else { Ok(Outcome::Failed(reason)) }
             }
-            Err(e) => Ok(Outcome::Failed(e.to_string())),
         }
     }
 }

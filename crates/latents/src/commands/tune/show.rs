@@ -10,6 +10,8 @@ use crate::commands::tune::results::Results;
 use crate::commands::tune::strategy::{Agreed, agreed, find};
 use crate::output::Output;
 
+/// Tables and figures of a study
+///
 /// Draws the figures and writes the tables of a study again, also while it runs, also of a study that Optuna made.
 #[derive(Debug, Args)]
 pub(crate) struct ShowStudy {

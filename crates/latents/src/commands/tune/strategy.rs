@@ -11,6 +11,8 @@ use latents::tune::sampler::{CmaEs, Grid, QuasiMonteCarlo, Random, Sampler, Tpe}
 use latents::tune::{Direction, Schedule, Space, Strategy, Study, storage};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::settings::differences;
+
 /// Note of a study that holds what all its workers agree on.
 const SETTINGS: &str = "latents:settings";
 
@@ -160,9 +162,6 @@ impl StudyFlags {
     /// The study, once this worker and those before it agree on what is searched and how.
     pub(crate) fn open(&self, out: &Path, target: &Target, space: &Space) -> Result<Study> {
         let url = self.url(out);
-        if self.study.is_none() {
-            latents_files::create_folder(out)?;
-        }
         let lockstep = self.deterministic.then_some(u64::from(self.workers));
         let strategy = Strategy {
             sampler: self.sampler(space)?,
@@ -170,6 +169,9 @@ impl StudyFlags {
             seed: target.seed,
             lockstep,
         };
+        if self.study.is_none() {
+            latents_files::create_folder(out)?;
+        }
         let name = self.name.as_deref().unwrap_or(target.kind);
         let study = Study::open(storage::open(&url)?, name, target.direction, strategy)?;
         let wish = serde_json::to_value(Agreed {
@@ -183,11 +185,9 @@ impl StudyFlags {
         })?;
         let agreed = study.agree(SETTINGS, &wish)?;
         if agreed != wish {
-            let mut differences = vec![];
-            differ("", &agreed, &wish, &mut differences);
             bail!(
                 "study `{name}` was begun with other settings; take them, or another --name:\n  {}",
-                differences.join("\n  ")
+                differences(&agreed, &wish).join("\n  ")
             );
         }
         Ok(study)
@@ -241,7 +241,10 @@ pub(crate) fn agreed(
 ) -> Result<Option<Agreed>> {
     let Some(note) = storage.study_attr(study.id, SETTINGS)? else { return Ok(None) };
     let agreed = serde_json::from_value(note);
-    agreed.map(Some).with_context(|| format!("the settings of study `{}`", study.name))
+    agreed.map(Some).with_context(|| {
+        let (study, url) = (&study.name, storage.url());
+        format!("{url}: the settings of study `{study}` are damaged, or of another version of this program; take another study")
+    })
 }
 
 /// Finds a study by `URL` or `URL#NAME`; without a name, the only one there is.
@@ -251,8 +254,10 @@ pub(crate) fn find(address: &str) -> Result<(Arc<dyn storage::Storage>, storage:
         None => (address, None),
     };
     if let Some(file) = url.strip_prefix("sqlite:///") {
-        // Looking for a study must not make an empty file.
-        ensure!(Path::new(file).exists(), "there is no file {file}: no study has been kept there");
+        // Looking for a study must not make one.
+        let empty = Path::new(file).metadata().map_or(true, |about| about.len() == 0);
+        let what = if Path::new(file).exists() { "nothing in the" } else { "no" };
+        ensure!(!empty, "there is {what} file {file}: no study has been kept there");
     }
     let storage = storage::open(url)?;
     // As it may be shown: without a password.
@@ -269,22 +274,4 @@ pub(crate) fn find(address: &str) -> Result<(Arc<dyn storage::Storage>, storage:
         format!("there is no study `{}` in {url}; there are: {there}", name.unwrap_or_default())
     })?;
     Ok((storage, study.clone()))
-}
-
-/// Notes where two settings differ, by their paths.
-fn differ(path: &str, a: &serde_json::Value, b: &serde_json::Value, notes: &mut Vec<String>) {
-    use serde_json::Value::{Null, Object};
-    match (a, b) {
-        (Object(a), Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            for key in keys {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                differ(&path, a.get(key).unwrap_or(&Null), b.get(key).unwrap_or(&Null), notes);
-            }
-        }
-        (a, b) if a != b => notes.push(format!("{path} was {a}, is {b}")),
-        _ => {}
-    }
 }

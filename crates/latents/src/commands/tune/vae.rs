@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use latents::engine::Shape;
+use latents::train::RunConfig;
 use latents::tune::Direction;
 
 use crate::Shared;
+use crate::commands::USUAL;
 use crate::commands::settings::{ModelFlags, Settings, VaeFlags};
 use crate::commands::tune::model::{Kind, TuneFlags};
 use crate::output::Output;
@@ -32,11 +35,17 @@ pub(crate) struct TuneVae {
     settings: Settings<VaeFlags>,
 }
 
+/// The settings of a trial on images of a shape `[c, h, w]` where no flag is given, but those that are searched.
+pub(crate) fn base(image: Shape) -> RunConfig {
+    let mut base = VaeFlags::base_run(image);
+    base.training.epochs = EPOCHS;
+    base
+}
+
 impl TuneVae {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
-        let base = |image| {
-            let mut base = VaeFlags::base_run(image);
-            base.training.epochs = EPOCHS;
+        let base = |image: Option<Shape>| {
+            let mut base = base(image.unwrap_or(USUAL));
             self.settings.apply(&mut base);
             Ok(base)
         };

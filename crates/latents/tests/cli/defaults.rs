@@ -1,0 +1,111 @@
+//! Which settings a run has that nobody gave: those of its kind, of its file, of its encoder; and what the help says of them.
+
+use toml::Table;
+
+use crate::support::Sandbox;
+
+fn config(sandbox: &Sandbox, run: &str) -> Table {
+    sandbox.text(&format!("{run}/config.toml")).parse().unwrap()
+}
+
+#[test]
+fn a_section_in_a_file_leaves_what_it_does_not_name() {
+    let sandbox = Sandbox::new();
+    let cnn =
+        "train cnn --data fashion-mnist-sample --train-limit 32 --epochs 1 --stem 4 --channels 4";
+    sandbox.write("flip.toml", "[training.augmentation]\nflip = 0.1\n");
+    sandbox.ok(&format!("{cnn} --config flip.toml --out flip"));
+    let augmentation = &config(&sandbox, "flip")["training"]["augmentation"];
+    assert_eq!(augmentation["flip"].as_float(), Some(0.1));
+    assert_eq!(augmentation["shift"].as_integer(), Some(2));
+    assert_eq!(augmentation["erase"].as_float(), Some(0.25));
+    // What a run left repeats it, also where it leaves images as they are, which its kind does not.
+    sandbox.ok(&format!("{cnn} --no-augmentation --out none"));
+    sandbox.ok("train cnn --config none/config.toml --out again");
+    assert_eq!(sandbox.text("again/config.toml"), sandbox.text("none/config.toml"));
+    assert_eq!(sandbox.read("again/model.safetensors"), sandbox.read("none/model.safetensors"));
+}
+
+#[test]
+fn an_encoder_keeps_its_own_settings_but_for_those_of_the_file() {
+    let sandbox = Sandbox::new();
+    sandbox.train("ae", "--optimizer adamw --lr 0.003 --weight-decay 0.02");
+    sandbox.write("cl.toml", "[training]\nepochs = 2\n[training.encoder]\nweight_decay = 0.5\n");
+    sandbox.ok("train classifier --config cl.toml --encoder ae --out cl");
+    let settings = config(&sandbox, "cl");
+    let encoder = &settings["training"]["encoder"];
+    assert_eq!(encoder["weight_decay"].as_float(), Some(0.5), "the file's");
+    assert_eq!(encoder["learning_rate"].as_float(), Some(0.003), "its own");
+    assert_eq!(encoder["optimizer"].as_str(), Some("adamw"), "its own");
+    assert_eq!(encoder["weights"].as_str(), Some("ae/model.safetensors"));
+    assert_eq!(settings["data"]["source"].as_str(), Some("fashion-mnist-sample"));
+    assert_eq!(settings["model"]["encoder"]["latent_dim"].as_integer(), Some(8));
+    // Another encoder in the place of a file's.
+    sandbox.train("other", "--seed 5");
+    sandbox.ok("train classifier --config cl/config.toml --encoder other --encoder-lr 0.001 --out other-cl");
+    let encoder = &config(&sandbox, "other-cl")["training"]["encoder"];
+    assert_eq!(encoder["weights"].as_str(), Some("other/model.safetensors"));
+    assert_eq!(encoder["learning_rate"].as_float(), Some(0.001), "the flag's");
+    assert_eq!(encoder["weight_decay"].as_float(), Some(0.5), "the file's");
+}
+
+#[test]
+fn other_pictures_are_brought_to_what_an_encoder_knows() {
+    let sandbox = Sandbox::trained();
+    let png = include_bytes!("../../../../fuzz/corpus/picture/rgb.png");
+    for i in 0..10 {
+        sandbox.write(&format!("mine/{}/{i}.png", ["a", "b"][i % 2]), png);
+    }
+    sandbox.ok("train classifier --encoder ae --data mine --epochs 1 --out cl");
+    let settings = config(&sandbox, "cl");
+    let shape: Vec<_> = settings["data"]["shape"].as_array().unwrap().iter().collect();
+    assert_eq!(shape.iter().map(|n| n.as_integer().unwrap()).collect::<Vec<_>>(), [1, 28, 28]);
+    assert_eq!(settings["data"]["source"].as_str(), Some("folder:mine"));
+    assert_eq!(settings["data"]["classes"].as_array().map(Vec::len), Some(2));
+    sandbox.ok("predict --run cl --data mine");
+}
+
+#[test]
+fn the_help_tells_the_defaults_of_its_own_command() {
+    let sandbox = Sandbox::new();
+    let told = |command: &str, about: &str| {
+        let help = sandbox.ok(&format!("{command} --help"));
+        let words: Vec<&str> = help.split_whitespace().collect();
+        let help = words.join(" ");
+        let at = help.find(about).unwrap_or_else(|| panic!("{command}: {about}: {help}"));
+        let rest = &help[at + about.len()..];
+        rest.split_once(']').unwrap().0.trim_start_matches(" [default: ").to_owned()
+    };
+    let epochs = "Passes over the training images";
+    let commands = ["train ae", "train vae", "train classifier", "train cnn", "tune ae"];
+    assert_eq!(commands.map(|c| told(c, epochs)), ["42", "50", "10", "25", "10"]);
+    assert_eq!(told("train classifier", "--lr <RATE> Learning rate"), "0.006");
+    assert_eq!(told("train cnn", "Optimiser"), "adamw");
+    assert_eq!(told("train cnn", "left and right change places"), "0.5");
+    assert_eq!(told("train vae", "Probability of dropout after the matrices"), "0");
+    assert_eq!(told("train cnn", "How the learning rate goes over the run"), "one-cycle");
+    assert_eq!(told("tune ae", "Optimiser"), "searched");
+    assert_eq!(told("tune ae", "Numbers in a latent vector"), "searched");
+    assert_eq!(told("tune ae", "Images in a step"), "256");
+    assert_eq!(told("tune classifier", "Part of the training images kept for validation"), "0.2");
+}
+
+#[test]
+fn the_long_help_says_what_a_command_writes() {
+    let sandbox = Sandbox::new();
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (command, expected) in [
+        ("encode", "`z` [n, d] (float32)"),
+        ("map", "`xy` [n, 2]"),
+        ("evaluate", "their mean and spread"),
+        ("predict", "comma-separated values"),
+        ("study", "the same command goes on"),
+        ("tune show", "of a study that Optuna made"),
+        ("completions", "installs it"),
+    ] {
+        let long = words(sandbox.ok(&format!("help {command}")));
+        assert!(long.contains(expected), "{command}: {long}");
+        let short = words(sandbox.ok(&format!("{command} -h")));
+        assert!(!short.contains(expected), "{command}: {short}");
+    }
+}
