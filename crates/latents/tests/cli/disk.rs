@@ -15,6 +15,7 @@ const TUNE: &str = "tune ae --data fashion-mnist-sample --train-limit 256 --test
 const CANNOT_MOUNT: i32 = 77;
 
 /// Runs a script where it may mount what it likes, whoever runs it; none where the system does not let us, which is said.
+#[allow(clippy::print_stderr)] // Whoever reads the tests should know what is not tested.
 fn with_mounts(sandbox: &Sandbox, script: &str) -> Option<Output> {
     let output = sandbox.shell(&["unshare", "--map-root-user", "--mount"], script).output().ok();
     let output = output.filter(|o| o.status.success() || o.status.code() != Some(CANNOT_MOUNT));

@@ -6,6 +6,9 @@ use super::Table;
 use super::data::idx_images;
 use crate::support::{Sandbox, assert_same_run};
 
+/// What is done to a checkpoint.
+type Change = fn(&mut Tensors);
+
 const LAST: &str = "ae/checkpoint/last.safetensors";
 const PREVIOUS: &str = "ae/checkpoint/previous.safetensors";
 
@@ -40,7 +43,7 @@ fn checkpoints() {
         t.refuse(&format!("both checkpoints are {wrong}"), go_on);
     }
     // Whole files, but not of this run.
-    let changes: [(&str, fn(&mut Tensors)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("a checkpoint that does not say how far it is", |t| t.notes.clear()),
         ("a checkpoint that is at no epoch", |t| {
             t.notes.insert("position".into(), "{\"epoch\": -1}".into());
