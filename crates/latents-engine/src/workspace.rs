@@ -11,6 +11,7 @@ use crate::kernels::elementwise::{Add, Backward, Forward, Join, Multiply, Scale}
 use crate::kernels::gather::{Finish, GatherRun};
 use crate::kernels::latent::{LatentBackward, LatentForward, Prior, Weighing};
 use crate::kernels::loss::{HALF_LOG_TWO_PI, LaneTarget, Loss, LossRun};
+use crate::kernels::noise::Noise;
 use crate::kernels::normalize::{Normalize, NormalizeBack, Statistics};
 use crate::kernels::pool::{Pool, PoolBack};
 use crate::objective::Objective;
@@ -175,14 +176,12 @@ impl<E: Element> Workspace<E> {
                     if let Pass::Train { seed, epoch } = pass {
                         let values = &mut self.buffers[*buffer];
                         let key = (seed, Purpose::Noise, counter(*layer, epoch));
-                        draw_normals(key, samples.identities, values, |x, e| {
-                            E::from_f64(*deviation).fused(e, x)
-                        });
+                        add_noise(shared.isa, key, samples.identities, *deviation, values);
                     }
                 }
                 Op::Latent { prior, input, output, layer, mask } => {
-                    draw_latents(&mut self.masks[*mask], *prior, pass, *layer, samples.identities);
                     let noise = &mut self.masks[*mask];
+                    draw_latents(shared.isa, noise, *prior, pass, *layer, samples.identities);
                     let Ok([from, to]) = self.buffers.get_disjoint_mut([*input, *output]) else {
                         unreachable!("no operation reads and writes the same buffer")
                     };
@@ -432,23 +431,28 @@ fn counter(layer: usize, epoch: u64) -> u64 {
     (layer as u64) << 48 | epoch
 }
 
-/// Each sample's own standard normal draws, one for each number; `f` makes of a number and its draw what the number becomes.
-fn draw_normals<E: Element>(
+/// Adds to the numbers of each sample normal noise of its own.
+fn add_noise<E: Element>(
+    isa: Isa,
     (seed, purpose, counter): (u64, Purpose, u64),
     samples: &[u64],
+    deviation: f64,
     values: &mut [E],
-    f: impl Fn(E, E) -> E,
 ) {
+    let rows = (values.len() / LANES).next_multiple_of(2);
+    let (mut bits, mut bytes) = (vec![0; rows * LANES], vec![0; rows * 4]);
     for (lane, &sample) in samples.iter().enumerate() {
-        let mut random = stream(seed, purpose, counter, sample);
-        for value in values[lane..].iter_mut().step_by(LANES) {
-            *value = f(*value, E::from_f64(random.normal()));
+        stream(seed, purpose, counter, sample).fill_bytes(&mut bytes);
+        for (bits, bytes) in bits[lane..].iter_mut().step_by(LANES).zip(bytes.as_chunks().0) {
+            *bits = u32::from_le_bytes(*bytes);
         }
     }
+    E::noise(isa, Noise { deviation, bits: &bits, values });
 }
 
 /// What a layer of latents draws in a pass, if anything.
 fn draw_latents<E: Element>(
+    isa: Isa,
     noise: &mut [E],
     prior: Prior,
     pass: Pass,
@@ -465,7 +469,8 @@ fn draw_latents<E: Element>(
         (Prior::Discrepancy, Pass::Train { seed, epoch }) => (seed, Purpose::Prior, epoch),
         (Prior::Discrepancy, _) => (0, Purpose::Prior, u64::from(u32::MAX)),
     };
-    draw_normals((key.0, key.1, counter(layer, key.2)), samples, noise, |_, draw| draw);
+    noise.fill(E::default());
+    add_noise(isa, (key.0, key.1, counter(layer, key.2)), samples, 1.0, noise);
 }
 
 /// For each number and sample zero with probability `p`, else 1 / (1 - p).

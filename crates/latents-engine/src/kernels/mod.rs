@@ -6,6 +6,7 @@ pub(crate) mod elementwise;
 pub(crate) mod gather;
 pub(crate) mod latent;
 pub(crate) mod loss;
+pub(crate) mod noise;
 pub(crate) mod normalize;
 pub(crate) mod peak;
 pub(crate) mod pool;
@@ -19,6 +20,7 @@ use elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
 use gather::GatherRun;
 use latent::{LatentBackward, LatentForward};
 use loss::LossRun;
+use noise::Noise;
 use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
 
@@ -44,6 +46,8 @@ pub trait Element: Number {
     fn latent(isa: Isa, run: LatentForward<'_, Self>) -> [f64; LANES];
     #[doc(hidden)]
     fn latent_back(isa: Isa, run: LatentBackward<'_, Self>);
+    #[doc(hidden)]
+    fn noise(isa: Isa, run: Noise<'_, Self>);
     #[doc(hidden)]
     fn normalize(isa: Isa, run: Normalize<'_, Self>);
     #[doc(hidden)]
@@ -88,6 +92,9 @@ macro_rules! element {
                 $dispatch(isa, run)
             }
             fn latent_back(isa: Isa, run: LatentBackward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn noise(isa: Isa, run: Noise<'_, Self>) {
                 $dispatch(isa, run);
             }
             fn normalize(isa: Isa, run: Normalize<'_, Self>) {
