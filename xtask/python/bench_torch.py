@@ -1,13 +1,14 @@
-"""PyTorch's side of `cargo xtask versus step` and `versus cnn`: the study's autoencoder and a plain
-convolutional classifier, eager, channels_last.
+"""PyTorch's side of `cargo xtask versus step`, `versus vae` and `versus cnn`: the study's autoencoder, its variational one and a
+plain convolutional classifier, eager, channels_last.
 
     python bench_torch.py train-step --seconds 10
+    python bench_torch.py vae-step --seconds 10
     python bench_torch.py cnn-step --seconds 10
     python bench_torch.py encode --images 10000 --seconds 10
     python bench_torch.py train --data DIR --epochs 42 --latent-dim 64 --lr 5e-4 \\
         --weight-decay 1e-4 --dropout 0.2 --seed 0
 
-`train-step`, `cnn-step` and `encode` measure speed on random images that already lie in memory as f32, in the
+`train-step`, `vae-step`, `cnn-step` and `encode` measure speed on random images that already lie in memory as f32, in the
 layout that PyTorch likes best, and print one line of JSON. `train` trains on real IDX files as a
 careful practitioner would, and prints one line of JSON an epoch and one at the end.
 """
@@ -73,6 +74,30 @@ def train_step(args):
 
     def work():
         step(model, optimizer, batches[next(turn) % len(batches)])
+
+    rate = samples_per_second(work, BATCH, args.seconds)
+    report(train_samples_per_second=round(rate, 1))
+
+
+def vae_step(args):
+    """Means and log-variances, a draw, and the evidence bound with a Bernoulli likelihood."""
+    model = Autoencoder(args.latent_dim)
+    model.encoder[-2] = nn.Linear(64, 2 * args.latent_dim)
+    model.decoder[-1] = nn.Identity()  # The loss takes logits.
+    model = channels_last(model).train()
+    optimizer = optimiser(args, model.parameters())
+    batches = [channels_last(torch.rand(BATCH, 1, 28, 28)) for _ in range(16)]
+    turn = iter(range(1 << 62))
+
+    def work():
+        batch = batches[next(turn) % len(batches)]
+        optimizer.zero_grad(set_to_none=True)
+        mean, log_variance = model.encoder(batch).chunk(2, dim=1)
+        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        fit = nn.functional.binary_cross_entropy_with_logits(model.decoder(z), batch, reduction="sum")
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
+        ((fit + divergence) / BATCH).backward()
+        optimizer.step()
 
     rate = samples_per_second(work, BATCH, args.seconds)
     report(train_samples_per_second=round(rate, 1))
@@ -213,13 +238,14 @@ def main():
     commands = parser.add_subparsers(required=True)
     for name, run in [
         ("train-step", train_step),
+        ("vae-step", vae_step),
         ("cnn-step", cnn_step),
         ("encode", encode),
         ("train", train),
     ]:
         command = commands.add_parser(name)
         command.set_defaults(run=run, optimizer="adam")
-        command.add_argument("--latent-dim", type=int, default=64)
+        command.add_argument("--latent-dim", type=int, default=44 if run is vae_step else 64)
         if run is not train:
             command.add_argument("--seconds", type=float, default=10.0)
         if run is encode:

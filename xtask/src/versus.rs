@@ -3,8 +3,8 @@
 //! environments of the peers, programs that print a line of JSON, and medians. The programs that
 //! measure are `xtask/python/bench_*.py` and examples of our crates.
 
-mod cnn;
 mod functions;
+mod network;
 mod step;
 mod storage;
 mod study;
@@ -34,8 +34,10 @@ pub(crate) struct Options {
 enum What {
     /// Our training step and encoder beside PyTorch's; what `versus` alone measures.
     Step(step::Options),
+    /// A training step of the variational autoencoder beside PyTorch's.
+    Vae(network::Options),
     /// A training step of a convolutional classifier beside PyTorch's.
-    Cnn(cnn::Options),
+    Cnn(network::Options),
     /// `latents tune ae` beside Optuna with PyTorch: time, and what is found.
     Tune(tune::Options),
     /// Our TPE beside Optuna's: the best values that they find of some functions.
@@ -52,7 +54,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.what {
         None => step::run(workspace, &options.step),
         Some(What::Step(options)) => step::run(workspace, options),
-        Some(What::Cnn(options)) => cnn::run(workspace, options),
+        Some(What::Vae(options)) => network::run(workspace, options, &network::VAE),
+        Some(What::Cnn(options)) => network::run(workspace, options, &network::CNN),
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
         Some(What::Tsne(options)) => tsne::run(workspace, options),

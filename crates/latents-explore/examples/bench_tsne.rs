@@ -56,7 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let extent = map.xy.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     println!(
-        "{{\"seconds\": {seconds:.3}, \"neighbours_seconds\": {neighbours:.3}, \"kl\": {:.5}, \"extent\": {extent}, \"peak_rss_mb\": {}}}",
+        "{{\"points\": {}, \"seconds\": {seconds:.3}, \"neighbours_seconds\": {neighbours:.3}, \"kl\": {:.5}, \"extent\": {extent}, \"peak_rss_mb\": {}}}",
+        rows.len(),
         map.kl,
         peak_memory()
     );

@@ -1,14 +1,14 @@
 //! `cargo xtask versus tsne`: our t-SNE beside openTSNE on the latents of a file. The programs that measure are
 //! `xtask/python/bench_tsne.py` and the example `bench_tsne` of `latents-explore`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Spread, environment, load_average, measure, warn_of};
+use super::{Spread, environment, load_average, measure, number, warn_of};
 use crate::Workspace;
 
 #[derive(Args)]
@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// What is mapped: the array `z` of an .npz file with labels, as `latents encode` writes it.
     #[arg(long, value_name = "FILE.npz")]
     latents: PathBuf,
+    /// Another such file, of more latents, which ours alone maps, once.
+    #[arg(long, value_name = "FILE.npz")]
+    large: Option<PathBuf>,
     /// How often each is measured.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -30,11 +33,11 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let map = workspace.release("examples").join("versus-map.npz");
     let ours_is = workspace.release("examples/bench_tsne");
     // Maps are judged by one program, whoever made them.
-    let with = |mut command: Command| -> Result<Value> {
-        command.arg("--latents").arg(&options.latents).args(["--threads", &threads]);
+    let with = |mut command: Command, latents: &Path| -> Result<Value> {
+        command.arg("--latents").arg(latents).args(["--threads", &threads]);
         let mut line = measure(command.arg("--out").arg(&map))?;
         let mut judge = Command::new(&ours_is);
-        judge.arg("--latents").arg(&options.latents).arg("--judge").arg(&map);
+        judge.arg("--latents").arg(latents).arg("--judge").arg(&map);
         let judged = measure(judge.args(["--threads", &threads]))?;
         for key in ["trustworthiness", "neighbour_accuracy"] {
             line[key] = judged[key].clone();
@@ -47,11 +50,34 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         println!("round {round} of {}", options.rounds);
         let mut command = Command::new(&python);
         command.arg(workspace.script("bench_tsne.py"));
-        theirs.push(with(command)?);
-        ours.push(with(Command::new(&ours_is))?);
+        theirs.push(with(command, &options.latents)?);
+        ours.push(with(Command::new(&ours_is), &options.latents)?);
     }
     println!("\n{}", table(&theirs, &ours)?);
+    if let Some(large) = &options.large {
+        let line = with(Command::new(&ours_is), large)?;
+        println!("\n{}", alone(&line)?);
+    }
     Ok(())
+}
+
+/// What is told of a map: its name, its key, and digits after the point.
+const ROWS: [(&str, &str, usize); 5] = [
+    ("seconds", "seconds", 1),
+    ("KL", "kl", 3),
+    ("accuracy of 10 nearest others on the map", "neighbour_accuracy", 4),
+    ("trustworthiness", "trustworthiness", 4),
+    ("peak memory, MB", "peak_rss_mb", 0),
+];
+
+/// Ours of a larger file.
+fn alone(line: &Value) -> Result<String> {
+    let mut lines = vec![format!("| | latents, {} points |", number(line, "points")?)];
+    lines.push("|---|---|".to_owned());
+    for (title, key, digits) in ROWS {
+        lines.push(format!("| {title} | {:.digits$} |", number(line, key)?));
+    }
+    Ok(lines.join("\n"))
 }
 
 fn table(theirs: &[Value], ours: &[Value]) -> Result<String> {
@@ -60,13 +86,7 @@ fn table(theirs: &[Value], ours: &[Value]) -> Result<String> {
         format!("| | openTSNE {} | latents | ratio |", version.unwrap_or("?")),
         "|---|---|---|---|".to_owned(),
     ];
-    for (title, key, digits) in [
-        ("seconds", "seconds", 1),
-        ("KL", "kl", 3),
-        ("accuracy of 10 nearest others on the map", "neighbour_accuracy", 4),
-        ("trustworthiness", "trustworthiness", 4),
-        ("peak memory, MB", "peak_rss_mb", 0),
-    ] {
+    for (title, key, digits) in ROWS {
         let (theirs, ours) = (Spread::of(theirs, key)?, Spread::of(ours, key)?);
         let ratio = ours.median / theirs.median;
         lines.push(format!("| {title} | {theirs:.digits$} | {ours:.digits$} | {ratio:.2} |"));
@@ -82,7 +102,7 @@ mod tests {
     #[test]
     fn ratio_is_ours_over_theirs() {
         let line = |s: f64| {
-            let line = json!({"seconds": s, "kl": 1.5, "peak_rss_mb": 100,
+            let line = json!({"points": 7, "seconds": s, "kl": 1.5, "peak_rss_mb": 100,
                 "neighbour_accuracy": 0.8, "trustworthiness": 0.99});
             vec![line]
         };
@@ -91,5 +111,7 @@ mod tests {
             text.contains("| seconds | 60.0 (60.0 to 60.0) | 6.0 (6.0 to 6.0) | 0.10 |"),
             "{text}"
         );
+        let text = alone(&line(6.0)[0]).unwrap();
+        assert!(text.contains("7 points |") && text.contains("| KL | 1.500 |"), "{text}");
     }
 }

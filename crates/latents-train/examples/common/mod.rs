@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use latents_engine::{
-    Engine, Group, Init, Inputs, Isa, Loss, Network, Optimizer, Pass, Rule, Runtime, Targets,
-    initialize,
+    Engine, Group, Init, Inputs, Isa, Loss, Network, Objective, Optimizer, Pass, Rule, Runtime,
+    Targets, initialize,
 };
 use latents_random::{Purpose, stream};
 
@@ -60,9 +60,10 @@ impl Bench {
     pub(crate) fn train_step(
         &self,
         subject: Subject,
-        loss: Loss,
+        objective: impl Into<Objective>,
         flops: f64,
     ) -> Result<(), Box<dyn Error>> {
+        let objective = objective.into();
         let Subject { mut engine, mut parameters, pixels } = subject;
         let rule = Rule::Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 1e-4 };
         let groups = Group::of(engine.layout(), 0..parameters.len(), rule, 5e-4);
@@ -73,13 +74,13 @@ impl Bench {
             let index: Vec<u32> = (0..BATCH).map(|i| (at * BATCH + i * 7) % IMAGES).collect();
             let classes: Vec<u8> = index.iter().map(|i| (i % 10) as u8).collect();
             let inputs = Inputs::Bytes { pixels: &pixels, index: &index };
-            let targets = match loss {
+            let targets = match objective.loss {
                 Loss::CrossEntropy { .. } => Targets::Classes(&classes),
                 _ => Targets::Inputs,
             };
             let pass = Pass::Train { seed: 1, epoch: 0 };
             let losses =
-                engine.gradients(&parameters, inputs, targets, loss, pass, &mut gradients)?;
+                engine.gradients(&parameters, inputs, targets, objective, pass, &mut gradients)?;
             optimizer.step(&self.runtime, &mut parameters, &gradients, 1.0);
             Ok(losses.fit.len())
         })?;

@@ -1,5 +1,5 @@
-//! `cargo xtask versus cnn`: our training step beside PyTorch's on a plain convolutional classifier with normalisation. The two
-//! programs that measure are `xtask/python/bench_torch.py` and the example `bench_cnn` of `latents-train`.
+//! `cargo xtask versus vae` and `versus cnn`: our training step beside PyTorch's on another network than the autoencoder. The programs
+//! that measure are `xtask/python/bench_torch.py` and the examples `bench_step` and `bench_cnn` of `latents-train`.
 
 use std::process::Command;
 
@@ -20,10 +20,24 @@ pub(crate) struct Options {
     seconds: f64,
 }
 
-pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+/// A network, and what measures it.
+pub(super) struct Network {
+    /// The command of `bench_torch.py`.
+    theirs: &'static str,
+    /// Our example, and its command.
+    ours: [&'static str; 2],
+}
+
+/// The variational autoencoder of the reference study, with a Bernoulli likelihood.
+pub(super) const VAE: Network = Network { theirs: "vae-step", ours: ["bench_step", "vae-step"] };
+/// A plain convolutional classifier with normalisation.
+pub(super) const CNN: Network = Network { theirs: "cnn-step", ours: ["bench_cnn", "plain"] };
+
+pub(super) fn run(workspace: &Workspace, options: &Options, network: &Network) -> Result<()> {
     let load = load_average();
     let python = torch(workspace)?;
-    workspace.build(&["--package", "latents-train", "--example", "bench_cnn"])?;
+    let [example, ours_is] = network.ours;
+    workspace.build(&["--package", "latents-train", "--example", example])?;
     warn_of(load);
     // Ours takes every core by itself.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
@@ -33,9 +47,9 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         println!("round {round} of {}", options.rounds);
         let mut command = Command::new(&python);
         command.arg(workspace.script("bench_torch.py")).args(["--threads", &threads]);
-        theirs.push(measure(command.args(["cnn-step", "--seconds", &seconds]))?);
-        let mut command = Command::new(workspace.release("examples/bench_cnn"));
-        ours.push(measure(command.args(["plain", "--seconds", &seconds]))?);
+        theirs.push(measure(command.args([network.theirs, "--seconds", &seconds]))?);
+        let mut command = Command::new(workspace.release(&format!("examples/{example}")));
+        ours.push(measure(command.args([ours_is, "--seconds", &seconds]))?);
     }
     let version = theirs.first().and_then(|line| line["torch"].as_str());
     let lines = [
