@@ -1,7 +1,7 @@
-"""Makes the golden file that measures, components and mixtures are compared with scikit-learn,
-scikit-image and SciPy by.
+"""Makes the golden file that measures, components, clusters, mixtures and places in maps are compared with scikit-learn,
+scikit-image, SciPy and openTSNE by.
 
-    python xtask/python/golden_explore.py    (numpy, scipy, scikit-learn, scikit-image)
+    python xtask/python/golden_explore.py    (numpy, scipy, scikit-learn, scikit-image, openTSNE)
 
 writes crates/latents-explore/tests/golden/explore.json. Inputs are rounded to single precision and
 are in the file; each expected value is beside them. Where no library has a measure, its definition
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+from openTSNE import TSNEEmbedding
+from openTSNE.affinity import PerplexityBasedNN
 from scipy.spatial.distance import cdist
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.cluster import KMeans
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
@@ -84,6 +87,37 @@ def frechet(a, b):
     return float(((ma - mb) ** 2).sum() + np.trace(ca + cb - 2 * root))
 
 
+def jackknife(a, b, parts=10):
+    """Standard error of the Fréchet distance: every tenth row of both is left out in turn."""
+    part = np.arange(len(a)) % parts
+    left = np.array([frechet(a[part != p], b[part != p]) for p in range(parts)])
+    return float(np.sqrt((parts - 1) / parts * ((left - left.mean()) ** 2).sum()))
+
+
+def clusters(x):
+    model = KMeans(3, n_init=20, tol=0, random_state=0).fit(x)
+    order = np.argsort(model.cluster_centers_[:, 0])
+    return {"centres": flat(model.cluster_centers_[order]), "inertia": float(model.inertia_)}
+
+
+def median(values, weights):
+    order = np.argsort(values)
+    return values[order][np.searchsorted(np.cumsum(weights[order]), 0.5)]
+
+
+def placed(x, new):
+    """A map of x by principal components, and where openTSNE puts new rows in it. It sums exactly (theta = 0) until nothing moves. Each
+    begins at the weighted median of its neighbours, as here: from openTSNE's unweighted one, one of 20 ends in another minimum."""
+    xy = single(3 * PCA(2, svd_solver="full").fit_transform(x))
+    affinities = PerplexityBasedNN(x, perplexity=30, method="exact", n_jobs=1)
+    map_ = TSNEEmbedding(xy, affinities, negative_gradient_method="bh", theta=0, n_jobs=1)
+    weights = np.asarray(affinities.to_new(new, perplexity=5, k_neighbors=15).todense())
+    start = np.array([[median(axis, w) for axis in xy.T] for w in weights])
+    part = map_.prepare_partial(new, initialization=start, perplexity=5, k=15)
+    part = part.optimize(5000, learning_rate=0.1, exaggeration=1.5, momentum=0.8, max_grad_norm=0.25)
+    return {"map": flat(xy), "new": flat(new), "places": flat(part)}
+
+
 def kernel(a, b):
     n, d = a.shape
     k = lambda x, y: (x @ y.T / d + 1) ** 3
@@ -128,6 +162,8 @@ def main():
         "noisy": flat(noisy),
         "log_variances": flat(log_variances),
         "pca": pca(x),
+        "kmeans": clusters(x),
+        "place": placed(x, z[:20]),
         "mixture": mixture(x, labels),
         "mse": [float(np.mean((a - b) ** 2)) for a, b in zip(images, noisy)],
         "psnr": [peak_signal_noise_ratio(a, b, data_range=1) for a, b in zip(images, noisy)],
@@ -136,6 +172,7 @@ def main():
         "continuity": float(trustworthiness(y, x, n_neighbors=7)),
         "neighbour_accuracy": leave_one_out(y, labels, 5),
         "frechet": frechet(x, z),
+        "frechet_error": jackknife(x, z),
         "kernel": kernel(x, z),
         "precision": precision(x, z),
         "recall": precision(z, x),

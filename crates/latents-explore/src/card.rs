@@ -1,14 +1,15 @@
-//! The evaluation card of a model with latents: every measure of it in one place, as data and as Markdown. Arrays come in, and functions
-//! that decode latents and give features of images; runs and files are not known here.
+//! The evaluation card of a model with latents: every measure of it in one place, as data, and as Markdown (`markdown.rs`). Arrays come
+//! in, and functions that decode latents and give features of images; runs and files are not known here.
 
-use std::fmt::Write as _;
+mod markdown;
 
 use latents_random::{Purpose, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::metrics::distributions::{
-    Estimate, PrecisionRecall, frechet_distance, kernel_distance, precision_recall,
+    Estimate, PrecisionRecall, frechet_distance, frechet_estimate, kernel_distance,
+    precision_recall,
 };
 use crate::metrics::latents::{
     Pair, active_units, kl_per_axis, largest, mahalanobis, near_duplicates, unevenness, variances,
@@ -163,6 +164,9 @@ pub struct SamplerScore {
     pub name: String,
     /// Fréchet distance to training images in the extractor's features.
     pub frechet: f64,
+    /// Standard error of the Fréchet distance, by the jackknife.
+    #[serde(default)]
+    pub frechet_error: f64,
     /// Kernel distance, the same.
     pub kernel: Estimate,
     /// Whether samples lie where images are, and the other way round.
@@ -324,9 +328,11 @@ impl Samples {
             let (features, _) = (tools.features)(&images)?;
             let rows = Rows::new(&features, k)?;
             let opinion = (tools.opinion)(&images)?;
+            let frechet = frechet_estimate(real, rows)?;
             scores.push(SamplerScore {
                 name,
-                frechet: frechet_distance(real, rows)?,
+                frechet: frechet.value,
+                frechet_error: frechet.error,
                 kernel: kernel_distance(real, rows)?,
                 coverage: precision_recall(real, rows, REACH)?,
                 confidence: opinion.as_ref().map(|(_, confidence)| {
@@ -363,94 +369,6 @@ impl Traversals {
         };
         let (linear, spherical) = (of(Path::Linear)?, of(Path::Spherical)?);
         Ok(Traversals { pairs: PAIRS, steps: STEPS, linear, spherical })
-    }
-}
-
-impl Card {
-    /// The card for people.
-    #[must_use]
-    pub fn markdown(&self, title: &str) -> String {
-        let mut out =
-            format!("# {title}\n\n{} test images, {} latents.\n", self.images, self.latent_dim);
-        let mut line = |text: String| {
-            out.push_str(&text);
-            out.push('\n');
-        };
-        let r = &self.reconstruction;
-        line("\n## Reconstruction\n\n| | this model | PCA at the same d |\n|---|---|---|".into());
-        let pca = r.pca_mse.map_or("-".into(), |m| format!("{m:.5}"));
-        line(format!("| mean squared error | {:.5} | {pca} |", r.mse));
-        let pca = r.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
-        line(format!("| PSNR, dB | {:.2} | {pca} |", r.psnr));
-        if let Some(ssim) = r.ssim {
-            line(format!("| SSIM | {ssim:.4} | |"));
-        }
-        line(format!("\nComponents of {} training images. ± is a standard error.", r.pca_images));
-        if let Some(b) = &self.bounds {
-            line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
-            line(format!("| evidence lower bound | {:.2} |", b.elbo));
-            line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
-        }
-        line("\n## Latents\n\n| | |\n|---|---|".into());
-        line(format!("| active units | {} of {} |", self.latents.active_units, self.latent_dim));
-        if let Some(kl) = &self.latents.kl_per_axis {
-            line(format!("| KL divergence from N(0, I), nats | {:.2} |", kl.iter().sum::<f64>()));
-        }
-        if let Some(accuracy) = self.latents.neighbour_accuracy {
-            line(format!("| accuracy of {NEIGHBOURS} nearest others | {accuracy:.3} |"));
-        }
-        let s = &self.samples;
-        line(format!("\n## Samples\n\nFeatures: {}. The distances are not the FID.", s.extractor));
-        line(format!(
-            "{} samples of each kind against as many training images; test images have a Fréchet distance of {:.2}. The mixture is fitted to {} training latents.\n",
-            s.number, s.floor, s.fitted
-        ));
-        line("| latents from | Fréchet distance | kernel distance | precision | recall | confidence | classes, least to most |".into());
-        line("|---|---|---|---|---|---|---|".into());
-        for sampler in &s.samplers {
-            let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
-            let balance = sampler.classes.as_ref().map_or("-".into(), |c| {
-                let least = c.iter().copied().fold(f64::INFINITY, f64::min);
-                let most = c.iter().copied().fold(0.0, f64::max);
-                format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
-            });
-            line(format!(
-                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {confidence} | {balance} |",
-                sampler.name,
-                sampler.frechet,
-                sampler.kernel,
-                sampler.coverage.precision,
-                sampler.coverage.recall,
-            ));
-        }
-        let t = &self.traversals;
-        line(format!(
-            "\n## Traversals\n\nLargest over mean step between neighbouring images, {} ways of {} images; 1 is an even pace.\n",
-            t.pairs, t.steps
-        ));
-        line("| straight | spherical |\n|---|---|".into());
-        line(format!("| {:.3} | {:.3} |", t.linear, t.spherical));
-        if !self.maps.is_empty() {
-            line("\n## Maps of the latents\n\n| map | trustworthiness | continuity | accuracy of nearest others |\n|---|---|---|---|".into());
-        }
-        for map in &self.maps {
-            let accuracy = map.neighbour_accuracy.map_or("-".into(), |a| format!("{a:.3}"));
-            let (name, trust, whole) = (&map.name, map.trustworthiness, map.continuity);
-            line(format!("| {name} | {trust:.4} | {whole:.4} | {accuracy} |"));
-        }
-        line("\n## Outliers\n".into());
-        let list = |images: &[usize]| {
-            let mut text = String::new();
-            for (i, image) in images.iter().enumerate() {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{}{image}", if i > 0 { ", " } else { "" });
-            }
-            text
-        };
-        line(format!("- Hardest to reconstruct: {}", list(&self.outliers.hardest)));
-        line(format!("- Farthest in the latent space: {}", list(&self.outliers.farthest)));
-        line(format!("- Pairs that are nearly the same: {}", self.outliers.near_duplicates.len()));
-        out
     }
 }
 
@@ -502,6 +420,12 @@ mod tests {
         // Steps in the latents are steps of the images here, all alike.
         assert!((card.traversals.linear.value - 1.0).abs() < 1e-3);
         let [normal, mixture, uniform] = [0, 1, 2].map(|i| card.samples.samplers[i].frechet);
+        assert!(
+            card.samples
+                .samplers
+                .iter()
+                .all(|s| s.frechet_error > 0.0 && s.frechet_error < s.frechet)
+        );
         assert!(normal > 1.0 && mixture > card.samples.floor && uniform < normal, "{card:?}");
         assert_eq!(card.samples.samplers[0].classes, Some(vec![0.0, 1.0]));
         assert!(card.maps[0].neighbour_accuracy.unwrap() > 0.85);

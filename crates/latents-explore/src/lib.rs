@@ -2,7 +2,8 @@
 //! trains a network, reads a file or draws.
 //!
 //! [`Rows`] are vectors, checked once. [`Pca`] and [`tsne`] make maps of them, [`place`] puts new ones into a map; [`Mixture`] and
-//! [`kmeans`] say what they are distributed like; [`traverse`] leads from one to another; [`metrics`] measure it all.
+//! [`kmeans`] say what they are distributed like; [`traverse`] leads from one to another; [`metrics`] measure it all. There is no UMAP:
+//! no crate has one that is repeatable on any number of threads without a library of linear algebra that takes longer to build than this one.
 //!
 //! ```
 //! use latents_explore::metrics::maps::trustworthiness;

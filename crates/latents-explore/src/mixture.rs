@@ -2,11 +2,12 @@
 //! `GaussianMixture`): what latents are distributed like, to draw more of them, and to choose how many kinds there are (BIC).
 
 use latents_random::{Purpose, Stream, stream};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::kmeans::kmeans;
-use crate::lanes::ordered_sum;
+use crate::lanes::{dispatch, ordered_sum};
 use crate::linear::{cholesky, mean, scatter, whitening};
 use crate::rows::Rows;
 
@@ -51,9 +52,11 @@ impl Component {
         Ok(Component { mean, covariance, factor, whitening, half_log_det })
     }
 
-    fn log_density(&self, row: &[f32]) -> f64 {
+    /// With room `[d]` for what is computed on the way.
+    #[inline(always)]
+    fn log_density(&self, row: &[f32], white: &mut [f64]) -> f64 {
         let d = self.mean.len();
-        let mut white = vec![0.0; d];
+        white.fill(0.0);
         for (i, (&v, m)) in row.iter().zip(&self.mean).enumerate() {
             let upper = &self.whitening[i * d + i..(i + 1) * d];
             crate::linear::axpy(f64::from(v) - m, upper, &mut white[i..]);
@@ -97,8 +100,10 @@ impl Mixture {
         let (n, d) = (rows.len(), rows.dim());
         let fitted: Result<Vec<(f64, Component)>, Error> = (0..k)
             .map(|c| {
+                // What would be rounded away costs as much as the rest, and most rows belong to one component.
+                let kept = |&r: &f64| if r < f64::EPSILON { 0.0 } else { r };
                 let weights: Vec<f64> =
-                    responsibilities.iter().skip(c).step_by(k).copied().collect();
+                    responsibilities.iter().skip(c).step_by(k).map(kept).collect();
                 let total = weights.iter().sum::<f64>() + 10.0 * f64::EPSILON;
                 let mean = mean(rows, Some(&weights));
                 let mean: Vec<f64> = if total > 1e-9 { mean } else { vec![0.0; d] };
@@ -120,23 +125,21 @@ impl Mixture {
     fn expect(&self, rows: Rows<'_>, responsibilities: &mut [f64]) -> f64 {
         let k = self.weights.len();
         let mut likelihoods = vec![0.0; rows.len()];
-        likelihoods.par_iter_mut().zip(responsibilities.par_chunks_mut(k)).enumerate().for_each(
-            |(i, (likelihood, out))| {
-                self.joint(rows.row(i), out);
-                *likelihood = log_sum_exp(out);
-                for r in out.iter_mut() {
-                    *r = libm::exp(*r - *likelihood);
+        let chunks = responsibilities.par_chunks_mut(CHUNK * k);
+        likelihoods.par_chunks_mut(CHUNK).zip(chunks).enumerate().for_each(
+            |(i, (likelihoods, out))| {
+                let first = i * CHUNK;
+                let rows = rows.slice(first..first + likelihoods.len());
+                dispatch(Joint { mixture: self, rows, out });
+                for (likelihood, out) in likelihoods.iter_mut().zip(out.chunks_exact_mut(k)) {
+                    *likelihood = log_sum_exp(out);
+                    for r in out.iter_mut() {
+                        *r = libm::exp(*r - *likelihood);
+                    }
                 }
             },
         );
         likelihoods.iter().sum::<f64>() / rows.len() as f64
-    }
-
-    /// The logarithm of each component's weighted density.
-    fn joint(&self, row: &[f32], out: &mut [f64]) {
-        for ((out, component), w) in out.iter_mut().zip(&self.components).zip(&self.weights) {
-            *out = component.log_density(row) + libm::log(*w);
-        }
     }
 
     /// Weight of each component `[k]`.
@@ -173,14 +176,11 @@ impl Mixture {
             return Err(Error::Size { what: "each row", expected, got });
         }
         let k = self.weights.len();
-        let sum = ordered_sum(rows.values(), CHUNK * self.dim, |_, part| {
-            let mut out = vec![0.0; k];
-            let rows = part.chunks_exact(self.dim);
-            rows.map(|row| {
-                self.joint(row, &mut out);
-                log_sum_exp(&out)
-            })
-            .sum()
+        let sum = ordered_sum(rows.values(), CHUNK * self.dim, |start, part| {
+            let [first, n] = [start, part.len()].map(|i| i / self.dim);
+            let (rows, mut out) = (rows.slice(first..first + n), vec![0.0; n * k]);
+            dispatch(Joint { mixture: self, rows, out: &mut out });
+            out.chunks_exact(k).map(log_sum_exp).sum()
         });
         Ok(sum / rows.len() as f64)
     }
@@ -219,6 +219,30 @@ impl Mixture {
             rest < 0.0
         });
         found.unwrap_or(self.weights.len() - 1)
+    }
+}
+
+/// The logarithm of each component's weighted density of each row `[n, k]`.
+struct Joint<'a> {
+    mixture: &'a Mixture,
+    rows: Rows<'a>,
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Joint<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Joint { mixture: Mixture { dim, weights, components }, rows, out } = self;
+        let (mut white, k) = (vec![0.0; *dim], weights.len());
+        // A component's matrix stays in the cache while the rows pass it.
+        for (c, (component, w)) in components.iter().zip(weights).enumerate() {
+            let weight = libm::log(*w);
+            for (row, out) in rows.iter().zip(out.chunks_exact_mut(k)) {
+                out[c] = component.log_density(row, &mut white) + weight;
+            }
+        }
     }
 }
 

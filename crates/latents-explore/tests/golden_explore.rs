@@ -1,10 +1,11 @@
-//! Measures, components and mixtures against scikit-learn, scikit-image and SciPy: `xtask/python/golden_explore.py`.
+//! Measures, components, clusters, mixtures and places in maps against scikit-learn, scikit-image, SciPy and openTSNE:
+//! `xtask/python/golden_explore.py`.
 
 // Helpers of tests are tests too; what is exactly one by definition is compared as such.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use latents_explore::metrics::{distributions, latents, maps, reconstruction};
-use latents_explore::{Mixture, Pca, Rows};
+use latents_explore::{Mixture, Pca, PlaceConfig, Rows, kmeans, place};
 use serde_json::Value;
 
 struct Golden(Value);
@@ -77,6 +78,33 @@ fn a_mixture() {
 }
 
 #[test]
+fn clusters() {
+    let golden = Golden::read();
+    let x = golden.array("/x");
+    // One start each; clouds this far apart lead them to the same end.
+    for seed in 1..4 {
+        let found = kmeans(Rows::new(&x, 6).unwrap(), 3, seed).unwrap();
+        near(&[found.inertia], &[golden.number("/kmeans/inertia")], 1e-6);
+        let mut centres: Vec<&[f32]> = found.centres.chunks(6).collect();
+        centres.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let centres: Vec<f64> = centres.concat().iter().map(|&v| f64::from(v)).collect();
+        near(&centres, &golden.floats("/kmeans/centres"), 1e-6);
+    }
+}
+
+#[test]
+fn places_in_a_map() {
+    let golden = Golden::read();
+    let (x, new) = (golden.array("/x"), golden.array("/place/new"));
+    let (x, new) = (Rows::new(&x, 6).unwrap(), Rows::new(&new, 6).unwrap());
+    let map = golden.array("/place/map");
+    let places = place(x, &map, new, &PlaceConfig::default()).unwrap();
+    let places: Vec<f64> = places.iter().map(|&v| f64::from(v)).collect();
+    // The repulsion is interpolated here and exact there; the map's deviation is 11.
+    near(&places, &golden.floats("/place/places"), 5e-2);
+}
+
+#[test]
 fn reconstructions() {
     let golden = Golden::read();
     let (images, noisy) = (golden.array("/images"), golden.array("/noisy"));
@@ -120,6 +148,8 @@ fn clouds_of_features() {
     let expected = ["/frechet", "/kernel", "/precision", "/recall"];
     near(&found, &expected.map(|path| golden.number(path)), 1e-7);
     assert!(distributions::frechet_distance(x, x).unwrap() < 1e-9);
+    let estimate = distributions::frechet_estimate(x, z).unwrap();
+    near(&[estimate.value, estimate.error], &[found[0], golden.number("/frechet_error")], 1e-7);
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! The evaluation card for people. What is measured, and how, is not here.
+
+use std::fmt::Write as _;
+
+use super::{Card, NEIGHBOURS};
+use crate::metrics::reconstruction::psnr;
+
+impl Card {
+    /// The card for people.
+    #[must_use]
+    pub fn markdown(&self, title: &str) -> String {
+        let mut out =
+            format!("# {title}\n\n{} test images, {} latents.\n", self.images, self.latent_dim);
+        let mut line = |text: String| {
+            out.push_str(&text);
+            out.push('\n');
+        };
+        let r = &self.reconstruction;
+        line("\n## Reconstruction\n\n| | this model | PCA at the same d |\n|---|---|---|".into());
+        let pca = r.pca_mse.map_or("-".into(), |m| format!("{m:.5}"));
+        line(format!("| mean squared error | {:.5} | {pca} |", r.mse));
+        let pca = r.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
+        line(format!("| PSNR, dB | {:.2} | {pca} |", r.psnr));
+        if let Some(ssim) = r.ssim {
+            line(format!("| SSIM | {ssim:.4} | |"));
+        }
+        line(format!("\nComponents of {} training images. ± is a standard error.", r.pca_images));
+        if let Some(b) = &self.bounds {
+            line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
+            line(format!("| evidence lower bound | {:.2} |", b.elbo));
+            line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
+        }
+        line("\n## Latents\n\n| | |\n|---|---|".into());
+        line(format!("| active units | {} of {} |", self.latents.active_units, self.latent_dim));
+        if let Some(kl) = &self.latents.kl_per_axis {
+            line(format!("| KL divergence from N(0, I), nats | {:.2} |", kl.iter().sum::<f64>()));
+        }
+        if let Some(accuracy) = self.latents.neighbour_accuracy {
+            line(format!("| accuracy of {NEIGHBOURS} nearest others | {accuracy:.3} |"));
+        }
+        let s = &self.samples;
+        line(format!(
+            "\n## Samples\n\nFeatures: {}. The distances are not the FID: they compare means and covariances of these features, so images that the eye finds torn may be near. Precision is the part of the samples that lie among real images.",
+            s.extractor
+        ));
+        line(format!(
+            "{} samples of each kind against as many training images; test images have a Fréchet distance of {:.2}. The mixture is fitted to {} training latents.\n",
+            s.number, s.floor, s.fitted
+        ));
+        line("| latents from | Fréchet distance | kernel distance | precision | recall | confidence | classes, least to most |".into());
+        line("|---|---|---|---|---|---|---|".into());
+        for sampler in &s.samplers {
+            let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
+            let balance = sampler.classes.as_ref().map_or("-".into(), |c| {
+                let least = c.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = c.iter().copied().fold(0.0, f64::max);
+                format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
+            });
+            line(format!(
+                "| {} | {:.2} ± {:.2} | {:.3} | {:.3} | {:.3} | {confidence} | {balance} |",
+                sampler.name,
+                sampler.frechet,
+                sampler.frechet_error,
+                sampler.kernel,
+                sampler.coverage.precision,
+                sampler.coverage.recall,
+            ));
+        }
+        let t = &self.traversals;
+        line(format!(
+            "\n## Traversals\n\nLargest over mean step between neighbouring images, {} ways of {} images; 1 is an even pace.\n",
+            t.pairs, t.steps
+        ));
+        line("| straight | spherical |\n|---|---|".into());
+        line(format!("| {:.3} | {:.3} |", t.linear, t.spherical));
+        if !self.maps.is_empty() {
+            line("\n## Maps of the latents\n\n| map | trustworthiness | continuity | accuracy of nearest others |\n|---|---|---|---|".into());
+        }
+        for map in &self.maps {
+            let accuracy = map.neighbour_accuracy.map_or("-".into(), |a| format!("{a:.3}"));
+            let (name, trust, whole) = (&map.name, map.trustworthiness, map.continuity);
+            line(format!("| {name} | {trust:.4} | {whole:.4} | {accuracy} |"));
+        }
+        line("\n## Outliers\n".into());
+        let list = |images: &[usize]| {
+            let mut text = String::new();
+            for (i, image) in images.iter().enumerate() {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{}{image}", if i > 0 { ", " } else { "" });
+            }
+            text
+        };
+        line(format!("- Hardest to reconstruct: {}", list(&self.outliers.hardest)));
+        line(format!("- Farthest in the latent space: {}", list(&self.outliers.farthest)));
+        line(format!("- Pairs that are nearly the same: {}", self.outliers.near_duplicates.len()));
+        out
+    }
+}
