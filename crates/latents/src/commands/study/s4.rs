@@ -304,7 +304,7 @@ pub(super) fn measures(card: &Card) -> Table {
         row(
             format!("Fréchet distance, latents from {}", sampler.name),
             number(sampler.frechet),
-            None,
+            Some(sampler.frechet_error),
         );
         row(
             format!("precision and recall, latents from {}", sampler.name),

@@ -6,7 +6,7 @@ use latents::engine::Schedule;
 use latents::explore::card::Card;
 use latents::explore::{Rows, kmeans, samplers};
 use latents::report::{
-    Block, Cell, Explored as Shown, ExploredModel, Explorer, Finding, Section, Show, Tone,
+    Block, Cell, Explored as Shown, ExploredModel, Explorer, Finding, Section, Show, Table, Tone,
 };
 use latents::train::RunConfig;
 use serde::{Deserialize, Serialize};
@@ -192,7 +192,11 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         },
     ]);
     let mut findings: Vec<Finding> = bound(study, &card).into_iter().collect();
-    findings.extend(results.get::<Card>("card-ae")?.map(|ae| compare(study, &ae, &card)));
+    if let Some(ae) = results.get::<Card>("card-ae")? {
+        blocks.extend(sources(&ae, &card));
+        findings.push(compare(study, &ae, &card));
+        findings.extend(drawn(study, &ae, &card));
+    }
     Ok(Some((
         Section { id: "S5".into(), title: "Variational autoencoder".into(), blocks },
         findings.into_iter().map(|f| f.of("S5")).collect(),
@@ -272,6 +276,82 @@ fn compare(study: &Study, ae: &Card, vae: &Card) -> Finding {
         words::error(v.value)
     );
     Finding::new(if study.is_comparable() { tone } else { Tone::Neutral }, text)
+}
+
+/// New images by where their latents are drawn from, of both models.
+fn sources(ae: &Card, vae: &Card) -> Option<Block> {
+    let number = |x: f64| Cell::Number(x, Show::Significant(3));
+    let mut rows = vec![];
+    for (model, card) in [("autoencoder", ae), ("variational autoencoder", vae)] {
+        for s in &card.samples.samplers {
+            let mut row = vec![Cell::Text(model.into()), Cell::Text(s.name.clone())];
+            row.push(number(s.frechet));
+            // Cards of earlier versions have none.
+            let error = (s.frechet_error > 0.0).then_some(s.frechet_error);
+            row.push(error.map_or(Cell::Empty, |e| Cell::Number(e, Show::Significant(2))));
+            row.extend([s.coverage.precision, s.coverage.recall].map(number));
+            row.push(s.confidence.map_or(Cell::Empty, number));
+            rows.push((s.frechet, row));
+        }
+    }
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let columns = [
+        "model",
+        "latents from",
+        "Fréchet distance",
+        "standard error",
+        "precision",
+        "recall",
+        "confidence",
+    ];
+    // Numbers of two extractors cannot be held against each other.
+    (ae.samples.extractor == vae.samples.extractor).then(|| Block::Table {
+        id: "S5-samples".into(),
+        table: Table {
+            columns: columns.map(str::to_owned).into(),
+            rows: rows.into_iter().map(|(_, row)| row).collect(),
+        },
+        caption: format!(
+            "New images, nearest to real ones first (test images themselves: {}). The distance compares means and covariances of {}: torn images may be near on average. Precision is the part of the new images that lie among real ones, confidence what a classifier gives to its first choice; neither asks whether an image is whole. So look at F4 and F6 too.",
+            words::error(vae.samples.floor),
+            vae.samples.extractor
+        ),
+    })
+}
+
+/// Whether random latents give better images in the variational latent space, as the reference has it, and where the measures disagree.
+fn drawn(study: &Study, ae: &Card, vae: &Card) -> Option<Finding> {
+    let find = |card: &Card, name: &str| {
+        let found = card.samples.samplers.iter().find(|s| s.name.starts_with(name));
+        found.map(|s| (s.frechet, s.coverage.precision))
+    };
+    let (a, v, u) = (find(ae, "uniform")?, find(vae, "N(0")?, find(vae, "uniform")?);
+    let (verdict, tone) = match (v.0 < a.0, v.1 > a.1) {
+        (true, true) => ("by both the variational images are the better ones", Tone::Same),
+        (false, false) => (
+            "by both the autoencoder's are the better ones, whatever the eye says of F4 and F6: neither measure asks whether an image is whole",
+            Tone::Contrary,
+        ),
+        _ => (
+            "the two disagree, and neither asks whether an image is whole: F4 and F6 show it",
+            Tone::Neutral,
+        ),
+    };
+    let text = format!(
+        "Images of random latents have a Fréchet distance to real ones of {} and a precision of {} with the autoencoder, {} and {} with the variational one: {verdict}.",
+        words::error(a.0),
+        words::error(a.1),
+        words::error(v.0),
+        words::error(v.1)
+    );
+    // The distance may prefer what is not an image at all.
+    let torn = format!(
+        " With the variational one, latents drawn uniformly come nearer than those from N(0, I) by the distance ({}), and fewer of their images lie among real ones (precision {}): means and covariances do not see what is torn.",
+        words::error(u.0),
+        words::error(u.1)
+    );
+    let text = if u.0 < v.0 && u.1 < v.1 { text + &torn } else { text };
+    Some(Finding::new(if study.is_comparable() { tone } else { Tone::Neutral }, text))
 }
 
 /// Four test images of different classes, where classes are known.
