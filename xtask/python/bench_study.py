@@ -28,15 +28,15 @@ from torch import nn
 import idx
 from bench_torch import (
     BATCH,
-    Variational,
     autoencoder,
-    bernoulli_loss,
     channels_last,
     hold_out,
     load,
     mean_loss,
+    negative_bound,
     optimiser,
     train_epoch,
+    variational,
 )
 
 ADAM = SimpleNamespace(optimizer="adam", lr=1e-3, weight_decay=1e-4)
@@ -77,12 +77,12 @@ class Peers:
         return work
 
     def variational(self, stage):
-        model = channels_last(Variational(stage["latent_dim"]))
+        model = variational(stage["latent_dim"])
         optimizer = optimiser(ADAM, model.parameters())
 
         def step(rows):
             optimizer.zero_grad(set_to_none=True)
-            bernoulli_loss(model, self.training[rows]).backward()
+            negative_bound(model, self.training[rows]).backward()
             optimizer.step()
 
         def work():
@@ -91,7 +91,7 @@ class Peers:
             model.eval()
             with torch.no_grad():
                 for batch in self.validation.split(1000):
-                    bernoulli_loss(model, batch).item()
+                    negative_bound(model, batch).item()
 
         return work
 
@@ -153,11 +153,11 @@ class Peers:
         for xy in (places, PCA(2).fit_transform(z)):
             trustworthiness(z, xy, n_neighbors=10)
         if stage["draws"]:
-            model = channels_last(Variational(stage["latent_dim"])).eval()
+            model = variational(stage["latent_dim"]).eval()
             with torch.no_grad():
                 for batch in self.test.split(1000):
                     for _ in range(stage["draws"]):
-                        bernoulli_loss(model, batch)
+                        negative_bound(model, batch)
 
 
 def main():

@@ -79,24 +79,32 @@ def train_step(args):
     report(train_samples_per_second=round(rate, 1))
 
 
+def variational(latent_dim):
+    """The study's variational autoencoder: means and log-variances out of the encoder, logits out of the decoder."""
+    model = Autoencoder(latent_dim)
+    model.encoder[-2] = nn.Linear(64, 2 * latent_dim)
+    model.decoder[-1] = nn.Identity()
+    return channels_last(model)
+
+
+def negative_bound(model, batch):
+    """The evidence bound with a Bernoulli likelihood and one draw; the mean over the batch, negative."""
+    mean, log_variance = model.encoder(batch).chunk(2, dim=1)
+    z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+    fit = nn.functional.binary_cross_entropy_with_logits(model.decoder(z), batch, reduction="sum")
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
+    return (fit + divergence) / len(batch)
+
+
 def vae_step(args):
-    """Means and log-variances, a draw, and the evidence bound with a Bernoulli likelihood."""
-    model = Autoencoder(args.latent_dim)
-    model.encoder[-2] = nn.Linear(64, 2 * args.latent_dim)
-    model.decoder[-1] = nn.Identity()  # The loss takes logits.
-    model = channels_last(model).train()
+    model = variational(args.latent_dim).train()
     optimizer = optimiser(args, model.parameters())
     batches = [channels_last(torch.rand(BATCH, 1, 28, 28)) for _ in range(16)]
     turn = iter(range(1 << 62))
 
     def work():
-        batch = batches[next(turn) % len(batches)]
         optimizer.zero_grad(set_to_none=True)
-        mean, log_variance = model.encoder(batch).chunk(2, dim=1)
-        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        fit = nn.functional.binary_cross_entropy_with_logits(model.decoder(z), batch, reduction="sum")
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
-        ((fit + divergence) / BATCH).backward()
+        negative_bound(model, batches[next(turn) % len(batches)]).backward()
         optimizer.step()
 
     rate = samples_per_second(work, BATCH, args.seconds)
