@@ -139,7 +139,7 @@ fn what_is_no_data_set_has_a_reason() {
     type Arrays<'a> = &'a [(&'a str, &'a str, &'a [usize], Vec<u8>)];
     let cases: &[(Arrays<'_>, &str)] = &[
         (&[], "it has no array of images"),
-        (&[("z", "<f8", &[2, 1], f64s(&[0.0; 2]))], "it has: `z` [2, 1] of <f8"),
+        (&[("z", "<f8", &[2, 1], f64s(&[0.0; 2]))], "its arrays: `z` [2, 1] of <f8"),
         (&[("x", "|u1", &[1, 7], vec![0; 7])], "its rows are no squares"),
         (&[("x", "|u1", &[1, 5, 7, 2], vec![0; 70])], "has 1, 3 or 4 channels"),
         (&[("x", "|u1", &[0, 5, 7], vec![])], "it is empty"),

@@ -154,7 +154,10 @@ fn without_a_network_the_sample_is_taken_and_the_reason_told() {
     let (set, reason) = load_default(&nowhere, &mut |_| {}).unwrap();
     assert_eq!((set.name.as_str(), set.train.len()), ("fashion-mnist-sample", 2_500));
     let reason = reason.unwrap();
-    assert!(reason.contains("looked in no folder") && reason.contains("switched off"), "{reason}");
+    assert!(
+        reason.contains("LATENTS_OFFLINE") && reason.contains("a folder of your own"),
+        "{reason}"
+    );
 
     // The cause of an error is told too.
     let file = tempfile::NamedTempFile::new().unwrap();
