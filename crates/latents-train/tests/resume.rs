@@ -216,7 +216,7 @@ fn metrics_that_no_crash_leaves_are_named() {
     let path = folder.path().join("metrics.jsonl");
     let line = fs::read_to_string(&path).unwrap();
     for (text, expected) in [
-        (format!("not JSON\n{line}"), "line 1: "),
+        (format!("not JSON\n{line}"), "line 1 is not the metrics of an epoch"),
         (String::new(), "lacks some of the 1 epochs"),
         (format!("{line}{line}"), "lacks some of the 1 epochs"),
     ] {
