@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 const BATCH: usize = 256;
 const SMALLEST: usize = 16;
 /// Steps of the optimiser for each epoch of the budget, at least: with a handful of steps nothing is learnt.
-const STEPS: usize = 32;
+const STEPS: usize = 50;
 
 /// The budgets of all stages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
