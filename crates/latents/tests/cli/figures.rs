@@ -59,11 +59,13 @@ fn two_runs_are_compared_by_name() {
 }
 
 #[test]
-fn a_run_that_was_stopped_in_its_first_epoch_has_no_curve_yet() {
+fn a_run_that_was_stopped_in_its_first_epoch_has_nothing_to_draw_yet() {
     let sandbox = Sandbox::trained();
     sandbox.write("ae/metrics.jsonl", "");
     std::fs::remove_file(sandbox.path("ae/model.safetensors")).unwrap();
     std::fs::remove_dir_all(sandbox.path("ae/snapshots")).unwrap();
-    assert_eq!(sandbox.ok("figures ae"), "ae/figures/loss.svg\nae/figures/loss.png\n");
-    assert_drawn(&sandbox, "ae/figures/loss", &["no data"]);
+    let said = sandbox.run("figures ae");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.stderr, "error: ae has no whole epoch to draw yet\n");
+    assert!(!sandbox.path("ae/figures").exists(), "no picture of nothing");
 }

@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 /// Images in a batch: on a large set, and at least.
 const BATCH: usize = 256;
 const SMALLEST: usize = 16;
-/// Steps of the optimiser for each epoch of the budget, at least: with a handful of steps nothing is learnt.
-const STEPS: usize = 50;
-
 /// The budgets of all stages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +24,8 @@ pub(crate) struct Budget {
     pub(crate) classifier_seeds: u64,
     /// Epochs of the CNN, on a large set; none: those of its own default.
     pub(crate) cnn_epochs: Option<u64>,
+    /// Steps of the optimiser for each epoch of these, at least: with a handful of steps nothing is learnt.
+    pub(crate) steps: usize,
     /// How many times the CNN's epochs, on a small set.
     pub(crate) passes: u64,
     /// Images in a batch, at most.
@@ -52,6 +51,7 @@ impl Budget {
             classifier_epochs: 10,
             classifier_seeds: 5,
             cnn_epochs: None,
+            steps: 50,
             passes: 1,
             batch_size: BATCH,
             vae_epochs: 50,
@@ -71,6 +71,7 @@ impl Budget {
             classifier_epochs: 3,
             classifier_seeds: 2,
             cnn_epochs: Some(2),
+            steps: 10,
             passes: 1,
             batch_size: BATCH,
             vae_epochs: 8,
@@ -82,9 +83,9 @@ impl Budget {
 
     /// The same for `train` images that train: where they are few, smaller batches and more epochs, so that there are steps enough to learn from.
     pub(crate) fn fitted(mut self, train: usize) -> Self {
-        let most = 1 << (train / STEPS).max(1).ilog2();
+        let most = 1 << (train / self.steps).max(1).ilog2();
         self.batch_size = self.batch_size.min(most).max(SMALLEST);
-        self.passes = STEPS.div_ceil((train / self.batch_size).max(1)) as u64;
+        self.passes = self.steps.div_ceil((train / self.batch_size).max(1)) as u64;
         for epochs in [
             &mut self.epochs,
             &mut self.trial_epochs,
@@ -113,7 +114,7 @@ mod tests {
                     && budget.batch_size.is_multiple_of(SMALLEST)
             );
             let steps = (train / budget.batch_size).max(1) as u64;
-            assert!(budget.epochs * steps >= 42 * STEPS as u64, "{train}: {budget:?}");
+            assert!(budget.epochs * steps >= 42 * 50, "{train}: {budget:?}");
             assert_eq!(budget.epochs * 10, budget.trial_epochs * 42, "in proportion");
         }
     }
