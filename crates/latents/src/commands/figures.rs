@@ -44,6 +44,8 @@ impl Figures {
         for run in &runs {
             // Says so plainly where a folder is no run.
             run.config()?;
+            let begun = run.has_metrics() && !run.metrics()?.is_empty();
+            ensure!(begun, "{} has no whole epoch to draw yet", run.dir().display());
         }
         let mut drawn = vec![];
         if let [run] = &runs[..] {

@@ -64,6 +64,8 @@ fn damaged() {
     t.refuse("no images to find odd ones among", "outliers --run untested --out o.json");
     with(&t, "words", "metrics.jsonl", b"first the loss fell\n");
     t.refuse("metrics that are none", "figures words");
+    with(&t, "nothing", "metrics.jsonl", b"");
+    t.refuse("no metrics yet", "figures nothing");
     t.refuse("an image beyond those that were kept", "figures ae --image 8");
     t.file("ae/model.safetensors", &model[..model.len() - 1]);
     t.refuse("weights that training can write again", "encode --run ae --out z.npz");
