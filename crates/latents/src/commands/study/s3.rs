@@ -384,7 +384,8 @@ fn scores_table(classes: &[String], all: &[(&str, Vec<Scores>)]) -> Table {
     }
     row("accuracy, %", 2, &|s| 100.0 * s.accuracy, Some([cnn.accuracy, cl.accuracy]));
     row("epochs", 0, &|s| s.epochs as f64, Some([cnn.epochs as f64, cl.epochs as f64]));
-    row("seconds (reference: on a GPU)", 1, &|s| s.seconds, Some([cnn.seconds, cl.seconds]));
+    let seconds = if with_reference { "seconds (reference: on a GPU)" } else { "seconds" };
+    row(seconds, 1, &|s| s.seconds, Some([cnn.seconds, cl.seconds]));
     row("parameters", 0, &|s| s.parameters as f64, None);
     Table { columns, rows }
 }
