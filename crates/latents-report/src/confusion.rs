@@ -38,7 +38,7 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
     let top = heading(&mut scene, title, width);
     let right = MARGIN + room_beside(&y, size) + size;
     let axes = Axes::alone((x, y), ("predicted", "true class"), (right, size));
-    let frame = Frame::draw(&mut scene, axes, top);
+    let frame = Frame::draw(&mut scene, Axes { grid: false, ..axes }, top);
     if n == 0 {
         frame.say(&mut scene, "no data");
     }
@@ -47,6 +47,9 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
     for (truth, row) in counts.iter().enumerate() {
         let all = row.iter().sum::<u64>().max(1) as f64;
         for (predicted, &count) in row.iter().enumerate().take(n) {
+            if count == 0 {
+                continue;
+            }
             let (x, y) = frame.at((predicted as f64, (n - 1 - truth) as f64));
             let share = count as f64 / all;
             let (class, colour, depth) = if truth == predicted {
@@ -54,22 +57,14 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
             } else {
                 ("wrong", WRONG, (4.0 * share).min(1.0))
             };
-            // An empty cell hides the lines of the axes behind it.
-            let (class, fill) = match count {
-                0 => ("none", "#ffffff".to_owned()),
-                _ => (class, shade(colour, depth)),
-            };
             scene.markup(format!(
                 r#"<rect class="{class}" x="{}" y="{}" width="{}" height="{}" fill="{}"/>"#,
                 num(x - step / 2.0 + 0.5),
                 num(y - step / 2.0 + 0.5),
                 num(step - 1.0),
                 num(step - 1.0),
-                fill
+                shade(colour, depth)
             ));
-            if count == 0 {
-                continue;
-            }
             let text = short(count);
             if step >= NUMBERED && font::width(&text, LABEL, Weight::Regular) * SLACK < step - 3.0 {
                 let baseline = y + LABEL * CAP_HEIGHT / 2.0;

@@ -62,6 +62,8 @@ pub(crate) struct Axes<'a> {
     pub(crate) y_labelled: bool,
     /// By how much labels below the axes may stick out of them.
     pub(crate) overhang: f64,
+    /// Whether lines lead from the ticks across; marks that fill the area need none.
+    pub(crate) grid: bool,
 }
 
 impl<'a> Axes<'a> {
@@ -72,7 +74,8 @@ impl<'a> Axes<'a> {
         (right, height): (f64, f64),
     ) -> Self {
         let left = MARGIN + room_beside(&y, height);
-        Self { x, y, x_label, y_label, left, right, height, y_labelled: true, overhang: 20.0 }
+        let (y_labelled, overhang, grid) = (true, 20.0, true);
+        Self { x, y, x_label, y_label, left, right, height, y_labelled, overhang, grid }
     }
 }
 
@@ -121,11 +124,11 @@ impl Frame {
         let bottom = top + axes.height;
 
         let x = Horizontal::new(&axes.x, right - left, axes.overhang);
-        for at in x.grid() {
+        for at in x.grid().filter(|_| axes.grid) {
             let x = sharp(left + at * (right - left));
             scene.line((x, top), (x, bottom), palette::GRID, "grid");
         }
-        for at in y.grid() {
+        for at in y.grid().filter(|_| axes.grid) {
             let y = sharp(bottom - at * (bottom - top));
             scene.line((left, y), (right, y), palette::GRID, "grid");
         }

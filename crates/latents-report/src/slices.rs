@@ -72,6 +72,7 @@ pub fn slices(title: &str, study: &Study) -> Figure {
                 height: HEIGHT,
                 y_labelled: column == 0,
                 overhang: 12.0,
+                grid: true,
             };
             let x = axes.x.clone();
             let frame = Frame::draw(&mut scene, axes, top - 6.0);

@@ -16,7 +16,7 @@ fn cells_stand_at_their_classes() {
     let figure = confusion("Confusion", &names, &counts);
     let document = Document::parse(figure.svg()).unwrap();
     assert_eq!((of_class(&document, "right").len(), of_class(&document, "wrong").len()), (3, 4));
-    assert_eq!(of_class(&document, "none").len(), 2, "no line of the axes shows in them");
+    assert_eq!(of_class(&document, "grid").len(), 0, "no line of the axes shows in empty cells");
     for cell in of_class(&document, "wrong").iter().chain(&of_class(&document, "right")) {
         let x = attribute(cell, "x") + attribute(cell, "width") / 2.0;
         let y = attribute(cell, "y") + attribute(cell, "height") / 2.0;
