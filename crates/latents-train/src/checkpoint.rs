@@ -73,10 +73,9 @@ impl Checkpoint {
         tensors.push_parameters("optimizer.first.", layout, &self.optimizer.first);
         tensors.push_parameters("optimizer.second.", layout, &self.optimizer.second);
         // One that is damaged must not take the place of the whole one before it.
-        if path.exists() && Tensors::load(&path).is_ok() {
+        if let Ok(last) = Tensors::load(&path) {
             // A copy under the other name, not a rename: `path` is there at every instant.
-            let bytes = latents_files::read(&path)?;
-            latents_files::write(&previous(&path), &bytes)?;
+            last.save(&previous(&path))?;
         }
         tensors.save(&path)?;
         Ok(())

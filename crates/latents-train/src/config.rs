@@ -58,9 +58,9 @@ impl RunConfig {
     ) -> Result<Self, Error> {
         let fault = |e: &dyn std::fmt::Display| Error::Config(with_nearest(&e.to_string()));
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
+        let mut known = fields(&schemars::schema_for!(TrainingConfig).to_value());
         for (name, value) in settings {
             let is_models = table["model"].get(&name).is_some();
-            let mut known = fields(&schemars::schema_for!(TrainingConfig).to_value());
             if !is_models && !known.contains(&name) {
                 known.extend(table["model"].as_table().into_iter().flat_map(|t| t.keys().cloned()));
                 let nearest = nearest(&name, &known).cloned().unwrap_or_default();
