@@ -92,14 +92,7 @@ fn planned(out: &Path) -> Result<Value> {
         plan.insert(stage.into(), what);
     };
     classify("tune-classifier", trained(&out.join("tune-classifier"))?, 0.2, false);
-    let seeds = std::fs::read_dir(out.join("runs"))?
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            name == "classifier"
-                || name.strip_prefix("classifier-").is_some_and(|n| n.parse::<u32>().is_ok())
-        })
-        .count() as u64;
+    let seeds = result(out, "classifier")?.as_array().map_or(0, Vec::len) as u64;
     classify("classifier", seeds * classifier.epochs, 0.0, false);
     classify("classifier-scratch", classifier.epochs, 0.0, false);
     classify("classifier-frozen", classifier.epochs, 0.0, true);
@@ -107,11 +100,20 @@ fn planned(out: &Path) -> Result<Value> {
     for (stage, d) in [("map-ae", d), ("map-vae", v)] {
         plan.insert(stage.into(), json!({"kind": "map", "latent_dim": d}));
     }
-    for (stage, d, draws) in [("card-ae", d, 0), ("card-vae", v, 50)] {
-        let what = json!({"kind": "card", "latent_dim": d, "fitted": 20_000, "mixture": 10, "draws": draws});
+    for (stage, d) in [("card-ae", d), ("card-vae", v)] {
+        let card = result(out, stage)?;
+        let (fitted, draws) = (&card["samples"]["fitted"], card["bounds"]["draws"].as_u64());
+        let what = json!({"kind": "card", "latent_dim": d, "fitted": fitted, "mixture": 10, "draws": draws.unwrap_or(0)});
         plan.insert(stage.into(), what);
     }
     Ok(plan.into())
+}
+
+/// What a stage of ours found.
+fn result(out: &Path, stage: &str) -> Result<Value> {
+    let path = out.join("results").join(format!("{stage}.json"));
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// A run of ours.
