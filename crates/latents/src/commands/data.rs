@@ -35,8 +35,6 @@ pub(crate) struct Fetch {
 }
 
 /// Say what is in a data set, and draw some of its images
-///
-/// Describes a data set.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// Images: a folder of pictures, an .npz file, or a name that `latents data list` has [default: fashion-mnist, or else the sample of it]

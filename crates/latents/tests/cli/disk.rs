@@ -27,6 +27,26 @@ fn with_mounts(sandbox: &Sandbox, script: &str) -> Option<Output> {
     output
 }
 
+/// Runs a command on a disk of a size that is too small for it, and another one once there is room; what both said, and `disk/NAME` is copied to `copy`.
+fn on_a_full_disk(
+    sandbox: &Sandbox,
+    size: &str,
+    [first, again]: [&str; 2],
+    [name, copy]: [&str; 2],
+) -> Option<Said> {
+    let script = format!(
+        "mkdir -p disk && mount -t tmpfs -o size={size} none disk || exit {CANNOT_MOUNT}
+        \"$latents\" {first} --out disk/{name} && exit 1
+        find disk -name '*.tmp' >&2
+        mount -o remount,size=20m disk
+        \"$latents\" {again} --out disk/{name} && cp -r disk/{name} {copy}"
+    );
+    let said = Said::new(size, &with_mounts(sandbox, &script)?);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(!said.stderr.contains(".tmp"), "{}", said.stderr);
+    Some(said)
+}
+
 /// Files below a folder that were being written.
 fn half_written(folder: &Path) -> Vec<String> {
     let mut found = vec![];
@@ -85,20 +105,12 @@ fn a_run_on_a_full_disk_goes_on_once_there_is_room() {
     sandbox.train("whole", "");
     // Full before the first checkpoint, and full at the second.
     for (size, file) in [("600k", "last"), ("1200k", "previous")] {
-        let script = format!(
-            "mkdir -p disk && mount -t tmpfs -o size={size} none disk || exit {CANNOT_MOUNT}
-            \"$latents\" {TRAIN} --out disk/ae && exit 1
-            find disk -name '*.tmp' >&2
-            mount -o remount,size=20m disk
-            \"$latents\" train ae --resume --out disk/ae && cp -r disk/ae ae-{size}"
-        );
-        let Some(output) = with_mounts(&sandbox, &script) else { return };
-        let said = Said::new(size, &output);
-        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let (commands, copy) = ([TRAIN, "train ae --resume"], format!("ae-{size}"));
+        let said = on_a_full_disk(&sandbox, size, commands, ["ae", &copy]);
+        let Some(said) = said else { return };
         let expected = format!("\nerror: cannot write disk/ae/checkpoint/{file}.safetensors: ");
         assert!(said.stderr.contains(&expected), "{}", said.stderr);
-        assert!(!said.stderr.contains(".tmp"), "{}", said.stderr);
-        let run = sandbox.run_files(&format!("ae-{size}"));
+        let run = sandbox.run_files(&copy);
         assert_same_run(&run, &sandbox.run_files("whole"), size);
     }
 }
@@ -109,20 +121,12 @@ fn a_search_on_a_full_disk_goes_on_once_there_is_room() {
     sandbox.ok(&format!("{TUNE} --out whole"));
     // Full while the tables of the study are made, and full in the middle of trials.
     for (size, reason) in [("60k", "the disk is full"), ("900k", "trial ")] {
-        let script = format!(
-            "mkdir -p disk && mount -t tmpfs -o size={size} none disk || exit {CANNOT_MOUNT}
-            \"$latents\" {TUNE} --out disk/study && exit 1
-            find disk -name '*.tmp' >&2
-            mount -o remount,size=20m disk
-            \"$latents\" {TUNE} --out disk/study && cp -r disk/study study-{size}"
-        );
-        let Some(output) = with_mounts(&sandbox, &script) else { return };
-        let said = Said::new(size, &output);
-        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let copy = format!("study-{size}");
+        let said = on_a_full_disk(&sandbox, size, [TUNE, TUNE], ["study", &copy]);
+        let Some(said) = said else { return };
         let error = said.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
         assert!(error.contains(reason) && error.contains("disk/study"), "{}", said.stderr);
-        assert!(!said.stderr.contains(".tmp"), "{}", said.stderr);
-        assert_eq!(trials(&sandbox, &format!("study-{size}")), trials(&sandbox, "whole"));
+        assert_eq!(trials(&sandbox, &copy), trials(&sandbox, "whole"));
     }
 }
 

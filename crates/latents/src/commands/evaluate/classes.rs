@@ -196,17 +196,12 @@ pub(crate) struct Judged {
 fn card(dir: &Path, how: Judging, shared: &Shared, output: Output) -> Result<(Card, Judged)> {
     let mut trained = Trained::open(dir, shared)?;
     let part = trained.part(Split::Test, output)?;
-    judge(dir, &mut trained, part, how)
+    judge(&mut trained, part, how)
 }
 
-/// Judges the run in a folder by test images.
-pub(crate) fn judge(
-    dir: &Path,
-    trained: &mut Trained,
-    part: Labelled,
-    how: Judging,
-) -> Result<(Card, Judged)> {
-    let metrics = Run::at(dir).metrics()?;
+/// Judges a run by test images.
+pub(crate) fn judge(trained: &mut Trained, part: Labelled, how: Judging) -> Result<(Card, Judged)> {
+    let metrics = Run::at(&trained.dir).metrics()?;
     let truth = part.labels.clone().context("the test images have no labels to judge by")?;
     ensure!(!part.is_empty(), "there are no test images to judge by");
     let names = trained.config.data.classes.clone();
@@ -229,7 +224,7 @@ pub(crate) fn judge(
         count: m.count,
     };
     let card = Card {
-        run: dir.display().to_string(),
+        run: trained.dir.display().to_string(),
         kind: trained.config.model.kind(),
         seed,
         images: truth.len(),

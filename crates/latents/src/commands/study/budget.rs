@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Images in a batch: on a large set, and at least.
 const BATCH: usize = 256;
 const SMALLEST: usize = 16;
+
 /// The budgets of all stages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

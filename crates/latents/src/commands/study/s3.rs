@@ -183,7 +183,7 @@ fn train(lane: &Lane<'_>, stage: &str, name: &str, base: &RunConfig, seed: u64) 
 fn card(lane: &Lane<'_>, name: &str) -> Result<(Card, Judged)> {
     let mut trained = lane.open(name)?;
     let test = lane.study.dataset.test.clone();
-    judge(lane.study.run(name).dir(), &mut trained, test, JUDGING)
+    judge(&mut trained, test, JUDGING)
 }
 
 /// Mean and, where there are several, sample standard deviation.
