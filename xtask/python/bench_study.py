@@ -60,10 +60,10 @@ def batches(images, work):
 
 
 class Peers:
-    def __init__(self, data):
-        self.train = channels_last(load(data, "train"))
-        self.labels = torch.tensor(idx.read(data, "train", "labels")).long()
-        self.test = channels_last(load(data, "test"))
+    def __init__(self, data, train_limit, test_limit):
+        self.train = channels_last(load(data, "train", train_limit))
+        self.labels = torch.tensor(idx.read(data, "train", "labels")[:train_limit]).long()
+        self.test = channels_last(load(data, "test", test_limit))
         self.training, self.validation = hold_out(self.train)
 
     def autoencoder(self, stage):
@@ -149,7 +149,8 @@ class Peers:
         """The mixture that samples are drawn from, the trust in two maps, and the bound of 50 draws."""
         z = stage["z"]
         train = self.latents(stage, self.train[: stage["fitted"]])
-        GaussianMixture(stage["mixture"], random_state=1).fit(train)
+        # In single precision it fails on latents that hang together.
+        GaussianMixture(stage["mixture"], random_state=1).fit(train.astype(float))
         for xy in (places, PCA(2).fit_transform(z)):
             trustworthiness(z, xy, n_neighbors=10)
         if stage["draws"]:
@@ -166,14 +167,16 @@ def main():
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=2, help="that are timed of each network")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--train-limit", type=int)
+    parser.add_argument("--test-limit", type=int)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    peers = Peers(args.data)
+    peers = Peers(args.data, args.train_limit, args.test_limit)
     places, lines = {}, []
-    for name, stage in json.loads(args.plan.read_text()).items():
+    for stage in json.loads(args.plan.read_text()):
         kind = stage["kind"]
-        line = {"stage": name}
+        line = {"stage": stage["stage"]}
         if kind in ("autoencoder", "variational", "classifier"):
             pace = epoch_of(getattr(peers, kind)(stage), args.epochs)
             line |= {"epochs": stage["epochs"], "seconds_per_epoch": round(pace, 3)}

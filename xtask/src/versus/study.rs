@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{environment, load_average, number, result_of, warn_of};
 use crate::Workspace;
@@ -56,6 +56,13 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     theirs.arg("--plan").arg(&plan);
     theirs.args(["--epochs", &options.epochs.to_string()]);
     theirs.args(["--threads", &options.threads.to_string()]);
+    // As many images as ours.
+    let images: toml::Table = std::fs::read_to_string(out.join("study.toml"))?.parse()?;
+    for (setting, flag) in [("train_limit", "--train-limit"), ("test_limit", "--test-limit")] {
+        if let Some(limit) = images["data"].get(setting) {
+            theirs.args([flag, &limit.to_string()]);
+        }
+    }
     let theirs = result_of(&mut theirs)?;
     println!("\n{}", table(&ours, &theirs, options)?);
     Ok(())
@@ -67,7 +74,7 @@ fn planned(out: &Path) -> Result<Value> {
     let vae = run_at(out, "vae")?;
     let (d, v) = (dim(&best)?, dim(&vae)?);
     let dropout = |run: &Run| run.config["model"]["dropout"].as_float().unwrap_or(0.0);
-    let mut plan = Map::new();
+    let mut plan = vec![];
     for (stage, kind) in [
         ("ae-adam", "autoencoder"),
         ("ae-sgd", "autoencoder"),
@@ -75,36 +82,32 @@ fn planned(out: &Path) -> Result<Value> {
         ("vae", "variational"),
     ] {
         let run = run_at(out, stage)?;
-        plan.insert(stage.into(), json!({"kind": kind, "epochs": run.epochs, "latent_dim": dim(&run)?, "dropout": dropout(&run)}));
+        plan.push(json!({"stage": stage, "kind": kind, "epochs": run.epochs, "latent_dim": dim(&run)?, "dropout": dropout(&run)}));
     }
     for (stage, kind, d) in [("tune-ae", "autoencoder", d), ("tune-vae", "variational", v)] {
         let epochs = trained(&out.join(stage))?;
-        plan.insert(
-            stage.into(),
-            json!({"kind": kind, "epochs": epochs, "latent_dim": d, "dropout": dropout(&best)}),
-        );
+        plan.push(json!({"stage": stage, "kind": kind, "epochs": epochs, "latent_dim": d, "dropout": dropout(&best)}));
     }
     let classifier = run_at(out, "classifier")?;
     let hidden = ["hidden_1", "hidden_2"].map(|key| classifier.config["model"][key].as_integer());
-    let mut classify = |stage: &str, epochs: u64, validation: f64, frozen: bool| {
-        let what = json!({"kind": "classifier", "epochs": epochs, "latent_dim": d, "dropout": dropout(&best),
-            "hidden": hidden, "validation": validation, "frozen": frozen});
-        plan.insert(stage.into(), what);
-    };
-    classify("tune-classifier", trained(&out.join("tune-classifier"))?, 0.2, false);
     let seeds = result(out, "classifier")?.as_array().map_or(0, Vec::len) as u64;
-    classify("classifier", seeds * classifier.epochs, 0.0, false);
-    classify("classifier-scratch", classifier.epochs, 0.0, false);
-    classify("classifier-frozen", classifier.epochs, 0.0, true);
-    plan.insert("pca".into(), json!({"kind": "components", "components": d.max(185)}));
+    for (stage, epochs, validation, frozen) in [
+        ("tune-classifier", trained(&out.join("tune-classifier"))?, 0.2, false),
+        ("classifier", seeds * classifier.epochs, 0.0, false),
+        ("classifier-scratch", classifier.epochs, 0.0, false),
+        ("classifier-frozen", classifier.epochs, 0.0, true),
+    ] {
+        plan.push(json!({"stage": stage, "kind": "classifier", "epochs": epochs, "latent_dim": d, "dropout": dropout(&best),
+            "hidden": hidden, "validation": validation, "frozen": frozen}));
+    }
+    plan.push(json!({"stage": "pca", "kind": "components", "components": d.max(185)}));
     for (stage, d) in [("map-ae", d), ("map-vae", v)] {
-        plan.insert(stage.into(), json!({"kind": "map", "latent_dim": d}));
+        plan.push(json!({"stage": stage, "kind": "map", "latent_dim": d}));
     }
     for (stage, d) in [("card-ae", d), ("card-vae", v)] {
         let card = result(out, stage)?;
         let (fitted, draws) = (&card["samples"]["fitted"], card["bounds"]["draws"].as_u64());
-        let what = json!({"kind": "card", "latent_dim": d, "fitted": fitted, "mixture": 10, "draws": draws.unwrap_or(0)});
-        plan.insert(stage.into(), what);
+        plan.push(json!({"stage": stage, "kind": "card", "latent_dim": d, "fitted": fitted, "mixture": 10, "draws": draws.unwrap_or(0)}));
     }
     Ok(plan.into())
 }
