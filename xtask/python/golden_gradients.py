@@ -98,6 +98,13 @@ NETWORKS = {
         "mse",
         [conv(8, K3, padding=P1), TANH, conv(16, (4, 3), S2, P1), SILU, conv(5, (2, 2), S2)],
     ),
+    # Enough channels for Winograd's transforms; sides that tiles of 2x2 do not divide.
+    "conv2d_wide": (
+        (16, 8, 9),
+        2,
+        "mse",
+        [conv(17, K3, padding=P1), TANH, conv(16, K3), LEAKY_RELU, deconv(18, K3, padding=P1)],
+    ),
     "conv_transpose2d_k1": ((5, 3, 4), 3, "mse", [deconv(3, (1, 1))]),
     "conv_transpose2d_k2_s3_op1x2": (
         (3, 3, 4),

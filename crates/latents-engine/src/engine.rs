@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::affine::{Packed, Packing, Sum, WeightGradient, record_dot};
 use crate::batch::{Inputs, Pass, Targets, expect_size};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
@@ -14,10 +16,10 @@ use crate::kernels::loss::Loss;
 use crate::kernels::transpose::from_lanes;
 use crate::network::{Layout, Network};
 use crate::objective::{Losses, Objective};
-use crate::plan::{Op, Piece, Plan, Source, WeightGradient, record_dot};
+use crate::plan::{Op, Piece, Plan, Source};
 use crate::runtime::Runtime;
 use crate::simd::{LANES, vectorize};
-use crate::workspace::{Lot, Packed, Samples, Shared, Workspace};
+use crate::workspace::{Lot, Samples, Shared, Workspace};
 
 /// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
 const SHARDS: usize = 16;
@@ -31,7 +33,7 @@ pub struct Engine<E = f32> {
     packed: Vec<Packed<E>>,
     workspaces: Vec<Mutex<Workspace<E>>>,
     shards: Vec<E>,
-    records: Vec<E>,
+    records: Buffer<E>,
 }
 
 /// Locks what no other thread holds; a panic elsewhere leaves nothing half-done in it that matters.
@@ -49,15 +51,23 @@ impl<E: Element> Engine<E> {
         let plan = Plan::new(&layout);
         let packed = plan.ops.iter().map(|op| match op {
             Op::Affine(affine) => Packed {
-                forward: vec![E::default(); affine.forward.pack.len()],
-                backward: vec![E::default(); affine.backward.as_ref().map_or(0, |b| b.pack.len())],
+                forward: vec![E::default(); affine.forward.packed_len()],
+                backward: vec![E::default(); affine.backward.as_ref().map_or(0, Sum::packed_len)],
             },
             _ => Packed::default(),
         });
         let packed = packed.collect();
         let workspaces =
             (0..runtime.threads()).map(|_| Mutex::new(Workspace::new(&plan))).collect();
-        Ok(Engine { layout, plan, runtime, packed, workspaces, shards: vec![], records: vec![] })
+        Ok(Engine {
+            layout,
+            plan,
+            runtime,
+            packed,
+            workspaces,
+            shards: vec![],
+            records: Buffer::default(),
+        })
     }
 
     /// Shapes and parameters of the network.
@@ -66,7 +76,8 @@ impl<E: Element> Engine<E> {
         &self.layout
     }
 
-    /// Multiply-adds of one sample's forward pass through the convolutions and matrices, the bounds of images respected.
+    /// Multiply-adds of one sample's forward pass through the convolutions and matrices as they are defined, the bounds of images
+    /// respected; what Winograd's transforms spare is counted all the same.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         crate::plan::multiply_adds(self.layout.nodes())
@@ -102,7 +113,10 @@ impl<E: Element> Engine<E> {
             let each = micro_batches.div_ceil(SHARDS).max(1);
             let shards = micro_batches.div_ceil(each);
             self.shards.resize(shards * self.plan.shard_len, E::default());
-            self.records.resize(micro_batches * self.plan.record_len, E::default());
+            let records = micro_batches * self.plan.record_len;
+            if self.records.len() != records {
+                self.records = Buffer::zeros(records);
+            }
             let mut losses = Losses::zeros(n);
             let what = (&objective, pass, end);
             self.shard_gradients(parameters, inputs, targets, what, each, &mut losses);
@@ -371,26 +385,16 @@ impl<E: Element> Engine<E> {
 
     /// Brings the weights into the order in which the kernels read them.
     fn pack(&mut self, parameters: &[E], backward: bool) {
-        const CHUNK: usize = 8_192;
-        let mut tasks: Vec<(&mut [E], &[u32], &[E])> = vec![];
+        let mut parts = vec![];
         for (op, packed) in self.plan.ops.iter().zip(&mut self.packed) {
             let Op::Affine(affine) = op else { continue };
             let weights = &parameters[affine.weight.clone()];
-            let back = affine.backward.as_ref().filter(|_| backward);
-            let back = back.map(|b| (&mut packed.backward, &b.pack));
-            for (out, from) in
-                std::iter::once((&mut packed.forward, &affine.forward.pack)).chain(back)
-            {
-                tasks.extend(
-                    out.chunks_mut(CHUNK).zip(from.chunks(CHUNK)).map(|(o, f)| (o, f, weights)),
-                );
+            parts.extend(affine.forward.packings(weights, &mut packed.forward));
+            if let Some(sum) = affine.backward.as_ref().filter(|_| backward) {
+                parts.extend(sum.packings(weights, &mut packed.backward));
             }
         }
-        tasks.into_par_iter().for_each(|(out, from, weights)| {
-            for (o, &f) in out.iter_mut().zip(from) {
-                *o = weights[f as usize];
-            }
-        });
+        parts.into_par_iter().for_each(Packing::run);
     }
 }
 

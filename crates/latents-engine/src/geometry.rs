@@ -95,6 +95,27 @@ pub(crate) struct Member {
     pub(crate) place: u32,
 }
 
+/// The order of [`Gather::pack`] of weights `[out, in, place]`, or `[in, out, place]` where they are `transposed`.
+pub(crate) fn pack(
+    [in_channels, out_channels]: [usize; 2],
+    places: usize,
+    rows: usize,
+    transposed: bool,
+) -> Vec<u32> {
+    let mut pack = Vec::with_capacity(out_channels * in_channels * places);
+    for first in (0..out_channels).step_by(rows) {
+        for c in 0..in_channels {
+            for place in 0..places {
+                for o in first..(first + rows).min(out_channels) {
+                    let pair = if transposed { c * out_channels + o } else { o * in_channels + c };
+                    pack.push((pair * places + place) as u32);
+                }
+            }
+        }
+    }
+    pack
+}
+
 impl Geometry {
     /// Pooling, channel by channel, from the big image to the small one.
     pub(crate) fn windows(&self) -> Windows {
@@ -199,18 +220,7 @@ impl Geometry {
         // A tile is 2 rows by 6 vectors of pixels; a single pixel offers few vectors, so it gets 6 rows by 2.
         let rows = if out[1] * out[2] == 1 { 6 } else { 2 }.min(out_channels);
         let terms = in_channels * places;
-        let mut pack = Vec::with_capacity(out_channels * terms);
-        for first in (0..out_channels).step_by(rows) {
-            for c in 0..in_channels {
-                for place in 0..places {
-                    for o in first..(first + rows).min(out_channels) {
-                        let pair =
-                            if transposed { c * out_channels + o } else { o * in_channels + c };
-                        pack.push((pair * places + place) as u32);
-                    }
-                }
-            }
-        }
+        let pack = pack([in_channels, out_channels], places, rows, transposed);
         let input_len = in_channels * in_plane * LANES;
         Gather { classes, out_channels, out_plane, rows, terms, input_len, pack }
     }

@@ -44,7 +44,9 @@
 //! # }
 //! ```
 
+mod affine;
 mod batch;
+mod buffer;
 mod engine;
 mod error;
 mod geometry;
@@ -60,6 +62,7 @@ mod plan;
 mod runtime;
 mod schedule;
 mod simd;
+mod winograd;
 mod workspace;
 
 pub use batch::{Inputs, Mixture, Pass, Targets};

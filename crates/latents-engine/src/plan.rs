@@ -8,49 +8,13 @@
 
 use std::ops::Range;
 
-use crate::geometry::{Dot, Gather, Geometry, Rect, Windows};
+use crate::affine::{Affine, Products, Sum, WeightGradient, geometry};
+use crate::geometry::{Geometry, Windows};
 use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
 use crate::network::{Layout, Node, Shape};
 use crate::simd::LANES;
-
-/// A convolution, transposed convolution or matrix.
-#[derive(Debug)]
-pub(crate) struct Affine {
-    pub(crate) input: usize,
-    pub(crate) output: usize,
-    pub(crate) forward: Gather,
-    /// The input's gradient; none where nobody asks for it.
-    pub(crate) backward: Option<Gather>,
-    pub(crate) gradient: WeightGradient,
-    pub(crate) weight: Range<usize>,
-    pub(crate) bias: Range<usize>,
-    /// Slope below zero of the ReLU that is fused into the output.
-    pub(crate) rectify: Option<f64>,
-    /// Slope below zero of the ReLU that was fused into the input.
-    pub(crate) input_rectify: Option<f64>,
-}
-
-/// How the gradient of a weight is summed over the batch.
-#[derive(Debug)]
-pub(crate) enum WeightGradient {
-    /// Convolutions: after each micro-batch, while its activations are in cache, into the shard's own sums.
-    Shard {
-        dot: Dot,
-        /// Where weight and bias are in a shard.
-        offset: usize,
-        /// Whether the output is the small image (a convolution) or the big one (a transposed convolution).
-        output_is_small: bool,
-    },
-    /// Matrices: the few numbers in and out are kept for the whole batch, and multiplied at its end.
-    Record {
-        inputs: usize,
-        outputs: usize,
-        /// Where the input and, after it, the output's gradient are in a micro-batch's record; in numbers.
-        offset: usize,
-    },
-}
 
 /// Batch normalisation.
 #[derive(Debug)]
@@ -174,22 +138,6 @@ pub(crate) struct Plan {
 
 fn numbers(shape: Shape) -> usize {
     shape.iter().product::<usize>() * LANES
-}
-
-/// What an affine layer relates, and whether it goes down (from big to small).
-fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Geometry, bool)> {
-    match *layer {
-        Layer::Conv2d { kernel, stride, padding, .. } => {
-            Some((Geometry { small: output, big: input, kernel, stride, padding }, true))
-        }
-        Layer::ConvTranspose2d { kernel, stride, padding, .. } => {
-            Some((Geometry { small: input, big: output, kernel, stride, padding }, false))
-        }
-        Layer::Linear { out_features } => {
-            Some((Geometry::matrix(input.iter().product(), out_features), true))
-        }
-        _ => None,
-    }
 }
 
 /// The windows of a pooling layer, and whether it keeps their largest number rather than their mean.
@@ -466,15 +414,19 @@ impl Planner<'_> {
             WeightGradient::Record { inputs, outputs, offset }
         } else {
             let offset = self.shard(weight.start..bias.end);
-            WeightGradient::Shard { dot: geometry.dot(), offset, output_is_small: down }
+            WeightGradient::Shard {
+                products: Products::new(geometry),
+                offset,
+                output_is_small: down,
+            }
         };
         // Before the first parameters nobody asks for a gradient.
         let has_parameters = |op: &Op| matches!(op, Op::Affine(_) | Op::Normalize(_));
         let wanted = self.plan.ops.iter().any(has_parameters);
         let (forward, backward) = if down {
-            (geometry.down(), wanted.then(|| geometry.up()))
+            (Sum::down(geometry), wanted.then(|| Sum::up(geometry)))
         } else {
-            (geometry.up(), wanted.then(|| geometry.down()))
+            (Sum::up(geometry), wanted.then(|| Sum::down(geometry)))
         };
         self.plan.ops.push(Op::Affine(Box::new(Affine {
             input,
@@ -513,25 +465,4 @@ fn fusable(nodes: &[Node], i: usize) -> Option<f64> {
         Layer::MaxPool2d { .. } | Layer::AvgPool2d { .. } | Layer::GlobalAvgPool2d
     );
     (pools || is_sum(reader)).then_some(slope)
-}
-
-/// The product that gives a matrix's gradient from the records of `micro_batches`.
-pub(crate) fn record_dot(
-    [inputs, outputs]: [usize; 2],
-    offset: usize,
-    record_len: usize,
-    micro_batches: usize,
-) -> Dot {
-    let gradient = offset + inputs * LANES;
-    Dot {
-        rows: outputs,
-        a_plane: LANES,
-        columns: inputs,
-        b_plane: LANES,
-        rects: vec![Rect {
-            a: [gradient, 0, record_len],
-            b: [offset, 0, record_len],
-            size: [1, micro_batches],
-        }],
-    }
 }

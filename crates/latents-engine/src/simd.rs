@@ -30,6 +30,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `p` must be valid for writing `WIDTH` numbers; no alignment beyond the number's own is needed.
     unsafe fn store(self, p: *mut Self::E, v: Self::V);
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -85,6 +86,10 @@ impl<P: pulp::Simd, const WIDE: bool> Simd for Native<P, WIDE> {
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         self.0.add_f32s(a, b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.sub_f32s(a, b)
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
@@ -174,6 +179,10 @@ impl<E: Number> Simd for Portable<E> {
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         Self::zip(a, b, E::plus)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, E::minus)
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {

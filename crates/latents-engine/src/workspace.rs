@@ -3,27 +3,21 @@
 
 use latents_random::{Purpose, stream};
 
+use crate::affine::{Packed, Scratch};
 use crate::batch::{Inputs, Mixture, Pass, Targets, values_to_lanes};
+use crate::buffer::Buffer;
 use crate::isa::Isa;
 use crate::kernels::Element;
-use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
-use crate::kernels::gather::{Finish, GatherRun};
+use crate::kernels::gather::Finish;
 use crate::kernels::latent::{LatentBackward, LatentForward, Prior, Weighing};
 use crate::kernels::loss::{HALF_LOG_TWO_PI, LaneTarget, Loss, LossRun};
 use crate::kernels::noise::Noise;
 use crate::kernels::normalize::{Normalize, NormalizeBack, Statistics};
 use crate::kernels::pool::{Pool, PoolBack};
 use crate::objective::Objective;
-use crate::plan::{Affine, Op, Plan, WeightGradient};
+use crate::plan::{Op, Plan};
 use crate::simd::LANES;
-
-/// Packed weights of one affine operation; empty for the others.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Packed<E> {
-    pub(crate) forward: Vec<E>,
-    pub(crate) backward: Vec<E>,
-}
 
 /// What every micro-batch of a call shares.
 #[derive(Clone, Copy)]
@@ -38,10 +32,11 @@ pub(crate) struct Shared<'a, E> {
 
 #[derive(Debug)]
 pub(crate) struct Workspace<E> {
-    pub(crate) buffers: Vec<Vec<E>>,
-    masks: Vec<Vec<E>>,
+    pub(crate) buffers: Vec<Buffer<E>>,
+    masks: Vec<Buffer<E>>,
     statistics: Vec<Vec<Statistics<E>>>,
-    places: Vec<Vec<E>>,
+    places: Vec<Buffer<E>>,
+    scratch: Scratch<E>,
     /// The penalty of each sample, as the last forward pass left it.
     pub(crate) penalty: [f64; LANES],
     /// The gradient of the likelihood's scale.
@@ -79,13 +74,14 @@ impl<'a> Samples<'a> {
 
 impl<E: Element> Workspace<E> {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let zeros = |lens: &[usize]| lens.iter().map(|&n| vec![E::default(); n]).collect();
+        let zeros = |lens: &[usize]| lens.iter().map(|&n| Buffer::zeros(n)).collect();
         let statistics = plan.statistics.iter().map(|&n| vec![Statistics::default(); n]);
         Workspace {
             buffers: zeros(&plan.buffers),
             masks: zeros(&plan.masks),
             statistics: statistics.collect(),
             places: zeros(&plan.places),
+            scratch: Scratch::default(),
             penalty: [0.0; LANES],
             scale_gradient: 0.0,
         }
@@ -108,19 +104,21 @@ impl<E: Element> Workspace<E> {
         for (op, packed) in shared.plan.ops[ops.clone()].iter().zip(&shared.packed[ops]) {
             match op {
                 Op::Affine(affine) => {
-                    let (input, output) = self.pair(affine.input, affine.output);
-                    let run = GatherRun {
-                        plan: &affine.forward,
-                        weights: &packed.forward,
-                        bias: Some(&shared.parameters[affine.bias.clone()]),
+                    let (input, output) = pair(&mut self.buffers, affine.input, affine.output);
+                    let bias = Some(&shared.parameters[affine.bias.clone()]);
+                    let weights = (&packed.forward[..], bias);
+                    let finish = match affine.rectify {
+                        Some(slope) => Finish::Rectify(E::from_f64(slope)),
+                        None => Finish::Store,
+                    };
+                    affine.forward.run(
+                        shared.isa,
+                        weights,
                         input,
                         output,
-                        finish: match affine.rectify {
-                            Some(slope) => Finish::Rectify(E::from_f64(slope)),
-                            None => Finish::Store,
-                        },
-                    };
-                    E::gather(shared.isa, run);
+                        finish,
+                        &mut self.scratch,
+                    );
                 }
                 Op::Activation { activation, input, output } => {
                     // The network's input may be the target too, and nobody asks for its gradient.
@@ -296,16 +294,16 @@ impl<E: Element> Workspace<E> {
         for (op, packed) in shared.plan.ops[..end].iter().zip(shared.packed).rev() {
             match op {
                 Op::Affine(affine) => {
-                    self.weight_gradient(affine, shared.isa, shard, record);
-                    if let Some(plan) = &affine.backward {
-                        let (input, output) = self.pair(affine.output, affine.input);
+                    let (input, output) = pair(&mut self.buffers, affine.input, affine.output);
+                    let (isa, scratch) = (shared.isa, &mut self.scratch);
+                    let sums = (&mut *shard, &mut *record);
+                    affine.weight_gradient(isa, [input, output], sums, scratch);
+                    if let Some(sum) = &affine.backward {
                         let finish = match affine.input_rectify {
                             Some(slope) => Finish::RectifyGradient(E::from_f64(slope)),
                             None => Finish::Store,
                         };
-                        let weights = &packed.backward;
-                        let run = GatherRun { plan, weights, bias: None, input, output, finish };
-                        E::gather(shared.isa, run);
+                        sum.run(isa, (&packed.backward, None), output, input, finish, scratch);
                     }
                 }
                 Op::Activation { activation, input, output } => {
@@ -381,26 +379,6 @@ impl<E: Element> Workspace<E> {
             }
         }
     }
-
-    fn weight_gradient(&self, affine: &Affine, isa: Isa, shard: &mut [E], record: &mut [E]) {
-        let (input, output) = (&self.buffers[affine.input], &self.buffers[affine.output]);
-        match &affine.gradient {
-            WeightGradient::Shard { dot, offset, output_is_small } => {
-                let (weights, biases) = (affine.weight.len(), affine.bias.len());
-                let shard = &mut shard[*offset..offset + weights + biases];
-                let (weight, bias) = shard.split_at_mut(weights);
-                let (a, b) = if *output_is_small { (output, input) } else { (input, output) };
-                E::dot(isa, DotRun { plan: dot, rows: 0..dot.rows, a, b, out: weight });
-                E::channel_sums(isa, ChannelSums { input: output, out: bias });
-            }
-            WeightGradient::Record { inputs, outputs, offset } => {
-                let record = &mut record[*offset..offset + (inputs + outputs) * LANES];
-                let (x, gradient) = record.split_at_mut(inputs * LANES);
-                x.copy_from_slice(input);
-                gradient.copy_from_slice(output);
-            }
-        }
-    }
 }
 
 /// A mixture for each lane, also where there is no sample.
@@ -409,14 +387,14 @@ fn mixtures<T>(samples: &[T], mixture: impl Fn(&T) -> Mixture) -> [Mixture; LANE
 }
 
 /// Some buffers at once.
-fn disjoint<E, const N: usize>(buffers: &mut [Vec<E>], which: [usize; N]) -> [&mut [E]; N] {
+fn disjoint<E, const N: usize>(buffers: &mut [Buffer<E>], which: [usize; N]) -> [&mut [E]; N] {
     match buffers.get_disjoint_mut(which) {
-        Ok(buffers) => buffers.map(Vec::as_mut_slice),
+        Ok(buffers) => buffers.map(|buffer| &mut **buffer),
         Err(_) => unreachable!("no operation reads and writes the same buffer"),
     }
 }
 
-fn pair<E>(buffers: &mut [Vec<E>], a: usize, b: usize) -> (&mut [E], &mut [E]) {
+fn pair<E>(buffers: &mut [Buffer<E>], a: usize, b: usize) -> (&mut [E], &mut [E]) {
     let [a, b] = disjoint(buffers, [a, b]);
     (a, b)
 }

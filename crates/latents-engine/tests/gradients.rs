@@ -143,6 +143,34 @@ fn network(random: &mut Stream) -> Network {
     }
 }
 
+/// Seeds from here on are of [`wide`] networks.
+const WIDE: u64 = 1_000;
+
+/// Two or three convolutions of either kind that are wide enough for Winograd's transforms, with sides of any size.
+fn wide(random: &mut Stream) -> Network {
+    let input = [between(random, 16, 18), between(random, 5, 6), between(random, 6, 8)];
+    let mut sections = vec![];
+    for name in ["first", "second"] {
+        let mut layers = vec![];
+        for _ in 0..between(random, 1, 2) {
+            let out_channels = between(random, 16, 19);
+            let (kernel, stride) = ([3, 3], [1, 1]);
+            let padding = [1, between(random, 1, 2)];
+            layers.push(if random.below(3) == 0 {
+                let output_padding = [0, 0];
+                let padding = [1, between(random, 0, 1)];
+                Layer::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding }
+            } else {
+                Layer::Conv2d { out_channels, kernel, stride, padding }
+            });
+            layers.extend((random.below(3) == 0).then(norm));
+            layers.extend(activation(random));
+        }
+        sections.push(Section { name: name.into(), layers });
+    }
+    Network { input, sections }
+}
+
 /// The kinds of some layers and of those inside of them.
 fn kinds(layers: &[Layer]) -> Vec<&'static str> {
     let each = layers.iter().flat_map(|layer| {
@@ -174,9 +202,9 @@ struct Case {
 
 fn case(seed: u64) -> Case {
     let mut random = stream(seed, Purpose::Synthetic, 1, 0);
-    let mut network = network(&mut random);
+    let mut network = if seed < WIDE { network(&mut random) } else { wide(&mut random) };
     let layout = network.layout().unwrap();
-    let samples = between(&mut random, 1, 37);
+    let samples = between(&mut random, 1, if seed < WIDE { 37 } else { 18 });
     let outputs: usize = layout.output().iter().product();
     let values =
         |random: &mut Stream, n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f64>>();
@@ -237,7 +265,7 @@ fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
 fn gradients_are_the_differences_of_the_loss() {
     let runtime = runtime(1, Isa::Portable);
     let (mut seen, mut checked) = (std::collections::BTreeSet::new(), 0);
-    for seed in 0..140 {
+    for seed in (0..140).chain(WIDE..WIDE + 4) {
         let case = case(seed);
         seen.extend(case.network.sections.iter().flat_map(|s| kinds(&s.layers)));
         let mut engine = Engine::<f64>::new(&case.network, Arc::clone(&runtime)).unwrap();
@@ -287,7 +315,7 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
     for isa in Isa::available() {
         ways.extend([1, 2, 5].map(|threads| runtime(threads, isa)));
     }
-    for seed in 0..120 {
+    for seed in (0..120).chain(WIDE..WIDE + 12) {
         let case = case(seed);
         let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         let (parameters, inputs) = (narrow(&case.parameters), narrow(&case.inputs));

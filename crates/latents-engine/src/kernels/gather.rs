@@ -17,6 +17,20 @@ pub(crate) enum Finish<E> {
     RectifyGradient(E),
 }
 
+impl<E: Number> Finish<E> {
+    /// What is stored in place of a sum; `before` gives what has been there.
+    #[inline(always)]
+    pub(crate) fn of<S: Simd<E = E>>(self, s: S, sum: S::V, before: impl Fn() -> S::V) -> S::V {
+        let rectified =
+            |of, slope| s.select_gt(of, s.splat(E::default()), sum, s.mul(sum, s.splat(slope)));
+        match self {
+            Finish::Store => sum,
+            Finish::Rectify(slope) => rectified(sum, slope),
+            Finish::RectifyGradient(slope) => rectified(before(), slope),
+        }
+    }
+}
+
 /// One run of a [`Gather`] over a micro-batch.
 pub(crate) struct GatherRun<'a, E> {
     pub(crate) plan: &'a Gather,
@@ -176,11 +190,10 @@ impl<E: Number> GatherRun<'_, E> {
             match self.finish {
                 Finish::Store => each(sums, planes, plane, out, |sum, at| s.store(at, sum)),
                 Finish::Rectify(slope) => each(sums, planes, plane, out, |sum, at| {
-                    s.store(at, s.select_gt(sum, zero, sum, s.mul(sum, s.splat(slope))));
+                    s.store(at, Finish::Rectify(slope).of(s, sum, || sum));
                 }),
                 Finish::RectifyGradient(slope) => each(sums, planes, plane, out, |sum, at| {
-                    let scaled = s.mul(sum, s.splat(slope));
-                    s.store(at, s.select_gt(s.load(at), zero, sum, scaled));
+                    s.store(at, Finish::RectifyGradient(slope).of(s, sum, || s.load(at)));
                 }),
             }
         }

@@ -11,6 +11,7 @@ pub(crate) mod normalize;
 pub(crate) mod peak;
 pub(crate) mod pool;
 pub(crate) mod transpose;
+pub(crate) mod winograd;
 
 use crate::isa::Isa;
 use crate::number::Number;
@@ -23,6 +24,7 @@ use loss::LossRun;
 use noise::Noise;
 use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
+use winograd::{Collect, Spread, SpreadGradient};
 
 /// A number that an engine computes with: `f32`, or `f64` where gradients are checked. Not to be implemented elsewhere.
 ///
@@ -32,6 +34,12 @@ use pool::{Pool, PoolBack};
 pub trait Element: Number {
     #[doc(hidden)]
     fn gather(isa: Isa, run: GatherRun<'_, Self>);
+    #[doc(hidden)]
+    fn spread(isa: Isa, run: Spread<'_, Self>);
+    #[doc(hidden)]
+    fn spread_gradient(isa: Isa, run: SpreadGradient<'_, Self>);
+    #[doc(hidden)]
+    fn collect(isa: Isa, run: Collect<'_, Self>);
     #[doc(hidden)]
     fn dot(isa: Isa, run: DotRun<'_, Self>);
     #[doc(hidden)]
@@ -71,6 +79,15 @@ macro_rules! element {
         #[allow(private_interfaces)]
         impl Element for $t {
             fn gather(isa: Isa, run: GatherRun<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn spread(isa: Isa, run: Spread<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn spread_gradient(isa: Isa, run: SpreadGradient<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn collect(isa: Isa, run: Collect<'_, Self>) {
                 $dispatch(isa, run);
             }
             fn dot(isa: Isa, run: DotRun<'_, Self>) {

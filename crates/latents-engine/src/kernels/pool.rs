@@ -82,36 +82,46 @@ impl<E: Number> Kernel<E> for PoolBack<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<E = E>>(self, _: S) {
+    fn run<S: Simd<E = E>>(self, s: S) {
         let Windows { channels, places, inputs, outputs } = self.windows;
         let (plane, out_plane) = (outputs.len() * LANES, inputs.len() * LANES);
-        let scale = E::from_f64(1.0 / *places as f64);
-        let slope = E::from_f64(self.input_rectify.unwrap_or(1.0));
+        assert_eq!(self.input.len(), channels * plane);
+        assert_eq!(self.gradient.len(), channels * out_plane);
+        assert!(self.places.is_none_or(|kept| kept.len() == channels * out_plane));
+        let zero = s.splat(E::default());
+        let scale = s.splat(E::from_f64(1.0 / *places as f64));
+        let slope = s.splat(E::from_f64(self.input_rectify.unwrap_or(1.0)));
+        let names: Vec<E> = (0..*places).map(|place| E::from_f64(place as f64)).collect();
         for c in 0..*channels {
             let pixels = &mut self.input[c * plane..(c + 1) * plane];
-            let gradient = self.gradient[c * out_plane..(c + 1) * out_plane].as_chunks::<LANES>().0;
-            let kept = self.places.map(|k| &k[c * out_plane..(c + 1) * out_plane]);
-            let kept = kept.map(|k| k.as_chunks::<LANES>().0);
-            for (x, windows) in pixels.as_chunks_mut::<LANES>().0.iter_mut().zip(outputs) {
-                let mut sum = [E::default(); LANES];
-                for window in windows {
-                    let g = &gradient[window.pixel as usize];
-                    if let Some(kept) = kept {
-                        let place = E::from_f64(f64::from(window.place));
-                        let kept = &kept[window.pixel as usize];
-                        for lane in 0..LANES {
-                            let g = if kept[lane] == place { g[lane] } else { E::default() };
-                            sum[lane] = sum[lane].plus(g);
+            let gradient = &self.gradient[c * out_plane..(c + 1) * out_plane];
+            let kept = self.places.map(|kept| &kept[c * out_plane..(c + 1) * out_plane]);
+            for (i, windows) in outputs.iter().enumerate() {
+                for lane in (0..LANES).step_by(S::WIDTH) {
+                    let mut sum = zero;
+                    for window in windows {
+                        let at = window.pixel as usize * LANES + lane;
+                        // SAFETY: lanes of a pixel are whole vectors.
+                        let mut g = unsafe { s.load(gradient[at..].as_ptr()) };
+                        if let Some(kept) = kept {
+                            // Only the number that was kept has a gradient: the one whose place is neither before nor after.
+                            let place = s.splat(names[window.place as usize]);
+                            // SAFETY: as above.
+                            let kept = unsafe { s.load(kept[at..].as_ptr()) };
+                            g = s.select_gt(kept, place, zero, g);
+                            g = s.select_gt(place, kept, zero, g);
+                        } else {
+                            g = s.mul(g, scale);
                         }
-                    } else {
-                        for lane in 0..LANES {
-                            sum[lane] = sum[lane].plus(g[lane].times(scale));
-                        }
+                        sum = s.add(sum, g);
                     }
-                }
-                for lane in 0..LANES {
-                    let below = sum[lane].times(slope);
-                    x[lane] = if x[lane] > E::default() { sum[lane] } else { below };
+                    let x = &mut pixels[i * LANES + lane..];
+                    // SAFETY: as above.
+                    unsafe {
+                        let value = s.load(x.as_ptr());
+                        let below = s.mul(sum, slope);
+                        s.store(x.as_mut_ptr(), s.select_gt(value, zero, sum, below));
+                    }
                 }
             }
         }

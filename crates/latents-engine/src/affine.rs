@@ -1,0 +1,302 @@
+//! Convolutions, transposed convolutions and matrices: which of the kernels' sums each pass of them is, and how it is run on a
+//! micro-batch. A sum is a table of taps ([`Gather`], [`Dot`]) or, for 3x3 kernels of many channels, one in Winograd's domain.
+
+use std::ops::Range;
+
+use crate::buffer::Buffer;
+use crate::geometry::{Dot, Gather, Geometry, Rect};
+use crate::isa::Isa;
+use crate::kernels::Element;
+use crate::kernels::dot::{ChannelSums, DotRun};
+use crate::kernels::gather::{Finish, GatherRun};
+use crate::kernels::winograd::{Collect, Spread, SpreadGradient};
+use crate::layer::Layer;
+use crate::network::Shape;
+use crate::simd::LANES;
+use crate::winograd::{POSITIONS, Winograd, WinogradDot};
+
+/// A convolution, transposed convolution or matrix.
+#[derive(Debug)]
+pub(crate) struct Affine {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    pub(crate) forward: Sum,
+    /// The input's gradient; none where nobody asks for it.
+    pub(crate) backward: Option<Sum>,
+    pub(crate) gradient: WeightGradient,
+    pub(crate) weight: Range<usize>,
+    pub(crate) bias: Range<usize>,
+    /// Slope below zero of the ReLU that is fused into the output.
+    pub(crate) rectify: Option<f64>,
+    /// Slope below zero of the ReLU that was fused into the input.
+    pub(crate) input_rectify: Option<f64>,
+}
+
+/// From one image to the other.
+#[derive(Debug)]
+pub(crate) enum Sum {
+    Taps(Gather),
+    Winograd(Box<Winograd>),
+}
+
+/// The gradient of a convolution's weights.
+#[derive(Debug)]
+pub(crate) enum Products {
+    Places(Dot),
+    Winograd(Box<WinogradDot>),
+}
+
+/// How the gradient of a weight is summed over the batch.
+#[derive(Debug)]
+pub(crate) enum WeightGradient {
+    /// Convolutions: after each micro-batch, while its activations are in cache, into the shard's own sums.
+    Shard {
+        products: Products,
+        /// Where weight and bias are in a shard.
+        offset: usize,
+        /// Whether the output is the small image (a convolution) or the big one (a transposed convolution).
+        output_is_small: bool,
+    },
+    /// Matrices: the few numbers in and out are kept for the whole batch, and multiplied at its end.
+    Record {
+        inputs: usize,
+        outputs: usize,
+        /// Where the input and, after it, the output's gradient are in a micro-batch's record; in numbers.
+        offset: usize,
+    },
+}
+
+/// Packed weights of one affine operation; empty for the others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packed<E> {
+    pub(crate) forward: Vec<E>,
+    pub(crate) backward: Vec<E>,
+}
+
+/// Room for the transforms of Winograd's sums, which grows to what the largest needs.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch<E> {
+    tiles: Buffer<E>,
+    others: Buffer<E>,
+    pairs: Buffer<E>,
+}
+
+/// What an affine layer relates, and whether it goes down (from big to small).
+pub(crate) fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Geometry, bool)> {
+    match *layer {
+        Layer::Conv2d { kernel, stride, padding, .. } => {
+            Some((Geometry { small: output, big: input, kernel, stride, padding }, true))
+        }
+        Layer::ConvTranspose2d { kernel, stride, padding, .. } => {
+            Some((Geometry { small: input, big: output, kernel, stride, padding }, false))
+        }
+        Layer::Linear { out_features } => {
+            Some((Geometry::matrix(input.iter().product(), out_features), true))
+        }
+        _ => None,
+    }
+}
+
+/// The product that gives a matrix's gradient from the records of `micro_batches`.
+pub(crate) fn record_dot(
+    [inputs, outputs]: [usize; 2],
+    offset: usize,
+    record_len: usize,
+    micro_batches: usize,
+) -> Dot {
+    let gradient = offset + inputs * LANES;
+    Dot {
+        rows: outputs,
+        a_plane: LANES,
+        columns: inputs,
+        b_plane: LANES,
+        rects: vec![Rect {
+            a: [gradient, 0, record_len],
+            b: [offset, 0, record_len],
+            size: [1, micro_batches],
+        }],
+    }
+}
+
+/// The first `n` numbers, of which there may not yet have been as many.
+fn room<E: Element>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
+    if numbers.len() < n {
+        *numbers = Buffer::zeros(n);
+    }
+    &mut numbers[..n]
+}
+
+/// Some of a sum's weights, to be brought into the order in which the kernels read them.
+pub(crate) struct Packing<'a, E> {
+    sum: &'a Sum,
+    /// `[out, in, kernel_h, kernel_w]`, or `[in, out, ..]` for the other direction.
+    weights: &'a [E],
+    /// A part of [`Gather::pack`].
+    pack: &'a [u32],
+    /// Where they go: for Winograd's, a slice for each position.
+    out: Vec<&'a mut [E]>,
+}
+
+impl<E: Element> Packing<'_, E> {
+    pub(crate) fn run(mut self) {
+        match self.sum {
+            Sum::Taps(_) => {
+                for (out, &from) in self.out[0].iter_mut().zip(self.pack) {
+                    *out = self.weights[from as usize];
+                }
+            }
+            Sum::Winograd(winograd) => winograd.transform(self.weights, self.pack, &mut self.out),
+        }
+    }
+}
+
+impl Sum {
+    /// From the big image to the small one.
+    pub(crate) fn down(geometry: &Geometry) -> Sum {
+        let winograd = Winograd::down(geometry).map(Box::new);
+        winograd.map_or_else(|| Sum::Taps(geometry.down()), Sum::Winograd)
+    }
+
+    /// From the small image to the big one.
+    pub(crate) fn up(geometry: &Geometry) -> Sum {
+        let winograd = Winograd::up(geometry).map(Box::new);
+        winograd.map_or_else(|| Sum::Taps(geometry.up()), Sum::Winograd)
+    }
+
+    /// The order of the weights, and at how many positions there are as many.
+    fn pack(&self) -> (&[u32], usize) {
+        match self {
+            Sum::Taps(gather) => (&gather.pack, 1),
+            Sum::Winograd(winograd) => (&winograd.matrix.pack, POSITIONS),
+        }
+    }
+
+    /// Numbers of the packed weights.
+    pub(crate) fn packed_len(&self) -> usize {
+        let (pack, positions) = self.pack();
+        pack.len() * positions
+    }
+
+    /// Cuts the packing of the weights into parts.
+    pub(crate) fn packings<'a, E>(
+        &'a self,
+        weights: &'a [E],
+        out: &'a mut [E],
+    ) -> Vec<Packing<'a, E>> {
+        const CHUNK: usize = 8_192;
+        let (pack, _) = self.pack();
+        let parts = pack.chunks(CHUNK);
+        let mut all: Vec<_> =
+            parts.map(|pack| Packing { sum: self, weights, pack, out: vec![] }).collect();
+        for position in out.chunks_mut(pack.len().max(1)) {
+            for (packing, out) in all.iter_mut().zip(position.chunks_mut(CHUNK)) {
+                packing.out.push(out);
+            }
+        }
+        all
+    }
+
+    /// Computes it of a micro-batch, `[channel][pixel][lane]`. `bias` has a number for each channel of the output; none means zero.
+    pub(crate) fn run<E: Element>(
+        &self,
+        isa: Isa,
+        (weights, bias): (&[E], Option<&[E]>),
+        input: &[E],
+        output: &mut [E],
+        finish: Finish<E>,
+        scratch: &mut Scratch<E>,
+    ) {
+        let winograd = match self {
+            Sum::Taps(plan) => {
+                return E::gather(isa, GatherRun { plan, weights, bias, input, output, finish });
+            }
+            Sum::Winograd(winograd) => winograd,
+        };
+        let Winograd { tiles, in_channels, matrix, .. } = &**winograd;
+        let spread = room(&mut scratch.tiles, tiles.numbers(*in_channels));
+        let products = room(&mut scratch.others, tiles.numbers(matrix.out_channels));
+        for first in tiles.strips() {
+            E::spread(isa, Spread { tiles, first, input, output: spread });
+            let each = spread.chunks_exact(tiles.position(*in_channels));
+            let each = each.zip(products.chunks_exact_mut(tiles.position(matrix.out_channels)));
+            for ((input, output), weights) in each.zip(weights.chunks_exact(matrix.pack.len())) {
+                let input = &input[..matrix.input_len];
+                let output = &mut output[..matrix.out_channels * matrix.out_plane];
+                let finish = Finish::Store;
+                E::gather(
+                    isa,
+                    GatherRun { plan: matrix, weights, bias: None, input, output, finish },
+                );
+            }
+            E::collect(isa, Collect { tiles, first, products, bias, output, finish });
+        }
+    }
+}
+
+impl Products {
+    pub(crate) fn new(geometry: &Geometry) -> Products {
+        let winograd = WinogradDot::new(geometry).map(Box::new);
+        winograd.map_or_else(|| Products::Places(geometry.dot()), Products::Winograd)
+    }
+
+    /// Adds those of a micro-batch, from the small image's side and the big one's, to `out`, `[small, big, kernel_h, kernel_w]`.
+    fn add<E: Element>(
+        &self,
+        isa: Isa,
+        small: &[E],
+        big: &[E],
+        out: &mut [E],
+        scratch: &mut Scratch<E>,
+    ) {
+        let winograd = match self {
+            Products::Places(plan) => {
+                return E::dot(isa, DotRun { plan, rows: 0..plan.rows, a: small, b: big, out });
+            }
+            Products::Winograd(winograd) => winograd,
+        };
+        let WinogradDot { tiles, dot: plan } = &**winograd;
+        let b = room(&mut scratch.tiles, tiles.numbers(plan.columns));
+        let a = room(&mut scratch.others, tiles.numbers(plan.rows));
+        let pairs = room(&mut scratch.pairs, POSITIONS * winograd.pairs());
+        pairs.fill(E::default());
+        for first in tiles.strips() {
+            E::spread(isa, Spread { tiles, first, input: big, output: b });
+            E::spread_gradient(isa, SpreadGradient { tiles, first, gradient: small, output: a });
+            let each = a.chunks_exact(tiles.position(plan.rows));
+            let each = each.zip(b.chunks_exact(tiles.position(plan.columns)));
+            for ((a, b), out) in each.zip(pairs.chunks_exact_mut(winograd.pairs())) {
+                E::dot(isa, DotRun { plan, rows: 0..plan.rows, a, b, out });
+            }
+        }
+        winograd.add_to(pairs, out);
+    }
+}
+
+impl Affine {
+    /// Adds the weights' and biases' gradients of a micro-batch to `shard`, or keeps in `record` what they will be made of. `input`
+    /// is what went in, `output` the gradient of what came out.
+    pub(crate) fn weight_gradient<E: Element>(
+        &self,
+        isa: Isa,
+        [input, output]: [&[E]; 2],
+        (shard, record): (&mut [E], &mut [E]),
+        scratch: &mut Scratch<E>,
+    ) {
+        match &self.gradient {
+            WeightGradient::Shard { products, offset, output_is_small } => {
+                let (weights, biases) = (self.weight.len(), self.bias.len());
+                let shard = &mut shard[*offset..offset + weights + biases];
+                let (weight, bias) = shard.split_at_mut(weights);
+                let (small, big) = if *output_is_small { (output, input) } else { (input, output) };
+                products.add(isa, small, big, weight, scratch);
+                E::channel_sums(isa, ChannelSums { input: output, out: bias });
+            }
+            WeightGradient::Record { inputs, outputs, offset } => {
+                let record = &mut record[*offset..offset + (inputs + outputs) * LANES];
+                let (x, gradient) = record.split_at_mut(inputs * LANES);
+                x.copy_from_slice(input);
+                gradient.copy_from_slice(output);
+            }
+        }
+    }
+}
