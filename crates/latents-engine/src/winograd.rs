@@ -1,4 +1,4 @@
-//! Winograd's minimal filtering F(2x2, 3x3), after Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015): where
+//! Winograd's minimal filtering F(2x2, 3x3), after Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016): where
 //! a kernel of 3x3 moves by single pixels, 2x2 outputs at a time are made of 16 products for each pair of channels, not 36. Tiles of
 //! 4x4 inputs and the weights are brought into a domain where a convolution is 16 separate products of matrices, which the same
 //! kernels compute as everything else ([`Gather`], [`Dot`]); sums of the results are the outputs. The transforms need additions and
