@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use latents_data::{Augmentation, Pictures};
+use latents_data::{Augmentation, Mix, Pictures};
 use latents_engine::{Group, Init, Layout, Network, Optimizer, Rule, Schedule, Shape};
 use latents_models::ModelConfig;
 use schemars::JsonSchema;
@@ -41,8 +41,8 @@ impl RunConfig {
     /// the line.
     pub fn overlaid(&self, file: &str) -> Result<Self, Error> {
         let fault = |e: &dyn std::fmt::Display| Error::Config(with_nearest(&e.to_string()));
-        toml::from_str::<Given>(file).map_err(|e| fault(&e))?;
         let given: toml::Table = toml::from_str(file).map_err(|e| fault(&e))?;
+        toml::from_str::<Given>(file).map_err(|e| fault(&with_kinds(&e.to_string(), &given)))?;
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
         overlay(&mut table, given);
         table.try_into().map_err(|e| fault(&e))
@@ -154,6 +154,45 @@ pub(crate) fn with_nearest(message: &str) -> String {
         Some(nearest) => format!("{message}\ndid you mean `{nearest}`?"),
         None => message,
     }
+}
+
+/// A message of serde's about settings that do not say their kind, with the kinds that there are where they stand.
+fn with_kinds(message: &str, given: &toml::Table) -> String {
+    const MISSING: &str = "missing field `kind`";
+    let places: [(&[&str], Vec<String>); 4] = [
+        (&["model"], kinds::<ModelConfig>()),
+        (&["model", "encoder"], kinds::<ModelConfig>()),
+        (&["training", "schedule"], kinds::<Schedule>()),
+        (&["training", "augmentation", "mix"], kinds::<Mix>()),
+    ];
+    let untold = places.into_iter().find(|(path, _)| {
+        let mut names = path.iter();
+        let section = names.try_fold(given, |section, &name| section.get(name)?.as_table());
+        section.is_some_and(|section| !section.contains_key("kind"))
+    });
+    match untold {
+        Some((path, kinds)) if message.contains(MISSING) => {
+            let names: Vec<_> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+            let said = format!(
+                "{MISSING}, one of {}\nadd it to `{}`, such as kind = \"{}\"",
+                names.join(", "),
+                path.join("."),
+                kinds[0]
+            );
+            message.replace(MISSING, &said)
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// The kinds of settings of which there are several.
+fn kinds<T: JsonSchema>() -> Vec<String> {
+    let schema = schemars::schema_for!(T).to_value();
+    let kinds = schema["oneOf"].as_array().into_iter().flatten();
+    kinds
+        .filter_map(|kind| kind["properties"]["kind"]["const"].as_str())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a String> {
@@ -390,6 +429,18 @@ mod tests {
             ("[model]\nkind = \"vae\"\nbetta = 3", "line 1", "did you mean `beta`?"),
             ("[training]\nseed = \"one\"", "line 2", "invalid type"),
             ("[data", "line 1", "TOML parse error"),
+            (
+                "[training]\nseed = 1\n[model]\nlatent_dim = 3",
+                "line 3",
+                "missing field `kind`, one of `ae`, `classifier`, `cnn`, `vae`\nadd it to `model`, such as kind = \"ae\"",
+            ),
+            (
+                "[model]\nkind = \"classifier\"\n[model.encoder]\nlatent_dim = 3",
+                "line 1",
+                "add it to `model.encoder`",
+            ),
+            ("[training.schedule]\nwarmup = 0.1", "line 1", "`warmup-cosine`"),
+            ("[training.augmentation]\nmix = { alpha = 1.0 }", "line 2", "`cutmix`"),
         ]
         .map(|(file, line, expected)| (file, [line, expected]))
         {

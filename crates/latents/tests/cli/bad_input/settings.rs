@@ -96,6 +96,10 @@ fn config_files() {
     t.refuse("a setting of the model that is none", &run("model.toml"));
     t.file("kind.toml", "[model]\nkind = \"gan\"\n");
     t.refuse("a model that is none", &run("kind.toml"));
+    t.file("untold.toml", "[training]\nepochs = 3\n[model]\nlatent_dim = 3\n");
+    t.refuse("a model of no kind", &run("untold.toml"));
+    t.file("mix.toml", "[training.augmentation]\nmix = { alpha = 1.0 }\n");
+    t.refuse("a mixture of no kind", &run("mix.toml"));
     t.file("value.toml", config.replace("\"adam\"", "\"adamm\""));
     t.refuse("a value that is none", &run("value.toml"));
     t.file("type.toml", config.replace("seed = 0", "seed = \"one\""));
