@@ -1,8 +1,9 @@
-//! The loop: epochs of steps, validation, metrics, checkpoints, early stop. All that it draws is keyed by seed, epoch and sample,
-//! so a run that goes on from a checkpoint ends with the same bytes as one that was never stopped.
+//! The loop: epochs of steps, early stop. All that it draws is keyed by seed, epoch and sample, so a run that goes on from a checkpoint ends
+//! with the same bytes as one that was never stopped. What an epoch came to is in `trainer/judge.rs`, what is kept of it in `trainer/keep.rs`.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+mod judge;
+mod keep;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,21 +12,19 @@ use latents_data::{Augmented, Images, Labelled, epoch_order, split};
 use latents_engine::{
     Engine, Inputs, Loss, Mixture, Objective, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
-use latents_files::FileError;
-use latents_models::{Regularizer, Target, Tensors, save_parameters};
+use latents_models::{Target, save_parameters};
 
 use crate::checkpoint::{Checkpoint, Course, Position};
 use crate::config::RunConfig;
 use crate::encoder::{encoder, initial_parameters};
 use crate::error::Error;
 use crate::run::{EpochMetrics, Run};
+use crate::trainer::judge::Means;
 
 /// Between two checkpoints in a long epoch.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 /// Between two reports of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// Images in a snapshot.
-const SNAPSHOT_IMAGES: usize = 8;
 
 /// What training tells while it goes on.
 #[derive(Clone, Copy, Debug)]
@@ -196,28 +195,6 @@ struct Trainer<'a> {
     saved: Instant,
 }
 
-/// Averages over samples.
-#[derive(Clone, Copy, Debug)]
-struct Means {
-    loss: f64,
-    /// What holds latents together, and the loss's parts without and of that.
-    terms: Option<(Regularizer, f64, f64)>,
-}
-
-impl Means {
-    fn reconstruction(self) -> Option<f64> {
-        self.terms.map(|(_, fit, _)| fit)
-    }
-
-    fn kl(self) -> Option<f64> {
-        self.terms.filter(|(kind, ..)| *kind == Regularizer::Kl).map(|(.., penalty)| penalty)
-    }
-
-    fn other_penalty(self) -> Option<f64> {
-        self.terms.filter(|(kind, ..)| *kind != Regularizer::Kl).map(|(.., penalty)| penalty)
-    }
-}
-
 impl Trainer<'_> {
     fn train(
         &mut self,
@@ -375,171 +352,12 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// What the steps of the epoch came to on average, over its samples so far.
-    fn means(&self, samples: u64) -> Means {
-        let mean = |sum: f64| sum / samples as f64;
-        self.means_of(mean(self.position.loss_sum), mean(self.position.penalty_sum))
-    }
-
-    fn means_of(&self, fit: f64, penalty: f64) -> Means {
-        let Objective { weight, .. } = self.objective;
-        match self.config.model.regularizer() {
-            Some(regularizer) => {
-                let terms = Some((regularizer, fit, penalty));
-                Means { loss: fit + weight * penalty, terms }
-            }
-            None => Means { loss: fit, terms: None },
-        }
-    }
-
-    /// What the images that validate come to on average, where there are any, and the accuracy, where
-    /// classes are learnt. Latents are drawn, the same ones after each epoch.
-    fn validate(&mut self) -> Result<(Option<Means>, Option<f64>), Error> {
-        if self.validation.is_empty() {
-            return Ok((None, None));
-        }
-        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: &self.validation };
-        if let Some(classes) = self.classes_of(&self.validation) {
-            let sections = 0..self.engine.layout().section_count();
-            let logits = self.engine.forward(&self.parameters, inputs, sections)?;
-            let (loss, accuracy) = judge(&logits, &classes);
-            return Ok((Some(self.means_of(loss, 0.0)), Some(accuracy)));
-        }
-        let (targets, seed) = (Targets::Inputs, self.config.training.seed);
-        let pass = Pass::Sample { seed, draw: 0 };
-        let losses = self.engine.losses(&self.parameters, inputs, targets, self.objective, pass)?;
-        let means = self.means_of(losses.mean_fit(), losses.mean_penalty());
-        Ok((Some(means), None))
-    }
-
     /// The classes of some images, where the model learns classes.
     fn classes_of(&self, index: &[u32]) -> Option<Vec<u8>> {
         self.labels.map(|labels| index.iter().map(|&i| labels[i as usize]).collect())
     }
-
-    /// Writes what the epoch left, the checkpoint last: whatever is cut off before it is done again, and comes out the same.
-    fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
-        if is_snapshot(metrics.epoch, self.config.training.epochs) {
-            self.snapshot(metrics.epoch)?;
-        }
-        if let Some(val_loss) = metrics.val_loss
-            && self.position.best.is_none_or(|(least, _)| val_loss < least)
-        {
-            self.position.best = Some((val_loss, metrics.epoch));
-            save_parameters(&self.run.best_path(), self.engine.layout(), &self.parameters)?;
-        }
-        let path = self.run.metrics_path();
-        let line =
-            serde_json::to_string(metrics).map_err(|e| self.damaged_metrics(&e.to_string()))?;
-        let append = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            let before = file.metadata()?.len();
-            let written =
-                file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
-            // A full disk leaves no half of a line.
-            written.inspect_err(|_| drop(file.set_len(before)))
-        };
-        append().map_err(FileError::on("write", &path))?;
-        self.position = Position {
-            epoch: metrics.epoch,
-            total_seconds: self.position.total_seconds + metrics.seconds,
-            best: self.position.best,
-            ..Position::default()
-        };
-        self.save()
-    }
-
-    fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
-        let Some(latents) = self.config.model.latents() else { return Ok(()) };
-        let images = if self.validation.is_empty() { &self.training } else { &self.validation };
-        let index = &images[..SNAPSHOT_IMAGES.min(images.len())];
-        let originals: Vec<f32> = index
-            .iter()
-            .flat_map(|&i| self.images.image(i as usize).iter().map(|&x| f32::from(x) / 255.0))
-            .collect();
-        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
-        let reconstructions =
-            self.engine.forward(&self.parameters, inputs, latents.reconstruct())?;
-        let [c, h, w] = self.images.shape();
-        let shape = [index.len(), c, h, w];
-        let mut tensors = Tensors::default();
-        tensors.push("original", &shape, originals);
-        tensors.push("reconstruction", &shape, reconstructions);
-        tensors.save(&self.run.snapshot_path(epoch))?;
-        Ok(())
-    }
-
-    fn save(&mut self) -> Result<(), Error> {
-        self.position.optimizer_steps = self.optimizer.state().steps;
-        let checkpoint = Checkpoint {
-            position: self.position,
-            parameters: self.parameters.clone(),
-            optimizer: self.optimizer.state().clone(),
-        };
-        checkpoint.save(self.run, self.engine.layout())?;
-        self.saved = Instant::now();
-        Ok(())
-    }
-
-    /// The metrics up to the checkpoint. Lines after it are of epochs that are to be done again, and are dropped.
-    fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
-        let done = self.position.epoch;
-        let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
-        metrics.retain(|m| m.epoch <= done);
-        if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
-            return Err(
-                self.damaged_metrics(&format!(
-                "it lacks some of the {done} epochs that are done; put it back as it was, or begin another run"
-            ))
-            );
-        }
-        let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-        let lines = lines.map_err(|e| self.damaged_metrics(&e.to_string()))?;
-        let text: String = lines.into_iter().map(|line| line + "\n").collect();
-        latents_files::write(&self.run.metrics_path(), text.as_bytes())?;
-        Ok(metrics)
-    }
-
-    fn damaged_metrics(&self, reason: &str) -> Error {
-        Error::Damaged { path: self.run.metrics_path(), reason: reason.to_owned() }
-    }
-}
-
-/// Mean cross-entropy, without smoothing, and accuracy of logits `[n, k]` for samples of known classes `[n]`.
-fn judge(logits: &[f32], classes: &[u8]) -> (f64, f64) {
-    let k = logits.len() / classes.len();
-    let (mut loss, mut right) = (0.0, 0u64);
-    for (row, &class) in logits.chunks_exact(k).zip(classes) {
-        let top = (1..k).fold(0, |best, i| if row[i] > row[best] { i } else { best });
-        let far = |&x: &f32| libm::exp(f64::from(x) - f64::from(row[top]));
-        let own = f64::from(row[usize::from(class)]) - f64::from(row[top]);
-        loss += libm::log(row.iter().map(far).sum()) - own;
-        right += u64::from(top == usize::from(class));
-    }
-    let n = classes.len() as f64;
-    (loss / n, right as f64 / n)
 }
 
 fn targets(classes: Option<&[u8]>) -> Targets<'_, f32> {
     classes.map_or(Targets::Inputs, Targets::Classes)
-}
-
-/// Snapshots are taken after epochs 1, 2, 5, 10, 20, 50, ... and the last.
-fn is_snapshot(epoch: u64, epochs: u64) -> bool {
-    let mut leading = epoch;
-    while leading.is_multiple_of(10) && leading > 0 {
-        leading /= 10;
-    }
-    epoch == epochs || matches!(leading, 1 | 2 | 5)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn snapshots_follow_one_two_five() {
-        let taken: Vec<u64> = (1..=120).filter(|&e| is_snapshot(e, 120)).collect();
-        assert_eq!(taken, [1, 2, 5, 10, 20, 50, 100, 120]);
-    }
 }

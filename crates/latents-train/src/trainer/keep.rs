@@ -1,0 +1,126 @@
+//! What is kept of a run while it is trained: metrics, snapshots and checkpoints, and how they fit together when it goes on. Nothing is learnt here.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Instant;
+
+use latents_engine::Inputs;
+use latents_files::FileError;
+use latents_models::{Tensors, save_parameters};
+
+use super::Trainer;
+use crate::checkpoint::{Checkpoint, Position};
+use crate::error::Error;
+use crate::run::EpochMetrics;
+
+/// Images in a snapshot.
+const SNAPSHOT_IMAGES: usize = 8;
+
+impl Trainer<'_> {
+    /// Writes what the epoch left, the checkpoint last: whatever is cut off before it is done again, and comes out the same.
+    pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
+        if is_snapshot(metrics.epoch, self.config.training.epochs) {
+            self.snapshot(metrics.epoch)?;
+        }
+        if let Some(val_loss) = metrics.val_loss
+            && self.position.best.is_none_or(|(least, _)| val_loss < least)
+        {
+            self.position.best = Some((val_loss, metrics.epoch));
+            save_parameters(&self.run.best_path(), self.engine.layout(), &self.parameters)?;
+        }
+        let path = self.run.metrics_path();
+        let line =
+            serde_json::to_string(metrics).map_err(|e| self.damaged_metrics(&e.to_string()))?;
+        let append = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let before = file.metadata()?.len();
+            let written =
+                file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
+            // A full disk leaves no half of a line.
+            written.inspect_err(|_| drop(file.set_len(before)))
+        };
+        append().map_err(FileError::on("write", &path))?;
+        self.position = Position {
+            epoch: metrics.epoch,
+            total_seconds: self.position.total_seconds + metrics.seconds,
+            best: self.position.best,
+            ..Position::default()
+        };
+        self.save()
+    }
+
+    fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
+        let Some(latents) = self.config.model.latents() else { return Ok(()) };
+        let images = if self.validation.is_empty() { &self.training } else { &self.validation };
+        let index = &images[..SNAPSHOT_IMAGES.min(images.len())];
+        let originals: Vec<f32> = index
+            .iter()
+            .flat_map(|&i| self.images.image(i as usize).iter().map(|&x| f32::from(x) / 255.0))
+            .collect();
+        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
+        let reconstructions =
+            self.engine.forward(&self.parameters, inputs, latents.reconstruct())?;
+        let [c, h, w] = self.images.shape();
+        let shape = [index.len(), c, h, w];
+        let mut tensors = Tensors::default();
+        tensors.push("original", &shape, originals);
+        tensors.push("reconstruction", &shape, reconstructions);
+        tensors.save(&self.run.snapshot_path(epoch))?;
+        Ok(())
+    }
+
+    pub(super) fn save(&mut self) -> Result<(), Error> {
+        self.position.optimizer_steps = self.optimizer.state().steps;
+        let checkpoint = Checkpoint {
+            position: self.position,
+            parameters: self.parameters.clone(),
+            optimizer: self.optimizer.state().clone(),
+        };
+        checkpoint.save(self.run, self.engine.layout())?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// The metrics up to the checkpoint. Lines after it are of epochs that are to be done again, and are dropped.
+    pub(super) fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
+        let done = self.position.epoch;
+        let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
+        metrics.retain(|m| m.epoch <= done);
+        if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
+            return Err(
+                self.damaged_metrics(&format!(
+                "it lacks some of the {done} epochs that are done; put it back as it was, or begin another run"
+            ))
+            );
+        }
+        let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(|e| self.damaged_metrics(&e.to_string()))?;
+        let text: String = lines.into_iter().map(|line| line + "\n").collect();
+        latents_files::write(&self.run.metrics_path(), text.as_bytes())?;
+        Ok(metrics)
+    }
+
+    pub(super) fn damaged_metrics(&self, reason: &str) -> Error {
+        Error::Damaged { path: self.run.metrics_path(), reason: reason.to_owned() }
+    }
+}
+
+/// Snapshots are taken after epochs 1, 2, 5, 10, 20, 50, ... and the last.
+fn is_snapshot(epoch: u64, epochs: u64) -> bool {
+    let mut leading = epoch;
+    while leading.is_multiple_of(10) && leading > 0 {
+        leading /= 10;
+    }
+    epoch == epochs || matches!(leading, 1 | 2 | 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_follow_one_two_five() {
+        let taken: Vec<u64> = (1..=120).filter(|&e| is_snapshot(e, 120)).collect();
+        assert_eq!(taken, [1, 2, 5, 10, 20, 50, 100, 120]);
+    }
+}
