@@ -1,5 +1,7 @@
 //! Points as marks: discs, rings and crosses, in one look for many of them.
 
+use std::borrow::Cow;
+
 use crate::palette;
 use crate::scene::{Scene, num};
 
@@ -12,10 +14,10 @@ pub(crate) enum Shape {
 }
 
 /// How points look.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) shape: Shape,
-    pub(crate) colour: &'static str,
+    pub(crate) colour: Cow<'static, str>,
     /// Half the width.
     pub(crate) radius: f64,
     /// 1 hides what is below.
@@ -26,7 +28,7 @@ impl Mark {
     /// What is best: drawn last, larger than its neighbours.
     pub(crate) fn best(neighbours: f64) -> Self {
         let radius = neighbours + 1.2;
-        Self { shape: Shape::Disc, colour: palette::BEST, radius, opacity: 1.0 }
+        Self { shape: Shape::Disc, colour: palette::BEST.into(), radius, opacity: 1.0 }
     }
 
     /// Draws one at each of `places`, as a group of this class; nothing where there are none.
@@ -40,7 +42,7 @@ impl Mark {
         if places.peek().is_none() {
             return;
         }
-        let Self { shape, colour, radius, opacity } = *self;
+        let &Self { shape, ref colour, radius, opacity } = self;
         let opacity =
             if opacity < 1.0 { format!(r#" opacity="{}""#, num(opacity)) } else { String::new() };
         let paint = match shape {

@@ -20,28 +20,35 @@ const CLASSES: [&str; 10] = [
     "#9c6b4e", "#9498a0",
 ];
 
-/// The colour of a class; classes beyond the palette start over.
-pub(crate) fn of_class(class: usize) -> &'static str {
-    CLASSES[class % CLASSES.len()]
-}
-
-/// Whether a colour is one of those that classes have.
-pub(crate) fn is_class(hex: &str) -> bool {
-    CLASSES.contains(&hex)
-}
-
 /// A colour for each of `count` classes: of one scheme while it lasts, else hues all around the circle, by turns lighter and
 /// darker.
 pub(crate) fn classes(count: usize) -> Vec<String> {
     if count <= CLASSES.len() {
         return CLASSES[..count].iter().map(|&hex| hex.to_owned()).collect();
     }
-    let colour = |i: usize| Oklch {
-        lightness: [0.62, 0.76, 0.69][i % 3],
-        chroma: 0.16,
-        hue: std::f64::consts::TAU * i as f64 / count as f64,
+    let hue = |i: usize| std::f64::consts::TAU * i as f64 / count as f64;
+    (0..count).map(|i| of_hue(LIGHTNESS[i % LIGHTNESS.len()], hue(i)).hex()).collect()
+}
+
+/// Lightness of the colours of many classes, in turn.
+const LIGHTNESS: [f64; 3] = [0.62, 0.76, 0.69];
+
+fn of_hue(lightness: f64, hue: f64) -> Oklch {
+    Oklch { lightness, chroma: 0.16, hue }
+}
+
+/// Whether a colour is one that [`classes`] gives.
+pub(crate) fn is_class(hex: &str) -> bool {
+    let Some(colour) = Oklch::parse(hex) else { return false };
+    // Rounded to bytes it has another hue than it was made of, and may lose another step of chroma.
+    let is_made = |lightness: f64| {
+        let made = Oklch::parse(&of_hue(lightness, colour.hue).hex());
+        made.is_some_and(|made| {
+            (made.lightness - colour.lightness).abs() < 0.004
+                && (made.chroma / colour.chroma - 1.0).abs() < 0.04
+        })
     };
-    (0..count).map(|i| colour(i).hex()).collect()
+    CLASSES.contains(&hex) || !CATEGORICAL.contains(&hex) && LIGHTNESS.into_iter().any(is_made)
 }
 
 /// Every eighth of viridis by Stéfan van der Walt and Nathaniel Smith (2015), whose steps look equally large. It is
@@ -93,6 +100,19 @@ mod tests {
         };
         let y = 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
         116.0 * libm::cbrt(y) - 16.0
+    }
+
+    #[test]
+    fn colours_of_classes_are_known_as_such() {
+        for count in [1, 10, 11, 12, 30, 100] {
+            let colours = classes(count);
+            assert_eq!(colours.len(), count);
+            assert_eq!(colours.iter().find(|hex| !is_class(hex)), None, "of {count}");
+        }
+        let sequence = (0..=10).map(|i| sequential(f64::from(i) / 10.0));
+        let others = CATEGORICAL.map(str::to_owned).into_iter().chain(sequence);
+        let others: Vec<String> = others.filter(|hex| is_class(hex)).collect();
+        assert_eq!(others, Vec::<String>::new());
     }
 
     #[test]

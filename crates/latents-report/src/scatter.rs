@@ -43,6 +43,7 @@ pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> F
     area.frame(&mut scene);
     let n = all().count();
     let (radius, opacity) = density(n);
+    let colours = palette::classes(classes.len());
     scene.markup(format!(
         r#"<g fill="none" stroke-linecap="round" stroke-width="{}">"#,
         num(2.0 * radius)
@@ -57,7 +58,7 @@ pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> F
                 }
             }
             if !path.is_empty() {
-                let colour = palette::of_class(i);
+                let colour = &colours[i];
                 let opacity = num(opacity);
                 scene.markup(format!(
                     r#"<path class="points" d="{path}" stroke="{colour}" stroke-opacity="{opacity}"/>"#
@@ -74,7 +75,7 @@ pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> F
         name: font::clean(&class.name),
         sample: Sample::Point(Mark {
             shape: Shape::Disc,
-            colour: palette::of_class(i),
+            colour: colours[i].clone().into(),
             radius: 4.0,
             opacity: 1.0,
         }),
@@ -125,11 +126,13 @@ pub fn thumbnails(
             *cell = Some((distance, image));
         }
     }
+    let count = images.iter().filter_map(|i| i.class).max().map_or(0, |most| most + 1);
+    let colours = palette::classes(names.len().max(count));
     let mut raster = Raster::new(cells * CELL, cells * CELL);
     for (i, cell) in chosen.iter().enumerate() {
         if let Some((_, image)) = cell {
             let at = (i % cells * CELL, i / cells * CELL);
-            let border = image.class.map(palette::of_class);
+            let border = image.class.and_then(|class| colours.get(class)).map(String::as_str);
             raster.draw(&image.image, at, CELL, border);
         }
     }
@@ -144,7 +147,7 @@ pub fn thumbnails(
         name: font::clean(name),
         sample: Sample::Point(Mark {
             shape: Shape::Disc,
-            colour: palette::of_class(i),
+            colour: colours[i].clone().into(),
             radius: 4.0,
             opacity: 1.0,
         }),
@@ -259,6 +262,17 @@ mod tests {
         assert_eq!(at(2.0, 0.0), [0xef, 0xb1, 0x18]);
         assert_eq!(at(0.0, 1.0), [0xef, 0xb1, 0x18]);
         assert_eq!(at(1.0, 0.5), [255; 3]);
+    }
+
+    #[test]
+    fn no_two_classes_have_one_colour() {
+        let many: Vec<Points> = (0..12)
+            .map(|c| Points { name: format!("class {c}"), xy: vec![(f64::from(c), 0.0)] })
+            .collect();
+        let figure = scatter("Map", &many, None);
+        let colours: std::collections::BTreeSet<&str> =
+            figure.svg().split(" stroke=").skip(1).map(|rest| &rest[..9]).collect();
+        assert!(colours.len() > 12, "the frame's besides: {colours:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The trials of a study in the order in which they began, and the best value so far.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::figure::Figure;
@@ -54,14 +55,15 @@ pub fn trials(title: &str, study: &Study) -> Figure {
 
     let placed = |t: &&Trial| t.shown().map(|v| frame.at((t.number as f64, v)));
     let (radius, opacity) = density(ordered.len());
-    let colour = palette::AXIS;
+    let colour = Cow::Borrowed(palette::AXIS);
     let mut legend = Vec::new();
-    let rings = Mark { shape: Shape::Ring, colour, radius: radius - 0.4, opacity: 1.0 };
+    let rings =
+        Mark { shape: Shape::Ring, colour: colour.clone(), radius: radius - 0.4, opacity: 1.0 };
     rings.draw(&mut scene, "pruned", pruned.iter().filter_map(placed));
-    let discs = Mark { shape: Shape::Disc, colour: palette::of_group(0), radius, opacity };
+    let discs = Mark { shape: Shape::Disc, colour: palette::of_group(0).into(), radius, opacity };
     if complete.len() > 1 {
         steps(&mut scene, &frame, study, &complete);
-        legend.push(named("complete", discs));
+        legend.push(named("complete", discs.clone()));
     }
     let others = complete.iter().filter(|t| best.is_some_and(|(b, _)| !std::ptr::eq(**t, b)));
     discs.draw(&mut scene, "complete", others.filter_map(placed));
