@@ -162,11 +162,8 @@ pub struct Samples {
 pub struct SamplerScore {
     /// Where latents are drawn from.
     pub name: String,
-    /// Fréchet distance to training images in the extractor's features.
-    pub frechet: f64,
-    /// Standard error of the Fréchet distance, by the jackknife.
-    #[serde(default)]
-    pub frechet_error: f64,
+    /// Fréchet distance to training images in the extractor's features; its standard error is by the jackknife.
+    pub frechet: Estimate,
     /// Kernel distance, the same.
     pub kernel: Estimate,
     /// Whether samples lie where images are, and the other way round.
@@ -328,11 +325,9 @@ impl Samples {
             let (features, _) = (tools.features)(&images)?;
             let rows = Rows::new(&features, k)?;
             let opinion = (tools.opinion)(&images)?;
-            let frechet = frechet_estimate(real, rows)?;
             scores.push(SamplerScore {
                 name,
-                frechet: frechet.value,
-                frechet_error: frechet.error,
+                frechet: frechet_estimate(real, rows)?,
                 kernel: kernel_distance(real, rows)?,
                 coverage: precision_recall(real, rows, REACH)?,
                 confidence: opinion.as_ref().map(|(_, confidence)| {
@@ -419,12 +414,12 @@ mod tests {
         assert_eq!(card.latents.active_units, 3);
         // Steps in the latents are steps of the images here, all alike.
         assert!((card.traversals.linear.value - 1.0).abs() < 1e-3);
-        let [normal, mixture, uniform] = [0, 1, 2].map(|i| card.samples.samplers[i].frechet);
+        let [normal, mixture, uniform] = [0, 1, 2].map(|i| card.samples.samplers[i].frechet.value);
         assert!(
             card.samples
                 .samplers
                 .iter()
-                .all(|s| s.frechet_error > 0.0 && s.frechet_error < s.frechet)
+                .all(|s| s.frechet.error > 0.0 && s.frechet.error < s.frechet.value)
         );
         assert!(normal > 1.0 && mixture > card.samples.floor && uniform < normal, "{card:?}");
         assert_eq!(card.samples.samplers[0].classes, Some(vec![0.0, 1.0]));

@@ -57,10 +57,9 @@ impl Card {
                 format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
             });
             line(format!(
-                "| {} | {:.2} ± {:.2} | {:.3} | {:.3} | {:.3} | {confidence} | {balance} |",
+                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {confidence} | {balance} |",
                 sampler.name,
                 sampler.frechet,
-                sampler.frechet_error,
                 sampler.kernel,
                 sampler.coverage.precision,
                 sampler.coverage.recall,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::Args;
 use latents::engine::{Inputs, Pass, Targets};
+use latents::explore::metrics::distributions::Estimate;
 use latents::models::{importance_bound, posterior};
 use serde::Serialize;
 
@@ -86,11 +87,9 @@ impl Evidence {
         if let Some(draws) = draws {
             let engine = &mut trained.engine;
             let each = importance_bound(engine, parameters, inputs, objective, seed, draws)?;
-            let n = each.len() as f64;
-            let mean = each.iter().sum::<f64>() / n;
-            let square = each.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            evidence.importance_bound = Some(mean);
-            evidence.importance_bound_standard_error = Some((square / n).sqrt());
+            let bound = Estimate::of(&each);
+            evidence.importance_bound = Some(bound.value);
+            evidence.importance_bound_standard_error = Some(bound.error);
         }
         Ok(Some(evidence))
     }

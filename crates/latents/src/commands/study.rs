@@ -5,6 +5,7 @@ mod budget;
 mod lane;
 mod machine;
 mod progress;
+mod results;
 mod s1;
 mod s2;
 mod s3;
@@ -29,6 +30,7 @@ use self::lane::Lane;
 use self::progress::{Progress, Took};
 use self::stages::{Results, Stage, Stopped, run, wanted};
 use crate::Shared;
+use crate::commands::evaluate::images::LEAST;
 use crate::commands::settings::PictureFlags;
 use crate::commands::{describe, load_new_data, stop_on_ctrl_c};
 use crate::output::{Output, duration, shell_word};
@@ -105,6 +107,12 @@ impl Study {
         self.pictures.apply(&mut data.pictures);
         let dataset = load_new_data(self.source.as_deref(), &mut data, output)?;
         output.note(&describe(&dataset));
+        let explores = self.only.is_empty() || self.only.iter().any(|p| p == "S4" || p == "S5");
+        ensure!(
+            dataset.test.len() >= LEAST || !explores,
+            "{} test images are too few to measure a latent space by, which takes {LEAST}: take more images, or hold out a larger part of them (--test-fraction)",
+            dataset.test.len()
+        );
         self.claim(&data)?;
         // A fifth validates in most stages.
         let budget = budget.fitted(dataset.train.len() * 4 / 5);

@@ -129,7 +129,7 @@ fn latents(explored: &mut Explored, split: Split, images: &[usize]) -> Result<Ve
 
 fn name(explored: &Explored, split: Split, i: usize) -> String {
     let class = explored.class(split, i);
-    class.map_or(format!("image {i}"), |class| format!("{class} ({i})"))
+    class.map_or(format!("image {i}"), |class| format!("{class} (image {i})"))
 }
 
 /// Images at equal steps between two, and the largest over the mean step.

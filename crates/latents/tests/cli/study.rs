@@ -44,6 +44,18 @@ fn a_part_of_it_gives_a_page_and_is_done_once() {
     assert_eq!(sandbox.read("s/runs/ae-adam/config.toml"), config);
     assert_eq!(sandbox.text("s/report.html"), page, "drawn again it is the same");
 
+    for (left, expected) in [("{}", "missing field"), ("[", "EOF"), ("null", "expected struct")] {
+        sandbox.write("s/results/pca.json", left);
+        let said = sandbox.run(STUDY);
+        assert_eq!(said.code, Some(1), "{left}");
+        for expected in ["pca.json: delete it, and the stage is done again", expected] {
+            assert!(said.stderr.contains(expected), "{left}: {}", said.stderr);
+        }
+    }
+    std::fs::remove_file(sandbox.path("s/results/pca.json")).unwrap();
+    assert_eq!(sandbox.json(STUDY)["stages"].as_array().map(Vec::len), Some(1));
+    assert_eq!(sandbox.text("s/report.html"), page, "with that stage done again");
+
     let said = sandbox.run("study fashion-mnist-sample --quick --only S1 --seed 7 --out s");
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("choose another --out"), "{}", said.stderr);

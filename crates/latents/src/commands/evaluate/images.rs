@@ -19,10 +19,14 @@ use crate::commands::{Split, all, stop_on_ctrl_c};
 use crate::output::{Output, duration};
 use crate::progress::MapProgress;
 
+/// What samples are measured in where there is nothing to train an extractor with; distances in it cannot be held against another model's.
+pub(crate) const OWN: &str =
+    "this model's own encoder, as there are no labels to train another with";
+
 /// Training images that principal components are found in, and that samples are held against, at most.
 const REAL: usize = 20_000;
 /// Test images, at least.
-const LEAST: usize = 32;
+pub(crate) const LEAST: usize = 32;
 /// Draws of each latent vector for the importance-weighted bound.
 const DRAWS: u64 = 50;
 
@@ -101,7 +105,7 @@ pub(crate) fn card(
     };
     let description = match &extractor {
         Some(extractor) => extractor.description(),
-        None => "this model's own encoder, as there are no labels to train another with".into(),
+        None => OWN.into(),
     };
     let extractor = std::cell::RefCell::new(&mut extractor);
     let explored = std::cell::RefCell::new(explored);

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Images in a batch: on a large set, and at least.
 const BATCH: usize = 256;
 const SMALLEST: usize = 16;
+/// [`Budget::vae_warmup`] on a small set.
+const WARMUP: f64 = 0.25;
 
 /// The budgets of all stages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub(crate) struct Budget {
     pub(crate) batch_size: usize,
     /// Epochs of the variational autoencoder.
     pub(crate) vae_epochs: u64,
+    /// Part of its epochs, and of those of its trials, over which the weight of the divergence rises from 0. On a small set latents that are held
+    /// from the first step are given up before the decoder has learnt to read them.
+    pub(crate) vae_warmup: f64,
     /// Test images on maps and in the explorer, at most.
     pub(crate) map_images: usize,
     /// Training images, at most.
@@ -56,6 +61,7 @@ impl Budget {
             passes: 1,
             batch_size: BATCH,
             vae_epochs: 50,
+            vae_warmup: 0.0,
             map_images: 10_000,
             train_limit: None,
             test_limit: None,
@@ -76,10 +82,16 @@ impl Budget {
             passes: 1,
             batch_size: BATCH,
             vae_epochs: 8,
+            vae_warmup: 0.0,
             map_images: 2_500,
             train_limit: Some(12_000),
             test_limit: Some(2_500),
         }
+    }
+
+    /// Whether it is of a small set.
+    pub(crate) fn is_small(&self) -> bool {
+        self.batch_size < BATCH
     }
 
     /// The same for `train` images that train: where they are few, smaller batches and more epochs, so that there are steps enough to learn from.
@@ -87,6 +99,9 @@ impl Budget {
         let most = 1 << (train / self.steps).max(1).ilog2();
         self.batch_size = self.batch_size.min(most).max(SMALLEST);
         self.passes = self.steps.div_ceil((train / self.batch_size).max(1)) as u64;
+        if self.is_small() {
+            self.vae_warmup = WARMUP;
+        }
         for epochs in [
             &mut self.epochs,
             &mut self.trial_epochs,
@@ -117,6 +132,7 @@ mod tests {
             let steps = (train / budget.batch_size).max(1) as u64;
             assert!(budget.epochs * steps >= 42 * 50, "{train}: {budget:?}");
             assert_eq!(budget.epochs * 10, budget.trial_epochs * 42, "in proportion");
+            assert_eq!(budget.vae_warmup > 0.0, budget.is_small());
         }
     }
 }

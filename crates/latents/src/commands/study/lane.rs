@@ -10,7 +10,7 @@ use latents::data::{Dataset, Labelled};
 use latents::engine::{Engine, Inputs, Runtime};
 use latents::report::{Finding, Tone};
 use latents::train::{DataConfig, Event, Outcome, Run, RunConfig, train};
-use latents::tune::{Space, optimize};
+use latents::tune::{Dimension, Space, Value, optimize};
 
 use super::budget::Budget;
 use super::progress::Progress;
@@ -134,9 +134,15 @@ impl Lane<'_> {
     /// Tunes a kind of model, or goes on with it.
     pub(crate) fn tune(&self, stage: &str, kind: &Kind, base: &RunConfig) -> Result<Trials> {
         let out = self.study.out.join(stage);
-        let space: Space = toml::from_str(kind.space).context("the default search space")?;
-        let flags = StudyFlags::plain(self.study.budget.trials);
+        let space = kind.space_for(base.data.shape)?;
+        let budget = &self.study.budget;
+        // On a small set as many steps as elsewhere are made before a trial is stopped, and the settings that are not tuned go first: a short search may find
+        // none that are better.
+        let flags = StudyFlags::plain(budget.trials, budget.passes - 1);
         let study = model::open(kind, base, &flags, &out, &space)?;
+        if budget.is_small() && study.trials()?.is_empty() {
+            study.enqueue(&untuned(base, &space)?)?;
+        }
         let schedule = flags.schedule();
         let (trials, epochs) = (self.study.budget.trials as f64, base.training.epochs as f64);
         let report = |_: usize, number: u64, event: &Event<'_>| {
@@ -176,6 +182,21 @@ impl Lane<'_> {
         let parameters = run.parameters(&engine)?;
         Ok(Trained { dir: run.dir().to_owned(), config, engine, parameters })
     }
+}
+
+/// The settings of a run that a space would search, as they are, where the space has them.
+fn untuned(base: &RunConfig, space: &Space) -> Result<Vec<(String, Value)>> {
+    let settings = serde_json::to_value(base)?;
+    let value = |dimension: &Dimension| {
+        let name = &dimension.name;
+        let setting = [&settings["model"][name], &settings["training"][name]];
+        let setting = setting.into_iter().find(|s| !s.is_null())?;
+        let value: Value = serde_json::from_value(setting.clone()).ok()?;
+        let distribution = &dimension.distribution;
+        let is_there = distribution.internal(&value).is_ok_and(|x| distribution.contains(x));
+        is_there.then(|| (name.clone(), value))
+    };
+    Ok(space.dimensions().iter().filter_map(value).collect())
 }
 
 /// A folder that holds a run of other settings is of another study, or was changed by hand.
@@ -238,4 +259,40 @@ impl Trained {
 /// The mean of some numbers, in double precision.
 pub(crate) fn mean(values: &[f32]) -> f64 {
     values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::settings::{AutoencoderFlags, ModelFlags, VaeFlags};
+    use crate::commands::tune::ae::AE;
+    use crate::commands::tune::vae::VAE;
+
+    #[test]
+    fn a_search_of_a_small_set_begins_with_what_is_not_tuned() {
+        let untuned = |kind: &Kind, base: RunConfig| {
+            let space = kind.space_for(base.data.shape).unwrap();
+            super::untuned(&base, &space).unwrap()
+        };
+        let small = |mut base: RunConfig| {
+            base.data.shape = [1, 8, 8];
+            base
+        };
+        let names = |found: Vec<(String, Value)>| -> Vec<String> {
+            found.into_iter().map(|(name, _)| name).collect()
+        };
+        let ae = untuned(&AE, small(AutoencoderFlags::base_run([1, 8, 8])));
+        assert!(ae.contains(&("optimizer".into(), Value::Text("adam".into()))), "{ae:?}");
+        assert!(ae.contains(&("dropout".into(), Value::Float(0.2))), "{ae:?}");
+        assert_eq!(
+            names(ae),
+            ["dropout", "latent_dim", "learning_rate", "optimizer", "weight_decay"]
+        );
+        // A latent vector that is too long for the space is left to be drawn.
+        let mut base = small(VaeFlags::base_run([1, 8, 8]));
+        if let latents::models::ModelConfig::Vae(vae) = &mut base.model {
+            vae.halves.latent_dim = 44;
+        }
+        assert_eq!(names(untuned(&VAE, base)), ["learning_rate", "optimizer", "weight_decay"]);
+    }
 }

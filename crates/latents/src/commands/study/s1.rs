@@ -5,25 +5,13 @@ use latents::engine::Init;
 use latents::models::{DECODER, ENCODER};
 use latents::report::{Block, Cell, Finding, Section, Show, Table, Tone, curves};
 use latents::train::{OptimizerKind, RunConfig};
-use serde::{Deserialize, Serialize};
 
 use super::lane::{Lane, mean};
+use super::results::Autoencoder;
 use super::stages::Stage;
 use super::words;
 use crate::commands::figures::{curve, epochs};
 use crate::commands::settings::{AutoencoderFlags, ModelFlags};
-
-/// How an autoencoder came out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Autoencoder {
-    pub(crate) train_loss: f64,
-    pub(crate) val_loss: Option<f64>,
-    /// Mean squared error over all pixels of the test images, 0 to 1.
-    pub(crate) test_error: f64,
-    pub(crate) epochs: u64,
-    pub(crate) parameters: usize,
-    pub(crate) seconds: f64,
-}
 
 /// The stages of this part.
 pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {

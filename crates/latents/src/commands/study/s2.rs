@@ -3,15 +3,16 @@
 use anyhow::{Context as _, Result};
 use latents::engine::Schedule;
 use latents::explore::{Pca, Rows};
+use latents::models::ModelConfig;
 use latents::report::{
     Block, Cell, Figure, Finding, ImageView, Section, Show, Table, Tile, Tone, grid, slices, trials,
 };
 use latents::train::RunConfig;
 use latents::tune::TrialState;
-use serde::{Deserialize, Serialize};
 
 use super::lane::{Lane, Study};
-use super::s1::{Autoencoder, autoencoder};
+use super::results::{Autoencoder, Components, Search};
+use super::s1::autoencoder;
 use super::stages::Stage;
 use super::words;
 use crate::commands::figures::reconstructions::one_of_each;
@@ -20,13 +21,6 @@ use crate::commands::tune::ae::AE;
 
 /// The run of the best settings.
 pub(super) const BEST: &str = "ae-best";
-
-/// Test error of the principal components of the training images.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Components {
-    /// Number of components and mean squared error.
-    pub(super) errors: Vec<(usize, f64)>,
-}
 
 /// The stages of this part.
 pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
@@ -77,16 +71,6 @@ fn base(lane: &Lane<'_>) -> RunConfig {
     })
 }
 
-/// A search in numbers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Search {
-    pub(super) trials: usize,
-    pub(super) complete: usize,
-    pub(super) pruned: usize,
-    pub(super) failed: usize,
-    pub(super) best: f64,
-}
-
 pub(super) fn summary(trials: &crate::commands::tune::results::Results) -> Search {
     let [complete, pruned, failed] =
         [TrialState::Complete, TrialState::Pruned, TrialState::Failed].map(|s| trials.in_state(s));
@@ -107,7 +91,8 @@ fn components(lane: &Lane<'_>) -> Result<()> {
     let ours = &ours[..Pca::enough(ours.len(), numbers)];
     let ours: Vec<f32> = ours.iter().flat_map(|&i| float(train.image(i as usize))).collect();
     let test = float(test.pixels());
-    let most = numbers.min((ours.len() / numbers).saturating_sub(1));
+    // As many as an image has numbers would be the image.
+    let most = (numbers - 1).min((ours.len() / numbers).saturating_sub(1));
     let mut wanted: Vec<usize> = [16, 32, 44, 64, 128, 185, latents.dim].into();
     wanted.retain(|&d| d <= most);
     wanted.sort_unstable();
@@ -153,25 +138,40 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     };
     let found = study.trials("tune-ae", &AE)?;
     let plain = found.plain();
-    let latents = study.run(BEST).config()?.model.latents().map_or(0, |l| l.dim);
+    let model = study.run(BEST).config()?.model;
+    let latents = model.latents().map_or(0, |l| l.dim);
     let at_same = components.errors.iter().find(|(d, _)| *d == latents).map(|(_, e)| *e);
     let finding = finding(study, &best, latents)?;
     let beside = at_same.map(|pca| {
         let verdict = if pca < best.test_error {
-            "so a linear map of as many numbers is better still: the latents are fed by a narrower layer"
+            "so a linear map of as many numbers is better still"
         } else {
             "so the autoencoder makes more of its latents than any linear map could"
         };
+        let narrower = match &model {
+            ModelConfig::Ae(ae) => ae.hidden.iter().any(|&width| width < latents),
+            _ => false,
+        };
+        let why = if pca < best.test_error && narrower {
+            ": the latents are fed by a narrower layer"
+        } else {
+            ""
+        };
         format!(
-            "Principal components at the same {latents} dimensions have {}, {verdict}.",
+            "Principal components at the same {latents} dimensions have {}, {verdict}{why}.",
             words::error(pca)
         )
     });
 
     let blocks = vec![
         Block::Paragraph(format!(
-            "{} trials of at most {} epochs; {} ran to the end, {} were stopped by the median of those before them. The best was trained again for {} epochs, with a rate that falls as a cosine.",
-            search.trials, study.budget.trial_epochs, search.complete, search.pruned, best.epochs
+            "{} trials of at most {} epochs{}; {} ran to the end, {} were stopped by the median of those before them. The best was trained again for {} epochs, with a rate that falls as a cosine.",
+            search.trials,
+            study.budget.trial_epochs,
+            if study.budget.is_small() { ", the first with the settings that are not tuned" } else { "" },
+            search.complete,
+            search.pruned,
+            best.epochs
         )),
         Block::Table {
             id: "T4".into(),

@@ -1,15 +1,15 @@
 //! S3: the classifier on the tuned autoencoder's encoder, its controls, and the convolutional network that it is measured against (T3, T5,
 //! T6).
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use latents::data::FASHION_MNIST_CLASSES;
 use latents::models::{ClassifierConfig, ModelConfig};
 use latents::report::{Block, Cell, Finding, Section, Show, Table, Tone};
 use latents::train::{EncoderTraining, RunConfig};
-use serde::{Deserialize, Serialize};
 
 use super::lane::{Lane, Study};
-use super::s2::{self, Search, summary};
+use super::results::{Scores, Search};
+use super::s2::{self, summary};
 use super::stages::Stage;
 use super::words;
 use crate::commands::evaluate::classes::{Card, Judged, Judging, judge};
@@ -19,20 +19,6 @@ use crate::commands::tune::classifier::CLASSIFIER;
 
 /// Test sets that are drawn for an interval; nothing but the image itself has a say.
 const JUDGING: Judging = Judging { replicates: 1000, tta: None };
-
-/// How a classifier came out on the test images.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Scores {
-    pub(super) accuracy: f64,
-    /// 95 % bootstrap interval.
-    interval: [f64; 2],
-    /// By class.
-    f1: Vec<f64>,
-    ece: f64,
-    epochs: usize,
-    seconds: f64,
-    parameters: usize,
-}
 
 impl Scores {
     fn of(card: &Card) -> Self {
@@ -277,6 +263,14 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         if let Some(scores) = results.get::<Vec<Scores>>(stage)? {
             all.push((name, scores));
         }
+    }
+    let classes = study.dataset.classes.len();
+    for (name, scores) in &all {
+        ensure!(
+            scores.iter().all(|s| s.f1.len() == classes),
+            "the scores of `{name}` in {} are not of {classes} classes: delete their file, and the stage is done again",
+            study.out.join("results").display()
+        );
     }
     let findings = findings(study, &all);
     let (card, judged) =

@@ -5,9 +5,9 @@ use latents::data::npz::{self, Array, Numbers};
 use latents::explore::card::Card;
 use latents::explore::{Pca, Rows, TsneConfig, samplers, tsne};
 use latents::report::{Block, Cell, Finding, Section, Show, Table, Tone};
-use serde::{Deserialize, Serialize};
 
 use super::lane::Lane;
+use super::results::Mapped;
 use super::s2;
 use super::stages::Stage;
 use super::words;
@@ -23,14 +23,6 @@ use crate::output::Output;
 const STEPS: usize = 10;
 /// Random images that are shown.
 const SHOWN: usize = 80;
-
-/// A map in numbers; its places are in an NPZ file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Mapped {
-    pub(super) images: usize,
-    /// Kullback-Leibler divergence of t-SNE, in nats.
-    pub(super) kl: f64,
-}
 
 /// The stages of this part.
 pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
@@ -66,10 +58,12 @@ impl Lane<'_> {
     pub(super) fn map(&self, stage: &str) -> Result<Vec<f32>> {
         let path = self.study.out.join(format!("maps/{stage}.npz"));
         let (shape, xy) = npz::read_f32(&path, "xy")?;
+        let mapped = self.study.results.get::<Mapped>(stage)?.map_or(0, |m| m.images);
         ensure!(
-            shape.len() == 2 && shape[1] == 2,
-            "{}: array `xy` is {shape:?}; delete {stage}.json in results, and it is made again",
-            path.display()
+            shape == [mapped, 2] && mapped <= self.study.dataset.test.len(),
+            "{}: array `xy` is {shape:?}, of {mapped} mapped images among {}; delete {stage}.json in results, and it is made again",
+            path.display(),
+            self.study.dataset.test.len()
         );
         Ok(xy)
     }
@@ -250,7 +244,7 @@ fn sampler_caption(card: &Card) -> String {
         .samples
         .samplers
         .iter()
-        .map(|s| format!("{} {}", s.name, words::error(s.frechet)))
+        .map(|s| format!("{} {}", s.name, words::error(s.frechet.value)))
         .collect();
     format!(
         "Latents drawn uniformly from the box of the training latents, decoded. Fréchet distance to real images by where latents are drawn from: {} (test images themselves: {}).",
@@ -303,8 +297,8 @@ pub(super) fn measures(card: &Card) -> Table {
     for sampler in &card.samples.samplers {
         row(
             format!("Fréchet distance, latents from {}", sampler.name),
-            number(sampler.frechet),
-            Some(sampler.frechet_error),
+            number(sampler.frechet.value),
+            Some(sampler.frechet.error),
         );
         row(
             format!("precision and recall, latents from {}", sampler.name),

@@ -5,18 +5,20 @@ use anyhow::Result;
 use latents::engine::Schedule;
 use latents::explore::card::Card;
 use latents::explore::{Rows, kmeans, samplers};
+use latents::models::ModelConfig;
 use latents::report::{
     Block, Cell, Explored as Shown, ExploredModel, Explorer, Finding, Section, Show, Table, Tone,
 };
 use latents::train::RunConfig;
-use serde::{Deserialize, Serialize};
 
 use super::lane::{Lane, Study, mean};
-use super::s2::{self, Search, summary};
-use super::s4::{Mapped, map, measure, measures};
+use super::results::{Mapped, Search, Variational};
+use super::s2::{self, summary};
+use super::s4::{map, measure, measures};
 use super::stages::Stage;
 use super::words;
 use crate::commands::Split;
+use crate::commands::evaluate::images::OWN;
 use crate::commands::figures::loss;
 use crate::commands::map::coloured;
 use crate::commands::sample::gallery;
@@ -31,16 +33,6 @@ const SIDE: usize = 8;
 const SHOWN: usize = 80;
 /// Most bytes of images in the explorer.
 const MOST_BYTES: usize = 8 << 20;
-
-/// How a variational autoencoder came out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Variational {
-    train_loss: f64,
-    val_loss: Option<f64>,
-    test_error: f64,
-    epochs: u64,
-    seconds: f64,
-}
 
 /// The stages of this part.
 pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
@@ -66,7 +58,7 @@ pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
             run: |lane| {
                 let best = lane.best("tune-vae", &VAE)?;
                 let config = lane.config(best, |config| {
-                    config.training.epochs = lane.study.budget.vae_epochs;
+                    lasting(config, lane.study.budget.vae_epochs, lane.study.budget.vae_warmup);
                     config.training.schedule = Schedule::Cosine;
                 });
                 let ended = lane.train(BEST, BEST, &config)?;
@@ -102,8 +94,16 @@ pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
 
 fn base(lane: &Lane<'_>) -> RunConfig {
     lane.config(VaeFlags::base_run(lane.study.data.shape), |config| {
-        config.training.epochs = lane.study.budget.trial_epochs;
+        lasting(config, lane.study.budget.trial_epochs, lane.study.budget.vae_warmup);
     })
+}
+
+/// So many epochs, over a part of which the weight of the divergence rises.
+fn lasting(config: &mut RunConfig, epochs: u64, warmup: f64) {
+    config.training.epochs = epochs;
+    if let ModelConfig::Vae(vae) = &mut config.model {
+        vae.warmup_epochs = warmup * epochs as f64;
+    }
 }
 
 /// T7 of the reference study.
@@ -137,8 +137,17 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     let labels = study.dataset.test.labels.as_deref().map(|l| &l[..mapped.images.min(l.len())]);
     let mut blocks = vec![
         Block::Paragraph(format!(
-            "The encoder gives a mean and a log-variance for each latent; the loss is the reconstruction term summed over pixels plus the divergence of the latents from N(0, I). {} trials; the best was trained for {} epochs.",
-            search.trials, best.epochs
+            "The encoder gives a mean and a log-variance for each latent; the loss is the reconstruction term summed over pixels plus the divergence of the latents from N(0, I){}. {} trials; the best was trained for {} epochs.",
+            if study.budget.vae_warmup > 0.0 {
+                format!(
+                    ", whose weight rises from 0 over the first {} of the epochs",
+                    words::percent(study.budget.vae_warmup)
+                )
+            } else {
+                String::new()
+            },
+            search.trials,
+            best.epochs
         )),
         Block::Table {
             id: "T7".into(),
@@ -193,9 +202,13 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     ]);
     let mut findings: Vec<Finding> = bound(study, &card).into_iter().collect();
     if let Some(ae) = results.get::<Card>("card-ae")? {
-        blocks.extend(sources(&ae, &card));
         findings.push(compare(study, &ae, &card));
-        findings.extend(drawn(study, &ae, &card));
+        // Numbers of two extractors cannot be held against each other, nor those of two encoders.
+        let extractor = &card.samples.extractor;
+        if ae.samples.extractor == *extractor && extractor != OWN {
+            blocks.push(sources(&ae, &card));
+            findings.extend(drawn(study, &ae, &card));
+        }
     }
     Ok(Some((
         Section { id: "S5".into(), title: "Variational autoencoder".into(), blocks },
@@ -222,7 +235,7 @@ fn pictures(lane: &Lane<'_>, card: &Card) -> Result<[Block; 2]> {
     let sampled = normal.map_or_else(String::new, |s| {
         format!(
             "Their Fréchet distance to real images is {} (test images themselves: {}).",
-            words::error(s.frechet),
+            words::error(s.frechet.value),
             words::error(card.samples.floor)
         )
     });
@@ -279,19 +292,17 @@ fn compare(study: &Study, ae: &Card, vae: &Card) -> Finding {
 }
 
 /// New images by where their latents are drawn from, of both models.
-fn sources(ae: &Card, vae: &Card) -> Option<Block> {
+fn sources(ae: &Card, vae: &Card) -> Block {
     let number = |x: f64| Cell::Number(x, Show::Significant(3));
     let mut rows = vec![];
     for (model, card) in [("autoencoder", ae), ("variational autoencoder", vae)] {
         for s in &card.samples.samplers {
             let mut row = vec![Cell::Text(model.into()), Cell::Text(s.name.clone())];
-            row.push(number(s.frechet));
-            // Cards of earlier versions have none.
-            let error = (s.frechet_error > 0.0).then_some(s.frechet_error);
-            row.push(error.map_or(Cell::Empty, |e| Cell::Number(e, Show::Significant(2))));
+            row.push(number(s.frechet.value));
+            row.push(Cell::Number(s.frechet.error, Show::Significant(2)));
             row.extend([s.coverage.precision, s.coverage.recall].map(number));
             row.push(s.confidence.map_or(Cell::Empty, number));
-            rows.push((s.frechet, row));
+            rows.push((s.frechet.value, row));
         }
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -304,8 +315,7 @@ fn sources(ae: &Card, vae: &Card) -> Option<Block> {
         "recall",
         "confidence",
     ];
-    // Numbers of two extractors cannot be held against each other.
-    (ae.samples.extractor == vae.samples.extractor).then(|| Block::Table {
+    Block::Table {
         id: "S5-samples".into(),
         table: Table {
             columns: columns.map(str::to_owned).into(),
@@ -316,14 +326,14 @@ fn sources(ae: &Card, vae: &Card) -> Option<Block> {
             words::error(vae.samples.floor),
             vae.samples.extractor
         ),
-    })
+    }
 }
 
 /// Whether random latents give better images in the variational latent space, as the reference has it, and where the measures disagree.
 fn drawn(study: &Study, ae: &Card, vae: &Card) -> Option<Finding> {
     let find = |card: &Card, name: &str| {
         let found = card.samples.samplers.iter().find(|s| s.name.starts_with(name));
-        found.map(|s| (s.frechet, s.coverage.precision))
+        found.map(|s| (s.frechet.value, s.coverage.precision))
     };
     let (a, v, u) = (find(ae, "uniform")?, find(vae, "N(0")?, find(vae, "uniform")?);
     let (verdict, tone) = match (v.0 < a.0, v.1 > a.1) {

@@ -8,7 +8,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+
+use super::results::{Left, read};
 
 /// Results of stages, a JSON file for each.
 #[derive(Clone, Debug)]
@@ -28,15 +29,14 @@ impl Results {
     }
 
     /// What a stage found; none where it has not been done.
-    pub(crate) fn get<T: DeserializeOwned>(&self, stage: &str) -> Result<Option<T>> {
+    pub(crate) fn get<T: Left>(&self, stage: &str) -> Result<Option<T>> {
         let path = self.path(stage);
         if !path.exists() {
             return Ok(None);
         }
         let text = latents_files::read_text(&path)?;
-        let value = serde_json::from_str(&text);
-        value
-            .map(Some)
+        let left = read(&text).map(Some);
+        left.map_err(anyhow::Error::msg)
             .with_context(|| format!("{}: delete it, and the stage is done again", path.display()))
     }
 
@@ -172,6 +172,8 @@ mod tests {
 
     use super::*;
 
+    impl Left for i32 {}
+
     fn stage(
         name: &'static str,
         part: &'static str,
@@ -229,6 +231,22 @@ mod tests {
             let begun = go(&diamond(), folder.path(), lanes).unwrap();
             assert!(!begun.contains(&"a".to_owned()) && begun.contains(&"d".to_owned()));
         }
+    }
+
+    #[test]
+    fn what_no_stage_leaves_is_not_read() {
+        use super::super::results::{Mapped, Scores};
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::at(folder.path().to_owned());
+        results.put("map", &Mapped { images: 0, kl: 0.5 }).unwrap();
+        let said = format!("{:#}", results.get::<Mapped>("map").unwrap_err());
+        assert!(
+            said.ends_with("map.json: delete it, and the stage is done again: no image is mapped")
+        );
+        results.put("classifier", &Vec::<Scores>::new()).unwrap();
+        let said = format!("{:#}", results.get::<Vec<Scores>>("classifier").unwrap_err());
+        assert!(said.contains("there are no scores in it"), "{said}");
+        assert!(results.get::<Mapped>("another").unwrap().is_none());
     }
 
     #[test]

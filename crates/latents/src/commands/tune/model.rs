@@ -10,15 +10,20 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use latents::engine::{Runtime, Shape};
 use latents::train::{EpochMetrics, RunConfig};
-use latents::tune::{Dimension, Direction, History, Params, Space, Study, Value, optimize};
+use latents::tune::{
+    Dimension, Direction, Distribution, History, Params, Space, Study, Value, optimize,
+};
 
 use crate::Shared;
 use crate::commands::tune::live::Live;
 use crate::commands::tune::results::Results;
 use crate::commands::tune::runs::{Runs, with};
 use crate::commands::tune::strategy::{StudyFlags, Target, agreed, find};
-use crate::commands::{new_run, stop_on_ctrl_c};
+use crate::commands::{USUAL, new_run, stop_on_ctrl_c};
 use crate::output::{Output, shell_word};
+
+/// The setting that says how many numbers a latent vector has.
+const LATENT_DIM: &str = "latent_dim";
 
 /// A kind of model, as it is tuned.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +60,23 @@ impl Kind {
     pub(crate) fn long_help(&self) -> String {
         format!("{}\n\nSearched by default:\n\n{}", self.help(), self.space)
     }
+
+    /// The default search space for images of a shape `[c, h, w]`: where they are small, latents of no more than half of an image's numbers, for more would
+    /// compress nothing.
+    pub(crate) fn space_for(&self, image: Shape) -> Result<Space> {
+        let default: Space = toml::from_str(self.space).context("the default search space")?;
+        let most = image.iter().product::<usize>() as i64 / 2;
+        let fitted = default.dimensions().iter().cloned().map(|mut dimension| {
+            if let (LATENT_DIM, Distribution::Int { low, high, .. }) =
+                (dimension.name.as_str(), &mut dimension.distribution)
+            {
+                *high = most.clamp(1, *high);
+                *low = (*low).min(*high);
+            }
+            dimension
+        });
+        Ok(Space::new(fitted.collect())?)
+    }
 }
 
 /// Flags of a study of models, whatever their kind.
@@ -83,7 +105,7 @@ impl TuneFlags {
         shared: &Shared,
         output: Output,
     ) -> Result<ExitCode> {
-        let space = self.space(kind, given)?;
+        let space = self.space(kind, USUAL, given)?;
         if self.print_space {
             output.result(kind.space, &space)?;
             return Ok(ExitCode::SUCCESS);
@@ -91,6 +113,7 @@ impl TuneFlags {
         let out =
             self.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/tune-{}", kind.name)));
         let (base, dataset) = new_run(data, base, output)?;
+        let space = self.space(kind, base.data.shape, given)?;
         // What no trial could have is said before the first.
         check(&base, &space)?;
         let study = open(kind, &base, &self.study, &out, &space)?;
@@ -130,9 +153,9 @@ impl TuneFlags {
     }
 
     /// The user's search space, or the default one less the settings that are given by flags.
-    fn space(&self, kind: &Kind, given: &dyn Fn(&str) -> bool) -> Result<Space> {
+    fn space(&self, kind: &Kind, image: Shape, given: &dyn Fn(&str) -> bool) -> Result<Space> {
         let Some(space) = self.study.space()? else {
-            let default: Space = toml::from_str(kind.space)?;
+            let default = kind.space_for(image)?;
             let dimensions = default.dimensions().iter().cloned();
             let rest = dimensions.filter(|d| !given(&d.name)).collect();
             return Space::new(rest)
@@ -214,4 +237,23 @@ fn runtimes(shared: &Shared, workers: usize) -> Result<Vec<Arc<Runtime>>> {
     let threads = shared.threads.map_or(cores, usize::from);
     let share = |worker| (threads / workers + usize::from(worker < threads % workers)).max(1);
     (0..workers).map(|w| Ok(Arc::new(Runtime::new(Some(share(w)), shared.isa)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::tune::ae::AE;
+
+    #[test]
+    fn small_images_have_fewer_latents() {
+        let latents = |image| {
+            let space = AE.space_for(image).unwrap();
+            space.dimensions().iter().find(|d| d.name == LATENT_DIM).unwrap().distribution.clone()
+        };
+        assert_eq!(latents([1, 28, 28]), Distribution::int(8, 256).unwrap());
+        assert_eq!(latents([1, 8, 8]), Distribution::int(8, 32).unwrap());
+        assert_eq!(latents([1, 3, 3]), Distribution::int(4, 4).unwrap());
+        let default: Space = toml::from_str(AE.space).unwrap();
+        assert_eq!(AE.space_for(USUAL).unwrap(), default);
+    }
 }

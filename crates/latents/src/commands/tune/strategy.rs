@@ -125,8 +125,8 @@ pub(crate) struct Agreed {
 }
 
 impl StudyFlags {
-    /// What the flags are where none is given but the number of trials.
-    pub(crate) fn plain(trials: u64) -> Self {
+    /// What the flags are where none is given but the number of trials, and of epochs before any is stopped.
+    pub(crate) fn plain(trials: u64, pruner_warmup: u64) -> Self {
         StudyFlags {
             study: None,
             name: None,
@@ -135,7 +135,7 @@ impl StudyFlags {
             deterministic: false,
             sampler: SamplerName::default(),
             pruner: PrunerName::default(),
-            pruner_warmup: 0,
+            pruner_warmup,
             pruner_patience: None,
             space: None,
         }
