@@ -7,9 +7,14 @@ use std::sync::atomic::AtomicBool;
 
 use ::latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
 use ::latents::engine::Runtime;
+use ::latents::explore::card::Card;
 use ::latents::models::Tensors;
 use ::latents::train::{Outcome, Run, RunConfig, train};
 use ::latents::tune::{Asked, History, Strategy, Study, importance, pruner, sampler, storage};
+
+#[path = "../crates/latents/src/commands/study/results.rs"]
+#[allow(dead_code)] // What is only shown is not read here.
+mod results;
 
 /// Images or labels in IDX.
 pub(crate) fn idx(bytes: &[u8]) -> bool {
@@ -71,6 +76,20 @@ pub(crate) fn metrics(bytes: &[u8]) -> bool {
 /// Studies in a SQLite file: all of them are read and gone on with.
 pub(crate) fn study(bytes: &[u8]) -> bool {
     with_file("study.db", bytes, |file| go_on(&format!("sqlite:///{}", file.display())).is_ok())
+}
+
+/// What stages of a study left, each kind of it; a card is drawn up as a page has it.
+pub(crate) fn results(bytes: &[u8]) -> bool {
+    use results::{Autoencoder, Components, Mapped, Scores, Search, Variational, read};
+    let text = String::from_utf8_lossy(bytes);
+    let card = read::<Card>(&text).map(|card| card.markdown("Card"));
+    card.is_ok()
+        || read::<Autoencoder>(&text).is_ok()
+        || read::<Search>(&text).is_ok()
+        || read::<Components>(&text).is_ok()
+        || read::<Vec<Scores>>(&text).is_ok()
+        || read::<Mapped>(&text).is_ok()
+        || read::<Variational>(&text).is_ok()
 }
 
 /// What the epochs of a small run came to.

@@ -107,3 +107,8 @@ fn metrics_of_epochs() {
 fn studies() {
     check("study", readers::study, FEW);
 }
+
+#[test]
+fn results_of_stages() {
+    check("results", readers::results, COPIES);
+}
