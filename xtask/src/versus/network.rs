@@ -62,7 +62,8 @@ pub(super) fn run(workspace: &Workspace, options: &Options, network: &Network) -
         row("training step, samples/s", "train_samples_per_second", &theirs, &ours)?,
         row("peak memory of the step, MB", "peak_rss_mb", &theirs, &ours)?,
         format!(
-            "\nOurs trains at {:.1} GFLOP/s, {:.0} % of this machine's measured {:.1}.",
+            "\nOurs trains at {:.1} GFLOP/s, counted as the layers are defined: {:.0} % of this machine's \
+             measured {:.1}.",
             Spread::of(&ours, "gflops")?.median,
             100.0 * Spread::of(&ours, "fraction_of_peak")?.median,
             Spread::of(&ours, "peak_gflops")?.median,
