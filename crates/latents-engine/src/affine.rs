@@ -212,12 +212,12 @@ impl Sum {
             }
             Sum::Winograd(winograd) => winograd,
         };
-        let Winograd { tiles, in_channels, matrix, .. } = &**winograd;
-        let spread = room(&mut scratch.tiles, tiles.numbers(*in_channels));
+        let Winograd { tiles, matrix, .. } = &**winograd;
+        let spread = room(&mut scratch.tiles, tiles.numbers(matrix.terms));
         let products = room(&mut scratch.others, tiles.numbers(matrix.out_channels));
         for first in tiles.strips() {
             E::spread(isa, Spread { tiles, first, input, output: spread });
-            let each = spread.chunks_exact(tiles.position(*in_channels));
+            let each = spread.chunks_exact(tiles.position(matrix.terms));
             let each = each.zip(products.chunks_exact_mut(tiles.position(matrix.out_channels)));
             for ((input, output), weights) in each.zip(weights.chunks_exact(matrix.pack.len())) {
                 let input = &input[..matrix.input_len];

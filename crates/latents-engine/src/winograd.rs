@@ -42,8 +42,7 @@ pub(crate) struct Tiles {
 #[derive(Clone, Debug)]
 pub(crate) struct Winograd {
     pub(crate) tiles: Tiles,
-    pub(crate) in_channels: usize,
-    /// What is computed at each position, of a strip's tiles.
+    /// What is computed at each position, of a strip's tiles; its terms are the channels that go in.
     pub(crate) matrix: Gather,
     /// Whether the kernel is read from its end.
     rotated: bool,
@@ -116,8 +115,10 @@ impl Winograd {
     /// From the big image to the small one, if that gains by it.
     pub(crate) fn down(geometry: &Geometry) -> Option<Winograd> {
         let Geometry { small, big, padding, .. } = *geometry;
-        let tiles = Tiles::new(area(big), area(small), padding, strip(geometry));
-        fits(geometry).then(|| Winograd::new(tiles, big[0], small[0], false))
+        fits(geometry).then(|| {
+            let tiles = Tiles::new(area(big), area(small), padding, strip(geometry));
+            Winograd::new(tiles, big[0], small[0], false)
+        })
     }
 
     /// From the small image to the big one, if that gains by it.
@@ -144,7 +145,7 @@ impl Winograd {
             input_len: in_channels * plane,
             pack: pack([in_channels, out_channels], 1, rows, up),
         };
-        Winograd { tiles, in_channels, matrix, rotated: up }
+        Winograd { tiles, matrix, rotated: up }
     }
 
     /// Brings some of the weights, `[.., .., 3, 3]`, into the domain of the tiles: `G w G^T`, in the order of `pack`, a part of

@@ -138,49 +138,61 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Brings the tiles of a strip, of `N` by `N` pixels of images of a size, into the domain of the products, by the matrix that `line`
+/// multiplies by.
+#[inline(always)]
+fn spread<S: Simd, const N: usize>(
+    s: S,
+    walk: &Walk<'_>,
+    (size, padding): ([usize; 2], [usize; 2]),
+    input: &[S::E],
+    output: &mut [S::E],
+    line: impl Fn([S::V; N]) -> [S::V; 4],
+) {
+    let plane = size[0] * size[1] * LANES;
+    let channels = input.len() / plane;
+    assert_eq!(input.len(), channels * plane);
+    assert_eq!(output.len(), walk.tiles.numbers(channels));
+    let step = output.len() / POSITIONS;
+    let zero = s.splat(S::E::default());
+    let (input, output) = (input.as_ptr(), output.as_mut_ptr());
+    for channel in 0..channels {
+        for i in 0..walk.tiles.strip {
+            for lane in (0..LANES).step_by(S::WIDTH) {
+                // SAFETY: there are `channels` planes of the image's pixels in the input, and POSITIONS times `step` numbers in
+                // the output, of which those of the tile at the first position are among the first `step`.
+                unsafe {
+                    let mut tile = [[zero; 4]; 4];
+                    if let Some(place) = walk.place(i) {
+                        let plane = input.add(channel * plane + lane);
+                        let pixels = read::<S, N>(s, plane, size, place, padding);
+                        tile = both_ways(pixels, zero, &line);
+                    }
+                    write(s, tile, output.add(walk.at(channel, i) + lane), step);
+                }
+            }
+        }
+    }
+}
+
 impl<E: Number> Kernel<E> for Spread<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, s: S) {
-        let Tiles { input: [height, width], padding, .. } = *self.tiles;
-        let plane = height * width * LANES;
-        let channels = self.input.len() / plane;
-        assert_eq!(self.input.len(), channels * plane);
-        assert_eq!(self.output.len(), self.tiles.numbers(channels));
-        let step = self.output.len() / POSITIONS;
-        let zero = s.splat(E::default());
-        let (input, output) = (self.input.as_ptr(), self.output.as_mut_ptr());
         let walk = Walk::new(self.tiles, self.first);
-        for channel in 0..channels {
-            for i in 0..self.tiles.strip {
-                for lane in (0..LANES).step_by(S::WIDTH) {
-                    // SAFETY: there are `channels` planes of the image's pixels in the input, and POSITIONS times `step` numbers in
-                    // the output, of which those of the tile at the first position are among the first `step`.
-                    unsafe {
-                        let mut tile = [[zero; 4]; 4];
-                        if let Some(place) = walk.place(i) {
-                            let plane = input.add(channel * plane + lane);
-                            let pixels = read::<S, 4>(s, plane, [height, width], place, padding);
-                            tile = both_ways(
-                                pixels,
-                                zero,
-                                #[inline(always)]
-                                |d: [S::V; 4]| {
-                                    [
-                                        s.sub(d[0], d[2]),
-                                        s.add(d[1], d[2]),
-                                        s.sub(d[2], d[1]),
-                                        s.sub(d[1], d[3]),
-                                    ]
-                                },
-                            );
-                        }
-                        write(s, tile, output.add(walk.at(channel, i) + lane), step);
-                    }
-                }
-            }
-        }
+        let image = (self.tiles.input, self.tiles.padding);
+        spread(
+            s,
+            &walk,
+            image,
+            self.input,
+            self.output,
+            #[inline(always)]
+            |d: [S::V; 4]| {
+                [s.sub(d[0], d[2]), s.add(d[1], d[2]), s.sub(d[2], d[1]), s.sub(d[1], d[3])]
+            },
+        );
     }
 }
 
@@ -189,38 +201,17 @@ impl<E: Number> Kernel<E> for SpreadGradient<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, s: S) {
-        let [height, width] = self.tiles.output;
-        let plane = height * width * LANES;
-        let channels = self.gradient.len() / plane;
-        assert_eq!(self.gradient.len(), channels * plane);
-        assert_eq!(self.output.len(), self.tiles.numbers(channels));
-        let step = self.output.len() / POSITIONS;
-        let zero = s.splat(E::default());
-        let (gradient, output) = (self.gradient.as_ptr(), self.output.as_mut_ptr());
         let walk = Walk::new(self.tiles, self.first);
-        for channel in 0..channels {
-            for i in 0..self.tiles.strip {
-                for lane in (0..LANES).step_by(S::WIDTH) {
-                    // SAFETY: as in `Spread`, of the gradient.
-                    unsafe {
-                        let mut tile = [[zero; 4]; 4];
-                        if let Some(place) = walk.place(i) {
-                            let plane = gradient.add(channel * plane + lane);
-                            let pixels = read::<S, 2>(s, plane, [height, width], place, [0, 0]);
-                            tile = both_ways(
-                                pixels,
-                                zero,
-                                #[inline(always)]
-                                |y: [S::V; 2]| {
-                                    [y[0], s.add(y[0], y[1]), s.sub(y[0], y[1]), s.sub(zero, y[1])]
-                                },
-                            );
-                        }
-                        write(s, tile, output.add(walk.at(channel, i) + lane), step);
-                    }
-                }
-            }
-        }
+        let zero = s.splat(E::default());
+        spread(
+            s,
+            &walk,
+            (self.tiles.output, [0, 0]),
+            self.gradient,
+            self.output,
+            #[inline(always)]
+            |y: [S::V; 2]| [y[0], s.add(y[0], y[1]), s.sub(y[0], y[1]), s.sub(zero, y[1])],
+        );
     }
 }
 
