@@ -11,7 +11,7 @@ use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::gather::{Finish, GatherRun};
 use crate::kernels::winograd::{Collect, Spread, SpreadGradient};
 use crate::layer::Layer;
-use crate::network::Shape;
+use crate::network::{Node, Shape};
 use crate::simd::LANES;
 use crate::winograd::{POSITIONS, Winograd, WinogradDot};
 
@@ -95,6 +95,17 @@ pub(crate) fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Ge
         }
         _ => None,
     }
+}
+
+/// See [`crate::Engine::multiply_adds`].
+pub(crate) fn multiply_adds(nodes: &[Node]) -> u64 {
+    let each = nodes.iter().map(|node| {
+        let own = geometry(&node.layer, node.input, node.output);
+        own.map_or(0, |(g, _)| g.multiply_adds())
+            + multiply_adds(&node.branch)
+            + multiply_adds(&node.shortcut)
+    });
+    each.sum()
 }
 
 /// The product that gives a matrix's gradient from the records of `micro_batches`.

@@ -17,6 +17,7 @@ use crate::kernels::transpose::from_lanes;
 use crate::network::{Layout, Network};
 use crate::objective::{Losses, Objective};
 use crate::plan::{Op, Piece, Plan, Source};
+use crate::planner;
 use crate::runtime::Runtime;
 use crate::simd::{LANES, vectorize};
 use crate::workspace::{Lot, Samples, Shared, Workspace};
@@ -48,7 +49,7 @@ impl<E: Element> Engine<E> {
     /// Those of [`Network::layout`].
     pub fn new(network: &Network, runtime: Arc<Runtime>) -> Result<Self, Error> {
         let layout = network.layout()?;
-        let plan = Plan::new(&layout);
+        let plan = planner::plan(&layout);
         let packed = plan.ops.iter().map(|op| match op {
             Op::Affine(affine) => Packed {
                 forward: vec![E::default(); affine.forward.packed_len()],
@@ -80,7 +81,7 @@ impl<E: Element> Engine<E> {
     /// respected; what Winograd's transforms spare is counted all the same.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
-        crate::plan::multiply_adds(self.layout.nodes())
+        crate::affine::multiply_adds(self.layout.nodes())
     }
 
     /// Where it runs.

@@ -47,6 +47,7 @@
 mod affine;
 mod batch;
 mod buffer;
+mod draws;
 mod engine;
 mod error;
 mod geometry;
@@ -59,6 +60,7 @@ mod number;
 mod objective;
 mod optimizer;
 mod plan;
+mod planner;
 mod runtime;
 mod schedule;
 mod simd;
