@@ -14,6 +14,8 @@ use crate::error::Error;
 pub struct CnnConfig {
     /// Channels of the first convolution, which keeps the size of the image.
     pub stem: usize,
+    /// Residual blocks at the image's full size, after that convolution. They see what a step of 2 loses, and cost the most.
+    pub stem_blocks: usize,
     /// Channels of each stage. A stage begins with a convolution of step 2.
     pub channels: Vec<usize>,
     /// Residual blocks of two convolutions each, in every stage.
@@ -31,6 +33,7 @@ impl Default for CnnConfig {
     fn default() -> Self {
         CnnConfig {
             stem: 24,
+            stem_blocks: 0,
             channels: vec![48, 96, 160],
             blocks: 1,
             nonlinearity: Nonlinearity::Relu,
@@ -66,13 +69,13 @@ impl CnnConfig {
             return Err(Error::Config("the CNN needs at least one stage (channels)".into()));
         }
         let activation = || self.nonlinearity.layer();
-        let mut features = vec![convolution(self.stem, 1), normalization(), activation()];
-        let blocks = self.channels.len() * self.blocks;
-        let mut block = 0_usize;
-        for &channels in &self.channels {
-            features.extend([convolution(channels, 2), normalization(), activation()]);
-            for _ in 0..self.blocks {
-                block += 1;
+        let all = self.stem_blocks + self.channels.len() * self.blocks;
+        let mut features = vec![];
+        let mut made = 0_usize;
+        let mut stage = |channels, stride, blocks| {
+            features.extend([convolution(channels, stride), normalization(), activation()]);
+            for _ in 0..blocks {
+                made += 1;
                 let layers = vec![
                     convolution(channels, 1),
                     normalization(),
@@ -81,9 +84,13 @@ impl CnnConfig {
                     normalization(),
                     activation(),
                 ];
-                let drop = self.stochastic_depth * block as f64 / blocks as f64;
+                let drop = self.stochastic_depth * made as f64 / all as f64;
                 features.push(Layer::Residual { layers, shortcut: vec![], drop });
             }
+        };
+        stage(self.stem, 1, self.stem_blocks);
+        for &channels in &self.channels {
+            stage(channels, 2, self.blocks);
         }
         features.push(Layer::GlobalAvgPool2d);
         let mut classifier = vec![];
@@ -127,6 +134,7 @@ mod tests {
     #[test]
     fn stochastic_depth_rises_evenly_to_what_was_asked_for() {
         let config = CnnConfig {
+            stem_blocks: 1,
             blocks: 2,
             stochastic_depth: 0.2,
             channels: vec![4, 8],
@@ -137,7 +145,7 @@ mod tests {
             Layer::Residual { drop, .. } => Some((drop * 1e6).round() / 1e6),
             _ => None,
         });
-        assert_eq!(drops.collect::<Vec<_>>(), [0.05, 0.1, 0.15, 0.2]);
+        assert_eq!(drops.collect::<Vec<_>>(), [0.04, 0.08, 0.12, 0.16, 0.2]);
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) struct CnnFlags {
     /// Channels of the first convolution
     #[arg(long, value_name = "N")]
     stem: Option<usize>,
+    /// Residual blocks at the image's full size, after the first convolution
+    #[arg(long, value_name = "N")]
+    stem_blocks: Option<usize>,
     /// Channels of each stage, each of half the size of the one before [default: as many of 48,96,160,256 as halve the images down to 4 pixels; for 28x28, 48,96,160]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     channels: Option<Vec<usize>>,
@@ -61,6 +64,7 @@ impl ModelFlags for CnnFlags {
     fn apply(&self, model: &mut ModelConfig) {
         let ModelConfig::Cnn(model) = model else { return };
         set(&mut model.stem, self.stem.as_ref());
+        set(&mut model.stem_blocks, self.stem_blocks.as_ref());
         set(&mut model.channels, self.channels.as_ref());
         set(&mut model.blocks, self.blocks.as_ref());
         set(&mut model.stochastic_depth, self.stochastic_depth.as_ref());
@@ -70,6 +74,7 @@ impl ModelFlags for CnnFlags {
     fn gives(&self, name: &str) -> bool {
         match name {
             "stem" => self.stem.is_some(),
+            "stem_blocks" => self.stem_blocks.is_some(),
             "channels" => self.channels.is_some(),
             "blocks" => self.blocks.is_some(),
             "stochastic_depth" => self.stochastic_depth.is_some(),
