@@ -59,6 +59,12 @@ impl ClassifierConfig {
         };
         let mut network = self.encoder.network(image, classes)?;
         network.sections.truncate(latents.encode.end);
+        // Noise is what a denoising autoencoder is to learn from; it is fine-tuned without (Vincent et al., 2010). The layer stays, for the names of the weights.
+        for layer in network.sections.iter_mut().flat_map(|section| &mut section.layers) {
+            if let Layer::Noise { deviation } = layer {
+                *deviation = 0.0;
+            }
+        }
         let mut head = vec![];
         for width in [self.hidden_1, self.hidden_2] {
             head.push(Layer::Linear { out_features: width });
@@ -74,6 +80,7 @@ impl ClassifierConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::autoencoder::AutoencoderConfig;
 
     #[test]
     fn the_study_is_the_default() {
@@ -91,6 +98,17 @@ mod tests {
             .map(|p| p.range().len())
             .sum();
         assert_eq!(head, 65 * 12 + 13 * 74 + 75 * 10);
+    }
+
+    #[test]
+    fn a_denoising_encoder_is_fine_tuned_without_its_noise() {
+        let encoder = AutoencoderConfig { noise: 0.3, ..AutoencoderConfig::default() };
+        let mut config = ClassifierConfig::default();
+        config.encoder = Box::new(ModelConfig::Ae(encoder));
+        let network = config.network([1, 28, 28], 10).unwrap();
+        let layers = &network.sections[0].layers;
+        assert_eq!(layers[0], Layer::Noise { deviation: 0.0 });
+        assert_eq!(network.layout().unwrap().parameters()[0].name, "encoder.1.weight");
     }
 
     #[test]
