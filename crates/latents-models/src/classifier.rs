@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn a_denoising_encoder_is_fine_tuned_without_its_noise() {
         let encoder = AutoencoderConfig { noise: 0.3, ..AutoencoderConfig::default() };
-        let mut config = ClassifierConfig::default();
-        config.encoder = Box::new(ModelConfig::Ae(encoder));
+        let encoder = Box::new(ModelConfig::Ae(encoder));
+        let config = ClassifierConfig { encoder, ..ClassifierConfig::default() };
         let network = config.network([1, 28, 28], 10).unwrap();
         let layers = &network.sections[0].layers;
         assert_eq!(layers[0], Layer::Noise { deviation: 0.0 });
