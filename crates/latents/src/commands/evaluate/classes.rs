@@ -298,7 +298,11 @@ impl Card {
 
     /// How often each class was taken for each.
     pub(crate) fn confusion_figure(&self) -> Figure {
-        let title = format!("Confusion matrix: accuracy {:.2} %", 100.0 * self.accuracy);
+        let views = match self.tta {
+            None => "",
+            Some(Tta::Flip) => ", with mirror images",
+        };
+        let title = format!("Confusion matrix: accuracy {:.2} %{views}", 100.0 * self.accuracy);
         confusion(&title, &self.classes, self.confusion.counts())
     }
 
