@@ -80,7 +80,7 @@ pub(crate) fn study(bytes: &[u8]) -> bool {
 
 /// What stages of a study left, each kind of it; a card is drawn up as a page has it.
 pub(crate) fn results(bytes: &[u8]) -> bool {
-    use results::{Autoencoder, Components, Mapped, Scores, Search, Variational, read};
+    use results::{Autoencoder, Components, Mapped, Scores, Search, read};
     let text = String::from_utf8_lossy(bytes);
     let card = read::<Card>(&text).map(|card| card.markdown("Card"));
     card.is_ok()
@@ -89,7 +89,6 @@ pub(crate) fn results(bytes: &[u8]) -> bool {
         || read::<Components>(&text).is_ok()
         || read::<Vec<Scores>>(&text).is_ok()
         || read::<Mapped>(&text).is_ok()
-        || read::<Variational>(&text).is_ok()
 }
 
 /// What the epochs of a small run came to.

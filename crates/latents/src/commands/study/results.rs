@@ -22,7 +22,7 @@ pub(crate) fn read<T: Left>(text: &str) -> Result<T, String> {
     }
 }
 
-/// How an autoencoder came out.
+/// How an autoencoder came out, variational or not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Autoencoder {
     pub(crate) train_loss: f64,
@@ -91,17 +91,5 @@ impl Left for Mapped {
         (self.images == 0).then_some("no image is mapped")
     }
 }
-
-/// How a variational autoencoder came out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Variational {
-    pub(crate) train_loss: f64,
-    pub(crate) val_loss: Option<f64>,
-    pub(crate) test_error: f64,
-    pub(crate) epochs: u64,
-    pub(crate) seconds: f64,
-}
-
-impl Left for Variational {}
 
 impl Left for Card {}

@@ -11,8 +11,9 @@ use latents::report::{
 };
 use latents::train::RunConfig;
 
-use super::lane::{Lane, Study, mean};
-use super::results::{Mapped, Search, Variational};
+use super::lane::{Lane, Study};
+use super::results::{Autoencoder, Mapped, Search};
+use super::s1::autoencoder;
 use super::s2::{self, summary};
 use super::s4::{map, measure, measures};
 use super::stages::Stage;
@@ -61,15 +62,7 @@ pub(super) fn stages<'a>() -> Vec<Stage<Lane<'a>>> {
                     lasting(config, lane.study.budget.vae_epochs, lane.study.budget.vae_warmup);
                     config.training.schedule = Schedule::Cosine;
                 });
-                let ended = lane.train(BEST, BEST, &config)?;
-                let mut model = lane.open(BEST)?;
-                let result = Variational {
-                    train_loss: ended.train_loss,
-                    val_loss: ended.val_loss,
-                    test_error: mean(&model.errors(&lane.study.dataset.test)?),
-                    epochs: config.training.epochs,
-                    seconds: ended.seconds,
-                };
+                let result = autoencoder(lane, BEST, &config)?;
                 lane.study.results.put(BEST, &result)
             },
         },
@@ -126,7 +119,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     let results = &study.results;
     let (Some(search), Some(best), Some(mapped), Some(card)) = (
         results.get::<Search>("tune-vae")?,
-        results.get::<Variational>(BEST)?,
+        results.get::<Autoencoder>(BEST)?,
         results.get::<Mapped>("map-vae")?,
         results.get::<Card>("card-vae")?,
     ) else {
