@@ -184,8 +184,9 @@ impl Layer {
         match *self {
             Layer::Conv2d { out_channels, kernel, stride, padding } => {
                 positive("out_channels", out_channels)?;
-                let [h, w] = windows(kernel, stride, padding, [h, w])?;
-                Ok([out_channels, h, w])
+                let size = windows(kernel, stride, padding, [h, w])?;
+                reached(kernel, padding, [h, w])?;
+                Ok([out_channels, size[0], size[1]])
             }
             Layer::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding } => {
                 positive("out_channels", out_channels)?;
@@ -204,7 +205,9 @@ impl Layer {
                         .filter(|&x| x > 0)
                         .ok_or_else(|| format!("padding {padding:?} leaves nothing of its output"))
                 };
-                Ok([out_channels, side(h, 0)?, side(w, 1)?])
+                let size = [side(h, 0)?, side(w, 1)?];
+                reached(kernel, padding, size)?;
+                Ok([out_channels, size[0], size[1]])
             }
             Layer::Linear { out_features } => {
                 positive("out_features", out_features)?;
@@ -308,6 +311,18 @@ fn window(kernel: [usize; 2], stride: [usize; 2]) -> Result<(), String> {
         return Err(format!("kernel {kernel:?} and stride {stride:?} must be from 1 to 4096"));
     }
     Ok(())
+}
+
+/// Refuses a convolution whose kernel reaches so far around the larger of its images that the tables of the kernels, which count
+/// numbers of micro-batches in 32 bits, could not say where.
+fn reached(kernel: [usize; 2], padding: [usize; 2], size: [usize; 2]) -> Result<(), String> {
+    let reach = |i: usize| size[i] + 2 * padding[i] + kernel[i];
+    match reach(0).checked_mul(reach(1)) {
+        Some(all) if all <= MAX_NUMBERS => Ok(()),
+        _ => Err(format!(
+            "images of {size:?} are too large for its kernel {kernel:?} and padding {padding:?}"
+        )),
+    }
 }
 
 /// How many windows fit along both axes of an image.

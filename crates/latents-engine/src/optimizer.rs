@@ -112,6 +112,13 @@ impl Optimizer {
         self.held = (parameters, steps);
     }
 
+    /// What the next step leaves as it is; see [`Optimizer::hold`].
+    #[must_use]
+    pub fn held(&self) -> Range<usize> {
+        let (parameters, steps) = &self.held;
+        if self.state.steps < *steps { parameters.clone() } else { 0..0 }
+    }
+
     /// What it remembers.
     #[must_use]
     pub fn state(&self) -> &OptimizerState {
@@ -398,10 +405,12 @@ mod tests {
         let runtime = Runtime::new(Some(1), None).unwrap();
         let mut p = vec![1.0, 1.0];
         for _ in 0..3 {
+            assert_eq!(held.held(), 0..1);
             held.step(&runtime, &mut p, &[3.0, 3.0], 1.0);
             assert_eq!(p[0].to_bits(), 1.0f32.to_bits());
         }
         assert!(p[1] < 0.98);
+        assert!(held.held().is_empty());
         let mut q = vec![1.0, 1.0];
         for _ in 0..2 {
             held.step(&runtime, &mut p, &[3.0, 3.0], 1.0);

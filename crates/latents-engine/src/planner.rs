@@ -312,7 +312,8 @@ impl Planner<'_> {
 }
 
 /// The slope of the (leaky) ReLU at layer `i` if it can be fused into the sum or normalisation before it: what reads it must be a sum
-/// or a pooling, which then takes the derivative from its sign. Dropout and changes of shape in between do no harm.
+/// or a pooling, which then takes the derivative from its sign. Dropout and changes of shape in between do no harm. After a pooling
+/// something must be learnt, so that no loss is taken before it.
 fn fusable(nodes: &[Node], i: usize) -> Option<f64> {
     let before = &nodes.get(i.checked_sub(1)?)?.layer;
     let is_sum = |layer: &Layer| {
@@ -333,5 +334,5 @@ fn fusable(nodes: &[Node], i: usize) -> Option<f64> {
         reader,
         Layer::MaxPool2d { .. } | Layer::AvgPool2d { .. } | Layer::GlobalAvgPool2d
     );
-    (pools || is_sum(reader)).then_some(slope)
+    (is_sum(reader) || (pools && after.any(is_sum))).then_some(slope)
 }

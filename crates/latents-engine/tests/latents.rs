@@ -170,3 +170,19 @@ fn what_comes_after_the_loss_learns_nothing_and_says_so() {
     let said = engine.losses(&[0.0; 12], inputs, targets, objective, Pass::Evaluate);
     assert!(said.unwrap_err().to_string().contains("output.0.weight"));
 }
+
+/// A ReLU is computed together with what is before and after it where it can be; not where a loss may be taken in between.
+#[test]
+fn a_loss_before_the_last_layers_is_of_what_is_there() {
+    let layers = vec![Layer::Linear { out_features: 1 }, Layer::Relu, Layer::GlobalAvgPool2d];
+    let mut engine = engine([1, 1, 1], layers);
+    // The matrix gives -1, the ReLU 0; the target is 1.
+    for (skip, loss, slope) in [(0, 1.0, 0.0), (1, 1.0, 0.0), (2, 4.0, -4.0)] {
+        let objective = Objective { skip, ..Loss::MeanSquaredError.into() };
+        let (inputs, targets) = (Inputs::Values(&[1.0]), Targets::Values(&[1.0]));
+        let (pass, mut gradients) = (Pass::Evaluate, [0.0; 2]);
+        let losses =
+            engine.gradients(&[-1.0, 0.0], inputs, targets, objective, pass, &mut gradients);
+        assert_eq!((losses.unwrap().fit[0], gradients), (loss, [slope; 2]), "skip {skip}");
+    }
+}

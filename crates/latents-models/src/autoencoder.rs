@@ -86,7 +86,7 @@ pub struct AutoencoderConfig {
     /// After every layer but the last convolution, the latent vector and the output. The study lists none after its last
     /// convolution; the matrix that follows makes the two one linear map.
     pub nonlinearity: Nonlinearity,
-    /// Probability of dropout after every matrix but the last of the decoder; the latent vector included, as in the study.
+    /// Probability of dropout after every matrix; in a plain autoencoder the latent vector included, as in the study.
     pub dropout: f64,
     /// Standard deviation of the normal noise that is added to images (0 to 1) in training, and is not in what they are held against: a
     /// denoising autoencoder (Vincent et al., 2010).

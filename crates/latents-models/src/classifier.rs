@@ -43,15 +43,9 @@ impl ClassifierConfig {
     /// # Errors
     /// Where there are no classes, the other model has no latent vectors, or it does not fit the images.
     pub fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
-        let problem = if classes < 2 {
-            Some(format!("a classifier needs images of at least 2 classes, not {classes}"))
-        } else if self.hidden_1 == 0 || self.hidden_2 == 0 {
-            Some("hidden_1 and hidden_2 must be at least 1".into())
-        } else {
-            None
-        };
-        if let Some(problem) = problem {
-            return Err(Error::Config(problem));
+        two_classes(classes)?;
+        if self.hidden_1 == 0 || self.hidden_2 == 0 {
+            return Err(Error::Config("hidden_1 and hidden_2 must be at least 1".into()));
         }
         let Some(latents) = self.encoder.latents() else {
             let kind = self.encoder.kind();
@@ -75,6 +69,14 @@ impl ClassifierConfig {
         network.layout()?;
         Ok(network)
     }
+}
+
+/// Says so where there is nothing to tell apart.
+pub(crate) fn two_classes(classes: usize) -> Result<(), Error> {
+    if classes >= 2 {
+        return Ok(());
+    }
+    Err(Error::Config(format!("a classifier needs images of at least 2 classes, not {classes}")))
 }
 
 #[cfg(test)]

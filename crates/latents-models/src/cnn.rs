@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::Nonlinearity;
+use crate::classifier::two_classes;
 use crate::error::Error;
 
 /// Settings of a convolutional classifier. The defaults are made for accuracy in little time on images of 28x28 pixels.
@@ -63,11 +64,12 @@ impl CnnConfig {
     /// The network for images of a shape: sections `features` (to `[channels, 1, 1]`) and `classifier` (to logits `[classes, 1, 1]`).
     ///
     /// # Errors
-    /// Where there are no stages, or a layer does not fit the image: the layer is named.
+    /// Where there are no stages or fewer than two classes, or a layer does not fit the image: the layer is named.
     pub fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
         if self.channels.is_empty() {
             return Err(Error::Config("the CNN needs at least one stage (channels)".into()));
         }
+        two_classes(classes)?;
         let activation = || self.nonlinearity.layer();
         let all = self.stem_blocks + self.channels.len() * self.blocks;
         let mut features = vec![];
@@ -94,7 +96,7 @@ impl CnnConfig {
         }
         features.push(Layer::GlobalAvgPool2d);
         let mut classifier = vec![];
-        if self.dropout > 0.0 {
+        if self.dropout != 0.0 {
             classifier.push(Layer::Dropout { p: self.dropout });
         }
         classifier.push(Layer::Linear { out_features: classes });
@@ -153,7 +155,13 @@ mod tests {
         let error = |config: CnnConfig| config.network([1, 9, 9], 2).unwrap_err().to_string();
         let empty = CnnConfig { channels: vec![], ..CnnConfig::default() };
         assert!(error(empty).contains("at least one stage"));
-        let error = error(CnnConfig { stem: 0, ..CnnConfig::default() });
-        assert!(error.contains("features.0 (conv2d)"), "{error}");
+        let stem = error(CnnConfig { stem: 0, ..CnnConfig::default() });
+        assert!(stem.contains("features.0 (conv2d)"), "{stem}");
+        for dropout in [-0.3, f64::NAN, 1.0] {
+            let said = error(CnnConfig { dropout, ..CnnConfig::default() });
+            assert!(said.contains("classifier.0 (dropout)"), "{said}");
+        }
+        let one = CnnConfig::default().network([1, 9, 9], 1).unwrap_err().to_string();
+        assert!(one.contains("at least 2 classes, not 1"), "{one}");
     }
 }

@@ -101,8 +101,9 @@ impl ModelConfig {
         match self {
             ModelConfig::Ae(_) => Loss::MeanSquaredError.into(),
             ModelConfig::Vae(config) => config.objective(),
+            // What held a variational encoder's latents together has no say in what classes they make.
             ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => {
-                Loss::CrossEntropy { label_smoothing: 0.0 }.into()
+                Objective { weight: 0.0, ..Loss::CrossEntropy { label_smoothing: 0.0 }.into() }
             }
         }
     }
@@ -112,7 +113,7 @@ impl ModelConfig {
     pub fn weight(&self, epochs: f64) -> f64 {
         match self {
             ModelConfig::Vae(config) => config.weight(epochs),
-            _ => 1.0,
+            _ => self.objective().weight,
         }
     }
 

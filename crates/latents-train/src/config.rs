@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use latents_data::{Augmentation, Mix, Pictures};
 use latents_engine::{Group, Init, Layout, Network, Optimizer, Rule, Schedule, Shape};
-use latents_models::ModelConfig;
+use latents_models::{AutoencoderConfig, ClassifierConfig, CnnConfig, ModelConfig, VaeConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,17 +58,22 @@ impl RunConfig {
     ) -> Result<Self, Error> {
         let fault = |e: &dyn std::fmt::Display| Error::Config(with_nearest(&e.to_string()));
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
-        let mut known = fields(&schemars::schema_for!(TrainingConfig).to_value());
+        let of_training = fields::<TrainingConfig>();
+        let of_model = match &self.model {
+            ModelConfig::Ae(_) => fields::<AutoencoderConfig>(),
+            ModelConfig::Classifier(_) => fields::<ClassifierConfig>(),
+            ModelConfig::Cnn(_) => fields::<CnnConfig>(),
+            ModelConfig::Vae(_) => fields::<VaeConfig>(),
+        };
         for (name, value) in settings {
-            let is_models = table["model"].get(&name).is_some();
-            if !is_models && !known.contains(&name) {
-                known.extend(table["model"].as_table().into_iter().flat_map(|t| t.keys().cloned()));
+            let is_models = of_model.contains(&name);
+            if !is_models && !of_training.contains(&name) {
+                let known = [&of_training[..], &of_model].concat();
                 let nearest = nearest(&name, &known).cloned().unwrap_or_default();
                 return Err(Error::Config(format!(
                     "there is no setting `{name}`; did you mean `{nearest}`?"
                 )));
             }
-            // A setting that is left out while it has no value is one of training.
             let section = table[if is_models { "model" } else { "training" }].as_table_mut();
             section.map(|section| section.insert(name, value));
         }
@@ -199,15 +204,20 @@ fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a String> {
     known.iter().min_by_key(|known| strsim::levenshtein(unknown, known))
 }
 
+/// The names of the settings of a kind.
+fn fields<T: JsonSchema>() -> Vec<String> {
+    properties(&schemars::schema_for!(T).to_value())
+}
+
 /// The names of the fields of a schema itself.
-fn fields(schema: &serde_json::Value) -> Vec<String> {
+fn properties(schema: &serde_json::Value) -> Vec<String> {
     let fields = schema["properties"].as_object();
     fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
 }
 
 /// The names of all fields in a schema.
 fn names_in(schema: &serde_json::Value, to: &mut Vec<String>) {
-    to.extend(fields(schema));
+    to.extend(properties(schema));
     let inner = schema.as_object().map(|object| object.values().collect());
     let inner = inner.or_else(|| schema.as_array().map(|array| array.iter().collect::<Vec<_>>()));
     inner.into_iter().flatten().for_each(|schema| names_in(schema, to));
@@ -233,11 +243,11 @@ pub struct DataConfig {
     /// How pictures became images.
     #[serde(skip_serializing_if = "Pictures::is_default")]
     pub pictures: Pictures,
-    /// Only the first images of the training part.
+    /// Only so many images of the training part: the first, or of a folder or an `.npz` file some that are spread over all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 10_000)]
     pub train_limit: Option<usize>,
-    /// Only the first images of the test part.
+    /// Only so many images of the test part.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 1000)]
     pub test_limit: Option<usize>,
@@ -471,5 +481,18 @@ mod tests {
             let said = with(name, value).unwrap_err();
             assert!(said.contains(expected), "{name}: {said}");
         }
+    }
+
+    #[test]
+    fn a_setting_without_a_value_is_known_all_the_same() {
+        let likelihood = latents_models::Likelihood::Gaussian;
+        let model = ModelConfig::Vae(VaeConfig { likelihood, ..VaeConfig::default() });
+        let config = RunConfig { model, ..RunConfig::default() };
+        let with = |name: &str| config.with([(name.to_owned(), 0.2.into())]);
+        match with("sigma").unwrap().model {
+            ModelConfig::Vae(model) => assert_eq!(model.sigma, Some(0.2)),
+            other => panic!("{other:?}"),
+        }
+        assert!(with("sigmas").unwrap_err().to_string().contains("did you mean `sigma`"));
     }
 }

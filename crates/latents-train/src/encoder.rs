@@ -32,6 +32,8 @@ pub struct EncoderTraining {
     pub weight_decay: f64,
     /// Momentum of SGD.
     pub momentum: f64,
+    /// Nesterov's momentum for SGD.
+    pub nesterov: bool,
     /// It stays as it is for so many epochs, and is trained from then on.
     pub frozen_epochs: u64,
     /// Each of its layers has so much of the rate of the one after it, in `(0, 1]` (layer-wise decay: Howard and Ruder, 2018).
@@ -47,6 +49,7 @@ impl Default for EncoderTraining {
             learning_rate: 5e-4,
             weight_decay: 1e-4,
             momentum: 0.0,
+            nesterov: false,
             frozen_epochs: 0,
             layer_decay: 1.0,
         }
@@ -71,6 +74,7 @@ impl EncoderTraining {
             learning_rate: training.learning_rate,
             weight_decay: training.weight_decay,
             momentum: training.momentum,
+            nesterov: training.nesterov,
             ..EncoderTraining::default()
         })
     }
@@ -81,7 +85,7 @@ impl EncoderTraining {
         if !(decay > 0.0 && decay <= 1.0) {
             return Some(format!("layer_decay = {decay} must be more than 0 and at most 1"));
         }
-        if self.momentum != 0.0 && self.optimizer != OptimizerKind::Sgd {
+        if (self.momentum != 0.0 || self.nesterov) && self.optimizer != OptimizerKind::Sgd {
             return Some("the encoder's momentum belongs to the optimiser sgd".into());
         }
         None
@@ -89,7 +93,7 @@ impl EncoderTraining {
 
     /// The parameter groups of the encoder: one, or one for each layer where their rates differ.
     pub(crate) fn groups(&self, layout: &Layout) -> Vec<Group> {
-        let rule = self.optimizer.rule(self.weight_decay, self.momentum, false);
+        let rule = self.optimizer.rule(self.weight_decay, self.momentum, self.nesterov);
         let mut layers = layers(layout);
         // Exactly one: it is what the setting is where nobody has given it.
         #[allow(clippy::float_cmp)]

@@ -12,7 +12,7 @@ use latents_data::{Augmented, Images, Labelled, epoch_order, split};
 use latents_engine::{
     Engine, Inputs, Loss, Mixture, Objective, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
-use latents_models::{Target, save_parameters};
+use latents_models::{Target, load_parameters, save_parameters};
 
 use crate::checkpoint::{Checkpoint, Course, Position};
 use crate::config::RunConfig;
@@ -106,7 +106,7 @@ pub fn train(
     }
     let labels = match (config.model.target(), &data.labels) {
         (Target::Image, _) => None,
-        (Target::Class, Some(labels)) => Some(&labels[..]),
+        (Target::Class, Some(labels)) => Some(known(labels, images.len(), &config.data.classes)?),
         (Target::Class, None) => {
             return Err(Error::Config(
                 "the images have no labels, and this model learns nothing else".into(),
@@ -175,6 +175,20 @@ pub fn train(
     runtime.run(|| trainer.train(stop, report))
 }
 
+/// The labels of so many images, where each is one of the classes.
+fn known<'a>(labels: &'a [u8], images: usize, classes: &[String]) -> Result<&'a [u8], Error> {
+    if labels.len() != images {
+        return Err(Error::Config(format!("{images} images have {} labels", labels.len())));
+    }
+    match labels.iter().find(|&&label| usize::from(label) >= classes.len()) {
+        Some(label) => Err(Error::Config(format!(
+            "an image has the label {label}, but the run knows {} classes, from 0",
+            classes.len()
+        ))),
+        None => Ok(labels),
+    }
+}
+
 struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
@@ -216,8 +230,9 @@ impl Trainer<'_> {
         if kept == self.position.epoch {
             save_parameters(&self.run.model_path(), self.engine.layout(), &self.parameters)?;
         } else {
-            let bytes = latents_files::read(&self.run.best_path())?;
-            latents_files::write(&self.run.model_path(), &bytes)?;
+            // Read, not copied: what is damaged is told by its own name.
+            let best = load_parameters(&self.run.best_path(), self.engine.layout())?;
+            save_parameters(&self.run.model_path(), self.engine.layout(), &best)?;
         }
         let of_kept = metrics.iter().find(|m| m.epoch == kept);
         let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
@@ -342,6 +357,8 @@ impl Trainer<'_> {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         if let Some(limit) = settings.clip_norm {
+            // What stays as it is has no part in the norm, as what has no gradient in PyTorch.
+            self.gradients[self.optimizer.held()].fill(0.0);
             clip_norm(self.engine.layout(), &mut self.gradients, limit);
         }
         let runtime = Arc::clone(self.engine.runtime());

@@ -9,10 +9,10 @@ mod common;
 use std::path::Path;
 
 use common::{assert_same, contents, go_on, one_step, runtime, sample, small};
-use latents_data::{Augmentation, Mix};
-use latents_engine::{Engine, Isa};
+use latents_data::{Augmentation, Labelled, Mix};
+use latents_engine::{Engine, Isa, initialize};
 use latents_models::{ClassifierConfig, ModelConfig};
-use latents_train::{EncoderTraining, Outcome, Run, RunConfig};
+use latents_train::{EncoderTraining, OptimizerKind, Outcome, Run, RunConfig};
 
 /// A classifier on the encoder of a run in `ae`, which is trained first.
 fn classifier(ae: &Path) -> RunConfig {
@@ -102,6 +102,39 @@ fn images_without_labels_are_refused() {
     let mut data = sample(100);
     data.labels = None;
     let two = runtime(2, Isa::detect());
-    let said = go_on(folder.path(), &config, &data, &two, |_, _| {}).unwrap_err().to_string();
-    assert!(said.contains("no labels"), "{said}");
+    let said = |data: &Labelled| {
+        go_on(folder.path(), &config, data, &two, |_, _| {}).unwrap_err().to_string()
+    };
+    assert!(said(&data).contains("no labels"), "{}", said(&data));
+    // Every image counts, those that validate too.
+    for i in 0..100 {
+        let mut labels = vec![9; 100];
+        labels[i] = 10;
+        data.labels = Some(labels);
+        assert!(said(&data).contains("label 10, but the run knows 10 classes"), "{}", said(&data));
+    }
+    data.labels = Some(vec![1; 99]);
+    assert!(said(&data).contains("100 images have 99 labels"), "{}", said(&data));
+}
+
+#[test]
+fn the_norm_of_gradients_is_of_what_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = classifier(&folder.path().join("ae"));
+    let training = &mut config.training;
+    training.encoder.as_mut().unwrap().frozen_epochs = 1;
+    (training.epochs, training.batch_size, training.validation_fraction) = (1, 100, 0.0);
+    (training.optimizer, training.learning_rate) = (OptimizerKind::Sgd, 1.0);
+    (training.weight_decay, training.clip_norm) = (0.0, Some(0.01));
+    let dir = folder.path().join("run");
+    go_on(&dir, &config, &sample(100), &runtime(2, Isa::detect()), |_, _| {}).unwrap();
+    let engine = Engine::new(&config.network().unwrap(), runtime(1, Isa::detect())).unwrap();
+    let layout = engine.layout();
+    let before = initialize(layout, config.training.init, config.training.seed);
+    let after = Run::at(&dir).parameters(&engine).unwrap();
+    // One step of rate 1 goes as far as its gradient is long.
+    let head = layout.parameters().iter().find(|p| p.name.starts_with("head.")).unwrap().offset;
+    let moves = after[head..].iter().zip(&before[head..]).map(|(a, b)| f64::from(a - b).powi(2));
+    let length = moves.sum::<f64>().sqrt();
+    assert!((length - 0.01).abs() < 1e-5, "{length}");
 }

@@ -311,6 +311,12 @@ fn layers_that_do_not_fit_are_named_with_their_path() {
     assert!(message.contains("at most half"), "{message}");
     let message = error(vec![Layer::AvgPool2d { kernel: [5, 1], stride, padding: [0, 0] }]);
     assert!(message.contains("larger than the padded image"), "{message}");
+    // Its places could be told in 32 bits, those around them could not.
+    let (kernel, stride, padding) = ([4096, 1], [1, 4096], [4096, 0]);
+    let far = Layer::Conv2d { out_channels: 1, kernel, stride, padding };
+    let sections = vec![Section { name: "net".into(), layers: vec![far] }];
+    let message = Network { input: [1, 1, 32_777], sections }.layout().unwrap_err().to_string();
+    assert!(message.contains("too large for its kernel [4096, 1]"), "{message}");
     let message = error(vec![Layer::BatchNorm2d { momentum: 0.1, epsilon: 0.0 }]);
     assert!(message.contains("net.0 (batch_norm2d)") && message.contains("epsilon"), "{message}");
 }

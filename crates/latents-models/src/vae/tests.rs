@@ -8,6 +8,8 @@ use latents_engine::{Init, Runtime, initialize};
 use latents_random::{Purpose, stream};
 
 use super::*;
+use crate::classifier::ClassifierConfig;
+use crate::model::ModelConfig;
 
 fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
     let mut config = VaeConfig::default();
@@ -178,6 +180,34 @@ fn the_weight_rises_to_beta() {
     let config = small(|c| (c.beta, c.warmup_epochs) = (4.0, 10.0));
     assert_eq!([0.0, 2.5, 10.0, 30.0].map(|e| config.weight(e)), [0.0, 1.0, 4.0, 4.0]);
     assert_eq!(small(|_| {}).weight(0.0), 1.0);
+}
+
+/// The divergence of the latents is of hundreds of times the cross-entropy; with it the encoder would learn little else.
+#[test]
+fn a_classifier_learns_nothing_of_what_held_the_latents_together() {
+    for regularizer in [Regularizer::Kl, Regularizer::Mmd, Regularizer::L2] {
+        let encoder = ModelConfig::Vae(small(|c| c.regularizer = regularizer));
+        let config = ClassifierConfig { encoder: Box::new(encoder), ..ClassifierConfig::default() };
+        let config = ModelConfig::Classifier(config);
+        let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
+        let mut engine = Engine::new(&config.network([1, 28, 28], 10).unwrap(), runtime).unwrap();
+        let parameters = initialize(engine.layout(), Init::Pytorch, 1);
+        let images = vec![0.5; 5 * 784];
+        let mut gradients = |weight| {
+            let objective = Objective { weight, ..config.objective() };
+            let mut gradients = vec![0.0; parameters.len()];
+            let (inputs, targets) = (Inputs::Values(&images), Targets::Classes(&[0, 1, 2, 3, 4]));
+            let pass = Pass::Train { seed: 1, epoch: 0 };
+            engine
+                .gradients(&parameters, inputs, targets, objective, pass, &mut gradients)
+                .unwrap();
+            gradients
+        };
+        let learnt = gradients(config.weight(3.0));
+        assert_eq!(learnt, gradients(config.objective().weight));
+        assert_eq!(learnt, gradients(0.0));
+        assert_ne!(learnt, gradients(1.0));
+    }
 }
 
 #[test]
