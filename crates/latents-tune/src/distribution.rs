@@ -287,7 +287,8 @@ fn last_step(low: f64, high: f64, step: f64) -> f64 {
     };
     let reached = || {
         let (low, high, step) = (whole(low)?, whole(high)?, whole(step)?);
-        let last = low + (high - low).checked_div(step)? * step;
+        let steps = high.checked_sub(low)?.checked_div(step)?;
+        let last = steps.checked_mul(step)?.checked_add(low)?;
         let sign = if last < 0 { "-" } else { "" };
         format!("{sign}{}e-{places}", last.unsigned_abs()).parse().ok()
     };

@@ -103,6 +103,7 @@ pub fn optimize(
         let worker = |number: usize| {
             let shared = &shared;
             scope.spawn(move || {
+                let _end = EndOfAll(stop, &shared.finished);
                 let result = shared.work(number);
                 if result.is_err() {
                     stop.store(true, Ordering::Relaxed);
@@ -155,10 +156,15 @@ impl Shared<'_> {
                     lock(&self.running).insert(number);
                     let begun = self.begin(&mut trial);
                     drop(asking);
-                    let ended = begun.and_then(|params| match params {
-                        Some(params) => self.run(*trial, &params, worker),
-                        None => Ok(()),
-                    });
+                    let ended = match begun {
+                        Ok(Some(params)) => self.run(*trial, &params, worker),
+                        Ok(None) => Ok(()),
+                        // It would be the same the next time, so it is over.
+                        Err(error @ Error::Queued { .. }) => trial
+                            .fail(&error.to_string())
+                            .map(|state| self.tell(Event::Finished { number, state })),
+                        Err(error) => Err(error),
+                    };
                     lock(&self.running).remove(&number);
                     self.finished.notify_all();
                     match ended {
@@ -223,6 +229,18 @@ impl Shared<'_> {
 
     fn tell(&self, event: Event<'_>) {
         (*lock(&self.report))(event);
+    }
+}
+
+/// Where an objective panics, stops the other workers, some of which may wait for its trial.
+struct EndOfAll<'a>(&'a AtomicBool, &'a Condvar);
+
+impl Drop for EndOfAll<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+            self.1.notify_all();
+        }
     }
 }
 

@@ -54,6 +54,16 @@ pub enum Error {
         /// Which trial.
         number: u64,
     },
+    /// A trial was queued with a value that its parameter cannot have.
+    #[error("trial {number} was queued with a value that `{name}` cannot have: {reason}")]
+    Queued {
+        /// Which trial.
+        number: u64,
+        /// Of which parameter.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The objective cannot go on, for a reason that another trial would meet too.
     #[error("trial {number}: {reason}")]
     Objective {

@@ -135,7 +135,6 @@ impl Study {
         Ok(match start {
             Start::Full { running } => Asked::Full { running },
             Start::Trial(record) => Asked::Trial(Box::new(Trial {
-                fixed: fixed(&record)?,
                 study: self,
                 record,
                 relative: None,
@@ -193,7 +192,6 @@ pub enum Asked<'s> {
 pub struct Trial<'s> {
     study: &'s Study,
     record: TrialRecord,
-    fixed: Params,
     relative: Option<Internal>,
     is_over: bool,
 }
@@ -235,7 +233,10 @@ impl<'s> Trial<'s> {
         }
         let distribution = Arc::new(distribution.clone());
         let internal = self.choose(name, &distribution)?;
-        self.keep(&[(name.to_owned(), internal, distribution)])?;
+        // What it was chosen from stays what it was, as in Optuna.
+        if !self.record.params.contains_key(name) {
+            self.keep(&[(name.to_owned(), internal, distribution)])?;
+        }
         self.record.params[name].distribution.value(internal)
     }
 
@@ -340,8 +341,12 @@ impl<'s> Trial<'s> {
             }
             return Ok(known.internal);
         }
-        if let Some(value) = self.fixed.get(name) {
-            return distribution.internal(value);
+        if let Some(value) = self.record.system_attrs.get(FIXED).and_then(|all| all.get(name)) {
+            let refused =
+                |reason| Error::Queued { number: self.number(), name: name.into(), reason };
+            let known: Value = serde_json::from_value(value.clone())
+                .map_err(|_| refused(format!("{value} is no value of a parameter")))?;
+            return distribution.internal(&known).map_err(|e| refused(e.to_string()));
         }
         if let Some(only) = distribution.only() {
             return Ok(only);
@@ -392,13 +397,4 @@ impl Drop for Trial<'_> {
             let _ = self.study.storage.release(self.claim());
         }
     }
-}
-
-/// The values that a queued trial is to have.
-fn fixed(record: &TrialRecord) -> Result<Params, Error> {
-    let Some(note) = record.system_attrs.get(FIXED) else { return Ok(Params::new()) };
-    serde_json::from_value(note.clone()).map_err(|e| Error::Objective {
-        number: record.number,
-        reason: format!("the values that it was queued with cannot be understood: {e}"),
-    })
 }

@@ -236,6 +236,59 @@ fn queued_trials_come_first_with_their_values() {
 }
 
 #[test]
+fn a_queued_trial_that_cannot_be_fails_and_the_next_goes_on() {
+    let study = open(&memory(), strategy(1, Never));
+    for (name, value) in [("kind", Value::from("oval")), ("x", "far".into()), ("x", 2.0.into())] {
+        study.enqueue(&[(name.into(), value)]).unwrap();
+    }
+    run(&study, 1, 5, &|_, _| 0);
+    let trials = study.trials().unwrap();
+    let states: Vec<_> = trials.iter().map(|t| t.state).collect();
+    assert_eq!(states, [Failed, Failed, Complete, Complete, Complete]);
+    let said = trials[0].user_attrs["error"].as_str().unwrap();
+    assert!(said.starts_with("trial 0 was queued with a value that `kind` cannot have"), "{said}");
+    assert!(said.contains("oval"), "{said}");
+}
+
+#[test]
+fn a_panic_ends_all_workers_also_those_that_wait_for_its_trial() {
+    struct Panics;
+    impl Objective for Panics {
+        fn run(
+            &self,
+            trial: &mut Trial<'_>,
+            _params: &Params,
+            _worker: usize,
+            _stop: &AtomicBool,
+        ) -> Result<Outcome, Error> {
+            // The other worker is then at the trial after the next, which waits for this one.
+            std::thread::sleep(Duration::from_millis(if trial.number() == 0 { 300 } else { 1 }));
+            assert!(trial.number() > 0, "a fault of the program");
+            Ok(Outcome::Value(1.0))
+        }
+    }
+    let strategy = Strategy { lockstep: Some(2), ..strategy(1, Never) };
+    let study = open(&memory(), strategy);
+    let stop = AtomicBool::new(false);
+    let schedule = Schedule { trials: Some(10), workers: 2 };
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        optimize(&study, &space(), schedule, &Panics, &stop, &mut |_| {})
+    }));
+    assert!(ended.is_err() && stop.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_parameter_that_is_asked_for_again_keeps_what_it_was_chosen_from() {
+    let study = open(&memory(), strategy(1, Never));
+    let Asked::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
+    let wide = Distribution::float(0.0, 1.0).unwrap();
+    let value = trial.suggest("x", &wide).unwrap();
+    assert_eq!(trial.suggest("x", &Distribution::float(0.0, 0.5).unwrap()).unwrap(), value);
+    trial.complete(1.0).unwrap();
+    assert_eq!(*study.trials().unwrap()[0].params["x"].distribution, wide);
+}
+
+#[test]
 fn values_that_are_no_numbers_fail_the_trial() {
     struct Strange;
     impl Objective for Strange {

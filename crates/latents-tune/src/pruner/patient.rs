@@ -4,7 +4,8 @@ use super::{Invalid, Pruner};
 use crate::trial::{History, TrialRecord};
 
 /// Stops a trial when another pruner says so, but only while the best of its last `patience + 1` reports is worse than the best before
-/// them. NaNs are left out; where nothing else was reported before or since, nothing is stopped.
+/// them. NaNs are left out; where nothing else was reported before or since, nothing is stopped. Successive halving sees what is reported, not when
+/// it is asked: a rung that patience has spared a trial at counts as passed, where Optuna judges it late.
 #[derive(Default)]
 pub struct Patient {
     /// The other pruner; without one, patience alone decides. A sampler learns from all trials, as in Optuna, whatever the other

@@ -48,7 +48,7 @@ pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
         }
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(fault(
-            "PostgreSQL is not built in; `cargo install latents --features postgres` does that",
+            "PostgreSQL is not built in; `cargo install --path crates/latents --features postgres` does that",
         )),
         other => Err(fault(&format!(
             "`{other}` is not known; take sqlite:///FILE, postgresql://USER@HOST/DATABASE or memory:"
@@ -125,7 +125,7 @@ mod tests {
     fn what_is_not_built_in_is_named() {
         let said = open("postgresql://ann:secret@host/db").map(|storage| storage.url());
         let said = said.unwrap_err().to_string();
-        assert!(said.contains("cargo install latents --features postgres"), "{said}");
+        assert!(said.contains("cargo install --path crates/latents --features postgres"), "{said}");
         assert!(said.contains("ann:***@host/db"), "{said}");
     }
 }

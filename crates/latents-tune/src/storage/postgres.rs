@@ -20,7 +20,8 @@ const DIALECT: Dialect = Dialect {
     lock_schema: "SELECT pg_advisory_xact_lock(30506450030589043)",
     now: "clock_timestamp() AT TIME ZONE 'utc'",
     beat: "clock_timestamp()",
-    age: "EXTRACT(EPOCH FROM clock_timestamp()::timestamp - h.heartbeat)::float8",
+    // Heartbeats are in the session's time; two clock times across a change of summer time are an hour off.
+    age: "EXTRACT(EPOCH FROM clock_timestamp() - h.heartbeat::timestamptz)::float8",
     span: "EXTRACT(EPOCH FROM t.datetime_start)::float8, \
            EXTRACT(EPOCH FROM t.datetime_complete)::float8",
     tables: "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() \
