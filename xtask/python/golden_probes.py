@@ -40,7 +40,11 @@ def case(seed, n, m, dim, classes, standardize, c):
     model = LogisticRegression(C=c, tol=1e-10, max_iter=20_000).fit(fitted, labels)
     logs = model.predict_log_proba(fitted)[np.arange(n), labels]
     objective = -logs.mean() + 0.5 * (model.coef_**2).sum() / (c * n)
-    weights = model.coef_ / scale
+    coefficients, intercepts = model.coef_, model.intercept_
+    if classes == 2:  # One vector of weights, where there could be one for each class.
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weights = coefficients / scale
     neighbours = KNeighborsClassifier(10, algorithm="brute").fit(values, labels)
     return {
         "dim": dim,
@@ -51,7 +55,7 @@ def case(seed, n, m, dim, classes, standardize, c):
         "standardize": standardize,
         "c": c,
         "weights": weights.ravel().tolist(),
-        "biases": (model.intercept_ - weights @ shift).tolist(),
+        "biases": (intercepts - weights @ shift).tolist(),
         "predicted": model.predict(asked).tolist(),
         "objective": objective,
         "neighbours": neighbours.kneighbors(queries, return_distance=False).ravel().tolist(),
@@ -59,6 +63,10 @@ def case(seed, n, m, dim, classes, standardize, c):
     }
 
 
-cases = [case(1, 200, 50, 7, 4, False, 1.0), case(2, 150, 40, 12, 10, True, 0.1)]
+cases = [
+    case(1, 200, 50, 7, 4, False, 1.0),
+    case(2, 150, 40, 12, 10, True, 0.1),
+    case(3, 160, 40, 5, 2, True, 0.5),
+]
 GOLDEN.mkdir(parents=True, exist_ok=True)
 (GOLDEN / "probes.json").write_text(json.dumps(cases) + "\n")

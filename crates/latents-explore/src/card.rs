@@ -280,7 +280,13 @@ impl Reconstruction {
         let ssim = ssim(subject.images, subject.reconstructions, subject.shape)?;
         let components = subject.latents.dim();
         let enough = Pca::enough(subject.train.len(), subject.train.dim());
-        let train = subject.train.slice(0..enough);
+        let some;
+        let train = if enough < subject.train.len() {
+            some = subject.train.spread(enough);
+            Rows::new(&some, subject.train.dim())?
+        } else {
+            subject.train
+        };
         let possible = components <= subject.images.dim() && components < train.len();
         let pca = possible.then(|| Pca::fit(train, components)).transpose()?;
         Ok(Reconstruction {
@@ -298,7 +304,12 @@ impl Samples {
         (tools.progress)("features of images");
         let dim = subject.latents.dim();
         let number = subject.images.len().min(subject.train.len());
-        let (real, k) = (tools.features)(&subject.train.spread(number))?;
+        // Images may be in the order of their classes; parts of them must be alike.
+        let mut places: Vec<usize> =
+            (0..number).map(|i| i * subject.train.len() / number).collect();
+        stream(subject.seed, Purpose::Resample, 0, 1).shuffle(&mut places);
+        let real: Vec<f32> = places.iter().flat_map(|&i| subject.train.row(i)).copied().collect();
+        let (real, k) = (tools.features)(&real)?;
         let real = Rows::new(&real, k)?;
         let (test, _) = (tools.features)(&subject.images.spread(number))?;
         let floor = frechet_distance(real, Rows::new(&test, k)?)?;

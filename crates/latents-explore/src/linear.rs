@@ -80,6 +80,10 @@ pub(crate) fn axpy(a: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as rows, each with its largest component positive.
 pub(crate) struct Eigen {
     pub(crate) values: Vec<f64>,

@@ -109,6 +109,12 @@ pub(crate) fn search(
             }
         });
     }
+    if let Some(far) = found.squared.iter().position(|squared| !squared.is_finite()) {
+        return Err(Error::Invalid(format!(
+            "row {} is farther from others than a 32-bit number can tell: scale the numbers down",
+            far / k
+        )));
+    }
     Ok(found)
 }
 
@@ -255,6 +261,15 @@ mod tests {
                 assert_eq!(found.squared_of(i)[k - 1].to_bits(), all[k - 1].0.to_bits());
             }
         }
+    }
+
+    #[test]
+    fn distances_that_overflow_are_refused() {
+        let rows = [0.0, 0.0, 1.0, 1.0, 1e20, 0.0];
+        let rows = Rows::new(&rows, 2).unwrap();
+        assert!(nearest(rows, rows, 1).is_ok());
+        let said = nearest_others(rows, 2).unwrap_err().to_string();
+        assert!(said.contains("row 0 is farther") && said.contains("scale"), "{said}");
     }
 
     #[test]

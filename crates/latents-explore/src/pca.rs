@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::linear::{axpy, eigen, mean, scatter};
+use crate::linear::{axpy, dot, eigen, mean, scatter};
 use crate::rows::Rows;
 
 /// Principal components of some rows.
@@ -12,7 +12,7 @@ use crate::rows::Rows;
 pub struct Pca {
     /// `[d]`.
     mean: Vec<f64>,
-    /// `[k, d]`, each of length 1.
+    /// `[k, d]`, each of length 1, or 0 where rows are so few that there is no such direction.
     components: Vec<f64>,
     /// Of each component.
     variance: Vec<f64>,
@@ -77,8 +77,9 @@ impl Pca {
             let largest =
                 axis.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
             let length = dot(&axis, &axis).sqrt().copysign(largest);
-            // Where rows are the same there is no direction, and none is needed.
-            axis.iter().map(|v| if length == 0.0 { 0.0 } else { v / length }).collect()
+            // Where rows are the same, what is left is rounding and no direction.
+            let is_rounding = variance[k] <= 1e-12 * variance[0];
+            axis.iter().map(|v| if is_rounding { 0.0 } else { v / length }).collect()
         };
         let components: Vec<Vec<f64>> = (0..components).into_par_iter().map(direction).collect();
         Pca { mean, components: components.concat(), variance, total }
@@ -96,7 +97,8 @@ impl Pca {
         }
     }
 
-    /// The components `[k, d]`.
+    /// The components `[k, d]`, each of length 1. Where there are fewer rows than columns and some are the same, what comes after the last
+    /// direction in which they differ is zero.
     #[must_use]
     pub fn components(&self) -> &[f64] {
         &self.components
@@ -173,10 +175,6 @@ fn expect(rows: Rows<'_>, expected: usize) -> Result<(), Error> {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +213,22 @@ mod tests {
             few.reconstruction_error(rows).unwrap() < 1e-9,
             "eleven directions hold twelve rows"
         );
+    }
+
+    #[test]
+    fn rows_that_are_the_same_make_no_directions() {
+        let mut s = latents_random::stream(3, latents_random::Purpose::Synthetic, 0, 0);
+        let three: Vec<f32> = (0..3 * 40).map(|_| s.normal() as f32).collect();
+        let values = three.repeat(5);
+        let rows = Rows::new(&values, 40).unwrap();
+        let pca = Pca::fit(rows, 12).unwrap();
+        let others: Vec<f32> = (0..6 * 40).map(|_| s.normal() as f32).collect();
+        let others = Rows::new(&others, 40).unwrap();
+        let error = |pca: &Pca| pca.reconstruction_error(others).unwrap();
+        assert!((error(&pca) - error(&pca.truncated(2))).abs() < 1e-9);
+        let length =
+            |k: usize| dot(&pca.components[k * 40..][..40], &pca.components[k * 40..][..40]);
+        assert!((0..2).all(|k| (length(k) - 1.0).abs() < 1e-12));
+        assert!((2..12).all(|k| length(k) == 0.0));
     }
 }

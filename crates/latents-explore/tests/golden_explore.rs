@@ -139,13 +139,15 @@ fn clouds_of_features() {
     let (x, z) = (golden.array("/x"), golden.array("/z"));
     let (x, z) = (Rows::new(&x, 6).unwrap(), Rows::new(&z, 6).unwrap());
     let both = distributions::precision_recall(x, z, 3).unwrap();
+    let kernel = distributions::kernel_distance(x, z).unwrap();
     let found = [
         distributions::frechet_distance(x, z).unwrap(),
-        distributions::kernel_distance(x, z).unwrap().value,
+        kernel.value,
+        kernel.error,
         both.precision,
         both.recall,
     ];
-    let expected = ["/frechet", "/kernel", "/precision", "/recall"];
+    let expected = ["/frechet", "/kernel", "/kernel_error", "/precision", "/recall"];
     near(&found, &expected.map(|path| golden.number(path)), 1e-7);
     assert!(distributions::frechet_distance(x, x).unwrap() < 1e-9);
     let estimate = distributions::frechet_estimate(x, z).unwrap();

@@ -22,7 +22,7 @@ pub struct Intervals {
     pub accuracy: Interval,
     /// Of the mean of the classes' F1.
     pub macro_f1: Interval,
-    /// Of each class's F1.
+    /// Of each class's F1, over the test sets that the class is in; 0 to 0 where it is in none.
     pub f1: Vec<Interval>,
 }
 
@@ -58,8 +58,10 @@ pub fn bootstrap(
         let confusion = Confusion::new(&t, &p, classes)?;
         scores[0].push(confusion.accuracy());
         scores[1].push(confusion.macro_f1());
-        for (all, of_class) in scores[2..].iter_mut().zip(confusion.scores()) {
-            all.push(of_class.f1);
+        for (class, of_class) in confusion.scores().iter().enumerate() {
+            if confusion.has(class) {
+                scores[2 + class].push(of_class.f1);
+            }
         }
     }
     let mut intervals = scores.into_iter().map(|scores| interval(scores, level));
@@ -71,7 +73,7 @@ pub fn bootstrap(
 /// The middle part of some numbers, between percentiles as `numpy.percentile` has them.
 fn interval(mut numbers: Vec<f64>, level: f64) -> Interval {
     numbers.sort_by(f64::total_cmp);
-    let last = numbers.len() - 1;
+    let Some(last) = numbers.len().checked_sub(1) else { return Interval::default() };
     let at = |quantile: f64| {
         let place = quantile * last as f64;
         let (below, part) = (place.floor() as usize, place.fract());

@@ -88,10 +88,22 @@ impl Confusion {
         (0..self.counts.len()).map(of).collect()
     }
 
-    /// The plain mean of the classes' F1.
+    /// The plain mean of the F1 of all classes that are there: that a sample is of or was taken for (as scikit-learn's).
     #[must_use]
     pub fn macro_f1(&self) -> f64 {
-        self.scores().iter().map(|scores| scores.f1).sum::<f64>() / self.counts.len().max(1) as f64
+        let scores = self.scores();
+        let there: Vec<f64> = (0..scores.len())
+            .filter(|&class| self.has(class))
+            .map(|class| scores[class].f1)
+            .collect();
+        there.iter().sum::<f64>() / there.len().max(1) as f64
+    }
+
+    /// Whether a sample is of a class, or was taken for it. Otherwise its scores say nothing.
+    pub(crate) fn has(&self, class: usize) -> bool {
+        self.counts.iter().enumerate().any(|(truth, row)| {
+            row[class] > 0 || (truth == class && row.iter().any(|&count| count > 0))
+        })
     }
 
     /// All mistakes that were made, the most frequent first; of equals, in the order of the classes.

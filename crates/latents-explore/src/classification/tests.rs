@@ -86,6 +86,23 @@ fn bootstrap_intervals_are_as_wide_as_binomials() {
     assert!(narrow.accuracy[0] > low && narrow.accuracy[1] < high);
 }
 
+/// scikit-learn: `f1_score([0, 0, 3], [0, 0, 3], average="macro")` is 1.
+#[test]
+#[allow(clippy::float_cmp)] // Nothing is rounded otherwise.
+fn a_class_that_is_nowhere_has_no_part_in_a_mean() {
+    let macro_f1 =
+        |truth: &[u8], predicted: &[u8]| Confusion::new(truth, predicted, 4).unwrap().macro_f1();
+    assert_eq!(macro_f1(&[0, 0, 3], &[0, 0, 3]), 1.0);
+    // A class that only a mistake names is one of them.
+    assert_eq!(macro_f1(&[0, 0, 3], &[0, 1, 3]), (2.0 / 3.0 + 0.0 + 1.0) / 3.0);
+    assert_eq!(macro_f1(&[], &[]), 0.0);
+    // One sample of a class is missing from a third of the test sets that are drawn.
+    let truth = [vec![0; 40], vec![1]].concat();
+    let found = bootstrap(&truth, &truth, 3, 0.95, 200, 1).unwrap();
+    assert_eq!((found.macro_f1, &found.f1[..2]), ([1.0; 2], &[[1.0; 2]; 2][..]));
+    assert_eq!(found.f1[2], [0.0; 2]);
+}
+
 #[test]
 fn what_does_not_fit_is_named() {
     let error = Confusion::new(&[0, 1], &[0], 2).unwrap_err().to_string();

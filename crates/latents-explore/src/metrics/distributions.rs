@@ -25,7 +25,8 @@ pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64, Error> {
 const PARTS: usize = 10;
 
 /// [`frechet_distance`] with its standard error by the jackknife (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 11)
-/// over ten parts of both clouds, every tenth row each. A bootstrap would draw rows twice, which by itself moves clouds apart.
+/// over ten parts of both clouds, every tenth row each: rows should come at random. A bootstrap would draw rows twice, which by itself
+/// moves clouds apart.
 ///
 /// # Errors
 /// As of [`frechet_distance`], and where there are fewer than 20 rows.
@@ -157,11 +158,12 @@ impl std::fmt::Display for Estimate {
     }
 }
 
-/// Rows that the kernel distance takes at a time.
+/// Rows that the kernel distance takes at a time, at most.
 const SUBSET: usize = 1000;
 
 /// Kernel distance: the unbiased squared maximum mean discrepancy under `(x y / d + 1)^3` (Bińkowski et al., "Demystifying MMD GANs",
-/// 2018), as the mean over disjoint subsets of at most 1,000 rows each, in the order in which they come.
+/// 2018), as the mean over disjoint subsets of a tenth of the rows each, and of at most 1,000, in the order in which they come: rows
+/// should come at random.
 ///
 /// # Errors
 /// Where the two differ in length of rows, or have fewer than two.
@@ -170,7 +172,7 @@ pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
     a.at_least(2, "the kernel distance")?;
     b.at_least(2, "the kernel distance")?;
     let n = a.len().min(b.len());
-    let size = SUBSET.min(n);
+    let size = (n / PARTS).clamp(2, SUBSET).min(n);
     let values: Vec<f64> = (0..n / size)
         .map(|i| {
             let part = i * size..(i + 1) * size;

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::linear::{axpy, dot};
+
 /// Pairs of steps and changes of the gradient that are remembered.
 const MEMORY: usize = 10;
 /// Part of the decrease that the slope promises, which a step must reach (Armijo's condition).
@@ -99,7 +101,7 @@ fn direction(
     let mut alphas = Vec::with_capacity(memory.len());
     for pair in memory.iter().rev() {
         let alpha = pair.rho * dot(&pair.s, &q);
-        add(&mut q, -alpha, &pair.y);
+        axpy(-alpha, &pair.y, &mut q);
         alphas.push(alpha);
     }
     precondition(&mut q);
@@ -108,19 +110,9 @@ fn direction(
     }
     for (pair, alpha) in memory.iter().zip(alphas.into_iter().rev()) {
         let beta = pair.rho * dot(&pair.y, &q);
-        add(&mut q, alpha - beta, &pair.s);
+        axpy(alpha - beta, &pair.s, &mut q);
     }
     q
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn add(to: &mut [f64], factor: f64, what: &[f64]) {
-    for (t, w) in to.iter_mut().zip(what) {
-        *t += factor * w;
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Multinomial logistic regression, to convergence. The objective is that of scikit-learn's `LogisticRegression`: `C` times the
-//! sum of cross-entropies, plus half the squared weights, the biases free. The engine computes it, in double precision, so that
+//! sum of cross-entropies, plus half the squared weights, the biases free; of two classes, where it has one vector of weights, half the
+//! square of what the two here differ by. The engine computes it, in double precision, so that
 //! the bits depend neither on threads nor on the instruction set.
 
 use std::sync::Arc;
@@ -76,7 +77,8 @@ impl Logistic {
         let mut engine = Engine::new(&linear(dim, classes), Arc::clone(runtime))?;
         let scaling = scaling(values, dim, config.standardize);
         let mut scaled = vec![0.0; CHUNK.min(n) * dim];
-        let penalty = 1.0 / (config.c * n as f64);
+        // Two vectors that are each other's negative have half the squares of their difference.
+        let penalty = if classes == 2 { 2.0 } else { 1.0 } / (config.c * n as f64);
         let weights = classes * dim;
         let precondition = Curvature::of(values, dim, &scaling, penalty);
         let mut chunk_gradient = vec![0.0; weights + classes];
