@@ -4,7 +4,6 @@ use crate::figure::Figure;
 use crate::font::{self, CAP_HEIGHT, Weight};
 use crate::frame::{Axes, Frame, LABEL, MARGIN, SLACK, heading, label, room_beside};
 use crate::number::{significant, trimmed, typeset};
-use crate::palette;
 use crate::scale::Scale;
 use crate::scene::{Anchor, Scene, Text, num};
 
@@ -18,6 +17,9 @@ const NARROWEST: f64 = 420.0;
 /// Shades of what is right and what is wrong.
 const RIGHT: [u8; 3] = [0x00, 0x72, 0xb2];
 const WRONG: [u8; 3] = [0xd5, 0x5e, 0x00];
+/// How deep the blue becomes, so that black numbers can be read on it too, and theirs on its counterpart on a dark page.
+const DEEPEST: f64 = 0.85;
+const NUMBER: &str = "#000000";
 
 /// Draws a confusion matrix: one row for each class that samples are of, one column for each that they were taken for. `counts`
 /// are `[truth][predicted]`. Shades show the share of the row: what is right in blue, what is wrong in orange, which deepens four
@@ -53,12 +55,12 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
             let (x, y) = frame.at((predicted as f64, (n - 1 - truth) as f64));
             let share = count as f64 / all;
             let (class, colour, depth) = if truth == predicted {
-                ("right", RIGHT, share)
+                ("right", RIGHT, DEEPEST * share)
             } else {
                 ("wrong", WRONG, (4.0 * share).min(1.0))
             };
             scene.markup(format!(
-                r#"<rect class="{class}" x="{}" y="{}" width="{}" height="{}" fill="{}"/>"#,
+                r#"<rect class="cell {class}" x="{}" y="{}" width="{}" height="{}" fill="{}"/>"#,
                 num(x - step / 2.0 + 0.5),
                 num(y - step / 2.0 + 0.5),
                 num(step - 1.0),
@@ -69,8 +71,7 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
             if step >= NUMBERED && font::width(&text, LABEL, Weight::Regular) * SLACK < step - 3.0 {
                 let baseline = y + LABEL * CAP_HEIGHT / 2.0;
                 let text = label("count", x, baseline, Anchor::Middle, text);
-                let fill = if depth > 0.55 { "#ffffff" } else { palette::TEXT };
-                texts.push(Text { fill, ..text });
+                texts.push(Text { fill: NUMBER, ..text });
             }
         }
     }

@@ -71,22 +71,19 @@ pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> F
     if n == 0 {
         area.say(&mut scene, "no points");
     }
-    let entry = |(i, class): (usize, &Points)| Entry {
-        name: font::clean(&class.name),
-        sample: Sample::Point(Mark {
-            shape: Shape::Disc,
-            colour: colours[i].clone().into(),
-            radius: 4.0,
-            opacity: 1.0,
-        }),
-        end: None,
-    };
-    let entries: Vec<Entry> =
-        classes.iter().enumerate().map(entry).filter(|e| !e.name.is_empty()).collect();
+    let entries = classes.iter().zip(&colours).map(|(class, colour)| entry(&class.name, colour));
+    let entries: Vec<Entry> = entries.filter(|e| !e.name.is_empty()).collect();
     if !entries.is_empty() {
         below = legend::below(&mut scene, below, WIDTH, &entries);
     }
     Figure::new(WIDTH, below + MARGIN, scene)
+}
+
+/// What the legend says of a class.
+fn entry(name: &str, colour: &str) -> Entry {
+    let mark =
+        Mark { shape: Shape::Disc, colour: colour.to_owned().into(), radius: 4.0, opacity: 1.0 };
+    Entry { name: font::clean(name), sample: Sample::Point(mark), end: None }
 }
 
 /// An image at its place on a map.
@@ -143,18 +140,8 @@ pub fn thumbnails(
     }
     let mut below = area.below(&mut scene, axes);
     let shown = |class: usize| chosen.iter().flatten().any(|(_, i)| i.class == Some(class));
-    let entry = |(i, name): (usize, &String)| Entry {
-        name: font::clean(name),
-        sample: Sample::Point(Mark {
-            shape: Shape::Disc,
-            colour: colours[i].clone().into(),
-            radius: 4.0,
-            opacity: 1.0,
-        }),
-        end: None,
-    };
-    let entries: Vec<Entry> =
-        names.iter().enumerate().filter(|(i, _)| shown(*i)).map(entry).collect();
+    let named = names.iter().zip(&colours).enumerate().filter(|(i, _)| shown(*i));
+    let entries: Vec<Entry> = named.map(|(_, (name, colour))| entry(name, colour)).collect();
     if !entries.is_empty() {
         below = legend::below(&mut scene, below, WIDTH, &entries);
     }

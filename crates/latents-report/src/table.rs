@@ -2,7 +2,9 @@
 //! only. What is in a table is decided elsewhere.
 
 use std::fmt::{self, Write as _};
+use std::path::Path;
 
+use crate::error::Error;
 use crate::number::{significant, trimmed};
 
 /// How a number is shown to people.
@@ -54,6 +56,18 @@ pub struct Table {
 }
 
 impl Table {
+    /// Writes `<stem>.md`, `<stem>.csv` and `<stem>.json` into `dir`, which is made where it is missing. Each file appears whole or not at
+    /// all.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the system refuses.
+    pub fn save(&self, dir: &Path, stem: &str) -> Result<(), Error> {
+        for (kind, text) in [("md", self.markdown()), ("csv", self.csv()), ("json", self.json())] {
+            latents_files::write(&dir.join(format!("{stem}.{kind}")), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// A table of GitHub Flavored Markdown, padded to be read as plain text too. Columns of numbers are aligned at
     /// their right; white space within a text is one space.
     #[must_use]

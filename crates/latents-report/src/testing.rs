@@ -94,7 +94,9 @@ pub(crate) fn of_class<'a, 'input>(
     document: &'a Document<'input>,
     class: &str,
 ) -> Vec<Node<'a, 'input>> {
-    document.descendants().filter(|n| n.attribute("class") == Some(class)).collect()
+    let has =
+        |n: &Node<'_, '_>| n.attribute("class").is_some_and(|c| c.split(' ').any(|c| c == class));
+    document.descendants().filter(has).collect()
 }
 
 /// Where the labelled tick `text` stands: the middle of the number along x, or beside the axis along y.

@@ -170,6 +170,8 @@ class View {
       slider.dataset.axis = axis;
       slider.setAttribute('aria-label', `Axis ${axis}`);
       const value = document.createElement('output');
+      // All of them change with every step of a handle; the status line says what became of it.
+      value.setAttribute('aria-live', 'off');
       slider.addEventListener('input', () => this.slide(axis, Number(slider.value), value));
       // Where any value is allowed, browsers make the arrow keys' step too fine to see.
       slider.addEventListener('keydown', (event) => {
@@ -294,7 +296,7 @@ class Explorer {
     this.part('search').addEventListener('submit', (event) => {
       event.preventDefault();
       const [first] = this.matches(find.value);
-      if (first === undefined) this.part('found').textContent = 'No such image';
+      if (first === undefined) this.none();
       else this.goTo(first);
     });
   }
@@ -387,6 +389,14 @@ class Explorer {
       item.append(button);
       return item;
     }));
+  }
+
+  /** Says that a search found nothing. */
+  none() {
+    const item = document.createElement('li');
+    item.textContent = 'No such image';
+    this.part('found').replaceChildren(item);
+    this.say('No such image');
   }
 
   /** Shows an image in every map, near enough that its neighbours are pictures. */

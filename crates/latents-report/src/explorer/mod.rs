@@ -76,7 +76,8 @@ pub struct ExploredModel<'a> {
 /// An explorer, packed and ready to be a [`Block`](crate::Block) of a page.
 #[derive(Debug, Clone)]
 pub struct Explorer {
-    images: usize,
+    /// The least and the greatest number by which an image is known.
+    numbers: [u32; 2],
     has_files: bool,
     has_errors: bool,
     has_clusters: bool,
@@ -150,7 +151,12 @@ impl Explorer {
             "errorColoursDark": errors.iter().map(|hex| dark::counterpart(hex)).collect::<Vec<_>>(),
         });
         Ok(Self {
-            images: n,
+            numbers: match explored.numbers {
+                Some(numbers) => {
+                    [numbers.iter().min(), numbers.iter().max()].map(|n| *n.unwrap_or(&0))
+                }
+                None => [0, n as u32 - 1],
+            },
             has_files: explored.files.is_some(),
             has_errors: explored.models.iter().any(|m| m.errors.is_some()),
             has_clusters: explored.models.iter().any(|m| m.clusters.is_some()),

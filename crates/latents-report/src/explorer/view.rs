@@ -37,7 +37,7 @@ impl Explorer {
                 form role="search" data-part="search" {
                     label for={ (name) "-find" } { (find) }
                     input.field type="search" id={ (name) "-find" } autocomplete="off" spellcheck="false" data-part="find"
-                        placeholder={ "0 to " (self.images - 1) };
+                        placeholder={ (self.numbers[0]) " to " (self.numbers[1]) };
                     button type="submit" { "Show" }
                     ul.found data-part="found" {}
                 }

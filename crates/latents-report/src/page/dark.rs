@@ -18,13 +18,24 @@ pub(crate) fn counterpart(hex: &str) -> Option<String> {
         // Made for both grounds, and a class has one colour wherever it is shown.
         return Some(hex.to_owned());
     }
-    let mut colour = Oklch::parse(hex)?;
-    colour.lightness = INK + (GROUND - INK) * colour.lightness;
+    let mut colour = turned(hex)?;
     if colour.chroma > 0.04 {
         // Coloured marks are data: none may sink into the ground, or glare.
         colour.lightness = colour.lightness.clamp(0.58, 0.86);
     }
     Some(colour.hex())
+}
+
+/// The colour of `#rrggbb` with its lightness turned over: what a cell with writing on it becomes, whose writing is turned over too.
+fn turned(hex: &str) -> Option<Oklch> {
+    let mut colour = Oklch::parse(hex)?;
+    colour.lightness = INK + (GROUND - INK) * colour.lightness;
+    Some(colour)
+}
+
+/// Whether an element that begins so is a cell of a matrix.
+fn is_cell(element: &str) -> bool {
+    element.contains(r#" class="cell "#)
 }
 
 /// A rule for each colour that fills or strokes something in the drawings.
@@ -36,18 +47,21 @@ pub(super) fn rules<'a>(drawings: impl Iterator<Item = &'a str>) -> String {
             for (at, _) in svg.match_indices(&marker) {
                 let start = at + marker.len() - 1;
                 if let Some(hex) = svg.get(start..start + 7) {
-                    found.insert((property, hex));
+                    let element = &svg[svg[..at].rfind('<').unwrap_or(at)..at];
+                    found.insert((property, hex, is_cell(element)));
                 }
             }
         }
     }
     let mut out = String::new();
-    for (property, hex) in found {
-        if let Some(dark) = counterpart(hex) {
+    for (property, hex, is_cell) in found {
+        let (which, dark) =
+            if is_cell { (".cell", turned(hex).map(Oklch::hex)) } else { ("", counterpart(hex)) };
+        if let Some(dark) = dark {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 out,
-                r#".drawing [{property}="{hex}"]{{{property}:light-dark({hex},{dark})}}"#
+                r#".drawing {which}[{property}="{hex}"]{{{property}:light-dark({hex},{dark})}}"#
             );
         }
     }
@@ -77,6 +91,52 @@ mod tests {
             let dark = counterpart(&hex).unwrap();
             assert!(lightness(&dark) > ground + 0.33, "{hex} becomes {dark}");
         }
+    }
+
+    /// As the Web Content Accessibility Guidelines 2.2 define it; they ask for 4.5 of text.
+    fn contrast(a: &str, b: &str) -> f64 {
+        let luminance = |hex: &str| -> f64 {
+            let channel = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
+            let linear = |v: u8| match f64::from(v) / 255.0 {
+                v if v <= 0.040_45 => v / 12.92,
+                v => libm::pow((v + 0.055) / 1.055, 2.4),
+            };
+            [(1, 0.2126), (3, 0.7152), (5, 0.0722)]
+                .map(|(i, w)| w * linear(channel(i)))
+                .iter()
+                .sum()
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn numbers_can_be_read_in_every_cell_of_a_confusion_matrix_by_day_and_night() {
+        let rows = (0..=50).map(|i| vec![100 - i, i]).chain((0..=50).map(|i| vec![i, 100 - i]));
+        let counts: Vec<Vec<u64>> = rows.collect();
+        let mut cells = 0;
+        for pair in counts.chunks(2) {
+            let figure = crate::confusion("", &[], pair);
+            let svg = figure.svg();
+            let document = roxmltree::Document::parse(svg).unwrap();
+            let text = crate::testing::of_class(&document, "count")[0].attribute("fill").unwrap();
+            let sheet = rules([svg].into_iter());
+            for cell in document
+                .descendants()
+                .filter(|e| e.attribute("class").is_some_and(|c| c.starts_with("cell")))
+            {
+                let light = cell.attribute("fill").unwrap();
+                let dark = turned(light).unwrap().hex();
+                assert!(sheet.contains(&format!(
+                    ".drawing .cell[fill=\"{light}\"]{{fill:light-dark({light},{dark})}}"
+                )));
+                let contrasts =
+                    [contrast(text, light), contrast(&counterpart(text).unwrap(), &dark)];
+                assert!(contrasts.iter().all(|&c| c > 4.5), "{light} {dark}: {contrasts:?}");
+                cells += 1;
+            }
+        }
+        assert!(cells > 150, "{cells}");
     }
 
     #[test]
