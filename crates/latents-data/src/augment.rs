@@ -62,6 +62,8 @@ pub struct Augmented {
 const ERASED_AREA: [f64; 2] = [0.02, 0.33];
 /// Height over width of the erased rectangle.
 const ERASED_RATIO: [f64; 2] = [0.3, 3.3];
+/// Most pixels that an image is moved by.
+const FARTHEST: usize = 1 << 16;
 /// How often a rectangle is drawn that does not fit.
 const TRIES: usize = 10;
 
@@ -80,6 +82,7 @@ impl Augmentation {
         let checks = [
             (!probability(self.flip), format!("flip = {} must be from 0 to 1", self.flip)),
             (!probability(self.erase), format!("erase = {} must be from 0 to 1", self.erase)),
+            (self.shift > FARTHEST, format!("shift = {} must be at most {FARTHEST}", self.shift)),
             (
                 !(0.0..=180.0).contains(&self.rotation),
                 format!("rotation = {} degrees must be from 0 to 180", self.rotation),
@@ -129,7 +132,7 @@ impl Augmentation {
     fn change(&self, image: &[u8], shape: [usize; 3], random: &mut Stream, out: &mut [u8]) {
         let [_, height, width] = shape;
         let plane = height * width;
-        // Everything is drawn whether it is used or not, so one setting does not change what another draws.
+        // All of these are drawn whether they are used or not, so none of the settings changes what another draws.
         let flip = random.uniform() < self.flip;
         let range = 2 * self.shift as u32 + 1;
         let mut move_by = || i64::from(random.below(range)) - self.shift as i64;

@@ -61,9 +61,9 @@ pub(crate) fn load(
     let cache = Cache::of(folder, settings, &listing, locations);
     let kept = cache.load().or_else(|| {
         // What has no colour is the same whether or not it is made grey.
-        let coloured = Pictures { grey: false, ..settings.clone() };
+        let coloured = settings.grey.then(|| Pictures { grey: false, ..settings.clone() })?;
         let kept = Cache::of(folder, &coloured, &listing, locations).load()?;
-        (settings.grey && kept.about.shape[0] == 1).then_some(kept)
+        (kept.about.shape[0] == 1).then_some(kept)
     });
     let kept = if let Some(kept) = kept {
         kept

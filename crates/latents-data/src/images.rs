@@ -131,9 +131,25 @@ impl Images {
         }
     }
 
+    /// The images at some places, in their order, in memory.
+    ///
+    /// # Panics
+    /// Where one is not below [`len`](Self::len).
+    #[must_use]
+    pub fn at(&self, places: &[usize]) -> Self {
+        let pixels = places.iter().flat_map(|&i| self.image(i)).copied().collect();
+        Images { shape: self.shape, pixels: Pixels::Memory(pixels) }
+    }
+
     fn image_bytes(&self) -> usize {
         self.shape.iter().product()
     }
+}
+
+/// At most `n` of so many places, evenly spread: of what is in the order of its classes, a part of each.
+pub fn spread(n: usize, of: usize) -> impl Iterator<Item = usize> {
+    let n = n.min(of);
+    (0..n).map(move |i| i * of / n)
 }
 
 /// Bytes as hexadecimal digits.
@@ -175,6 +191,26 @@ impl Labelled {
         }
         if let Some(names) = &mut self.names {
             names.truncate(n);
+        }
+    }
+
+    /// Keeps `n` images, evenly [`spread`] over all; does nothing where there are no more than that.
+    pub fn thin(&mut self, n: usize) {
+        if n < self.len() {
+            *self = self.at(&spread(n, self.len()).collect::<Vec<_>>());
+        }
+    }
+
+    /// The images at some places, in their order, with their labels and names.
+    ///
+    /// # Panics
+    /// Where one is not below [`len`](Self::len).
+    #[must_use]
+    pub fn at(&self, places: &[usize]) -> Self {
+        Labelled {
+            images: self.images.at(places),
+            labels: self.labels.as_ref().map(|l| places.iter().map(|&i| l[i]).collect()),
+            names: self.names.as_ref().map(|n| places.iter().map(|&i| n[i].clone()).collect()),
         }
     }
 }
@@ -244,5 +280,24 @@ mod tests {
         assert_eq!(part.images.pixels(), [1, 2, 3, 4]);
         assert_eq!(part.labels, Some(vec![7, 8]));
         assert_eq!(part.names.unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn thinning_keeps_some_of_every_class() {
+        let images = Images::new(1, 1, 1, (0..10).collect()).unwrap();
+        let labels = Some(vec![0, 0, 0, 1, 1, 1, 2, 2, 2, 2]);
+        let names = Some((0..10).map(|i| i.to_string()).collect());
+        let whole = Labelled { images, labels, names };
+        let thin = |n| {
+            let mut part = whole.clone();
+            part.thin(n);
+            part
+        };
+        assert_eq!((thin(10), thin(99)), (whole.clone(), whole.clone()));
+        assert_eq!(thin(4).images.pixels(), [0, 2, 5, 7]);
+        assert_eq!(thin(4).labels, Some(vec![0, 0, 1, 2]));
+        assert_eq!(thin(4).names.unwrap(), ["0", "2", "5", "7"]);
+        assert!(thin(0).is_empty());
+        assert_eq!(spread(3, 0).count(), 0);
     }
 }

@@ -41,7 +41,7 @@ pub use catalogue::{Entry, Place, catalogue, fetch};
 pub use error::{Error, IdxProblem};
 pub use fashion::CLASSES as FASHION_MNIST_CLASSES;
 pub use fetch::Progress;
-pub use images::{Dataset, Images, Labelled};
+pub use images::{Dataset, Images, Labelled, spread};
 pub use locations::Locations;
 pub use picture::read_picture;
 pub use pictures::{Colour, Fit, Pictures, parse_size};

@@ -258,6 +258,9 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
 fn damage(error: &image::ImageError) -> String {
     match error {
         image::ImageError::Limits(_) => "it is larger than is accepted".into(),
+        image::ImageError::Unsupported(_) => {
+            format!("it is of a kind that is not read, whatever its name says: {error}")
+        }
         // Some decoders end their words with a new line.
         other => format!("it is damaged: {}", other.to_string().trim_end()),
     }

@@ -45,7 +45,9 @@ impl FromStr for Colour {
         if let Some((_, colour)) = Self::NAMED.iter().find(|(name, _)| *name == text) {
             return Ok(*colour);
         }
-        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
+        let digits = text
+            .strip_prefix('#')
+            .filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()));
         let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let [_, r, g, b] = number
             .ok_or_else(|| format!("`{text}` is no colour: white, black, or #rrggbb"))?
@@ -165,7 +167,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(Colour(colour)));
             assert_eq!(Colour(colour).to_string(), text);
         }
-        for wrong in ["", "red", "#12345", "#12345g", "#1234567", "#é123"] {
+        for wrong in ["", "red", "#12345", "#12345g", "#1234567", "#é123", "#+12345"] {
             assert!(wrong.parse::<Colour>().is_err(), "{wrong}");
         }
     }

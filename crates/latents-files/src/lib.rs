@@ -80,9 +80,10 @@ pub fn write_with(
         drop(out);
         file.as_file().sync_all()?;
         file.persist(path)?;
-        // The name itself is in the folder, which some systems cannot bring to disk by itself.
+        // The name itself is in the folder, which some systems cannot bring to disk by itself, and some do not let everybody read. The
+        // file has its name by now, so none of that is a failure.
         if cfg!(unix) {
-            File::open(folder)?.sync_all()?;
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(())
     };

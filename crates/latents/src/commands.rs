@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use latents::data::{Dataset, Labelled, Locations, Pictures, Source, load_default};
 use latents::engine::{Engine, Inputs, Runtime, Shape};
@@ -70,24 +70,34 @@ pub(crate) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 /// The settings of a new run and its data set, which the settings then name; see [`load_data`]. `settings` gives them for images of a
 /// shape `[c, h, w]`, or where it is not known yet. A source that is given goes before the one in the settings.
 pub(crate) fn new_run(
+    out: &Path,
     source: Option<&str>,
     settings: impl Fn(Option<Shape>) -> Result<RunConfig>,
     output: Output,
 ) -> Result<(RunConfig, Dataset)> {
     // Which images they are does not depend on their shape.
     let mut data = settings(None)?.data;
-    let dataset = load_new_data(source, &mut data, output)?;
+    let dataset = load_new_data(out, source, &mut data, output)?;
     output.note(&describe(&dataset));
     Ok((RunConfig { data, ..settings(Some(dataset.train.images.shape()))? }, dataset))
 }
 
-/// The data set of new settings, which then name it.
+/// The data set of new settings, which then name it. `out` is where its results go.
 pub(crate) fn load_new_data(
+    out: &Path,
     source: Option<&str>,
     config: &mut DataConfig,
     output: Output,
 ) -> Result<Dataset> {
     let source = source.or(Some(config.source.as_str()).filter(|source| !source.is_empty()));
+    if let Some(Source::Folder(pictures)) = source.map(str::parse).transpose()? {
+        ensure!(
+            !real(out).starts_with(real(&pictures)),
+            "--out {} lies within the folder of the pictures, {}, where its figures would be taken for pictures: choose another",
+            out.display(),
+            pictures.display()
+        );
+    }
     let mut dataset = load_data(source, &config.pictures, output)?;
     config.source.clone_from(&dataset.name);
     if !config.source.parse::<Source>()?.is_fixed() {
@@ -98,9 +108,16 @@ pub(crate) fn load_new_data(
     }
     config.shape = dataset.train.images.shape();
     config.classes.clone_from(&dataset.classes);
-    limit(&mut dataset, config);
+    limit(&mut dataset, config)?;
     config.digest = dataset.train.images.digest();
     Ok(dataset)
+}
+
+/// A path without links and from the root, also where some of its end is not there yet.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = |known: &Path| Some(known.canonicalize().ok()?.join(path.strip_prefix(known).ok()?));
+    path.ancestors().find_map(real).unwrap_or_else(|| path.clone())
 }
 
 /// What people should know of a data set.
@@ -122,7 +139,7 @@ pub(crate) fn load_data(
     let dataset = if let Some(source) = source {
         source.parse::<Source>()?.load_with(pictures, &locations, &mut show)?
     } else {
-        anyhow::ensure!(
+        ensure!(
             pictures.is_default(),
             "there are settings for pictures, but --data names no folder and no .npz file"
         );
@@ -159,18 +176,24 @@ pub(crate) fn load_foreign_data(
 /// The data set of a run, cut to its limits.
 pub(crate) fn load_run_data(config: &DataConfig, output: Output) -> Result<Dataset> {
     let mut dataset = load_data(Some(&config.source), &config.pictures, output)?;
-    limit(&mut dataset, config);
+    limit(&mut dataset, config)?;
     Ok(dataset)
 }
 
-fn limit(dataset: &mut Dataset, config: &DataConfig) {
+/// Cuts the parts to their limits: named sets to their first images, which their makers have shuffled; others to images that are
+/// spread over all, which may be in the order of their classes.
+fn limit(dataset: &mut Dataset, config: &DataConfig) -> Result<()> {
+    let is_fixed = config.source.parse::<Source>()?.is_fixed();
     for (part, limit) in
         [(&mut dataset.train, config.train_limit), (&mut dataset.test, config.test_limit)]
     {
-        if let Some(limit) = limit {
-            part.truncate(limit);
+        match limit {
+            Some(limit) if is_fixed => part.truncate(limit),
+            Some(limit) => part.thin(limit),
+            None => {}
         }
     }
+    Ok(())
 }
 
 /// A trained run, ready to compute.
@@ -206,7 +229,7 @@ impl Trained {
             Split::Train => dataset.train,
             Split::Test => dataset.test,
         };
-        anyhow::ensure!(
+        ensure!(
             part.images.shape() == self.config.data.shape,
             "the images of {} are {:?} ([channels, height, width]) now, but the run was trained on {:?}",
             self.config.data.source,

@@ -21,7 +21,7 @@ use crate::output::Output;
     name = "latents",
     version,
     max_term_width = 100,
-    after_help = "Start here:\n  latents study                         the whole study of Fashion-MNIST, and a page to read\n  latents study ./photos --out photos   the same of your own pictures\n  latents train ae --out runs/ae        an autoencoder by itself\n\n`latents help COMMAND` says more of each."
+    after_help = "Start here:\n  latents study                            the whole study of Fashion-MNIST, and a page to read\n  latents study ./photos --out runs/mine   the same of your own pictures\n  latents train ae --out runs/ae           an autoencoder by itself\n\n`latents help COMMAND` says more of each."
 )]
 struct Cli {
     #[command(flatten)]
@@ -96,6 +96,10 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if output::is_stop(&error) => {
+            output.note("Stopped.");
+            ExitCode::from(130)
+        }
         Err(error) => {
             output::error(&error);
             ExitCode::FAILURE

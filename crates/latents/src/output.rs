@@ -53,6 +53,13 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// Whether it is that the user wanted an end.
+pub(crate) fn is_stop(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| matches!(cause.downcast_ref(), Some(latents::explore::Error::Stopped)))
+}
+
 /// A count for people: `12,345`.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();

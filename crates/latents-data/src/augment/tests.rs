@@ -184,6 +184,7 @@ fn settings_out_of_range_are_named() {
     for (augmentation, expected) in [
         (Augmentation { flip: 1.5, ..ALL }, "flip = 1.5"),
         (Augmentation { erase: f64::NAN, ..ALL }, "erase = NaN"),
+        (Augmentation { shift: 1 << 31, ..ALL }, "shift = 2147483648 must be at most 65536"),
         (Augmentation { rotation: -1.0, ..ALL }, "rotation = -1"),
         (Augmentation { mix: Some(Mix::Mixup { alpha: 0.0 }), ..ALL }, "alpha = 0"),
     ] {

@@ -129,7 +129,7 @@ fn what_is_no_picture_has_a_reason() {
         (&png_of(70_000, 2), "larger than is accepted"),
         (&png_of(60_000, 60_000), "accepted"),
         (&png_of(0, 5), "it is damaged: "),
-        (b"BM\0\0\0\0", "it is damaged: "),
+        (b"BM\0\0\0\0", "it is of a kind that is not read, whatever its name says: "),
     ] {
         let said = read(bytes, [8, 8], &with(Fit::Crop)).unwrap_err();
         assert!(said.contains(expected), "{expected}: {said}");

@@ -20,7 +20,7 @@ use crate::output::Output;
 
 /// Measure a trained run on the test images
 ///
-/// For a model with latents: the evaluation card. Reconstructions beside principal components, samples in features of one's own, traversals, maps and outliers; left in the run's folder as `evaluation.md` and `evaluation.json`.
+/// For a model with latents: the evaluation card. Reconstructions beside principal components, samples in features of a small network that is trained on the same images, traversals, maps and outliers; left in the run's folder as `evaluation.md` and `evaluation.json`.
 ///
 /// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder.
 ///

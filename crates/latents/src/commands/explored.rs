@@ -110,6 +110,17 @@ pub(crate) fn tiles(
         .collect()
 }
 
+/// Refuses a file for numbers that a figure would have the place of.
+pub(crate) fn for_numbers(out: &Path) -> Result<()> {
+    let ending = out.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    ensure!(
+        !ending.is_some_and(|ending| ending == "svg" || ending == "png"),
+        "--out {} is for the numbers; their figure is written beside them, as SVG and PNG: give it another ending",
+        out.display()
+    );
+    Ok(())
+}
+
 /// Writes a figure as SVG and PNG beside `out`, under its name; returns both files.
 pub(crate) fn save_beside(figure: &Figure, out: &Path, suffix: &str) -> Result<Vec<PathBuf>> {
     let Some(stem) = out.file_stem() else { bail!("{} names no file", out.display()) };

@@ -75,17 +75,6 @@ fn save(figure: &Figure, out: &Path, stem: &str, drawn: &mut Vec<PathBuf>) -> Re
     Ok(())
 }
 
-pub(crate) fn curve(
-    name: String,
-    metrics: &[EpochMetrics],
-    group: usize,
-    validation: bool,
-) -> Curve {
-    let loss = |m: &EpochMetrics| if validation { m.val_loss } else { Some(m.train_loss) };
-    let points = metrics.iter().filter_map(|m| Some((m.epoch as f64, loss(m)?))).collect();
-    Curve { name, points, dashed: validation, group }
-}
-
 /// A number that an epoch may have.
 type Number = fn(&EpochMetrics) -> Option<f64>;
 
@@ -99,6 +88,14 @@ fn term(
 ) -> Curve {
     let points = metrics.iter().filter_map(|m| Some((m.epoch as f64, number(m)?))).collect();
     Curve { name, points, dashed, group }
+}
+
+/// The loss of each epoch, of the images that train and of those that validate.
+pub(crate) fn losses(name: &str, metrics: &[EpochMetrics], group: usize) -> [Curve; 2] {
+    [
+        term(format!("{name}, training"), metrics, group, false, |m| Some(m.train_loss)),
+        term(format!("{name}, validation"), metrics, group, true, |m| m.val_loss),
+    ]
 }
 
 /// What a run's loss is called, and its axis.
@@ -145,8 +142,7 @@ fn comparison(runs: &[Run]) -> Result<Figure> {
             |name| name.to_string_lossy().into_owned(),
         );
         let metrics = run.metrics()?;
-        all.push(curve(format!("{name}, training"), &metrics, group, false));
-        all.push(curve(format!("{name}, validation"), &metrics, group, true));
+        all.extend(losses(&name, &metrics, group));
     }
     let (title, label) = labels(&runs[0])?;
     for run in &runs[1..] {

@@ -15,7 +15,7 @@ use latents::report::{Figure, ImageView, Points, Thumbnail, scatter, thumbnails}
 use serde::Serialize;
 
 use crate::Shared;
-use crate::commands::explored::{Explored, save_beside};
+use crate::commands::explored::{Explored, for_numbers, save_beside};
 use crate::commands::{Split, stop_on_ctrl_c};
 use crate::output::{Output, count, duration};
 use crate::progress::MapProgress;
@@ -87,6 +87,7 @@ struct Input {
 
 impl Map {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
+        for_numbers(&self.out)?;
         let stop = stop_on_ctrl_c()?;
         let mut input = self.input(shared, output)?;
         let runtime = match &input.explored {
@@ -259,7 +260,7 @@ fn with_thumbnails(
     axes: Option<(&str, &str)>,
 ) -> Figure {
     let part = explored.part(split);
-    let pixels: Vec<f32> = part.images.pixels().iter().map(|&b| f32::from(b) / 255.0).collect();
+    let pixels = explored.pixels(split);
     let shape = explored.shape();
     let each = pixels.chunks_exact(shape.iter().product()).zip(xy.chunks_exact(2)).enumerate();
     let images: Vec<Thumbnail<'_>> = each

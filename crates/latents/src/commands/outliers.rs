@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::Shared;
 use crate::commands::Split;
-use crate::commands::explored::{Explored, save_beside, tiles};
+use crate::commands::explored::{Explored, for_numbers, save_beside, tiles};
 use crate::output::{Output, count};
 
 /// Find the images that are unlike the others
@@ -59,6 +59,8 @@ struct Outlier {
 
 impl Outliers {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
+        let out = self.out.clone().unwrap_or_else(|| self.run.join("figures/outliers.json"));
+        for_numbers(&out)?;
         let mut explored = Explored::open(&self.run, shared, output)?;
         let runtime = explored.runtime();
         let (shape, d) = (explored.shape(), explored.latents.dim);
@@ -103,7 +105,6 @@ impl Outliers {
             .collect();
         let captions: Vec<String> = used.iter().map(|(name, ..)| (*name).into()).collect();
         let figure = grid("Images unlike the others", &rows, &captions);
-        let out = self.out.clone().unwrap_or_else(|| self.run.join("figures/outliers.json"));
         let figures = save_beside(&figure, &out, "")?;
 
         let outlier = |&i: &usize| Outlier {

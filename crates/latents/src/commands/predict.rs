@@ -28,7 +28,7 @@ pub(crate) struct Predict {
     /// Pictures (PNG, JPEG, WebP, GIF), which are brought to the run's shape, and files .npz with `image` [n, c, h, w] in 0 to 1
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data", conflicts_with = "data")]
     input: Vec<PathBuf>,
-    /// The test part of a data set instead
+    /// All images of a folder or an .npz file, or the test part of a named data set, instead
     #[arg(long, value_name = "SOURCE")]
     data: Option<String>,
     /// Classify another view of each image too, and average the probabilities (test-time augmentation)

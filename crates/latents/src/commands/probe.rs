@@ -40,8 +40,8 @@ pub(crate) struct Probe {
     /// Shift and scale each number to mean 0 and variance 1 for the regression
     #[arg(long)]
     standardize: bool,
-    /// Numbers of labels of the curve
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10, 100, 1_000, 10_000])]
+    /// Numbers of labels of the curve, with commas between them [default: 10,100,1000,10000]
+    #[arg(long, value_name = "N", value_delimiter = ',', hide_default_value = true, default_values_t = [10, 100, 1_000, 10_000])]
     labels: Vec<usize>,
     /// How often few labels are drawn
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
@@ -131,12 +131,7 @@ impl Probe {
         let table = table(&probes, self.neighbours);
         let curve = few::table(&few);
         for (stem, table) in [("probes", &table), ("few-labels", &curve)] {
-            for (kind, text) in
-                [("md", table.markdown()), ("csv", table.csv()), ("json", table.json())]
-            {
-                let path = self.run.join("tables").join(format!("{stem}.{kind}"));
-                latents_files::write(&path, text.as_bytes())?;
-            }
+            table.save(&self.run.join("tables"), stem)?;
         }
         few::figure(&few).save(&self.run.join("figures"), "few-labels")?;
         let seconds = begun.elapsed().as_secs_f64();

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::Shared;
 use crate::commands::Split;
 use crate::commands::decode::write_images;
-use crate::commands::explored::{Explored, save_beside, tiles};
+use crate::commands::explored::{Explored, for_numbers, save_beside, tiles};
 use crate::output::{Output, count};
 
 /// Images in the figure: rows and columns.
@@ -65,6 +65,7 @@ struct Sampled<'a> {
 
 impl Sample {
     pub(crate) fn run(&self, shared: &Shared, output: Output) -> Result<ExitCode> {
+        for_numbers(&self.out)?;
         let mut explored = Explored::open(&self.run, shared, output)?;
         let (n, d, seed) = (self.n as usize, explored.latents.dim, self.seed);
         let mut bic = None;

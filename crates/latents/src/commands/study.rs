@@ -44,10 +44,10 @@ const PARTS: [&str; 5] = ["S1", "S2", "S3", "S4", "S5"];
 /// killed, the same command goes on; what is done is not done again.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "latents study                        Fashion-MNIST, beside the reference study's own numbers\n\
-    latents study ./photos --out photos  your own pictures; sub-folders are labels\n\
-    latents study --quick                a few minutes, with small budgets\n\
-    latents study --no-cnn               without the convolutional network from scratch\n\n\
+    after_help = "latents study                            Fashion-MNIST, beside the reference study's own numbers\n\
+    latents study ./photos --out runs/mine   your own pictures; sub-folders are labels\n\
+    latents study --quick                    a few minutes, with small budgets\n\
+    latents study --no-cnn                   without the convolutional network from scratch\n\n\
     S1 autoencoder  S2 tuning  S3 classifier  S4 the latent space  S5 variational autoencoder"
 )]
 pub(crate) struct Study {
@@ -59,7 +59,7 @@ pub(crate) struct Study {
     /// Leave out the convolutional network that the classifier is measured against
     #[arg(long)]
     no_cnn: bool,
-    /// Only these parts, and what they need
+    /// Only these parts, such as S3,S4, and what they need
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(PARTS))]
     only: Vec<String>,
     /// Seed of everything random
@@ -105,7 +105,7 @@ impl Study {
             ..DataConfig::default()
         };
         self.pictures.apply(&mut data.pictures);
-        let dataset = load_new_data(self.source.as_deref(), &mut data, output)?;
+        let dataset = load_new_data(&self.out, self.source.as_deref(), &mut data, output)?;
         output.note(&describe(&dataset));
         let explores = self.only.is_empty() || self.only.iter().any(|p| p == "S4" || p == "S5");
         ensure!(

@@ -34,8 +34,8 @@ pub(crate) enum Model {
     Ae(Box<Train<AutoencoderFlags>>),
     /// A classifier on a trained encoder
     #[command(
-        after_help = "The head and its settings are those that the reference study found best; the encoder keeps the settings that it was \
-        trained with. Ten epochs on all training images; --validation 0.1 keeps some of them to watch.\n\n\
+        after_help = "The head's widths and dropout are those that the reference study found best, its optimiser, rates and batches our own, chosen \
+        by validation images; the encoder keeps the settings that it was trained with. Ten epochs on all training images; --validation 0.1 keeps some of them to watch.\n\n\
         latents train classifier --encoder runs/ae --out runs/cl\n\
         latents train classifier --encoder runs/ae --from-scratch --out runs/control    what did the training before bring?\n\
         latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and spread over seeds\n\
@@ -76,7 +76,7 @@ pub(crate) struct Train<M: ModelFlags> {
     /// Take the settings of the best trial of a study, `sqlite:///FILE` or `postgresql://...`, with #NAME where there are several
     #[arg(long, value_name = "STUDY", conflicts_with_all = ["resume", "config"])]
     from_study: Option<String>,
-    /// Train N runs that differ by their seeds alone, in --out/seed-1 and so on; `latents evaluate` tells their mean and spread
+    /// Train N runs that differ by their seeds alone, from --seed on, in --out/seed-0 and so on; `latents evaluate` tells their mean and spread
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1000), conflicts_with = "resume")]
     seeds: Option<u64>,
     #[command(flatten)]
@@ -214,7 +214,7 @@ fn train_model<M: ModelFlags>(
             flags.settings.apply(&mut config);
             Ok(config)
         };
-        new_run(source, settings, output)?
+        new_run(run.dir(), source, settings, output)?
     };
 
     let work =

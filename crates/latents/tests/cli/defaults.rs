@@ -50,6 +50,61 @@ fn an_encoder_keeps_its_own_settings_but_for_those_of_the_file() {
 }
 
 #[test]
+fn a_flag_that_names_what_is_there_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let cnn =
+        "train cnn --data fashion-mnist-sample --train-limit 32 --epochs 1 --stem 4 --channels 4";
+    let peak = |flags: &str, run: &str| {
+        sandbox.ok(&format!("{cnn} {flags} --out {run}"));
+        config(&sandbox, run)["training"]["schedule"].get("peak").and_then(toml::Value::as_float)
+    };
+    assert_eq!(peak("", "none"), Some(0.2));
+    assert_eq!(peak("--schedule one-cycle", "same"), Some(0.2));
+    assert_eq!(peak("--schedule one-cycle --warmup 0.4", "given"), Some(0.4));
+    sandbox.train("ae", "--schedule one-cycle");
+    let schedule = &config(&sandbox, "ae")["training"]["schedule"];
+    assert_eq!(schedule["peak"].as_float(), Some(0.3), "where the default is another");
+}
+
+#[test]
+fn an_encoder_of_any_kind_takes_dropout_and_another_optimiser() {
+    let sandbox = Sandbox::new();
+    let vae = "train vae --data fashion-mnist-sample --train-limit 64 --test-limit 64 --epochs 1 --latent-dim 8";
+    sandbox.ok(&format!("{vae} --optimizer sgd --lr 1e-4 --momentum 0.9 --nesterov --out vae"));
+    sandbox.ok("train classifier --encoder vae --epochs 1 --encoder-dropout 0.3 --out cl");
+    let settings = config(&sandbox, "cl");
+    assert_eq!(settings["model"]["encoder"]["dropout"].as_float(), Some(0.3));
+    let encoder = &settings["training"]["encoder"];
+    assert_eq!(
+        (encoder["momentum"].as_float(), encoder["nesterov"].as_bool()),
+        (Some(0.9), Some(true))
+    );
+    sandbox.ok("train classifier --encoder vae --epochs 1 --encoder-optimizer adam --out other");
+    let encoder = &config(&sandbox, "other")["training"]["encoder"];
+    assert_eq!(
+        (encoder["momentum"].as_float(), encoder["nesterov"].as_bool()),
+        (Some(0.0), Some(false))
+    );
+}
+
+#[test]
+fn some_of_a_folder_are_of_all_its_classes() {
+    let sandbox = Sandbox::new();
+    let png = include_bytes!("../../../../fuzz/corpus/picture/rgb.png");
+    for i in 0..30 {
+        sandbox.write(&format!("mine/{}/{i}.png", ["a", "b", "c"][i / 10]), png);
+    }
+    let flags = "--train-limit 6 --test-limit 3 --size 8 --epochs 1 --validation 0";
+    sandbox.ok(&format!("train cnn --data mine {flags} --stem 4 --channels 4 --out cnn"));
+    let judged = sandbox.json("evaluate cnn");
+    let rows = judged["confusion"].as_array().unwrap();
+    let of_class = |row: &serde_json::Value| -> u64 {
+        row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum()
+    };
+    assert_eq!(rows.iter().map(of_class).collect::<Vec<_>>(), [1, 1, 1]);
+}
+
+#[test]
 fn other_pictures_are_brought_to_what_an_encoder_knows() {
     let sandbox = Sandbox::trained();
     let png = include_bytes!("../../../../fuzz/corpus/picture/rgb.png");

@@ -60,6 +60,36 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     assert_same_run(&sandbox.run_files("run"), &sandbox.run_files("whole"), "interrupted");
 }
 
+/// What saves nothing on the way ends as an interrupted command does, too.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_map() {
+    let sandbox = Sandbox::new();
+    sandbox.train("ae", "");
+    let mut child =
+        spawn(&sandbox, "map --run ae --split train --iterations 1000000 --out map.npz");
+    let status = format!("/proc/{}/status", child.id());
+    let listens = || {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 2 != 0)
+    };
+    while !listens() {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended by itself");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let said = Said::new("interrupted", &child.wait_with_output().unwrap());
+    assert_eq!((said.code, said.stdout.as_str()), (Some(130), ""), "{}", said.stderr);
+    assert!(
+        said.stderr.ends_with("Stopped.\n") && !said.stderr.contains("error"),
+        "{}",
+        said.stderr
+    );
+    assert!(!sandbox.path("map.npz").exists());
+}
+
 #[test]
 fn kill_9_at_any_instant_changes_no_byte() {
     let sandbox = Sandbox::new();

@@ -93,9 +93,18 @@ pub(super) fn evaluate(
 
 /// Mean and sample standard deviation over runs.
 #[derive(Serialize)]
-struct Spread {
-    mean: f64,
-    deviation: f64,
+pub(crate) struct Spread {
+    pub(crate) mean: f64,
+    pub(crate) deviation: f64,
+}
+
+impl Spread {
+    /// Of one value the deviation is 0.
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+        Spread { mean, deviation: (squares / (values.len().max(2) - 1) as f64).sqrt() }
+    }
 }
 
 #[derive(Serialize)]
@@ -123,13 +132,7 @@ pub(super) fn evaluate_seeds(
         judged.draw(&card, &seed.join("figures"))?;
         runs.push(card);
     }
-    let spread = |of: &dyn Fn(&Card) -> f64| {
-        let values: Vec<f64> = runs.iter().map(of).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-        let deviation = (squares / (values.len().max(2) - 1) as f64).sqrt();
-        Spread { mean, deviation }
-    };
+    let spread = |of: &dyn Fn(&Card) -> f64| Spread::of(&runs.iter().map(of).collect::<Vec<_>>());
     let classes = &runs[0].classes;
     let f1 = classes.iter().map(|class| {
         (class.clone(), spread(&|card| card.f1.get(class).copied().unwrap_or_default()))
@@ -159,7 +162,7 @@ pub(super) fn evaluate_seeds(
     let table = Table { columns, rows };
     let json = serde_json::to_string_pretty(&all)? + "\n";
     latents_files::write(&dir.join("evaluation.json"), json.as_bytes())?;
-    write_table(dir, "seeds", &table)?;
+    table.save(&dir.join("tables"), "seeds")?;
     let text = format!(
         "{}\n{} runs; training took {} each  {}",
         table.markdown(),
@@ -174,14 +177,7 @@ pub(super) fn evaluate_seeds(
 fn save(dir: &Path, card: &Card, table: &Table) -> Result<()> {
     let json = serde_json::to_string_pretty(card)? + "\n";
     latents_files::write(&dir.join("evaluation.json"), json.as_bytes())?;
-    write_table(dir, "classes", table)
-}
-
-fn write_table(dir: &Path, stem: &str, table: &Table) -> Result<()> {
-    for (kind, text) in [("md", table.markdown()), ("csv", table.csv()), ("json", table.json())] {
-        latents_files::write(&dir.join("tables").join(format!("{stem}.{kind}")), text.as_bytes())?;
-    }
-    Ok(())
+    Ok(table.save(&dir.join("tables"), "classes")?)
 }
 
 /// The test images and what they were taken for.

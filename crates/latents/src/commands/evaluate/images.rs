@@ -111,7 +111,7 @@ pub(crate) fn card(
     let explored = std::cell::RefCell::new(explored);
     let mut tools: Tools<'_, anyhow::Error> = Tools {
         decode: &mut |z| {
-            ensure!(!stop.load(Ordering::Relaxed), "stopped");
+            go_on(stop)?;
             explored.borrow_mut().decode(z)
         },
         features: &mut |images| {
@@ -131,6 +131,10 @@ pub(crate) fn card(
         progress: &mut |what| output.note(&format!("measuring {what}")),
     };
     Card::measure(&subject, &mut tools)
+}
+
+fn go_on(stop: &AtomicBool) -> Result<(), latents::explore::Error> {
+    if stop.load(Ordering::Relaxed) { Err(latents::explore::Error::Stopped) } else { Ok(()) }
 }
 
 /// Log-variances `[n, d]` of the test images' posteriors, of a variational model.
@@ -165,7 +169,7 @@ fn bounds(
     let pass = Pass::Sample { seed, draw: 0 };
     let losses = engine.losses(parameters, inputs(), Targets::Inputs, objective, pass)?;
     let elbo = losses.fit.iter().zip(&losses.penalty).map(|(fit, kl)| -fit - kl).collect();
-    ensure!(!stop.load(Ordering::Relaxed), "stopped");
+    go_on(stop)?;
     let iwae = importance_bound(engine, parameters, inputs(), objective, seed, DRAWS)?;
     Ok(Some((elbo, iwae)))
 }

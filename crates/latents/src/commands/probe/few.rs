@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{Probe, Vectors, accuracy};
 use crate::commands::Trained;
+use crate::commands::evaluate::classes::Spread;
 use crate::output::{Output, count};
 
 /// Accuracy with some number of labels.
@@ -146,10 +147,7 @@ fn of(labels: &[u8], chosen: &[u32]) -> Vec<u8> {
 }
 
 fn few(method: &str, labels: usize, found: &[f64]) -> Few {
-    let n = found.len() as f64;
-    let mean = found.iter().sum::<f64>() / n;
-    let squares: f64 = found.iter().map(|x| (x - mean) * (x - mean)).sum();
-    let deviation = (squares / (n - 1.0).max(1.0)).sqrt();
+    let Spread { mean, deviation } = Spread::of(found);
     Few { method: method.to_owned(), labels, draws: found.len(), mean, deviation }
 }
 

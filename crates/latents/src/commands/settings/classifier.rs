@@ -141,8 +141,10 @@ impl ModelFlags for ClassifierFlags {
         set(&mut model.hidden_1, self.hidden_1.as_ref());
         set(&mut model.hidden_2, self.hidden_2.as_ref());
         set(&mut model.head_dropout, self.head_dropout.as_ref());
-        if let (Some(p), ModelConfig::Ae(encoder)) = (self.encoder_dropout, &mut *model.encoder) {
-            encoder.dropout = p;
+        match (self.encoder_dropout, &mut *model.encoder) {
+            (Some(p), ModelConfig::Ae(encoder)) => encoder.dropout = p,
+            (Some(p), ModelConfig::Vae(encoder)) => encoder.halves.dropout = p,
+            _ => {}
         }
     }
 
@@ -157,7 +159,13 @@ impl ModelFlags for ClassifierFlags {
         }
         set(&mut encoder.learning_rate, self.encoder_lr.as_ref());
         set(&mut encoder.weight_decay, self.encoder_weight_decay.as_ref());
-        set(&mut encoder.optimizer, self.encoder_optimizer.as_ref());
+        if let Some(optimizer) = self.encoder_optimizer {
+            encoder.optimizer = optimizer;
+            // What it was trained with may have had a momentum, which others have not.
+            if optimizer != OptimizerKind::Sgd {
+                (encoder.momentum, encoder.nesterov) = (0.0, false);
+            }
+        }
         set(&mut encoder.layer_decay, self.layer_decay.as_ref());
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::ModelFlags;
 
 /// The images that defaults are told for, and others: settings that differ follow the images.
-const IMAGES: [Shape; 2] = [[1, 28, 28], [3, 64, 64]];
+const IMAGES: [Shape; 2] = [[1, 28, 28], [1, 8, 8]];
 
 /// A kind, and its settings: `config.toml` as `latents train` would begin with it, every setting below a line that tells what it is.
 /// What follows the images, or is not set, is there behind a `#`.

@@ -12,10 +12,10 @@ pub(crate) struct DataFlags {
     /// Images: a folder of pictures, an .npz file, or a name that `latents data list` has [default: fashion-mnist, or else the sample of it]
     #[arg(long = "data", value_name = "SOURCE")]
     pub(crate) source: Option<String>,
-    /// Use only the first N training images
+    /// Use only N training images: the first, or of a folder or an .npz file N that are spread over all
     #[arg(long, value_name = "N")]
     train_limit: Option<usize>,
-    /// Use only the first N test images
+    /// Use only N test images, chosen alike
     #[arg(long, value_name = "N")]
     test_limit: Option<usize>,
     /// Part of the training images kept for validation

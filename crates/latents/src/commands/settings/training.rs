@@ -34,7 +34,7 @@ pub(crate) struct TrainingFlags {
     /// How the learning rate goes over the run
     #[arg(long, value_name = "NAME")]
     schedule: Option<ScheduleName>,
-    /// Part of the run in which the rate rises, for warmup-cosine and one-cycle [default: 0.1 and 0.3]
+    /// Part of the run in which the rate rises, for warmup-cosine and one-cycle [default: 0.1 and 0.3, or what the schedule has]
     #[arg(long, value_name = "FRACTION", requires = "schedule")]
     warmup: Option<f64>,
     /// Largest norm of a step's gradient [default: no limit]
@@ -78,13 +78,19 @@ impl TrainingFlags {
         set(&mut training.label_smoothing, self.label_smoothing.as_ref());
         set(&mut training.seed, self.seed.as_ref());
         if let Some(name) = self.schedule {
+            // The same schedule again keeps its own fraction.
+            let kept = match (name, training.schedule) {
+                (ScheduleName::WarmupCosine, Schedule::WarmupCosine { warmup }) => warmup,
+                (ScheduleName::OneCycle, Schedule::OneCycle { peak }) => peak,
+                (ScheduleName::WarmupCosine, _) => 0.1,
+                _ => 0.3,
+            };
+            let fraction = self.warmup.unwrap_or(kept);
             training.schedule = match name {
                 ScheduleName::Constant => Schedule::Constant,
                 ScheduleName::Cosine => Schedule::Cosine,
-                ScheduleName::WarmupCosine => {
-                    Schedule::WarmupCosine { warmup: self.warmup.unwrap_or(0.1) }
-                }
-                ScheduleName::OneCycle => Schedule::OneCycle { peak: self.warmup.unwrap_or(0.3) },
+                ScheduleName::WarmupCosine => Schedule::WarmupCosine { warmup: fraction },
+                ScheduleName::OneCycle => Schedule::OneCycle { peak: fraction },
             };
         }
     }

@@ -10,7 +10,7 @@ use super::lane::{Lane, mean};
 use super::results::Autoencoder;
 use super::stages::Stage;
 use super::words;
-use crate::commands::figures::{curve, epochs};
+use crate::commands::figures::{epochs, losses};
 use crate::commands::settings::{AutoencoderFlags, ModelFlags};
 
 /// The stages of this part.
@@ -84,12 +84,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
         .iter()
         .zip(&metrics)
         .enumerate()
-        .flat_map(|(group, (name, metrics))| {
-            [
-                curve(format!("{name}, training"), metrics, group, false),
-                curve(format!("{name}, validation"), metrics, group, true),
-            ]
-        })
+        .flat_map(|(group, (name, metrics))| losses(name, metrics, group))
         .collect();
     let (first, last) = (metrics[0].first(), metrics[0].last());
     let drop = match (first.and_then(|m| m.val_loss), last.and_then(|m| m.val_loss)) {

@@ -1,6 +1,7 @@
 //! S2: tuning the autoencoder, and the best of it trained to the end (T4, F8, F2, F10a, F10b), beside principal components.
 
 use anyhow::{Context as _, Result};
+use latents::data::{split, spread};
 use latents::engine::Schedule;
 use latents::explore::{Pca, Rows};
 use latents::models::ModelConfig;
@@ -86,10 +87,9 @@ fn components(lane: &Lane<'_>) -> Result<()> {
     let (train, test) = (&study.dataset.train.images, &study.dataset.test.images);
     let numbers: usize = train.shape().iter().product();
     let float = |pixels: &[u8]| pixels.iter().map(|&x| f32::from(x) / 255.0).collect::<Vec<f32>>();
-    let (ours, _) =
-        latents::data::split(train.len(), best.training.validation_fraction, best.training.seed);
-    let ours = &ours[..Pca::enough(ours.len(), numbers)];
-    let ours: Vec<f32> = ours.iter().flat_map(|&i| float(train.image(i as usize))).collect();
+    let (ours, _) = split(train.len(), best.training.validation_fraction, best.training.seed);
+    let some = spread(Pca::enough(ours.len(), numbers), ours.len());
+    let ours: Vec<f32> = some.flat_map(|i| float(train.image(ours[i] as usize))).collect();
     let test = float(test.pixels());
     // As many as an image has numbers would be the image.
     let most = (numbers - 1).min((ours.len() / numbers).saturating_sub(1));

@@ -12,7 +12,7 @@ use super::results::{Scores, Search};
 use super::s2::{self, summary};
 use super::stages::Stage;
 use super::words;
-use crate::commands::evaluate::classes::{Card, Judged, Judging, judge};
+use crate::commands::evaluate::classes::{Card, Judged, Judging, Spread, judge};
 use crate::commands::evaluate::study::COLUMNS;
 use crate::commands::settings::{ClassifierFlags, CnnFlags, ModelFlags};
 use crate::commands::tune::classifier::CLASSIFIER;
@@ -172,12 +172,8 @@ fn card(lane: &Lane<'_>, name: &str) -> Result<(Card, Judged)> {
     judge(&mut trained, test, JUDGING)
 }
 
-/// Mean and, where there are several, sample standard deviation.
-fn spread(scores: &[Scores], of: impl Fn(&Scores) -> f64) -> (f64, f64) {
-    let values: Vec<f64> = scores.iter().map(of).collect();
-    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-    (mean, (squares / (values.len().max(2) - 1) as f64).sqrt())
+fn spread(scores: &[Scores], of: impl Fn(&Scores) -> f64) -> Spread {
+    Spread::of(&scores.iter().map(of).collect::<Vec<_>>())
 }
 
 /// T5 of the reference study.
@@ -202,7 +198,7 @@ const CNN: &str = "CNN";
 fn findings(study: &Study, all: &[(&str, Vec<Scores>)]) -> Vec<Finding> {
     let column = |name: &str| all.iter().find(|(n, _)| *n == name).map(|(_, scores)| &scores[..]);
     let ours = &all[0].1;
-    let (accuracy, deviation) = spread(ours, |s| s.accuracy);
+    let Spread { mean: accuracy, deviation } = spread(ours, |s| s.accuracy);
     let seeds = match ours.len() {
         1 => String::new(),
         n => format!(" (mean of {n} seeds, deviation {:.2})", 100.0 * deviation),
@@ -211,12 +207,12 @@ fn findings(study: &Study, all: &[(&str, Vec<Scores>)]) -> Vec<Finding> {
         "The classifier on the tuned encoder is right on {} of the test images{seeds} after {} epochs and {} s.",
         words::accuracy(accuracy),
         ours[0].epochs,
-        words::times(spread(ours, |s| s.seconds).0)
+        words::times(spread(ours, |s| s.seconds).mean)
     );
     let theirs = "The reference's: 90.08 % after 10 epochs and 61 s on a GPU.";
     let mut findings = vec![study.against(&text, accuracy > 0.9008, theirs)];
     if let Some(scratch) = column(SCRATCH) {
-        let gain = accuracy - spread(scratch, |s| s.accuracy).0;
+        let gain = accuracy - spread(scratch, |s| s.accuracy).mean;
         let noise = 2.0 * deviation.max(0.0015);
         let (verdict, tone) = if gain.abs() <= noise {
             ("which is within the noise of seeds", Tone::Contrary)
@@ -364,7 +360,7 @@ fn scores_table(classes: &[String], all: &[(&str, Vec<Scores>)]) -> Table {
         |name: &str, digits: usize, of: &dyn Fn(&Scores) -> f64, theirs: Option<[f64; 2]>| {
             let number = |x: f64| Cell::Number(x, Show::Decimals(digits));
             let mut row = vec![Cell::Text(name.into())];
-            row.extend(all.iter().map(|(_, scores)| number(spread(scores, of).0)));
+            row.extend(all.iter().map(|(_, scores)| number(spread(scores, of).mean)));
             if with_reference {
                 let theirs = theirs.map(|t| t.map(number));
                 row.extend(theirs.unwrap_or([Cell::Empty, Cell::Empty]));

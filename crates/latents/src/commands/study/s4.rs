@@ -2,11 +2,12 @@
 
 use anyhow::{Result, ensure};
 use latents::data::npz::{self, Array, Numbers};
+use latents::data::spread;
 use latents::explore::card::Card;
 use latents::explore::{Pca, Rows, TsneConfig, samplers, tsne};
 use latents::report::{Block, Cell, Finding, Section, Show, Table, Tone};
 
-use super::lane::Lane;
+use super::lane::{Lane, Study};
 use super::results::Mapped;
 use super::s2;
 use super::stages::Stage;
@@ -54,7 +55,7 @@ impl Lane<'_> {
         Ok(Explored { trained, latents, dataset: self.study.dataset.clone() })
     }
 
-    /// Places `[n, 2]` of the first test images on a map.
+    /// Places `[n, 2]` on a map of the test images that [`mapped`] tells.
     pub(super) fn map(&self, stage: &str) -> Result<Vec<f32>> {
         let path = self.study.out.join(format!("maps/{stage}.npz"));
         let (shape, xy) = npz::read_f32(&path, "xy")?;
@@ -69,13 +70,24 @@ impl Lane<'_> {
     }
 }
 
+/// The test images that a map of so many has.
+pub(super) fn mapped(study: &Study, images: usize) -> Vec<usize> {
+    spread(images, study.dataset.test.len()).collect()
+}
+
+/// The classes of the images of a map, where they have any.
+pub(super) fn mapped_labels(study: &Study, images: usize) -> Option<Vec<u8>> {
+    let labels = study.dataset.test.labels.as_ref()?;
+    Some(mapped(study, images).into_iter().map(|i| labels[i]).collect())
+}
+
 /// Maps the latents of the test images, as many as the budget allows.
 pub(super) fn map(lane: &Lane<'_>, stage: &str, run: &str) -> Result<()> {
     let study = lane.study;
     let mut trained = lane.open(run)?;
     let d = trained.latents()?.dim;
     let mut part = study.dataset.test.clone();
-    part.truncate(study.budget.map_images);
+    part.thin(study.budget.map_images);
     let z = trained.encode(&part)?;
     let config = TsneConfig { seed: study.seed, ..TsneConfig::default() };
     let mut show = |progress| {
@@ -137,13 +149,19 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     let z = explored.encode(Split::Test)?;
     let d = explored.latents.dim;
     let xy = lane.map("map-ae")?;
-    let labels = study.dataset.test.labels.as_deref().map(|l| &l[..map.images.min(l.len())]);
+    let labels = mapped_labels(study, map.images);
     let classes = &study.dataset.classes;
 
     let mut blocks = vec![];
     blocks.push(Block::Figure {
         id: "F3".into(),
-        picture: (&coloured("t-SNE of the latents of the test images", &xy, labels, classes, None))
+        picture: (&coloured(
+            "t-SNE of the latents of the test images",
+            &xy,
+            labels.as_deref(),
+            classes,
+            None,
+        ))
             .into(),
         caption: map_caption(&card, &map),
         alt: "A point for each test image, coloured by class.".into(),

@@ -2,6 +2,7 @@
 //! explorer, in which both latent spaces are side by side.
 
 use anyhow::Result;
+use latents::data::{Labelled, spread};
 use latents::engine::Schedule;
 use latents::explore::card::Card;
 use latents::explore::{Rows, kmeans, samplers};
@@ -15,7 +16,7 @@ use super::lane::{Lane, Study};
 use super::results::{Autoencoder, Mapped, Search};
 use super::s1::autoencoder;
 use super::s2::{self, summary};
-use super::s4::{map, measure, measures};
+use super::s4::{self, map, mapped_labels, measure, measures};
 use super::stages::Stage;
 use super::words;
 use crate::commands::Split;
@@ -127,7 +128,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
     };
     let d = study.run(BEST).config()?.model.latents().map_or(0, |l| l.dim);
     let xy = lane.map("map-vae")?;
-    let labels = study.dataset.test.labels.as_deref().map(|l| &l[..mapped.images.min(l.len())]);
+    let labels = mapped_labels(study, mapped.images);
     let mut blocks = vec![
         Block::Paragraph(format!(
             "The encoder gives a mean and a log-variance for each latent; the loss is the reconstruction term summed over pixels plus the divergence of the latents from N(0, I){}. {} trials; the best was trained for {} epochs.",
@@ -172,7 +173,7 @@ pub(super) fn section(lane: &Lane<'_>) -> Result<Option<(Section, Vec<Finding>)>
             picture: (&coloured(
                 "t-SNE of the variational latents",
                 &xy,
-                labels,
+                labels.as_deref(),
                 &study.dataset.classes,
                 None,
             ))
@@ -383,27 +384,36 @@ pub(super) fn explorer(lane: &Lane<'_>) -> Result<Option<Section>> {
     let study = lane.study;
     let test = &study.dataset.test;
     let numbers: usize = study.data.shape.iter().product();
-    let mut models = vec![];
+    let mut found = vec![];
     for (name, run, stage) in
         [("Autoencoder", s2::BEST, "map-ae"), ("Variational autoencoder", BEST, "map-vae")]
     {
-        let Some(mapped) = study.results.get::<Mapped>(stage)? else { continue };
-        models.push(model(lane, name, run, stage, mapped.images.min(MOST_BYTES / numbers).max(1))?);
+        if let Some(Mapped { images, .. }) = study.results.get(stage)? {
+            found.push((name, run, stage, images));
+        }
     }
-    let Some(n) = models.iter().map(|m| m.n).min() else { return Ok(None) };
+    let mapped = found.iter().map(|(.., images)| *images).min();
+    let Some(mapped) = mapped.map(|images| images.min(test.len())) else { return Ok(None) };
     if !matches!(study.data.shape[0], 1 | 3) {
         return Ok(None);
     }
+    // Of those on the maps, as many as the page can hold.
+    let places: Vec<usize> = spread((MOST_BYTES / numbers).max(1), mapped).collect();
+    let whole = s4::mapped(study, mapped);
+    let numbers: Vec<u32> = places.iter().map(|&place| whole[place] as u32).collect();
+    let images = test.at(&numbers.iter().map(|&i| i as usize).collect::<Vec<_>>());
+    let models =
+        found.iter().map(|&(name, run, stage, _)| model(lane, name, run, stage, &images, &places));
+    let models = models.collect::<Result<Vec<_>>>()?;
     let labels: Option<Vec<usize>> =
-        test.labels.as_ref().map(|l| l[..n].iter().map(|&l| usize::from(l)).collect());
-    let files = test.names.as_ref().map(|names| names[..n].to_vec());
+        images.labels.as_ref().map(|l| l.iter().map(|&l| usize::from(l)).collect());
     let shown = Shown {
         shape: study.data.shape,
-        pixels: &test.images.pixels()[..n * numbers],
-        numbers: None,
+        pixels: images.images.pixels(),
+        numbers: (numbers.len() < test.len()).then_some(&numbers[..]),
         classes: &study.dataset.classes,
         labels: labels.as_deref(),
-        files: files.as_deref(),
+        files: images.names.as_deref(),
         models: models
             .iter()
             .map(|m| ExploredModel {
@@ -412,10 +422,10 @@ pub(super) fn explorer(lane: &Lane<'_>) -> Result<Option<Section>> {
                 network: &m.network,
                 decode: m.decoder.clone(),
                 parameters: &m.parameters,
-                latents: &m.latents[..n * m.dim],
-                map: &m.map[..n],
-                errors: Some(&m.errors[..n]),
-                clusters: Some(&m.clusters[..n]),
+                latents: &m.latents,
+                map: &m.map,
+                errors: Some(&m.errors),
+                clusters: Some(&m.clusters),
             })
             .collect(),
     };
@@ -433,22 +443,26 @@ struct Model {
     network: latents::engine::Network,
     decoder: std::ops::Range<usize>,
     parameters: Vec<f32>,
-    dim: usize,
     latents: Vec<f32>,
     map: Vec<[f32; 2]>,
     errors: Vec<f32>,
     clusters: Vec<usize>,
-    n: usize,
 }
 
-fn model(lane: &Lane<'_>, name: &'static str, run: &str, stage: &str, n: usize) -> Result<Model> {
+/// What a model makes of images that are at some places of its map.
+fn model(
+    lane: &Lane<'_>,
+    name: &'static str,
+    run: &str,
+    stage: &str,
+    images: &Labelled,
+    places: &[usize],
+) -> Result<Model> {
     let study = lane.study;
     let mut trained = lane.open(run)?;
     let latents = trained.latents()?;
-    let mut part = study.dataset.test.clone();
-    part.truncate(n);
-    let z = trained.encode(&part)?;
-    let clusters = study.dataset.classes.len().clamp(2, 12).min(part.len());
+    let z = trained.encode(images)?;
+    let clusters = study.dataset.classes.len().clamp(2, 12).min(images.len());
     let clusters =
         lane.runtime.run(|| kmeans(Rows::new(&z, latents.dim)?, clusters, study.seed))?;
     let xy = lane.map(stage)?;
@@ -457,12 +471,10 @@ fn model(lane: &Lane<'_>, name: &'static str, run: &str, stage: &str, n: usize) 
         map_name: format!("t-SNE of {} latents", latents.dim),
         network: trained.config.network()?,
         decoder: latents.decode,
-        dim: latents.dim,
-        errors: trained.errors(&part)?,
+        errors: trained.errors(images)?,
         parameters: trained.parameters,
         latents: z,
-        map: xy.chunks_exact(2).take(n).map(|p| [p[0], p[1]]).collect(),
+        map: places.iter().map(|&i| [xy[2 * i], xy[2 * i + 1]]).collect(),
         clusters: clusters.of.iter().map(|&c| c as usize).collect(),
-        n: part.len(),
     })
 }

@@ -112,7 +112,7 @@ impl TuneFlags {
         }
         let out =
             self.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/tune-{}", kind.name)));
-        let (base, dataset) = new_run(data, base, output)?;
+        let (base, dataset) = new_run(&out, data, base, output)?;
         let space = self.space(kind, base.data.shape, given)?;
         // What no trial could have is said before the first.
         check(&base, &space)?;

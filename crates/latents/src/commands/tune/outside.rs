@@ -22,12 +22,13 @@ const KIND: &str = "command";
 
 /// Parameters of any program that prints its value last
 ///
-/// Runs a program once a trial, with values in place of the braces. The last number that it prints is its value; lines of a whole number and
+/// Runs a program once a trial, with values in place of the braces. The last word that it prints is its value, a number; lines of a whole number and
 /// a number, such as `3 0.25`, are steps on the way, by which it may be stopped early.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Braces: {name:float:0..1}  {name:log:1e-5..1e-1}  {name:int:1..10}  {name:logint:1..1000}  {name:choice:a,b,c}\n\
-    with a step: {name:int:16..256:16}; a name again, or one of --space: {name}; the trial's number and folder: {trial} {folder}\n\n\
+    with a step: {name:int:16..256:16}; a name again, or one of --space: {name}; the trial's number and folder: {trial} {folder}\n\
+    Quote a choice, '{name:choice:a,b,c}': shells make several words of its commas.\n\n\
     latents tune command --trials 50 -- ./train --lr {lr:log:1e-5..1e-1} --width {width:int:16..256:16}\n\n\
     The program also finds LATENTS_TRIAL, LATENTS_PARAMS (JSON) and LATENTS_FOLDER in its environment. A checkpoint that it keeps in that folder is \
     there again when a trial is taken up by another worker."

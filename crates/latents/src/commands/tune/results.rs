@@ -79,11 +79,7 @@ impl Results {
     pub(crate) fn save(&self, out: &Path) -> Result<PathBuf> {
         let tables = out.join("tables");
         for (stem, table) in [("trials", self.trials_table()), ("best", self.best_table())] {
-            for (kind, text) in
-                [("md", table.markdown()), ("csv", table.csv()), ("json", table.json())]
-            {
-                latents_files::write(&tables.join(format!("{stem}.{kind}")), text.as_bytes())?;
-            }
+            table.save(&tables, stem)?;
         }
         let figures = out.join("figures");
         let study = self.plain();

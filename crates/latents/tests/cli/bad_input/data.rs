@@ -178,6 +178,11 @@ fn pictures() {
     t.refuse("damaged pictures, which are not to be passed over", "data show some --strict");
     t.file("one/a.png", PNG);
     t.refuse("one picture is too few", "train ae --data one --out ae");
+    t.refuse("a study among its pictures", "study some --out some/study");
+    t.refuse(
+        "a run in the folder of the pictures itself",
+        "train ae --data ./some/ --out one/../some",
+    );
     t.refuse("a size of none", "data show some --size 0");
     t.refuse("a size in words", "data show some --size large");
     t.refuse("a colour that is none", "data show some --background rose");

@@ -178,6 +178,9 @@ fn explored() {
     t.refuse("a file in a file", "encode --run ae --out file/z.npz");
     t.refuse("a figure in a file", "sample --run ae --n 4 --out file/s.npz");
     t.refuse("no name for a file", "sample --run ae --n 4 --out ..");
+    t.refuse("numbers in the place of their figure", "sample --run ae --n 4 --out new.png");
+    t.refuse("numbers in the place of a map's figure", "map --run ae --out m.SVG");
+    t.refuse("numbers in the place of the outliers' figure", "outliers --run ae --out o.png");
     t.refuse(
         "a mixture of more than there are",
         "sample --run ae --sampler mixture --components 999 --out s.npz",
