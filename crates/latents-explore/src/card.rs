@@ -305,8 +305,7 @@ impl Samples {
         let dim = subject.latents.dim();
         let number = subject.images.len().min(subject.train.len());
         // Images may be in the order of their classes; parts of them must be alike.
-        let mut places: Vec<usize> =
-            (0..number).map(|i| i * subject.train.len() / number).collect();
+        let mut places: Vec<usize> = subject.train.places(number).collect();
         stream(subject.seed, Purpose::Resample, 0, 1).shuffle(&mut places);
         let real: Vec<f32> = places.iter().flat_map(|&i| subject.train.row(i)).copied().collect();
         let (real, k) = (tools.features)(&real)?;

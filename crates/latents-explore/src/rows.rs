@@ -76,8 +76,13 @@ impl<'a> Rows<'a> {
     /// At most `n` of the rows `[n, d]`, evenly spread over all, which may be in the order of their classes.
     #[must_use]
     pub fn spread(&self, n: usize) -> Vec<f32> {
+        self.places(n).flat_map(|i| self.row(i)).copied().collect()
+    }
+
+    /// Where those rows are.
+    pub(crate) fn places(&self, n: usize) -> impl Iterator<Item = usize> + use<> {
         let (all, n) = (self.len(), n.min(self.len()));
-        (0..n).flat_map(|i| self.row(i * all / n)).copied().collect()
+        (0..n).map(move |i| i * all / n)
     }
 
     /// Says so where there are fewer than `needed` rows.

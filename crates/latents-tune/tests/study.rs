@@ -78,6 +78,21 @@ fn run(study: &Study, workers: usize, trials: u64, naps: &(dyn Fn(u64, i64) -> u
     optimize(study, &space(), schedule, &Bowl { naps }, &stop, &mut |_| {}).unwrap();
 }
 
+/// Ends each trial at once, by its number.
+struct Ends(fn(u64) -> Outcome);
+
+impl Objective for Ends {
+    fn run(
+        &self,
+        trial: &mut Trial<'_>,
+        _params: &Params,
+        _worker: usize,
+        _stop: &AtomicBool,
+    ) -> Result<Outcome, Error> {
+        Ok((self.0)(trial.number()))
+    }
+}
+
 /// What a trial came to, less its times.
 fn essence(trial: &TrialRecord) -> String {
     let TrialRecord { number, state, value, params, intermediate, .. } = trial;
@@ -252,27 +267,18 @@ fn a_queued_trial_that_cannot_be_fails_and_the_next_goes_on() {
 
 #[test]
 fn a_panic_ends_all_workers_also_those_that_wait_for_its_trial() {
-    struct Panics;
-    impl Objective for Panics {
-        fn run(
-            &self,
-            trial: &mut Trial<'_>,
-            _params: &Params,
-            _worker: usize,
-            _stop: &AtomicBool,
-        ) -> Result<Outcome, Error> {
-            // The other worker is then at the trial after the next, which waits for this one.
-            std::thread::sleep(Duration::from_millis(if trial.number() == 0 { 300 } else { 1 }));
-            assert!(trial.number() > 0, "a fault of the program");
-            Ok(Outcome::Value(1.0))
-        }
-    }
+    let panics = Ends(|number| {
+        // The other worker is then at the trial after the next, which waits for this one.
+        std::thread::sleep(Duration::from_millis(if number == 0 { 300 } else { 1 }));
+        assert!(number > 0, "a fault of the program");
+        Outcome::Value(1.0)
+    });
     let strategy = Strategy { lockstep: Some(2), ..strategy(1, Never) };
     let study = open(&memory(), strategy);
     let stop = AtomicBool::new(false);
     let schedule = Schedule { trials: Some(10), workers: 2 };
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        optimize(&study, &space(), schedule, &Panics, &stop, &mut |_| {})
+        optimize(&study, &space(), schedule, &panics, &stop, &mut |_| {})
     }));
     assert!(ended.is_err() && stop.load(Ordering::Relaxed));
 }
@@ -290,29 +296,18 @@ fn a_parameter_that_is_asked_for_again_keeps_what_it_was_chosen_from() {
 
 #[test]
 fn values_that_are_no_numbers_fail_the_trial() {
-    struct Strange;
-    impl Objective for Strange {
-        fn run(
-            &self,
-            trial: &mut Trial<'_>,
-            _params: &Params,
-            _worker: usize,
-            _stop: &AtomicBool,
-        ) -> Result<Outcome, Error> {
-            Ok(match trial.number() {
-                0 => Outcome::Value(f64::NAN),
-                1 => Outcome::Value(f64::INFINITY),
-                2 => Outcome::Failed("it exploded".into()),
-                3 => Outcome::Pruned,
-                _ => Outcome::Value(1.0),
-            })
-        }
-    }
+    let strange = Ends(|number| match number {
+        0 => Outcome::Value(f64::NAN),
+        1 => Outcome::Value(f64::INFINITY),
+        2 => Outcome::Failed("it exploded".into()),
+        3 => Outcome::Pruned,
+        _ => Outcome::Value(1.0),
+    });
     let study = open(&memory(), strategy(1, Never));
     let mut ends = vec![];
     let schedule = Schedule { trials: Some(5), workers: 1 };
     let stop = AtomicBool::new(false);
-    optimize(&study, &space(), schedule, &Strange, &stop, &mut |event| {
+    optimize(&study, &space(), schedule, &strange, &stop, &mut |event| {
         if let Event::Finished { number, state } = event {
             ends.push((number, state));
         }

@@ -101,9 +101,7 @@ impl Confusion {
 
     /// Whether a sample is of a class, or was taken for it. Otherwise its scores say nothing.
     pub(crate) fn has(&self, class: usize) -> bool {
-        self.counts.iter().enumerate().any(|(truth, row)| {
-            row[class] > 0 || (truth == class && row.iter().any(|&count| count > 0))
-        })
+        self.counts[class].iter().chain(self.counts.iter().map(|row| &row[class])).any(|&n| n > 0)
     }
 
     /// All mistakes that were made, the most frequent first; of equals, in the order of the classes.

@@ -86,8 +86,7 @@ pub(super) fn map(lane: &Lane<'_>, stage: &str, run: &str) -> Result<()> {
     let study = lane.study;
     let mut trained = lane.open(run)?;
     let d = trained.latents()?.dim;
-    let mut part = study.dataset.test.clone();
-    part.thin(study.budget.map_images);
+    let part = study.dataset.test.at(&mapped(study, study.budget.map_images));
     let z = trained.encode(&part)?;
     let config = TsneConfig { seed: study.seed, ..TsneConfig::default() };
     let mut show = |progress| {
