@@ -1,20 +1,17 @@
-//! Every reader of files that users bring, fed with any bytes: each may refuse them, and none may panic; each says whether it took them. The fuzz targets and a test of
-//! the command share these.
+//! The readers of files that users bring. Each function feeds arbitrary bytes to one of them and returns whether it accepted them; a reader may reject its input, but must
+//! not panic. The fuzz targets and a test of the command share these functions.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ::latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
 use ::latents::engine::Runtime;
 use ::latents::explore::card::Card;
 use ::latents::models::Tensors;
-use ::latents::train::{Outcome, Run, RunConfig, train};
-use ::latents::tune::{Asked, History, Strategy, Study, importance, pruner, sampler, storage};
-
-#[path = "../crates/latents/src/commands/study/results.rs"]
-#[allow(dead_code)] // What is only shown is not read here.
-mod results;
+use ::latents::progress::Monitor;
+use ::latents::train::{Error, Run, RunConfig, SettingsLayer, train};
+use ::latents::tune::{AskResult, History, Strategy, Study, importance, pruner, sampler, storage};
+use latents_study::results::{Autoencoder, ClassifierScores, Components, Mapped, Search, read};
 
 /// Images or labels in IDX.
 pub(crate) fn idx(bytes: &[u8]) -> bool {
@@ -22,7 +19,7 @@ pub(crate) fn idx(bytes: &[u8]) -> bool {
     idx::parse_labels(bytes, Path::new("labels")).is_ok() || images
 }
 
-/// Latents with labels, or a data set, in an `.npz` file.
+/// Latents with labels, or an image collection, in an `.npz` file.
 pub(crate) fn npz(bytes: &[u8]) -> bool {
     with_file("data.npz", bytes, |file| {
         let latents = npz::read_f32(file, "z").is_ok();
@@ -31,7 +28,7 @@ pub(crate) fn npz(bytes: &[u8]) -> bool {
     })
 }
 
-/// A picture in a folder, under the name of each kind.
+/// A picture in a folder, under the extension of each format.
 pub(crate) fn picture(bytes: &[u8]) -> bool {
     with_file("a.png", bytes, |file| {
         let folder = file.parent().expect("a folder");
@@ -51,47 +48,49 @@ pub(crate) fn safetensors(bytes: &[u8]) -> bool {
 pub(crate) fn config(bytes: &[u8]) -> bool {
     let mut base = RunConfig::default();
     base.data.shape = [1, 28, 28];
-    let config = base.overlaid(&String::from_utf8_lossy(bytes));
+    let layer = SettingsLayer::parse("config.toml", &String::from_utf8_lossy(bytes));
+    let config = layer.and_then(|layer| base.with_layers([&layer]));
     config.is_ok_and(|config| config.check().is_ok())
 }
 
-/// What training goes on from: the last checkpoint of a run of two epochs, with none before it.
+/// The last checkpoint of a run of two epochs, from which training resumes. There is no older one.
 pub(crate) fn checkpoint(bytes: &[u8]) -> bool {
     with_file("last.safetensors", bytes, |file| {
-        let run = Run::at(&file.with_file_name("run"));
+        let run = Run::at(file.with_file_name("run"));
         std::fs::create_dir_all(run.best_path().with_file_name("")).expect("a scratch folder");
         std::fs::copy(file, run.best_path().with_file_name("last.safetensors")).expect("a copy");
         std::fs::write(run.metrics_path(), METRICS).expect("a scratch file");
-        make_a_step(&run).is_ok()
+        train_one_step(&run).is_ok()
     })
 }
 
-/// A line for each epoch.
+/// The metrics of a run, a line for each epoch.
 pub(crate) fn metrics(bytes: &[u8]) -> bool {
     with_file("metrics.jsonl", bytes, |file| {
         Run::at(file.parent().expect("a folder")).metrics().is_ok()
     })
 }
 
-/// Studies in a SQLite file: all of them are read and gone on with.
+/// The studies in an SQLite file: each is read and continued by a trial.
 pub(crate) fn study(bytes: &[u8]) -> bool {
-    with_file("study.db", bytes, |file| go_on(&format!("sqlite:///{}", file.display())).is_ok())
+    with_file("study.db", bytes, |file| {
+        continue_studies(&format!("sqlite:///{}", file.display())).is_ok()
+    })
 }
 
-/// What stages of a study left, each kind of it; a card is drawn up as a page has it.
+/// The result of a stage of the whole study, of each kind. A card is also written as Markdown.
 pub(crate) fn results(bytes: &[u8]) -> bool {
-    use results::{Autoencoder, Components, Mapped, Scores, Search, read};
     let text = String::from_utf8_lossy(bytes);
     let card = read::<Card>(&text).map(|card| card.markdown("Card"));
     card.is_ok()
         || read::<Autoencoder>(&text).is_ok()
         || read::<Search>(&text).is_ok()
         || read::<Components>(&text).is_ok()
-        || read::<Vec<Scores>>(&text).is_ok()
+        || read::<Vec<ClassifierScores>>(&text).is_ok()
         || read::<Mapped>(&text).is_ok()
 }
 
-/// What the epochs of a small run came to.
+/// The metrics of a small run.
 const METRICS: &str = concat!(
     r#"{"epoch":1,"train_loss":0.5,"val_loss":0.5,"learning_rate":0.001,"seconds":0.1,"samples_per_second":60.0}"#,
     "\n",
@@ -99,19 +98,26 @@ const METRICS: &str = concat!(
     "\n",
 );
 
-/// Makes one step in a run of two epochs of three steps, where there are any left to make.
-fn make_a_step(run: &Run) -> Result<Outcome, ::latents::train::Error> {
+/// Takes one step in a run of two epochs of three steps, if any is left.
+fn train_one_step(run: &Run) -> Result<(), Error> {
     let settings = "[data]\nshape = [1, 4, 4]\n\
         [training]\nepochs = 2\nbatch_size = 2\nvalidation_fraction = 0.25\n\
         [model]\nkind = \"ae\"\nlatent_dim = 1\nhidden = [2]\nstages = [{ channels = 1, kernel = 2, stride = 2, padding = 0 }]\n";
-    let config = RunConfig::default().overlaid(settings)?;
+    let config =
+        RunConfig::default().with_layers([&SettingsLayer::parse("config.toml", settings)?])?;
     let images = Images::new(1, 4, 4, (0..128).collect()).expect("eight images");
     let data = Labelled { images, labels: None, names: None };
     let runtime = Arc::new(Runtime::new(Some(1), None)?);
-    train(run, &config, &data, &runtime, &AtomicBool::new(true), &mut |_| {})
+    // With a token that is cancelled already, training takes one step and saves it.
+    let monitor = Monitor::default();
+    monitor.cancel().cancel();
+    match train(run, &config, &data, &runtime, &monitor, &mut |_| {}) {
+        Ok(_) | Err(Error::Interrupted(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
-fn go_on(url: &str) -> Result<(), ::latents::tune::Error> {
+fn continue_studies(url: &str) -> Result<(), ::latents::tune::Error> {
     let storage = storage::open(url)?;
     for record in storage.studies()? {
         let trials = storage.trials(record.id)?;
@@ -129,7 +135,7 @@ fn go_on(url: &str) -> Result<(), ::latents::tune::Error> {
             lockstep: None,
         };
         let study = Study::open(Arc::clone(&storage), &record.name, record.direction, strategy)?;
-        if let Asked::Trial(mut trial) = study.ask(None)? {
+        if let AskResult::Trial(mut trial) = study.ask(None)? {
             for (name, distribution) in history.common_space() {
                 trial.suggest(&name, &distribution)?;
             }
@@ -143,7 +149,7 @@ fn go_on(url: &str) -> Result<(), ::latents::tune::Error> {
 fn load(source: &str) -> bool {
     let pictures = Pictures { size: Some([4, 4]), test_fraction: 0.0, ..Pictures::default() };
     let source = source.parse::<Source>().expect("a source");
-    source.load_with(&pictures, &Locations::nowhere(), &mut |_| {}).is_ok()
+    source.load_with(&pictures, &Locations::nowhere(), &Monitor::default()).is_ok()
 }
 
 fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> bool) -> bool {

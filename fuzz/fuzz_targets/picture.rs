@@ -1,9 +1,9 @@
-//! Bytes of anything, read as `readers::picture` reads them.
+//! Feeds arbitrary bytes to `readers::picture`.
 
 #![no_main]
 
 #[path = "../readers.rs"]
-#[allow(dead_code)] // Each target uses one.
+#[allow(dead_code)] // Each target uses one function.
 mod readers;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

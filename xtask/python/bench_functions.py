@@ -2,7 +2,7 @@
 
     python bench_functions.py --trials 100 --seeds 20
 
-The functions are those of crates/latents-tune/examples/functions.rs, which says what they are. Runs
+The functions are those of crates/latents-tune/benches/functions.rs, which says what they are. Runs
 a study on each core and prints one line of JSON: `{function: {"direction", "best": [of each seed]}}`.
 """
 

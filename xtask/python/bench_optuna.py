@@ -1,6 +1,6 @@
 """Optuna's side of `cargo xtask versus tune`: a study of the autoencoder, trained with PyTorch.
 
-    python bench_optuna.py --data DIR --space crates/latents/src/commands/tune/ae.toml \\
+    python bench_optuna.py --data DIR --space crates/latents-models/src/autoencoder/space.toml \\
         --file study.db --trials 20 --epochs 10 --seed 1
 
 TPE and the median pruner with their defaults, the study in an SQLite file, training as

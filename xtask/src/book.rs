@@ -1,5 +1,5 @@
-//! `cargo xtask book`: the book's pages of commands, which are what `latents help` prints, and whether every link in the documents leads
-//! somewhere. The other pages are written by hand and not touched.
+//! `cargo xtask book`: writes the book's command pages, which show the output of `latents help`, and checks every link in the documents. It does
+//! not touch the other pages, which are written by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,21 +11,30 @@ use anyhow::{Context, Result, ensure};
 
 use crate::Workspace;
 
-/// Writes the pages of the book that are made from the program.
+/// Writes the pages of the book that show the command's help.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Write nothing, and fail where a page is not what it should be
+    /// Write nothing, and fail if a page is out of date
     #[arg(long)]
     check: bool,
 }
 
-/// Where the book's pages are.
+/// The folder of the book's pages.
 const BOOK: &str = "docs/book/src";
-/// Documents outside `docs`.
-const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md"];
+/// Documents outside `docs`. The README of each crate is added to them.
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "BENCHMARKS.md",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "fuzz/README.md",
+];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    workspace.build(&["--package", "latents"])?;
+    workspace.build(&["--package", "latents-cli"])?;
     let book = workspace.root.join(BOOK);
     let folder = book.join("commands");
     let pages = pages(&workspace.release("latents"))?;
@@ -38,16 +47,20 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         pages.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
     wanted.insert(book.join("SUMMARY.md"), summary);
     for stale in there.iter().filter(|path| !wanted.contains_key(*path)) {
-        ensure!(!options.check, "{}: there is no such command any more", stale.display());
+        ensure!(
+            !options.check,
+            "{}: this command no longer exists; run `cargo xtask book`",
+            stale.display()
+        );
         fs::remove_file(stale)?;
     }
     fs::create_dir_all(&folder)?;
     for (path, text) in &wanted {
-        // Git may have changed the ends of lines.
+        // Git may have changed the line endings.
         let is_current = fs::read_to_string(path).is_ok_and(|old| old.replace('\r', "") == *text);
         ensure!(
             is_current || !options.check,
-            "{} is not what `latents help` says: run `cargo xtask book`",
+            "{} differs from `latents help`: run `cargo xtask book`",
             path.display()
         );
         if !is_current {
@@ -56,12 +69,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         }
     }
     let wrong = broken_links(&workspace.root)?;
-    ensure!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
-    println!("{count} pages of commands, and every link leads somewhere");
+    ensure!(wrong.is_empty(), "broken links:\n{}", wrong.join("\n"));
+    println!("{count} command pages are up to date, and every link works");
     Ok(())
 }
 
-/// The pages of all commands by their file names: one for each command, with a section for each of its own commands.
+/// The command pages by file name: one for each command, with a section for each of its subcommands.
 fn pages(latents: &Path) -> Result<BTreeMap<String, String>> {
     let main = help(latents, &[])?;
     let mut pages = BTreeMap::new();
@@ -83,7 +96,7 @@ fn pages(latents: &Path) -> Result<BTreeMap<String, String>> {
     Ok(pages)
 }
 
-/// The book's summary with these pages of commands, whatever it named before.
+/// The book's summary with these command pages in place of those that it listed before.
 fn with_commands<'a>(summary: &str, pages: impl Iterator<Item = &'a String>) -> String {
     let names = pages.filter_map(|page| page.strip_suffix(".md")).filter(|name| *name != "README");
     let entry = |name| format!("  - [{name}](commands/{name}.md)\n");
@@ -96,7 +109,7 @@ fn with_commands<'a>(summary: &str, pages: impl Iterator<Item = &'a String>) -> 
     })
 }
 
-/// What `latents help` prints of a command, as on a terminal of 100 columns.
+/// The output of `latents help` for a command, on a terminal of 100 columns.
 fn help(latents: &Path, command: &[&str]) -> Result<String> {
     let output = Command::new(latents)
         .arg("help")
@@ -114,7 +127,7 @@ fn fenced(text: &str) -> String {
     format!("```text\n{text}\n```\n")
 }
 
-/// The commands that a help text lists, with what it says of each.
+/// The commands that a help text lists, each with its description.
 fn commands(help: &str) -> Vec<(String, String)> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let listed = listed.take_while(|line| !line.is_empty());
@@ -125,7 +138,7 @@ fn commands(help: &str) -> Vec<(String, String)> {
                 let (name, about) = entry.split_once(' ').unwrap_or((entry, ""));
                 commands.push((name.to_owned(), about.trim().to_owned()));
             }
-            // The line before goes on.
+            // The line continues the one before it.
             None => {
                 if let Some((_, about)) = commands.last_mut() {
                     *about += " ";
@@ -138,9 +151,11 @@ fn commands(help: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Links in the repository's documents to files or headings that are not there, and pages that the book's summary leaves out.
+/// Links in the repository's documents to files or headings that do not exist, and pages that the book's summary does not list.
 fn broken_links(root: &Path) -> Result<Vec<String>> {
     let mut documents: Vec<PathBuf> = DOCUMENTS.iter().map(|name| root.join(name)).collect();
+    documents
+        .extend(entries(&root.join("crates"))?.into_iter().map(|krate| krate.join("README.md")));
     collect(&root.join("docs"), &mut documents)?;
     let mut wrong = vec![];
     let mut linked = BTreeSet::new();
@@ -166,13 +181,13 @@ fn broken_links(root: &Path) -> Result<Vec<String>> {
     for document in documents.iter().filter(|d| d.starts_with(&book) && !d.ends_with("SUMMARY.md"))
     {
         if !linked.contains(&document.canonicalize()?) {
-            wrong.push(format!("SUMMARY.md does not name {}", document.display()));
+            wrong.push(format!("SUMMARY.md does not list {}", document.display()));
         }
     }
     Ok(wrong)
 }
 
-/// The Markdown files in a folder and those below.
+/// The Markdown files in a folder and its subfolders.
 fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     for path in entries(folder)? {
         if path.is_dir() {
@@ -184,7 +199,7 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What is in a folder, in order.
+/// The contents of a folder, in order of name.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut paths = read.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -202,14 +217,14 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the links and pictures of a Markdown text lead, other sites left out.
+/// The targets of the links and pictures of a Markdown text, except those on other sites.
 fn links(text: &str) -> Vec<&str> {
     let targets =
         prose(text).flat_map(|line| line.split("](").skip(1).filter_map(|t| t.split(')').next()));
     targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:")).collect()
 }
 
-/// The names under which the headings of a Markdown text can be linked to.
+/// The anchors of the headings of a Markdown text.
 fn headings(text: &str) -> Vec<String> {
     let headings = prose(text).filter(|line| line.starts_with('#'));
     let name = |heading: &str| {
@@ -225,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_link_in_the_documents_leads_somewhere() {
+    fn every_link_in_the_documents_works() {
         let wrong = broken_links(&Workspace::find().root).unwrap();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -238,27 +253,32 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_told() {
+    fn broken_links_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let book = folder.path().join(BOOK);
         fs::create_dir_all(&book).unwrap();
+        for folder_of_documents in ["fuzz", "crates/one"] {
+            fs::create_dir_all(folder.path().join(folder_of_documents)).unwrap();
+        }
         for name in DOCUMENTS {
             fs::write(folder.path().join(name), "# Here\n[up](#here)").unwrap();
         }
+        fs::write(folder.path().join("crates/one/README.md"), "[up](../../README.md) [no](no.md)")
+            .unwrap();
         fs::write(folder.path().join("README.md"), "[a](docs/none.png) [b](BENCHMARKS.md#there)")
             .unwrap();
         fs::write(book.join("SUMMARY.md"), "[One](one.md)").unwrap();
         fs::write(book.join("one.md"), "[two](two.md)").unwrap();
         fs::write(book.join("two.md"), "").unwrap();
         let wrong = broken_links(folder.path()).unwrap().join("\n");
-        for expected in ["docs/none.png", "BENCHMARKS.md#there", "does not name"] {
+        for expected in ["docs/none.png", "BENCHMARKS.md#there", "no.md", "does not list"] {
             assert!(wrong.contains(expected), "{expected}: {wrong}");
         }
-        assert_eq!(wrong.lines().count(), 3, "{wrong}");
+        assert_eq!(wrong.lines().count(), 4, "{wrong}");
     }
 
     #[test]
-    fn the_summary_names_the_commands_that_there_are() {
+    fn the_summary_lists_the_commands_that_exist() {
         let old =
             "- [The commands](commands/README.md)\n  - [old](commands/old.md)\n- [Next](next.md)\n";
         let pages = ["README.md", "map.md", "new.md"].map(str::to_owned);
@@ -270,7 +290,7 @@ mod tests {
 
     #[test]
     fn commands_are_read_from_a_help_text() {
-        let help = "About\n\nCommands:\n  train  Train a model, or\n         go on\n  help   Print\n\nOptions:\n  --json";
-        assert_eq!(commands(help), [("train".to_owned(), "Train a model, or go on".to_owned())]);
+        let help = "About\n\nCommands:\n  train  Train a model, or\n         resume\n  help   Print\n\nOptions:\n  --json";
+        assert_eq!(commands(help), [("train".to_owned(), "Train a model, or resume".to_owned())]);
     }
 }

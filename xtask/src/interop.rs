@@ -1,7 +1,6 @@
-//! `cargo xtask interop`: what the binary writes, read by other people's programs: arrays by NumPy,
-//! studies by Optuna and its dashboard, in SQLite and on a PostgreSQL server that lives as long as
-//! the check, reports by Chromium. What needs PyTorch lies in golden files, made once by `xtask/python/golden_*.py` and
-//! read by the engine's own tests.
+//! `cargo xtask interop`: checks that other programs read what the command writes: NumPy arrays, Optuna and its dashboard studies (in SQLite and on
+//! a PostgreSQL server that is started for the check), Chromium reports. Values from PyTorch are in golden files, which `xtask/python/golden_*.py`
+//! made once and the engine's tests read.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +22,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let modules =
         "numpy, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client";
     let python = workspace.python("python", modules, &install)?;
-    workspace.build(&["--package", "latents", "--features", "postgres"])?;
+    workspace.build(&["--package", "latents-cli", "--features", "postgres"])?;
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
     let check_study = workspace.script("check_study.py");
@@ -45,13 +44,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Pages that our examples make, used in a headless Chromium; screenshots stay under the target folder.
+/// Opens and uses the pages of two examples in a headless Chromium. Screenshots stay under the target folder.
 fn report(workspace: &Workspace, python: &Path) -> Result<()> {
     workspace.build(&["--package", "latents", "--example", "report"])?;
     workspace.build(&["--package", "latents-report", "--example", "decoders"])?;
     let [page, decoders, shots] =
         ["page", "decoders", "screenshots"].map(|name| workspace.target.join("report").join(name));
-    // Runs of another build are no use.
+    // Runs of another build are not reused.
     if page.exists() {
         std::fs::remove_dir_all(&page)?;
     }

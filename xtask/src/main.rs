@@ -1,8 +1,7 @@
-//! The workspace's chores, run as `cargo xtask <chore>`: the command line and what the chores
-//! share (where things lie, how programs and Python environments are started). Each chore has its
-//! own file; nothing here is part of what users install.
+//! The workspace's chores, run as `cargo xtask CHORE`: the command line, and what the chores share (paths, building and starting programs,
+//! Python environments). Each chore has its own file. Users do not install any of it.
 
-// A chore's output is for the person at the terminal.
+// The output of a chore is for a person at the terminal.
 #![allow(clippy::print_stdout)]
 
 mod book;
@@ -10,22 +9,22 @@ mod interop;
 mod versus;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use serde_json::Value;
 
 /// Chores of the `latents` workspace.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
-    /// Write the book's pages of commands from `latents help`, and see that every link in the documents
-    /// leads somewhere.
+    /// Write the book's command pages from `latents help`, and check every link in the documents.
     Book(book::Options),
-    /// Check with NumPy, Optuna and its dashboard that what the binary writes can be read, means what
-    /// it should, and can be gone on with; the studies also on a PostgreSQL server.
+    /// Check that NumPy, Optuna, its dashboard and Chromium read what the command writes, and that
+    /// Optuna can continue a study; studies are checked in SQLite and on a PostgreSQL server.
     Interop,
-    /// Measure us and our peers, in turn: training, tuning.
+    /// Measure this project and its peers in turn: training, tuning, maps.
     Versus(versus::Options),
 }
 
@@ -45,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where the workspace's files lie.
+/// The workspace's folders.
 struct Workspace {
     root: PathBuf,
     target: PathBuf,
@@ -55,7 +54,7 @@ impl Workspace {
     fn find() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = manifest.parent().unwrap_or(manifest).to_owned();
-        // A relative CARGO_TARGET_DIR counts from where cargo was called, as it does for cargo.
+        // A relative CARGO_TARGET_DIR is relative to the current folder, as it is for cargo.
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(path) => std::path::absolute(&path).unwrap_or_else(|_| path.into()),
             None => root.join("target"),
@@ -68,7 +67,7 @@ impl Workspace {
         self.root.join("xtask/python").join(name)
     }
 
-    /// Something that `cargo build --release` made.
+    /// A program that `cargo build --release` made.
     fn release(&self, name: &str) -> PathBuf {
         let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         self.target.join("release").join(name)
@@ -76,13 +75,29 @@ impl Workspace {
 
     /// `cargo build --release` with these arguments.
     fn build(&self, arguments: &[&str]) -> Result<()> {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&self.root).args(["build", "--release"]).args(arguments);
-        call(&mut cargo)
+        call(self.cargo().args(["build", "--release"]).args(arguments))
     }
 
-    /// The interpreter of a virtual environment under the target folder in which the named
-    /// modules import; it is made, with `pip install` and these arguments, where they do not.
+    /// Builds a benchmark, a file in a package's folder `benches`, and returns the program.
+    fn benchmark(&self, package: &str, name: &str) -> Result<PathBuf> {
+        let mut cargo = self.cargo();
+        cargo.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
+        cargo.args(["--package", package, "--bench", name]).stderr(Stdio::inherit());
+        let output = cargo.output().with_context(|| format!("cannot start {cargo:?}"))?;
+        ensure!(output.status.success(), "{cargo:?} ended with {}", output.status);
+        let program = program(&String::from_utf8_lossy(&output.stdout), name);
+        program.with_context(|| format!("{cargo:?} made no program"))
+    }
+
+    /// A command that runs cargo in the workspace.
+    fn cargo(&self) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&self.root);
+        cargo
+    }
+
+    /// The interpreter of a virtual environment under the target folder that can import the given modules. If it cannot, it is made anew, with
+    /// `pip install` and the given arguments.
     fn python(&self, name: &str, modules: &str, install: &[&str]) -> Result<PathBuf> {
         let folder = self.target.join(name);
         let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
@@ -107,9 +122,43 @@ impl Workspace {
     }
 }
 
-/// Runs a program to its end, its output going to the terminal.
+/// The program that cargo made of a benchmark, from cargo's messages, each a line of JSON.
+fn program(messages: &str, benchmark: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_benchmark = |message: &Value| {
+        let target = &message["target"];
+        target["name"] == benchmark && target["kind"][0] == "bench"
+    };
+    messages.filter(of_benchmark).find_map(|m| Some(m["executable"].as_str()?.into()))
+}
+
+/// Runs a program to its end. Its output goes to the terminal.
 fn call(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_benchmark_is_read_from_cargos_messages() {
+        let line = |kind: &str, name: &str, program: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","target":{{"kind":["{kind}"],"name":"{name}"}},"executable":{program}}}"#
+            )
+        };
+        let messages = [
+            line("lib", "step", "null"),
+            line("bench", "tsne", r#""/t/tsne-1""#),
+            "not JSON".to_owned(),
+            line("bench", "step", r#""/t/step-2""#),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
+        ]
+        .join("\n");
+        assert_eq!(program(&messages, "step"), Some("/t/step-2".into()));
+        assert_eq!(program(&messages, "steps"), None);
+    }
 }

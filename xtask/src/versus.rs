@@ -1,7 +1,6 @@
-//! `cargo xtask versus`: we and our peers, measured in turn in the same minutes on the same cores,
-//! as Markdown tables. Each measurement has its own file; here is what they share: the Python
-//! environments of the peers, programs that print a line of JSON, and medians. The programs that
-//! measure are `xtask/python/bench_*.py` and examples of our crates.
+//! `cargo xtask versus`: measures `latents` and its peers in turn, in the same minutes on the same cores, and prints Markdown tables. Each
+//! measurement has its own file. This one holds what they share: the peers' Python environments, programs that print a line of JSON, and
+//! medians. The programs that measure are `xtask/python/bench_*.py` and the crates' benchmarks.
 
 mod functions;
 mod network;
@@ -32,21 +31,21 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum What {
-    /// Our training step and encoder beside PyTorch's; what `versus` alone measures.
+    /// Training step and encoder of the autoencoder, with PyTorch; the same as `versus` alone.
     Step(step::Options),
-    /// A training step of the variational autoencoder beside PyTorch's.
+    /// Training step of the variational autoencoder, with PyTorch.
     Vae(network::Options),
-    /// A training step of a convolutional classifier beside PyTorch's.
+    /// Training step of a convolutional classifier, with PyTorch.
     Cnn(network::Options),
-    /// `latents tune ae` beside Optuna with PyTorch: time, and what is found.
+    /// `latents tune ae`, with Optuna and PyTorch: time and best trial.
     Tune(tune::Options),
-    /// Our TPE beside Optuna's: the best values that they find of some functions.
+    /// TPE on test functions, with Optuna: the best values found.
     Functions(functions::Options),
-    /// Our t-SNE beside openTSNE.
+    /// t-SNE, with openTSNE.
     Tsne(tsne::Options),
-    /// The whole study without its CNN, beside PyTorch, scikit-learn and openTSNE.
+    /// The whole study without its CNN, with PyTorch, scikit-learn and openTSNE.
     Study(study::Options),
-    /// What a trial costs besides its objective, beside Optuna.
+    /// Time of a trial besides its objective, with Optuna.
     Storage(storage::Options),
 }
 
@@ -54,8 +53,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.what {
         None => step::run(workspace, &options.step),
         Some(What::Step(options)) => step::run(workspace, options),
-        Some(What::Vae(options)) => network::run(workspace, options, &network::VAE),
-        Some(What::Cnn(options)) => network::run(workspace, options, &network::CNN),
+        Some(What::Vae(options)) => network::run(workspace, options, network::VAE),
+        Some(What::Cnn(options)) => network::run(workspace, options, network::CNN),
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
         Some(What::Tsne(options)) => tsne::run(workspace, options),
@@ -64,13 +63,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
 }
 
-/// A Python with PyTorch, and Optuna besides.
+/// A Python environment with PyTorch and Optuna.
 fn torch(workspace: &Workspace) -> Result<PathBuf> {
     let modules = "torch, numpy, safetensors.torch, optuna";
     environment(workspace, "python-torch", modules, "requirements.txt")
 }
 
-/// A Python with Optuna.
+/// A Python environment with Optuna.
 fn optuna(workspace: &Workspace) -> Result<PathBuf> {
     environment(workspace, "python-optuna", "numpy, optuna", "requirements-optuna.txt")
 }
@@ -81,22 +80,22 @@ fn environment(workspace: &Workspace, name: &str, modules: &str, file: &str) -> 
     workspace.python(name, modules, &["--requirement", file])
 }
 
-/// The mean number of busy threads over the last minute, where the system tells.
+/// The mean number of busy threads over the last minute, if the system reports it.
 fn load_average() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// Says so where the machine had something else to do.
+/// Warns if the machine was busy.
 fn warn_of(load: Option<f64>) {
     if let Some(load) = load.filter(|&load| load > 0.5) {
         println!(
-            "warning: the machine was busy (load {load}), which slows PyTorch far more than us"
+            "warning: the machine was busy (load {load}), which slows PyTorch far more than latents"
         );
     }
 }
 
-/// Runs a program that measures, and reads the last line that it prints.
+/// Runs a program that measures, and reads the last line that it prints as JSON.
 fn result_of(command: &mut Command) -> Result<Value> {
     let output = command
         .stderr(Stdio::inherit())
@@ -108,7 +107,7 @@ fn result_of(command: &mut Command) -> Result<Value> {
     serde_json::from_str(line).with_context(|| format!("{command:?} printed no JSON: {line:?}"))
 }
 
-/// [`result_of`], and shows the line.
+/// [`result_of`], and prints the line.
 fn measure(command: &mut Command) -> Result<Value> {
     let line = result_of(command)?;
     println!("  {line}");
@@ -120,8 +119,7 @@ fn number(line: &Value, key: &str) -> Result<f64> {
     line[key].as_f64().with_context(|| format!("no number {key} in {line}"))
 }
 
-/// The value below which a part `q` of some ascending values lies; between two, on the line from
-/// one to the other.
+/// The quantile `q` of ascending values, interpolated linearly as NumPy does.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     let at = q * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);

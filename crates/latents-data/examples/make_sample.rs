@@ -1,11 +1,11 @@
-//! Makes the files of `fashion-mnist-sample` from the whole of Fashion-MNIST:
+//! Makes the files of `fashion-mnist-sample` from Fashion-MNIST:
 //!
 //! ```text
 //! cargo run --release -p latents-data --example make_sample
 //! ```
 //!
-//! Of each class, 250 training and 50 test images are drawn at random, always the same ones: the numbers are those of the
-//! stream with seed 0 (training) or 1 (test) and purpose `Subset` at the class. They stay in their original order.
+//! It draws 250 training and 50 test images of each class at random, always the same ones: the random numbers are those of the
+//! stream with seed 0 (training) or 1 (test) and purpose `Subset` at the class. The images stay in their original order.
 
 use std::error::Error;
 use std::fs;
@@ -13,10 +13,11 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 use latents_data::{Images, Labelled, Locations, Source, idx};
+use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let data = Source::FashionMnist.load(&Locations::default(), &mut |_| {})?;
+    let data = Source::FashionMnist.load(&Locations::default(), &Monitor::default())?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
     fs::create_dir_all(&folder)?;
     let classes = data.classes.len();
@@ -47,7 +48,7 @@ fn write_part(
     let images = Images::new(channels, height, width, pixels)?;
     let labels: Vec<u8> = chosen.iter().map(|&i| labels[i]).collect();
 
-    // No file name and no time go into the gzip header, so the files are the same each time.
+    // The gzip header has no file name and no time, so the files are the same each time.
     let create = |kind: &str| {
         fs::File::create(folder.join(format!("{name}-{kind}-ubyte.gz")))
             .map(|file| GzBuilder::new().write(file, Compression::best()))

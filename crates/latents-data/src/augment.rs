@@ -1,80 +1,91 @@
-//! Images changed at random while they are trained on, so that a network learns what does not matter. Every choice is addressed by
-//! seed, epoch and sample, so neither the order of work nor a resume changes a pixel. Geometry is in integers. Nothing here knows
-//! what labels mean: where two images are mixed, the shares are told.
+//! Augmentation: random changes of training images. Every choice depends only on seed, epoch and sample, so neither the order of
+//! work nor a resume changes a pixel. Geometry is in integers. Nothing here knows labels: if two images are mixed, their shares
+//! are returned.
 
 use latents_random::{Purpose, Stream, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Images;
+use crate::images::Images;
 
-/// How images are changed. What is at 0, or absent, does not happen; by default nothing does.
+/// How training images are changed. A step whose setting is 0 or `None` is left out; by default, all are.
+///
+/// ```
+/// use latents_data::{Augmentation, Augmented, Images};
+///
+/// let images = Images::new(1, 1, 3, vec![1, 2, 3])?;
+/// let mirror = Augmentation { flip: 1.0, ..Augmentation::default() };
+/// let mut batch = Augmented::default();
+/// mirror.apply(&images, &[0], 1, 0, &mut batch);
+/// assert_eq!(batch.pixels, [3, 2, 1]);
+/// # Ok::<(), latents_data::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Probability that left and right change places.
+    /// Probability of a horizontal flip.
     pub flip: f64,
-    /// Most pixels by which an image moves in each direction; what comes in is 0 (pad and crop).
+    /// Largest shift in each direction, in pixels; the uncovered border is 0 (pad and crop).
     pub shift: usize,
-    /// Most degrees by which an image turns around its middle, either way; bilinear, what comes in is 0.
+    /// Largest rotation around the centre in either direction, in degrees; bilinear, and the uncovered corners are 0.
     pub rotation: f64,
-    /// Probability that a rectangle is set to 0: `torchvision.transforms.RandomErasing` with its defaults (Zhong et al., 2020).
+    /// Probability that a random rectangle is set to 0, as by `RandomErasing` of `torchvision` with its defaults (Zhong et al., 2020).
     pub erase: f64,
-    /// Mix each image with another of its batch.
+    /// Mixes each image with another of its batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = USUAL_MIX)]
     pub mix: Option<Mix>,
 }
 
-/// A way to begin from in a file of settings.
+/// The example in the schema of the settings.
 const USUAL_MIX: Mix = Mix::Mixup { alpha: 0.2 };
 
-/// How two images become one. The share of the first is drawn from a Beta distribution with both parameters `alpha`.
+/// How two images are mixed. The share of the first is drawn from a Beta distribution with both parameters `alpha`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Mix {
-    /// A weighted mean of all pixels (Zhang et al., 2018).
+    /// Mixup: a weighted mean of all pixels (Zhang et al., 2018).
     Mixup {
         /// More than 0; 0.2 is usual.
         alpha: f64,
     },
-    /// A rectangle of the second is put into the first (Yun et al., 2019).
+    /// `CutMix`: a rectangle of the second image replaces that of the first (Yun et al., 2019).
     Cutmix {
         /// More than 0; 1 is usual.
         alpha: f64,
     },
 }
 
-/// A batch of changed images: a buffer to be used again and again.
+/// A batch of augmented images; reuse it from batch to batch.
 #[derive(Clone, Debug, Default)]
 pub struct Augmented {
     /// The images, `[n, c, h, w]`.
     pub pixels: Vec<u8>,
-    /// Place in the batch of the image that each was mixed with, `[n]`; empty where none is.
+    /// Index in the batch of the image that each was mixed with, `[n]`; empty without mixing.
     pub partners: Vec<u32>,
-    /// The share, in `[0, 1]`, that each has of its own image and label, `[n]`; empty where none is mixed.
+    /// The share of its own image and label in each, `[n]`, in `[0, 1]`; empty without mixing.
     pub shares: Vec<f32>,
-    /// The images before they were mixed.
+    /// The images before mixing.
     unmixed: Vec<u8>,
 }
 
-/// Area of the erased rectangle, as a part of the image's.
+/// Range of the area of the erased rectangle, as a fraction of the image's.
 const ERASED_AREA: [f64; 2] = [0.02, 0.33];
-/// Height over width of the erased rectangle.
+/// Range of height / width of the erased rectangle.
 const ERASED_RATIO: [f64; 2] = [0.3, 3.3];
-/// Most pixels that an image is moved by.
+/// The largest valid shift, in pixels.
 const FARTHEST: usize = 1 << 16;
-/// How often a rectangle is drawn that does not fit.
+/// The number of attempts to draw a rectangle that fits.
 const TRIES: usize = 10;
 
 impl Augmentation {
-    /// Whether it leaves every image as it is.
+    /// Whether it leaves all images unchanged.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Augmentation::default()
     }
 
-    /// What is wrong with the settings, if anything is.
+    /// What is wrong with the settings, or `None` if they are valid.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let probability = |p: f64| (0.0..=1.0).contains(&p);
@@ -95,10 +106,10 @@ impl Augmentation {
         checks.into_iter().find_map(|(wrong, message)| wrong.then_some(message))
     }
 
-    /// Changes the images of a batch, in the order of `index`, as epoch `epoch` of the run with this seed sees them.
+    /// Augments the images `[c, h, w]` of a batch, in the order of `index`, for epoch number `epoch` of a run with this seed.
     ///
     /// # Panics
-    /// Where `index` names an image that there is not.
+    /// If an index is not below the number of images.
     pub fn apply(&self, images: &Images, index: &[u32], seed: u64, epoch: u64, to: &mut Augmented) {
         let [channels, height, width] = images.shape();
         let size = channels * height * width;
@@ -119,7 +130,7 @@ impl Augmentation {
         for (place, (mut random, out)) in
             draws.into_iter().zip(pixels.chunks_exact_mut(size)).enumerate()
         {
-            // The batch is in random order, so the next image is a random one.
+            // The batch is in random order, so the next image is a random partner.
             let partner = (place + 1) % index.len();
             let image = |place: usize| &unmixed[place * size..(place + 1) * size];
             let share = mix.apply(image(place), image(partner), [height, width], &mut random, out);
@@ -128,11 +139,11 @@ impl Augmentation {
         }
     }
 
-    /// Changes one image `[c, h, w]`.
+    /// Augments one image `[c, h, w]`, without mixing.
     fn change(&self, image: &[u8], shape: [usize; 3], random: &mut Stream, out: &mut [u8]) {
         let [_, height, width] = shape;
         let plane = height * width;
-        // All of these are drawn whether they are used or not, so none of the settings changes what another draws.
+        // All of these are drawn even if they are not used, so no setting changes the draws of another.
         let flip = random.uniform() < self.flip;
         let range = 2 * self.shift as u32 + 1;
         let mut move_by = || i64::from(random.below(range)) - self.shift as i64;
@@ -155,7 +166,7 @@ impl Augmentation {
     }
 }
 
-/// Where an image goes.
+/// Flip and shift of an image.
 struct Motion {
     flip: bool,
     down: i64,
@@ -163,9 +174,9 @@ struct Motion {
 }
 
 impl Motion {
-    /// Moves a plane `[h, w]` by whole pixels.
+    /// Flips and shifts a plane `[h, w]` by whole pixels.
     fn copy(&self, from: &[u8], [height, width]: [usize; 2], to: &mut [u8]) {
-        // The columns of the result that the image reaches.
+        // The columns of the result that the image covers.
         let first = self.right.clamp(0, width as i64) as usize;
         let end = (width as i64 + self.right).clamp(0, width as i64) as usize;
         for (y, to) in to.chunks_exact_mut(width).enumerate() {
@@ -187,8 +198,8 @@ impl Motion {
         }
     }
 
-    /// Turns a plane `[h, w]` around its middle, then moves it: each pixel of the result is a bilinear mean of four, with weights
-    /// in 256ths.
+    /// Rotates a plane `[h, w]` around its centre, then flips and shifts it: each pixel of the result is a bilinear mean of four,
+    /// with weights in 256ths.
     fn turn(&self, degrees: f64, from: &[u8], [height, width]: [usize; 2], to: &mut [u8]) {
         const ONE: f64 = 65_536.0;
         let angle = degrees.to_radians();
@@ -234,7 +245,7 @@ struct Hole {
 }
 
 impl Hole {
-    /// Where its rows are in a plane of rows of `width`.
+    /// The ranges of its rows in a plane with rows of `width` pixels.
     fn rows(&self, width: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
         (self.top..self.top + self.height).map(move |y| {
             let start = y * width + self.left;
@@ -243,7 +254,7 @@ impl Hole {
     }
 }
 
-/// As `torchvision`'s `RandomErasing.get_params`: none where it would not fit in ten tries.
+/// As `RandomErasing.get_params` of `torchvision`: `None` if no rectangle fits in ten attempts.
 fn draw_hole(random: &mut Stream, [height, width]: [usize; 2]) -> Option<Hole> {
     let between = |[a, b]: [f64; 2], u: f64| a + (b - a) * u;
     for _ in 0..TRIES {
@@ -267,7 +278,7 @@ impl Mix {
         }
     }
 
-    /// Mixes two images `[c, h, w]` and gives the first one's share.
+    /// Mixes two images `[c, h, w]` and returns the share of the first.
     fn apply(
         self,
         first: &[u8],
@@ -279,7 +290,7 @@ impl Mix {
         let share = beta(random, self.alpha());
         match self {
             Mix::Mixup { .. } => {
-                // In 256ths, and told as such, so that the label has exactly the share that the pixels have.
+                // The share is rounded to 256ths, so that labels have exactly the share of the pixels.
                 let part = libm::round(share * 256.0) as u32;
                 for (o, (&a, &b)) in out.iter_mut().zip(first.iter().zip(second)) {
                     *o = ((u32::from(a) * part + u32::from(b) * (256 - part) + 128) >> 8) as u8;
@@ -291,7 +302,7 @@ impl Mix {
                 let (h, w) = ((side * height as f64) as i64, (side * width as f64) as i64);
                 let (y, x) =
                     (i64::from(random.below(height as u32)), i64::from(random.below(width as u32)));
-                // Around a random pixel, cut off at the borders, as in the paper.
+                // Centred on a random pixel and clipped at the borders, as in the paper.
                 let clip = |from: i64, limit: usize| from.clamp(0, limit as i64) as usize;
                 let (top, left) = (clip(y - h / 2, height), clip(x - w / 2, width));
                 let (bottom, right) = (clip(y + (h + 1) / 2, height), clip(x + (w + 1) / 2, width));
@@ -307,14 +318,14 @@ impl Mix {
     }
 }
 
-/// Beta with both parameters `alpha`, of two Gamma draws.
+/// A draw from Beta(`alpha`, `alpha`), from two Gamma draws.
 fn beta(random: &mut Stream, alpha: f64) -> f64 {
     let (a, b) = (gamma(random, alpha), gamma(random, alpha));
-    // Both can be too small for a float where alpha is tiny; one image then takes all.
+    // With a tiny alpha, both draws can underflow to 0; the share of the first image is then 1.
     if a + b > 0.0 { a / (a + b) } else { 1.0 }
 }
 
-/// Gamma with scale 1 (Marsaglia and Tsang, "A simple method for generating gamma variables", 2000).
+/// A draw from a Gamma distribution with scale 1 (Marsaglia and Tsang, "A simple method for generating gamma variables", 2000).
 fn gamma(random: &mut Stream, shape: f64) -> f64 {
     if shape < 1.0 {
         let boost = libm::pow(1.0 - random.uniform(), 1.0 / shape);

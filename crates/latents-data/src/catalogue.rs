@@ -1,41 +1,45 @@
-//! The list of known data sets for people and programs to choose from, and fetching one ahead of its use. Reading them is
-//! in `source`.
+//! The list of known sources, for people and programs to choose from, and downloading a data set ahead of its use. Reading
+//! sources is in `source`.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use latents_progress::Monitor;
+
+use crate::error::Error;
 use crate::fashion::{self, Found};
-use crate::{Error, Locations, Progress, sample};
+use crate::locations::Locations;
+use crate::source::{FORMATS, Format, Kind, Source};
 
 /// A known source of data.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Entry {
-    /// How it is asked for.
+    /// How it is written.
     pub name: &'static str,
-    /// One line on what it is.
+    /// What it is, in one line.
     pub description: &'static str,
-    /// The licence of the data.
+    /// The licence of the images.
     pub licence: &'static str,
-    /// Where it would be taken from now.
+    /// Where it would be loaded from now.
     pub place: Place,
 }
 
-/// Where a data set would be taken from now. Prints as one line for people.
+/// Where a data set would be loaded from now. `Display` gives one line of text.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "where")]
 #[non_exhaustive]
 pub enum Place {
-    /// In the program itself.
+    /// Compiled in.
     CompiledIn,
-    /// In the folder or file that its name gives.
+    /// The folder or file that the source names.
     Given,
-    /// In this folder of the cache.
+    /// This folder of the cache.
     Cache(PathBuf),
-    /// In this folder of the system.
+    /// This folder of the system's package manager.
     System(PathBuf),
-    /// Downloaded, from this address first.
+    /// A download, from this address first.
     Download(String),
-    /// Nowhere: neither on this machine nor to be downloaded.
+    /// Nowhere: it is not on this machine and cannot be downloaded.
     Nowhere,
 }
 
@@ -43,20 +47,26 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CompiledIn => f.write_str("compiled in"),
-            Self::Given => f.write_str("what you name"),
+            Self::Given => f.write_str("the path that you give"),
             Self::Cache(folder) => write!(f, "cache, {}", folder.display()),
             Self::System(folder) => write!(f, "system, {}", folder.display()),
-            Self::Download(address) => write!(f, "to be downloaded from {address}"),
+            Self::Download(address) => write!(f, "download from {address}"),
             Self::Nowhere => f.write_str("not on this machine, and downloads are switched off"),
         }
     }
 }
 
-/// Every known source, and where it would be taken from now. Looks at folders, not at the network.
+/// Every known source, and where it would be loaded from now. Looks at folders, but not at the network.
+///
+/// ```
+/// use latents_data::{Locations, Place, catalogue};
+///
+/// let entries = catalogue(&Locations::nowhere());
+/// assert_eq!((entries[1].name, &entries[1].place), ("fashion-mnist-sample", &Place::CompiledIn));
+/// ```
 #[must_use]
 pub fn catalogue(locations: &Locations) -> Vec<Entry> {
-    const LICENCE: &str = "MIT (Expat), © 2017 Zalando SE";
-    let place = match (fashion::locate(locations), locations.mirrors.first()) {
+    let fashion = match (fashion::locate(locations), locations.mirrors.first()) {
         (Some(Found::Cache(folder)), _) => Place::Cache(folder),
         (Some(Found::System(folder)), _) => Place::System(folder),
         (None, Some(mirror)) if !locations.offline && locations.cache.is_some() => {
@@ -64,47 +74,28 @@ pub fn catalogue(locations: &Locations) -> Vec<Entry> {
         }
         _ => Place::Nowhere,
     };
-    vec![
-        Entry {
-            name: fashion::NAME,
-            description: "60,000 + 10,000 grey images of clothes, 28 × 28, 10 classes",
-            licence: LICENCE,
-            place,
+    let entry = |format: Format| Entry {
+        name: format.written,
+        description: format.description,
+        licence: format.licence,
+        place: match format.kind {
+            Kind::Named(Source::FashionMnist) => fashion.clone(),
+            Kind::Named(_) => Place::CompiledIn,
+            Kind::Path(..) => Place::Given,
         },
-        Entry {
-            name: sample::NAME,
-            description: "a class-balanced sample of fashion-mnist, 2,500 + 500 images",
-            licence: LICENCE,
-            place: Place::CompiledIn,
-        },
-        Entry {
-            name: "folder:DIR",
-            description: "your own pictures: a folder of PNG, JPEG, WebP or GIF files of any size, or just its path, such as ./photos; sub-folders are labels",
-            licence: "your own",
-            place: Place::Given,
-        },
-        Entry {
-            name: "npz:FILE",
-            description: "your own images: NumPy arrays, image [n, h, w], [n, c, h, w] or [n, h, w, c] and label [n], or just the path of the .npz file",
-            licence: "your own",
-            place: Place::Given,
-        },
-        Entry {
-            name: "idx:DIR",
-            description: "your own images: a folder of IDX files under MNIST's names, gzipped or not",
-            licence: "your own",
-            place: Place::Given,
-        },
-    ]
+    };
+    FORMATS.into_iter().map(entry).collect()
 }
 
-/// Downloads Fashion-MNIST into the cache, whether or not the system has it too, and gives the folder. Files that are there
-/// already are checked, and kept where they are whole.
+/// Downloads Fashion-MNIST into the cache, even if the system has it too, and returns the folder. Files that are already there
+/// are checked against their SHA-256 sums and downloaded again only if they are damaged. Reports the tasks `downloading FILE`,
+/// in bytes of all four files.
 ///
 /// # Errors
-/// [`Error::Offline`], [`Error::NoCache`], [`Error::Download`], or [`Error::Io`] where the cache cannot be written.
-pub fn fetch(locations: &Locations, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
-    fashion::download(&fashion::FILES, locations, progress)
+/// [`Error::Offline`], [`Error::NoCache`], [`Error::Download`], [`Error::Io`] if the cache cannot be written, or
+/// [`Error::Interrupted`] if `monitor` is cancelled; what has arrived is kept, and the next call continues from there.
+pub fn fetch(locations: &Locations, monitor: &Monitor) -> Result<PathBuf, Error> {
+    fashion::download(&fashion::FILES, locations, monitor)
 }
 
 #[cfg(test)]
@@ -145,7 +136,7 @@ mod tests {
     #[test]
     fn every_name_of_the_catalogue_can_be_asked_for() {
         for entry in catalogue(&Locations::nowhere()) {
-            let source: crate::Source = entry.name.parse().unwrap();
+            let source: Source = entry.name.parse().unwrap();
             assert_eq!(source.to_string(), entry.name);
         }
     }

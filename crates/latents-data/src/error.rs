@@ -1,68 +1,74 @@
-//! What can go wrong with data, said in full: which file, what is wrong with it, and what to do. The causes are values, so
-//! that a caller can tell them apart; how they are shown to a user is the binary's work.
+//! The errors of this crate. Each names the file, what is wrong with it and what to do. Causes are variants, so that callers can
+//! tell them apart; a front end decides how to print them and adds hints of its own.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A data set could not be read, found or fetched.
+use latents_progress::Interrupted;
+
+use crate::npz::NpzError;
+use crate::part::{Part, UnknownPart};
+
+/// A data set cannot be found, downloaded or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No source has this name.
+    /// The name is not that of a source.
     #[error("unknown data set \"{name}\"; did you mean \"{nearest}\"? Known: {}", known.join(", "))]
     UnknownSource {
-        /// The name asked for.
+        /// The name.
         name: String,
-        /// The known name closest to it.
+        /// The known name most similar to it.
         nearest: String,
         /// How each known source is written.
         known: Vec<&'static str>,
     },
     /// There is no such file or folder.
     #[error(
-        "there is no folder or file {}, which is looked for from the current folder; data sets that have a name: {}",
+        "no such file or folder: {} (relative paths start at the current folder); known data sets: {}",
         path.display(),
         known.join(", ")
     )]
     NoSuchPath {
-        /// What was asked for.
+        /// The path.
         path: PathBuf,
         /// How each known source is written.
         known: Vec<&'static str>,
     },
-    /// The file is of a kind that is not read.
-    #[error("{} is a single file: name a folder of pictures, or an .npz file", path.display())]
+    /// The path is a single file, but not an `.npz` file.
+    #[error("{} is a single file; use a folder of pictures or an .npz file", path.display())]
     OneFile {
         /// The file.
         path: PathBuf,
     },
-    /// A setting of how pictures are read cannot be.
-    #[error("settings of pictures: {problem}")]
+    /// A value of [`Pictures`](crate::Pictures) is invalid.
+    #[error("picture settings: {problem}")]
     Setting {
         /// What is wrong with it.
         problem: String,
     },
-    /// A data set that is as it is was to be made another.
+    /// The source takes no [`Pictures`](crate::Pictures) settings, but some are not the default ones.
     #[error(
-        "{name} is as it is: size, fit, grey, background, test fraction and split seed are for folders of pictures and .npz files"
+        "{name} takes no picture settings: size, fit, grey, background, test fraction, split seed and strict apply only to \
+         folders of pictures and .npz files"
     )]
     Fixed {
         /// The data set.
         name: String,
     },
-    /// There is no picture in a folder.
-    #[error("{} holds no picture that can be read (PNG, JPEG, WebP or GIF){}", folder.display(), instead(others, broken))]
+    /// The folder has no readable picture.
+    #[error("{} has no readable picture (PNG, JPEG, WebP or GIF){}", folder.display(), instead(others, broken))]
     NoPictures {
         /// The folder.
         folder: PathBuf,
-        /// Which other files there are, for people.
+        /// The other files, as text: the number of each extension.
         others: String,
-        /// Names of pictures that cannot be read, with reasons.
+        /// Names of unreadable pictures, with reasons.
         broken: Vec<(String, String)>,
     },
-    /// A picture cannot be read, and that was not to be passed over.
+    /// Some pictures cannot be read, and [`Pictures::strict`](crate::Pictures::strict) is on.
     #[error(
-        "{} {} in {} cannot be read: {}; mend or remove what is broken, or do without --strict",
+        "{} {} in {} cannot be read: {}; repair or remove them, or turn `strict` off to leave them out",
         broken.len(),
         if broken.len() == 1 { "picture" } else { "pictures" },
         folder.display(),
@@ -82,7 +88,7 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// No data set can be made of an `.npz` file.
+    /// The arrays of an `.npz` file are not a data set.
     #[error("{}: {reason}", file.display())]
     Arrays {
         /// The file.
@@ -92,8 +98,22 @@ pub enum Error {
     },
     /// An `.npz` file cannot be read.
     #[error(transparent)]
-    Npz(#[from] crate::npz::NpzError),
-    /// The pixels do not make images of the shape.
+    Npz(#[from] NpzError),
+    /// The text is not the name of a part.
+    #[error(transparent)]
+    UnknownPart(#[from] UnknownPart),
+    /// The parts of a data set in memory do not fit together.
+    #[error("data set \"{name}\": {problem}")]
+    Parts {
+        /// The data set.
+        name: String,
+        /// What is wrong.
+        problem: PartsProblem,
+    },
+    /// The work was cancelled.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The number of bytes does not fit the shape of the images.
     #[error(
         "{bytes} bytes are not a whole number of images of shape [c, h, w] = {shape:?}; \
          each dimension must be at least 1 and images at most 4,294,967,295"
@@ -101,36 +121,36 @@ pub enum Error {
     Pixels {
         /// `[c, h, w]` of one image.
         shape: [usize; 3],
-        /// How many bytes there were.
+        /// The number of bytes.
         bytes: usize,
     },
-    /// The system refused a file operation.
+    /// A file operation failed.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried, as an infinitive.
+        /// The operation, as an infinitive.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The reason.
         source: io::Error,
     },
-    /// The content of an IDX file is not what the format says.
-    #[error("{}: {problem}; replace the file with a whole copy", file.display())]
+    /// The content of an IDX file violates the format.
+    #[error("{}: {problem}; replace the file with an intact copy", file.display())]
     Idx {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
         problem: IdxProblem,
     },
-    /// A folder lacks one of the standard files.
-    #[error("{} holds neither {name} nor {name}.gz; training and test images are expected there, under MNIST's names", folder.display())]
+    /// A folder of IDX files lacks one of the standard files.
+    #[error("{} has neither {name} nor {name}.gz; expected training and test images under MNIST's file names", folder.display())]
     MissingFile {
-        /// The folder looked into.
+        /// The folder.
         folder: PathBuf,
         /// The file's standard name, without `.gz`.
         name: &'static str,
     },
-    /// A part has more or fewer labels than images.
+    /// A file of labels has more or fewer labels than the file of images has images.
     #[error(
         "{} has {labels} labels, but {} has {images} images; the two files do not belong together",
         labels_file.display(),
@@ -139,14 +159,14 @@ pub enum Error {
     CountMismatch {
         /// The file of images.
         images_file: PathBuf,
-        /// How many images it holds.
+        /// How many images it has.
         images: usize,
         /// The file of labels.
         labels_file: PathBuf,
-        /// How many labels it holds.
+        /// How many labels it has.
         labels: usize,
     },
-    /// A label names no class.
+    /// A label is not below the number of classes.
     #[error(
         "{}: label {index} is {label}, but the data set has {classes} classes, numbered from 0",
         file.display()
@@ -161,10 +181,10 @@ pub enum Error {
         /// How many classes there are.
         classes: usize,
     },
-    /// The two parts have images of different shapes.
+    /// The training and test files have images of different shapes.
     #[error(
         "{}: training images have shape [c, h, w] = {train:?}, but test images {test:?}; \
-         a data set has images of one shape",
+         all images must have the same shape",
         folder.display()
     )]
     ShapeMismatch {
@@ -175,23 +195,23 @@ pub enum Error {
         /// `[c, h, w]` of a test image.
         test: [usize; 3],
     },
-    /// The data set is to be downloaded, and downloads are switched off.
+    /// The data set has to be downloaded, but downloads are switched off.
     #[error(
-        "{name} cannot be fetched, as LATENTS_OFFLINE switches downloads off: unset it, or put its files into {}",
+        "{name} cannot be downloaded because LATENTS_OFFLINE is set: unset it, or put the files into {}",
         list(looked)
     )]
     Offline {
         /// The data set.
         name: &'static str,
-        /// The folders that it is looked for in.
+        /// The folders that were searched for it.
         looked: Vec<PathBuf>,
     },
     /// There is no folder to download into.
     #[error("no cache folder to download into: set LATENTS_CACHE, XDG_CACHE_HOME or HOME")]
     NoCache,
-    /// No mirror gave the file.
+    /// No mirror delivered the file.
     #[error(
-        "cannot download {file} ({}); check the network and run again (what has arrived is kept), \
+        "cannot download {file} ({}); check the network and try again (the download continues where it stopped), \
          or put the file into {} yourself",
         failures.join("; "),
         folder.display()
@@ -199,10 +219,64 @@ pub enum Error {
     Download {
         /// The file's name.
         file: &'static str,
-        /// The folder it should have gone to.
+        /// The folder that it was downloaded to.
         folder: PathBuf,
-        /// What each mirror's last failure was.
+        /// The last failure of each mirror.
         failures: Vec<String>,
+    },
+}
+
+/// What is wrong with the parts of a data set in memory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartsProblem {
+    /// The parts have images of different shapes.
+    #[error("training images have shape [c, h, w] = {train:?}, but test images {test:?}")]
+    Shapes {
+        /// `[c, h, w]` of a training image.
+        train: [usize; 3],
+        /// `[c, h, w]` of a test image.
+        test: [usize; 3],
+    },
+    /// A part has more or fewer labels than images.
+    #[error("the {part} part has {images} images, but its number of labels is {labels}")]
+    Labels {
+        /// Which part.
+        part: Part,
+        /// The number of labels.
+        labels: usize,
+        /// The number of images.
+        images: usize,
+    },
+    /// A part has more or fewer names than images.
+    #[error("the {part} part has {images} images, but its number of names is {names}")]
+    Names {
+        /// Which part.
+        part: Part,
+        /// The number of names.
+        names: usize,
+        /// The number of images.
+        images: usize,
+    },
+    /// A label is not below the number of classes.
+    #[error("label {index} of the {part} part is {label}, but there are {classes} classes")]
+    Label {
+        /// Which part.
+        part: Part,
+        /// Which label, counted from 0.
+        index: usize,
+        /// Its value.
+        label: u8,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// There are more classes than labels can tell apart.
+    #[error("there are {classes} classes, but there can be at most {limit}")]
+    TooManyClasses {
+        /// The number of classes.
+        classes: usize,
+        /// The largest number.
+        limit: usize,
     },
 }
 
@@ -210,54 +284,54 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdxProblem {
-    /// The file ends within its header; an empty file does so too.
+    /// The file ends within its header; it may be empty.
     #[error("ends after {found} bytes, within the {header} bytes of an IDX header")]
     ShortHeader {
-        /// How many bytes there were.
+        /// The number of bytes of the file.
         found: usize,
-        /// How many the header has.
+        /// The length of the header.
         header: usize,
     },
-    /// The magic number is another.
-    #[error("starts with {found:#010x}, but an IDX file of {wanted} with {expected:#010x}")]
+    /// The magic number is wrong.
+    #[error("starts with {found:#010x}, but an IDX file of {wanted} starts with {expected:#010x}")]
     Magic {
-        /// What was expected: images or labels.
+        /// The expected content: images or labels.
         wanted: &'static str,
         /// The first four bytes, big-endian.
         found: u32,
-        /// What they should have been.
+        /// The expected value.
         expected: u32,
     },
-    /// The header promises nothing.
-    #[error("declares dimensions {dims:?}, that is, no data at all")]
+    /// The header declares no data.
+    #[error("declares dimensions {dims:?}, which is no data at all")]
     Nothing {
         /// The dimensions of the header, `[n, h, w]` or `[n]`.
         dims: Vec<u32>,
     },
-    /// The header promises more than is accepted.
-    #[error("declares dimensions {dims:?}, more than the {limit} bytes accepted")]
+    /// The header declares more data than is accepted.
+    #[error("declares dimensions {dims:?}, which is more than the accepted {limit} bytes")]
     TooLarge {
         /// The dimensions of the header, `[n, h, w]` or `[n]`.
         dims: Vec<u32>,
-        /// The largest accepted product.
+        /// The largest accepted number of bytes.
         limit: u64,
     },
-    /// There is less data than the header promises.
-    #[error("holds {found} of the {promised} bytes of data that its header declares")]
+    /// There is less data than the header declares.
+    #[error("has only {found} of the {promised} bytes of data that its header declares")]
     Truncated {
         /// The product of the dimensions.
         promised: u64,
-        /// How many bytes there were.
+        /// The number of bytes of data.
         found: u64,
     },
-    /// There is more data than the header promises.
-    #[error("goes on after the {promised} bytes of data that its header declares")]
+    /// There is more data than the header declares.
+    #[error("has more than the {promised} bytes of data that its header declares")]
     TrailingBytes {
         /// The product of the dimensions.
         promised: u64,
     },
-    /// The gzip stream is damaged or cut off.
-    #[error("is not a whole gzip file ({0})")]
+    /// The gzip stream is damaged or truncated.
+    #[error("is not an intact gzip file ({0})")]
     Gzip(io::Error),
 }
 
@@ -271,7 +345,7 @@ impl Error {
     }
 }
 
-/// The first few of names with reasons.
+/// The first few names with their reasons.
 pub(crate) fn list_some(broken: &[(String, String)]) -> String {
     const SOME: usize = 5;
     let mut texts: Vec<String> =
@@ -295,7 +369,7 @@ fn instead(others: &str, broken: &[(String, String)]) -> String {
 
 fn list(folders: &[PathBuf]) -> String {
     if folders.is_empty() {
-        return "a folder of your own, and name it as idx:DIR".to_owned();
+        return "a folder of your own and open it as idx:DIR".to_owned();
     }
     folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(" or ")
 }

@@ -1,16 +1,20 @@
-//! Fashion-MNIST: its files, their sums and mirrors, and the order of the places in which it is looked for. Downloading
-//! itself is in `fetch`, parsing in `idx`.
+//! Fashion-MNIST: its files, their SHA-256 sums, and the order in which the cache, the system's folders and the network are
+//! searched for them. Downloading is in `fetch`, parsing in `idx`, the addresses of mirrors in `locations`.
 
 use std::path::{Path, PathBuf};
 
-use crate::fetch::{self, RemoteFile, hex};
-use crate::source::{find_file, read_folder};
-use crate::{Dataset, Error, Locations, Progress};
+use latents_progress::Monitor;
 
-/// What the data set is called, and its sub-folder in the cache and in the system's folders.
+use crate::dataset::Dataset;
+use crate::error::Error;
+use crate::fetch::{self, RemoteFile, hex};
+use crate::idx_folder::{self, find_file};
+use crate::locations::Locations;
+
+/// The name of the data set, and of its sub-folder in the cache and in the system's folders.
 pub(crate) const NAME: &str = "fashion-mnist";
 
-/// The classes of Fashion-MNIST, in the order of their labels.
+/// The classes of Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), in the order of their labels.
 pub const CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
@@ -24,16 +28,7 @@ pub const CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// The public addresses: the authors' own, TensorFlow's copy and, where TLS is built in, the authors' repository, which answers
-/// nothing else. What arrives is checked against its SHA-256, so the way it came need not be trusted.
-pub(crate) const MIRRORS: &[&str] = &[
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-    "http://storage.googleapis.com/tensorflow/tf-keras-datasets",
-    #[cfg(feature = "tls")]
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
-];
-
-/// The four files as published. Their MD5 sums, given in the authors' README, are those of the same bytes.
+/// The four files as published. The MD5 sums in the authors' README are of the same bytes.
 pub(crate) const FILES: [RemoteFile; 4] = [
     RemoteFile {
         name: "train-images-idx3-ubyte.gz",
@@ -64,7 +59,7 @@ pub(crate) enum Found {
     System(PathBuf),
 }
 
-/// The first folder that holds all four files, gzipped or not: the cache, then the system's folders.
+/// The first folder that has all four files, gzipped or not: the cache, then the system's folders.
 pub(crate) fn locate(locations: &Locations) -> Option<Found> {
     let cache = cache_folder(locations).map(Found::Cache);
     let system = locations.system.iter().map(|folder| Found::System(folder.join(NAME)));
@@ -74,14 +69,14 @@ pub(crate) fn locate(locations: &Locations) -> Option<Found> {
     })
 }
 
-/// `files` are [`FILES`], but in tests.
+/// Reads Fashion-MNIST, and downloads it first if necessary. `files` are [`FILES`], except in tests.
 pub(crate) fn load(
     files: &[RemoteFile],
     locations: &Locations,
-    progress: &mut dyn FnMut(Progress),
+    monitor: &Monitor,
 ) -> Result<Dataset, Error> {
     let read = |origin: String, folder: &Path| {
-        read_folder(NAME.to_owned(), origin, folder, Some(&CLASSES))
+        idx_folder::read(NAME.to_owned(), origin, folder, Some(&CLASSES))
     };
     match locate(locations) {
         Some(Found::Cache(folder)) => {
@@ -91,17 +86,17 @@ pub(crate) fn load(
             read(format!("Fashion-MNIST from the system's folder, {}", folder.display()), &folder)
         }
         None => {
-            let folder = download(files, locations, progress)?;
+            let folder = download(files, locations, monitor)?;
             read(format!("Fashion-MNIST, downloaded to {}", folder.display()), &folder)
         }
     }
 }
 
-/// Makes sure that the cache holds the published files, and gives their folder.
+/// Makes sure that the cache has the published files, and returns their folder.
 pub(crate) fn download(
     files: &[RemoteFile],
     locations: &Locations,
-    progress: &mut dyn FnMut(Progress),
+    monitor: &Monitor,
 ) -> Result<PathBuf, Error> {
     let folder = cache_folder(locations);
     if locations.offline {
@@ -110,7 +105,7 @@ pub(crate) fn download(
         return Err(Error::Offline { name: NAME, looked });
     }
     let folder = folder.ok_or(Error::NoCache)?;
-    fetch::download(files, &folder, locations, progress)?;
+    fetch::download(files, &folder, locations, monitor)?;
     Ok(folder)
 }
 

@@ -1,59 +1,40 @@
-//! Downloading of files whose length and SHA-256 are known beforehand. What arrives goes into `NAME.part`, is gone on with
-//! after a break (RFC 9110, section 14: range requests), and gets its final name only when it is whole and its sum is right;
-//! so it does not matter how well a mirror behaves or whether it is encrypted. Which files, and where to, is not known here.
+//! Downloading files whose length and SHA-256 are known in advance. A download goes into `NAME.part`, continues after a break
+//! (RFC 9110, section 14: range requests), and gets its final name only when it is complete and its sum is right; so mirrors and
+//! connections need not be trusted. The list of files and their folder come from the caller.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use latents_progress::Monitor;
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use crate::{Error, Locations};
+use crate::error::Error;
+use crate::locations::Locations;
 
-/// Slower than this, over [`Locations::stall`], counts as stalled.
+/// A transfer that is slower than this over [`Locations::stall`] has stalled.
 const LEAST_BYTES_A_SECOND: f64 = 1024.0;
-
-/// How far the way to a data set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// A download.
-    Download {
-        /// The file being downloaded.
-        file: &'static str,
-        /// How many bytes of all the data set's files are here. Falls where a broken file is begun again.
-        done: u64,
-        /// How many bytes all the data set's files have.
-        total: u64,
-    },
-    /// Pictures that are read.
-    Pictures {
-        /// How many have been.
-        done: u64,
-        /// How many there are.
-        total: u64,
-    },
-}
 
 /// A file to download.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RemoteFile {
-    /// Its name, on the mirror as on the disk.
+    /// Its name, on the mirror and on disk.
     pub(crate) name: &'static str,
     /// Its length.
     pub(crate) bytes: u64,
     pub(crate) sha256: [u8; 32],
 }
 
-/// Why one request did not bring the file.
+/// Why one request did not deliver the file.
 enum Failure {
-    /// It may go better next time.
+    /// The next attempt may succeed.
     Passing(String),
     /// This mirror does not have the file.
     Lasting(String),
-    /// The trouble is on this machine: no mirror can help.
+    /// The problem is on this machine, so no mirror can help.
     Local(Error),
 }
 
@@ -63,35 +44,43 @@ impl From<Error> for Failure {
     }
 }
 
-/// Puts whole copies of `files` into `folder`, made where need be. Files that are whole already are left alone.
+/// Puts complete copies of `files` into `folder`, which is made if necessary. Files that are already complete are kept.
 pub(crate) fn download(
     files: &[RemoteFile],
     folder: &Path,
     locations: &Locations,
-    progress: &mut dyn FnMut(Progress),
+    monitor: &Monitor,
 ) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
     let _lock = lock(folder)?;
     let total = files.iter().map(|file| file.bytes).sum();
     let mut before = 0;
     for file in files {
-        let mut report =
-            |bytes| progress(Progress::Download { file: file.name, done: before + bytes, total });
+        let download = Download { file, folder, locations, monitor, before, total };
         if !is_whole(&folder.join(file.name), file)? {
-            Download { file, folder, locations }.run(&mut report)?;
+            download.run()?;
         }
-        report(file.bytes);
+        download.report(file.bytes);
         before += file.bytes;
+    }
+    // Progress counts the bytes of all files, so the tasks of all files end together.
+    for file in files {
+        monitor.progress(&task(file), total, total, "");
     }
     Ok(())
 }
 
-/// Holds off other processes that would download into the same folder, until the file is dropped.
+/// The name of the task under which the download of a file is reported.
+fn task(file: &RemoteFile) -> String {
+    format!("downloading {}", file.name)
+}
+
+/// Keeps other processes from downloading into the same folder until the file is dropped.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(".lock");
     let file = File::create(&path).map_err(Error::io("create", &path))?;
     match file.lock() {
-        // Some network file systems have no locks; there the sums alone must do.
+        // Some network file systems have no locks; then the sums alone protect the files.
         Err(error) if error.kind() != io::ErrorKind::Unsupported => {
             Err(Error::io("lock", path)(error))
         }
@@ -117,7 +106,7 @@ fn is_whole(path: &Path, file: &RemoteFile) -> Result<bool, Error> {
     Ok(sums.map_err(read)?.as_slice() == file.sha256)
 }
 
-/// The length of the file, `None` where there is none.
+/// The length of the file, `None` if there is no such file.
 fn length(path: &Path) -> Result<Option<u64>, Error> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.len())),
@@ -126,16 +115,26 @@ fn length(path: &Path) -> Result<Option<u64>, Error> {
     }
 }
 
-/// One file on its way.
+/// The download of one file.
 struct Download<'a> {
     file: &'a RemoteFile,
     folder: &'a Path,
     locations: &'a Locations,
+    monitor: &'a Monitor,
+    /// The number of bytes of the files before it.
+    before: u64,
+    /// The number of bytes of all files.
+    total: u64,
 }
 
 impl Download<'_> {
-    /// Asks each mirror until one has brought the file.
-    fn run(&self, report: &mut dyn FnMut(u64)) -> Result<(), Error> {
+    /// Reports how many bytes of the file have arrived.
+    fn report(&self, bytes: u64) {
+        self.monitor.progress(&task(self.file), self.before + bytes, self.total, "");
+    }
+
+    /// Tries each mirror until one has delivered the file.
+    fn run(&self) -> Result<(), Error> {
         let agent = agent(self.locations.stall);
         let mut failures = Vec::new();
         for mirror in &self.locations.mirrors {
@@ -145,7 +144,7 @@ impl Download<'_> {
                 if attempt > 0 {
                     std::thread::sleep(self.locations.pause);
                 }
-                match self.attempt(&agent, &address, report) {
+                match self.attempt(&agent, &address) {
                     Ok(()) => return Ok(()),
                     Err(Failure::Passing(reason)) => last = Some(reason),
                     Err(Failure::Lasting(reason)) => {
@@ -158,18 +157,14 @@ impl Download<'_> {
             failures.extend(last.map(|reason| format!("{address}: {reason}")));
         }
         if failures.is_empty() {
-            failures.push("there is no mirror to ask".to_owned());
+            failures.push("there are no mirrors".to_owned());
         }
         Err(Error::Download { file: self.file.name, folder: self.folder.into(), failures })
     }
 
-    /// Asks one mirror once for what is missing, and puts the file in its place where that makes it whole.
-    fn attempt(
-        &self,
-        agent: &Agent,
-        address: &str,
-        report: &mut dyn FnMut(u64),
-    ) -> Result<(), Failure> {
+    /// Requests what is missing from one mirror, once, and moves the file to its place if that completes it.
+    fn attempt(&self, agent: &Agent, address: &str) -> Result<(), Failure> {
+        self.monitor.check().map_err(Error::from)?;
         let part = self.folder.join(format!("{}.part", self.file.name));
         let remove = || fs::remove_file(&part).map_err(Error::io("remove", &part));
         let here = length(&part)?.unwrap_or(0);
@@ -178,11 +173,11 @@ impl Download<'_> {
             let from = if here < self.file.bytes { here } else { 0 };
             let response = self.ask(agent, address, from)?;
             let from = match response.status() {
-                StatusCode::OK => 0, // all of it, even if a part was asked for
-                StatusCode::PARTIAL_CONTENT if from > 0 && self.goes_on(&response, from) => from,
+                StatusCode::OK => 0, // the whole file, even if a range was requested
+                StatusCode::PARTIAL_CONTENT if from > 0 && self.continues(&response, from) => from,
                 StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
                     remove()?;
-                    return Err(Failure::Passing("did not go on where asked to".to_owned()));
+                    return Err(Failure::Passing("did not send the requested range".to_owned()));
                 }
                 status => return Err(refused(status)),
             };
@@ -192,12 +187,12 @@ impl Download<'_> {
             if let Some(length) = body.content_length().filter(|&length| length != missing) {
                 return Err(Failure::Lasting(format!("has {length} bytes instead of {missing}")));
             }
-            self.store(body, &part, from, report)?;
+            self.store(body, &part, from)?;
         }
         if !is_whole(&part, self.file)? {
             remove()?;
-            let reason = "what arrived does not have the right SHA-256".to_owned();
-            // A broken beginning may be an earlier mirror's fault; a whole answer is this one's.
+            let reason = "sent a file with the wrong SHA-256".to_owned();
+            // A wrong beginning may come from an earlier mirror; a complete response is from this one.
             return Err(if fresh { Failure::Lasting(reason) } else { Failure::Passing(reason) });
         }
         let target = self.folder.join(self.file.name);
@@ -221,8 +216,8 @@ impl Download<'_> {
         })
     }
 
-    /// Whether the answer is the rest of the file from byte `from` on.
-    fn goes_on(&self, response: &Response<Body>, from: u64) -> bool {
+    /// Whether the response is the rest of the file from byte `from` on.
+    fn continues(&self, response: &Response<Body>, from: u64) -> bool {
         let bytes = self.file.bytes;
         let range = response.headers().get(header::CONTENT_RANGE).and_then(|v| v.to_str().ok());
         range
@@ -231,13 +226,7 @@ impl Download<'_> {
     }
 
     /// Writes the body to `part` from byte `from` on, up to the file's length.
-    fn store(
-        &self,
-        body: Body,
-        part: &Path,
-        from: u64,
-        report: &mut dyn FnMut(u64),
-    ) -> Result<(), Failure> {
+    fn store(&self, body: Body, part: &Path, from: u64) -> Result<(), Failure> {
         let write = |error| Failure::Local(Error::io("write", part)(error));
         let mut options = OpenOptions::new();
         let mut out = options.write(true).create(true).truncate(false).open(part).map_err(write)?;
@@ -249,14 +238,17 @@ impl Download<'_> {
         let mut here = from;
         let mut pace = Pace::new(self.locations.stall);
         loop {
-            report(here);
+            self.monitor.check().map_err(Error::from)?;
+            self.report(here);
             let n = match body.read(&mut buffer) {
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Err(Failure::Passing(pace.stalled(here)));
                 }
                 Err(error) => {
-                    return Err(Failure::Passing(format!("broke off after {here} bytes: {error}")));
+                    return Err(Failure::Passing(format!(
+                        "interrupted after {here} bytes: {error}"
+                    )));
                 }
             };
             if n == 0 {
@@ -274,13 +266,13 @@ impl Download<'_> {
             }
         }
         if here < self.file.bytes {
-            return Err(Failure::Passing(format!("broke off after {here} bytes")));
+            return Err(Failure::Passing(format!("interrupted after {here} bytes")));
         }
         out.sync_all().map_err(write)
     }
 }
 
-/// Watches over the speed of a transfer.
+/// Measures the speed of a transfer.
 struct Pace {
     stall: Duration,
     since: Instant,
@@ -292,7 +284,7 @@ impl Pace {
         Self { stall, since: Instant::now(), bytes: 0 }
     }
 
-    /// Whether too little has come, now `n` bytes more, in the last period.
+    /// Counts `n` more bytes; whether too little has arrived in the period that has just ended.
     fn is_too_slow(&mut self, n: usize) -> bool {
         self.bytes += n;
         if self.since.elapsed() < self.stall {
@@ -329,16 +321,16 @@ fn refused(status: StatusCode) -> Failure {
     if passing { Failure::Passing(reason) } else { Failure::Lasting(reason) }
 }
 
-/// Whether the address is this machine's own, which no proxy can reach.
+/// Whether the address is of this machine, which no proxy can reach.
 fn is_loopback(address: &str) -> bool {
     let host = address.split_once("://").map_or(address, |(_, rest)| rest);
     ["127.", "localhost:", "localhost/", "[::1]"].iter().any(|own| host.starts_with(own))
 }
 
-/// A sum written as 64 hexadecimal digits.
+/// A SHA-256 sum from its 64 hexadecimal digits.
 ///
 /// # Panics
-/// Where it is anything else; at compile time, where it is a constant.
+/// If the text is anything else; at compile time if it is a constant.
 pub(crate) const fn hex(digits: &str) -> [u8; 32] {
     let digits = digits.as_bytes();
     assert!(digits.len() == 64, "a SHA-256 has 64 digits");

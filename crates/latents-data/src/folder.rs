@@ -1,6 +1,5 @@
-//! A folder of pictures as a data set: which files are pictures, what they are called and how they are labelled, which are held out
-//! for testing, and of what size all become. Decoding one is in `picture`; the file that the decoded ones are kept in is in
-//! `folder/cache`; the walk over the folder in `folder/listing`.
+//! A folder of pictures as a data set: names, labels, the parts and the size of the images. Decoding one picture is in `picture`;
+//! the cache of decoded pictures in `folder/cache`; the walk over the folder in `folder/listing`.
 
 mod cache;
 mod listing;
@@ -9,42 +8,42 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use self::cache::{Cache, Kept};
 use self::listing::{Listed, Listing};
-use crate::error::list_some;
-use crate::mapped::Mapped;
+use crate::dataset::{BYTES, Dataset, Labelled, Limits, MAX_CLASSES};
+use crate::error::Error;
+use crate::locations::Locations;
+use crate::note::{Note, list_files};
 use crate::picture;
-use crate::pictures::{Fit, Pictures};
+use crate::pictures::Pictures;
 use crate::split::hold_out;
-use crate::{Dataset, Error, Images, Labelled, Locations, Progress};
 
-/// The longest side of images whose size was not asked for.
+/// The longest side of images if the settings give no size.
 const SIDE: usize = 64;
-/// The most classes; labels are bytes.
-const MAX_CLASSES: usize = 256;
-/// The most pictures that are decoded before their pixels are put away, and the most pixels of them as they are in their files.
+/// The most pictures, and the most pixels in their files, that are decoded before their pixels are stored.
 const BLOCK: (usize, u64) = (256, 1 << 26);
 
-/// A picture that may become part of the data set.
+/// A picture of the folder.
 struct Picture {
     path: PathBuf,
     name: String,
     class: Option<String>,
-    /// Whether the folder itself says that it is for testing.
+    /// Whether it is in the sub-folder `test` of a folder with both parts.
     test: bool,
     /// Height and width.
     size: [u32; 2],
 }
 
-/// Reads the pictures of a folder; those that were decoded before with the same settings come from the cache.
+/// Reads the pictures of a folder, or takes them from the cache if they were decoded before with the same settings.
 pub(crate) fn load(
     name: String,
     folder: &Path,
     settings: &Pictures,
     locations: &Locations,
-    progress: &mut dyn FnMut(Progress),
+    monitor: &Monitor,
 ) -> Result<Dataset, Error> {
     if let Some(problem) = settings.problem() {
         return Err(Error::Setting { problem });
@@ -53,14 +52,14 @@ pub(crate) fn load(
     let (mut looked, size) = if let Some(size) = settings.size {
         (None, size)
     } else {
-        let looked = look(folder, &listing)?;
+        let looked = look(folder, &listing, monitor)?;
         let size = choose_size(&looked.pictures);
         (Some(looked), size)
     };
     let settings = &Pictures { size: Some(size), ..settings.clone() };
     let cache = Cache::of(folder, settings, &listing, locations);
     let kept = cache.load().or_else(|| {
-        // What has no colour is the same whether or not it is made grey.
+        // Images without colours are the same whether or not `grey` is on.
         let coloured = settings.grey.then(|| Pictures { grey: false, ..settings.clone() })?;
         let kept = Cache::of(folder, &coloured, &listing, locations).load()?;
         (kept.about.shape[0] == 1).then_some(kept)
@@ -68,21 +67,25 @@ pub(crate) fn load(
     let kept = if let Some(kept) = kept {
         kept
     } else {
-        let looked = looked.take().map_or_else(|| look(folder, &listing), Ok)?;
-        decode(folder, looked, size, settings, &listing, &cache, progress)?
+        let looked = looked.take().map_or_else(|| look(folder, &listing, monitor), Ok)?;
+        decode(folder, looked, size, settings, &listing, &cache, monitor)?
     };
     if settings.strict && !kept.about.broken.is_empty() {
         let broken = kept.about.broken.clone();
         return Err(Error::Broken { folder: folder.into(), broken });
     }
-    kept.dataset(name, folder)
+    kept.dataset(name, folder, settings)
 }
 
-/// Finds out the size of each picture, and what the folders say of them.
-fn look(folder: &Path, listing: &Listing) -> Result<Arranged, Error> {
+/// Reads the size of each picture, and its class and part from its folders.
+fn look(folder: &Path, listing: &Listing, monitor: &Monitor) -> Result<Arranged, Error> {
     let (mut pictures, mut broken) = (vec![], listing.broken.clone());
+    let size_of = |file: &Listed| {
+        monitor.check()?;
+        Ok(picture::read_size(&file.path))
+    };
     let sizes: Vec<_> =
-        listing.files.par_iter().map(|file| picture::read_size(&file.path)).collect();
+        listing.files.par_iter().map(size_of).collect::<Result<_, Interrupted>>()?;
     for (file, size) in listing.files.iter().zip(sizes) {
         match size {
             Ok(size) => pictures.push((file, size)),
@@ -91,13 +94,13 @@ fn look(folder: &Path, listing: &Listing) -> Result<Arranged, Error> {
     }
     let arranged = arrange(pictures, broken);
     if arranged.pictures.is_empty() {
-        let (others, broken) = (listing.others(), arranged.broken);
+        let (others, broken) = (list_files(&listing.others), arranged.broken);
         return Err(Error::NoPictures { folder: folder.into(), others, broken });
     }
     Ok(arranged)
 }
 
-/// Reads every picture and keeps what it became.
+/// Decodes all pictures and keeps their pixels in the cache.
 fn decode(
     folder: &Path,
     looked: Arranged,
@@ -105,11 +108,12 @@ fn decode(
     settings: &Pictures,
     listing: &Listing,
     cache: &Cache,
-    progress: &mut dyn FnMut(Progress),
+    monitor: &Monitor,
 ) -> Result<Kept, Error> {
     let Arranged { pictures, classes, mut notes, mut broken } = looked;
     let total = pictures.len() as u64;
-    notes.insert(0, describe_sizes(&pictures, [h, w], settings));
+    let task = format!("reading {} pictures", grouped(total));
+    notes.insert(0, note_on_sizes(&pictures, [h, w], settings));
 
     let (train, test) = part(pictures, &classes, settings, &mut notes);
     let bytes = ((train.len() + test.len()) * 3 * h * w) as u64;
@@ -118,13 +122,13 @@ fn decode(
     let mut parts = [vec![], vec![]];
     for (part, read) in [train, test].into_iter().zip(&mut parts) {
         for block in blocks(part) {
-            let decoded: Vec<_> = block
-                .par_iter()
-                .map(|one| {
-                    let planes = picture::read(&one.path, [h, w], settings)?;
-                    Ok(if settings.grey { picture::grey(&planes) } else { planes })
-                })
-                .collect();
+            let read_one = |one: &Picture| {
+                monitor.check()?;
+                let planes = picture::read(&one.path, [h, w], settings);
+                Ok(planes.map(|p| if settings.grey { picture::grey(&p) } else { p }))
+            };
+            let decoded: Vec<_> =
+                block.par_iter().map(read_one).collect::<Result<_, Interrupted>>()?;
             done += block.len() as u64;
             for (one, planes) in block.into_iter().zip(decoded) {
                 match planes {
@@ -136,16 +140,21 @@ fn decode(
                     Err(reason) => broken.push((one.name, reason)),
                 }
             }
-            progress(Progress::Pictures { done, total });
+            monitor.progress(&task, done, total, "");
         }
     }
     broken.sort();
     let [train, test] = parts;
     if train.is_empty() {
-        let others = listing.others();
+        let others = list_files(&listing.others);
         return Err(Error::NoPictures { folder: folder.into(), others, broken });
     }
-    notes.extend(complaints(&broken, &listing.others()));
+    if !broken.is_empty() {
+        notes.push(Note::Unreadable { pictures: broken.clone() });
+    }
+    if !listing.others.is_empty() {
+        notes.push(Note::OtherFiles { extensions: listing.others.clone() });
+    }
     let count = [train.len(), test.len()];
     let (labels, names) = if classes.is_empty() {
         (None, train.into_iter().chain(test).map(|p| p.name).collect())
@@ -166,22 +175,22 @@ fn decode(
         broken,
         crc: 0,
     };
-    // A folder in which nothing has a colour was decoded as if it had.
+    // Without `grey`, pictures are decoded with three channels, even if none has a colour.
     let planes = if settings.grey { 1 } else { 3 };
     cache.keep(about, pixels, planes)
 }
 
-/// Pictures with the classes of the folder, and what is to be said of that.
+/// Pictures with the classes of the folder, and notes on these.
 struct Arranged {
     pictures: Vec<Picture>,
-    /// Empty where there are no labels.
+    /// Empty if there are no labels.
     classes: Vec<String>,
-    notes: Vec<String>,
-    /// Names of what cannot be read, with reasons.
+    notes: Vec<Note>,
+    /// Names of unreadable pictures, with reasons.
     broken: Vec<(String, String)>,
 }
 
-/// Reads labels, and which pictures are for testing, off the folders that the pictures are in.
+/// Infers labels and parts from the folders of the pictures.
 fn arrange(files: Vec<(&Listed, [u32; 2])>, broken: Vec<(String, String)>) -> Arranged {
     let mut notes = vec![];
     let top = |name: &str, wanted: &str| {
@@ -206,44 +215,42 @@ fn arrange(files: Vec<(&Listed, [u32; 2])>, broken: Vec<(String, String)>) -> Ar
         })
         .collect();
     if pictures.len() < found {
-        let left = found - pictures.len();
-        notes.push(format!("{left} outside the sub-folders train and test were left out"));
+        notes.push(Note::OutsideTrainAndTest { pictures: found - pictures.len() });
     }
     let classes: BTreeSet<&String> = pictures.iter().filter_map(|p| p.class.as_ref()).collect();
     let classes: Vec<String> = classes.into_iter().cloned().collect();
     let loose = pictures.iter().filter(|p| p.class.is_none()).count();
-    let without = if classes.is_empty() {
-        Some("no sub-folders, so no labels".to_owned())
+    let unlabelled = if classes.is_empty() {
+        Some(Note::NoFolders)
     } else if loose > 0 {
-        Some(format!("no labels, as {loose} of the pictures are in no sub-folder"))
+        Some(Note::PicturesOutsideFolders { pictures: loose })
     } else if classes.len() == 1 {
-        Some("no labels, as all are in one sub-folder".to_owned())
+        Some(Note::OneFolder)
     } else if classes.len() > MAX_CLASSES {
-        let n = classes.len();
-        Some(format!("no labels, as there are {n} sub-folders, and at most {MAX_CLASSES} classes"))
+        Some(Note::TooManyFolders { folders: classes.len(), limit: MAX_CLASSES })
     } else {
         None
     };
-    let Some(without) = without else {
-        notes.push(format!("{} classes, from the sub-folders", classes.len()));
+    let Some(unlabelled) = unlabelled else {
+        notes.push(Note::ClassesFromFolders { classes: classes.len() });
         return Arranged { pictures, classes, notes, broken };
     };
-    notes.push(without);
+    notes.push(unlabelled);
     for picture in &mut pictures {
         picture.class = None;
     }
     Arranged { pictures, classes: vec![], notes, broken }
 }
 
-/// Which pictures train and which test.
+/// Splits pictures into training and test pictures.
 fn part(
     pictures: Vec<Picture>,
     classes: &[String],
     settings: &Pictures,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> (Vec<Picture>, Vec<Picture>) {
     if pictures.iter().any(|p| p.test) {
-        notes.push("trained and tested on the sub-folders of these names".into());
+        notes.push(Note::PartsFromFolders);
         return pictures.into_iter().partition(|p| !p.test);
     }
     let label = |p: &Picture| {
@@ -252,8 +259,11 @@ fn part(
     };
     let labels: Vec<u8> = pictures.iter().map(label).collect();
     let held = hold_out(&labels, settings.test_fraction, settings.split_seed);
-    let n = held.iter().filter(|&&held| held).count();
-    notes.push(note_on_holding_out(n, pictures.len(), !classes.is_empty()));
+    notes.push(Note::HeldOut {
+        held_out: held.iter().filter(|&&held| held).count(),
+        of: pictures.len(),
+        stratified: !classes.is_empty(),
+    });
     let (mut train, mut test) = (vec![], vec![]);
     for (picture, held) in pictures.into_iter().zip(held) {
         if held { test.push(picture) } else { train.push(picture) }
@@ -261,14 +271,8 @@ fn part(
     (train, test)
 }
 
-/// Says how the testing part was made.
-pub(crate) fn note_on_holding_out(held: usize, of: usize, labelled: bool) -> String {
-    let alike = if labelled { ", of each class alike" } else { "" };
-    format!("{held} of {of} held out for testing{alike} (--test-fraction, --split-seed)")
-}
-
-/// The size of the pictures where they have one, scaled down where that is too large; else a square as large as the median of
-/// their shorter sides, but no larger than [`SIDE`], and where it is 16 or more a multiple of 8.
+/// The size of the pictures if all have the same, scaled down to [`SIDE`] if that is too large; otherwise a square whose side is
+/// the median of their shorter sides, but at most [`SIDE`], and rounded down to a multiple of 8 if it is 16 or more.
 fn choose_size(pictures: &[Picture]) -> [usize; 2] {
     let first = pictures[0].size.map(|side| side as usize);
     if pictures.iter().all(|p| p.size == pictures[0].size) {
@@ -282,42 +286,31 @@ fn choose_size(pictures: &[Picture]) -> [usize; 2] {
     [if side < 16 { side } else { side - side % 8 }; 2]
 }
 
-fn describe_sizes(pictures: &[Picture], [h, w]: [usize; 2], settings: &Pictures) -> String {
+/// The note on the sizes of the pictures.
+fn note_on_sizes(pictures: &[Picture], size: [usize; 2], settings: &Pictures) -> Note {
+    if pictures.iter().all(|p| p.size.map(|side| side as usize) == size) {
+        return Note::SameSize { size };
+    }
     let area = |p: &&Picture| u64::from(p.size[0]) * u64::from(p.size[1]);
-    let written = |p: &Picture| format!("{} x {}", p.size[0], p.size[1]);
-    let least = pictures.iter().min_by_key(area).map(written).unwrap_or_default();
-    let most = pictures.iter().max_by_key(area).map(written).unwrap_or_default();
-    if pictures.iter().all(|p| p.size == [h as u32, w as u32]) {
-        return format!("pictures of {h} x {w} pixels");
-    }
-    let sizes = if least == most { least } else { format!("{least} to {most}") };
-    let how = match settings.fit {
-        Fit::Crop => "cropped and scaled",
-        Fit::Contain => "scaled and filled up",
-        Fit::Stretch => "stretched",
-    };
-    format!("pictures of {sizes} pixels (height x width), {how} to {h} x {w} (--size, --fit)")
+    let smallest = pictures.iter().min_by_key(area).map(|p| p.size).unwrap_or_default();
+    let largest = pictures.iter().max_by_key(area).map(|p| p.size).unwrap_or_default();
+    Note::Resized { smallest, largest, fit: settings.fit, size }
 }
 
-/// What is said of files that are not in the data set.
-fn complaints(broken: &[(String, String)], others: &str) -> Vec<String> {
-    let mut notes = vec![];
-    if !broken.is_empty() {
-        let n = broken.len();
-        let what = if n == 1 {
-            "picture that cannot be read was"
-        } else {
-            "pictures that cannot be read were"
-        };
-        notes.push(format!("{n} {what} left out: {}", list_some(broken)));
+/// A number with thousands separators: `12,345`.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
-    if !others.is_empty() {
-        notes.push(format!("files that are no pictures were left alone: {others}"));
-    }
-    notes
+    text
 }
 
-/// Cut so that the files of a block, while they are read, do not fill the memory.
+/// Pictures in blocks whose decoded files fit into memory.
 fn blocks(pictures: Vec<Picture>) -> Vec<Vec<Picture>> {
     let mut blocks = vec![];
     let (mut block, mut pixels) = (vec![], 0);
@@ -335,8 +328,9 @@ fn blocks(pictures: Vec<Picture>) -> Vec<Vec<Picture>> {
 }
 
 impl Kept {
-    fn dataset(self, name: String, folder: &Path) -> Result<Dataset, Error> {
+    fn dataset(self, name: String, folder: &Path, settings: &Pictures) -> Result<Dataset, Error> {
         let about = self.about;
+        let [c, h, w] = about.shape;
         let [train, test] = about.count;
         let (mut names, mut labels) = (about.names, about.labels);
         let cut = train * about.shape.iter().product::<usize>();
@@ -350,28 +344,17 @@ impl Kept {
         let are = if n == 1 { "picture" } else { "pictures" };
         let origin = format!("{n} {are} in {}", folder.display());
         let train = Labelled { images: first, labels, names: Some(names) };
-        let (notes, classes) = (about.notes, about.classes);
-        Ok(Dataset { name, origin, notes, classes, train, test: second })
-    }
-}
-
-/// Pixels that are still to be cut into parts.
-pub(crate) enum Bytes {
-    Memory(Vec<u8>),
-    Mapped(Mapped, usize),
-}
-
-impl Bytes {
-    fn cut(self, at: usize, shape: [usize; 3]) -> Result<[Images; 2], Error> {
-        let [c, h, w] = shape;
-        Ok(match self {
-            Self::Memory(mut bytes) => {
-                let rest = bytes.split_off(at);
-                [Images::new(c, h, w, bytes)?, Images::new(c, h, w, rest)?]
-            }
-            Self::Mapped(file, end) => {
-                [Images::mapped(&file, 0..at, shape)?, Images::mapped(&file, at..end, shape)?]
-            }
+        Ok(Dataset {
+            name,
+            origin,
+            notes: about.notes,
+            classes: about.classes,
+            train,
+            test: second,
+            pictures: settings.pinned([c, h, w]),
+            range: BYTES,
+            limits: Limits::default(),
+            shuffled: false,
         })
     }
 }

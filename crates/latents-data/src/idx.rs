@@ -1,7 +1,20 @@
-//! The IDX format of the MNIST files: a big-endian magic number `0x0000TTRR` (element type, rank), one 32-bit size a
-//! dimension, then the data; plain or gzipped (RFC 1952), told apart by content and not by name. Only unsigned bytes are
-//! read: rank 3 as images, rank 1 as labels. Input is taken to be hostile: no more is read or kept than the header promises,
-//! the promise has a limit, and memory grows with what has really arrived. Which files make a data set is not known here.
+//! The IDX format of the MNIST files: a big-endian magic number `0x0000TTRR` (element type,
+//! rank), a 32-bit size for each dimension, then the data; plain or gzipped (RFC 1952), which the content decides and not the
+//! name. Only unsigned bytes are read: rank 3 as images, rank 1 as labels. Input may be hostile: no more is read than the header
+//! declares, the declared size is limited, and memory grows only with the data that arrives. Which files make a data set is
+//! decided elsewhere.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use latents_data::{Images, idx};
+//!
+//! let images = Images::new(1, 2, 3, (0..12).collect())?;
+//! let mut file = Vec::new();
+//! idx::write_images(&mut file, &images).expect("a vector can be written");
+//! assert_eq!(idx::parse_images(&file[..], Path::new("memory"))?, images);
+//! # Ok::<(), latents_data::Error>(())
+//! ```
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,16 +22,17 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::{Error, IdxProblem, Images};
+use crate::error::{Error, IdxProblem};
+use crate::images::Images;
 
-/// The most data that a header may promise: 2 GiB.
+/// The most bytes of data that a header may declare: 2 GiB.
 pub const MAX_BYTES: u64 = 1 << 31;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const IMAGES: Kind<3> = Kind { name: "images", magic: 0x0000_0803 };
 const LABELS: Kind<1> = Kind { name: "labels", magic: 0x0000_0801 };
 
-/// A flavour of IDX with `RANK` dimensions.
+/// A kind of IDX file with `RANK` dimensions.
 #[derive(Clone, Copy)]
 struct Kind<const RANK: usize> {
     name: &'static str,
@@ -41,7 +55,7 @@ pub fn read_labels(file: &Path) -> Result<Vec<u8>, Error> {
     parse_labels(open(file)?, file)
 }
 
-/// Images, `[n, 1, h, w]`, from any reader; `file` is what errors call it.
+/// Reads images, `[n, 1, h, w]`, from any reader; errors call it `file`.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
@@ -50,7 +64,7 @@ pub fn parse_images(reader: impl BufRead, file: &Path) -> Result<Images, Error> 
     Images::new(1, height as usize, width as usize, pixels)
 }
 
-/// Labels, `[n]`, from any reader; `file` is what errors call it.
+/// Reads labels, `[n]`, from any reader; errors call it `file`.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
@@ -58,24 +72,24 @@ pub fn parse_labels(reader: impl BufRead, file: &Path) -> Result<Vec<u8>, Error>
     Ok(parse(&LABELS, reader, file)?.1)
 }
 
-/// Writes images of one channel as IDX, not compressed.
+/// Writes images of one channel as an IDX file without compression.
 ///
 /// # Errors
-/// What `writer` says; and [`io::ErrorKind::InvalidInput`] for more than one channel, which this format's images have not.
+/// Those of `writer`, and [`io::ErrorKind::InvalidInput`] if the images have more than one channel.
 pub fn write_images(mut writer: impl Write, images: &Images) -> io::Result<()> {
     let [channels, height, width] = images.shape();
     if channels != 1 {
-        let message = format!("IDX images have 1 channel, these {channels}");
+        let message = format!("IDX images have 1 channel, but these have {channels}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     write_header(&mut writer, IMAGES, [images.len(), height, width])?;
     writer.write_all(images.pixels())
 }
 
-/// Writes labels as IDX, not compressed.
+/// Writes labels as an IDX file without compression.
 ///
 /// # Errors
-/// What `writer` says.
+/// Those of `writer`.
 pub fn write_labels(mut writer: impl Write, labels: &[u8]) -> io::Result<()> {
     write_header(&mut writer, LABELS, [labels.len()])?;
     writer.write_all(labels)
@@ -88,8 +102,9 @@ fn write_header<const RANK: usize>(
 ) -> io::Result<()> {
     writer.write_all(&kind.magic.to_be_bytes())?;
     for dim in dims {
-        let dim = u32::try_from(dim)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "IDX sizes have 32 bits"))?;
+        let dim = u32::try_from(dim).map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidInput, "sizes of IDX files have 32 bits")
+        })?;
         writer.write_all(&dim.to_be_bytes())?;
     }
     Ok(())
@@ -99,7 +114,7 @@ fn open(file: &Path) -> Result<BufReader<File>, Error> {
     File::open(file).map(BufReader::new).map_err(Error::io("open", file))
 }
 
-/// Undoes gzip where the content starts like it, and reads header and data.
+/// Reads header and data, of a gzip stream if the content starts as one.
 fn parse<const RANK: usize>(
     kind: &Kind<RANK>,
     mut reader: impl BufRead,
@@ -116,7 +131,7 @@ fn parse<const RANK: usize>(
     };
     result.map_err(|failure| match failure {
         Failure::Idx(problem) => Error::Idx { file: file.into(), problem },
-        // The decoder reports damage with these kinds; others come from the file below it.
+        // The decoder reports damage with these kinds; others come from the file itself.
         Failure::Io(error) if gzipped && is_damage(&error) => {
             Error::Idx { file: file.into(), problem: IdxProblem::Gzip(error) }
         }
@@ -156,7 +171,7 @@ fn parse_plain<const RANK: usize>(
     let (words, _) = header.as_chunks::<4>();
     let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
 
-    // A file that is something else altogether is told so even where it is shorter than a header.
+    // A file of another format gets this error even if it is shorter than a header.
     let found = words.next();
     if let Some(found) = found.filter(|&magic| magic != kind.magic) {
         return Err(IdxProblem::Magic { wanted: kind.name, found, expected: kind.magic }.into());
@@ -175,13 +190,13 @@ fn parse_plain<const RANK: usize>(
         .filter(|&bytes| bytes <= MAX_BYTES)
         .ok_or_else(|| IdxProblem::TooLarge { dims: dims.to_vec(), limit: MAX_BYTES })?;
 
-    let mut data = Vec::new(); // grows with what arrives, not with what is promised
+    let mut data = Vec::new(); // grows with the data, not with the declared size
     reader.by_ref().take(promised).read_to_end(&mut data)?;
     let found = data.len() as u64;
     if found < promised {
         return Err(IdxProblem::Truncated { promised, found }.into());
     }
-    // One byte more than promised tells a bomb from a data set; and asking for it makes gzip check its sums.
+    // One byte more than declared is enough to detect a gzip bomb, and reading it makes gzip check its sums.
     if reader.take(1).read_to_end(&mut Vec::new())? > 0 {
         return Err(IdxProblem::TrailingBytes { promised }.into());
     }

@@ -1,25 +1,35 @@
-//! What every source becomes: images of one size as bytes, with labels where they are known. Nothing here knows a file
-//! format, a network or a place on disk; turning bytes into floating-point lanes is the engine's work.
+//! Images of one shape as bytes, in memory or in a mapped file. Labels and data sets are in `dataset`; nothing here knows a file
+//! format or a network.
 
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::error::Error;
 use crate::mapped::Mapped;
 
-/// Images of one size, `[n, c, h, w]`, one byte a pixel, row by row within a channel, channel by channel within an image.
+/// Images of one shape, `[n, c, h, w]` in row-major order, with one byte for each pixel and channel.
+///
+/// ```
+/// use latents_data::Images;
+///
+/// let images = Images::new(3, 2, 2, (0..24).collect())?;
+/// assert_eq!((images.len(), images.shape()), (2, [3, 2, 2]));
+/// assert_eq!(images.image(1)[..4], [12, 13, 14, 15]); // the red channel of the second image
+/// assert_eq!(images.image_unit(0)[1], 1.0 / 255.0);
+/// # Ok::<(), latents_data::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Images {
     shape: [usize; 3],
     pixels: Pixels,
 }
 
-/// Where the pixels are.
+/// The place of the pixels.
 #[derive(Clone, Debug)]
 enum Pixels {
     Memory(Vec<u8>),
-    /// In a file, of which the system keeps in memory what is in use.
+    /// A range of bytes of a mapped file; the system keeps in memory what is in use.
     Mapped(Mapped, Range<usize>),
 }
 
@@ -32,11 +42,11 @@ impl PartialEq for Images {
 impl Eq for Images {}
 
 impl Images {
-    /// Images of `channels` × `height` × `width` bytes each; their number follows from the number of `pixels`.
+    /// Images of `channels` × `height` × `width` bytes each, `pixels` being `[n, c, h, w]`; `n` follows from their number.
     ///
     /// # Errors
-    /// [`Error::Pixels`] where a dimension is zero, where `pixels` is not a whole number of images, or where there are
-    /// more than `u32::MAX` of them (samples are numbered with `u32`).
+    /// [`Error::Pixels`] if a dimension is zero, if `pixels` is not a whole number of images, or if there are more than
+    /// `u32::MAX` images (samples are numbered with `u32`).
     pub fn new(
         channels: usize,
         height: usize,
@@ -46,13 +56,13 @@ impl Images {
         Self::of(Pixels::Memory(pixels), [channels, height, width])
     }
 
-    /// Images `[c, h, w]` in these bytes of a file.
+    /// Images of shape `[c, h, w]` in these bytes of a mapped file.
     ///
     /// # Errors
     /// [`Error::Pixels`], as of [`Images::new`].
     ///
     /// # Panics
-    /// Where the file has not all of the bytes.
+    /// If the range is not within the file.
     pub(crate) fn mapped(
         file: &Mapped,
         bytes: Range<usize>,
@@ -79,7 +89,7 @@ impl Images {
         self.pixels().len() / self.image_bytes()
     }
 
-    /// Whether there is no image.
+    /// Whether there are no images.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pixels().is_empty()
@@ -103,14 +113,14 @@ impl Images {
     /// The pixels of image `i`, `[c, h, w]`.
     ///
     /// # Panics
-    /// Where `i` is not below [`len`](Self::len).
+    /// If `i` is not below [`len`](Self::len).
     #[must_use]
     pub fn image(&self, i: usize) -> &[u8] {
         let size = self.image_bytes();
         &self.pixels()[i * size..(i + 1) * size]
     }
 
-    /// SHA-256 of the shape and the pixels, in hexadecimal digits: equal for equal images only.
+    /// SHA-256 of the shape (`c`, `h`, `w` as little-endian 64-bit integers) and the pixels, in hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut sum = Sha256::new();
@@ -121,7 +131,7 @@ impl Images {
         hexadecimal(&sum.finalize())
     }
 
-    /// Keeps the first `n` images; does nothing where there are no more than that.
+    /// Keeps the first `n` images; does nothing if there are no more than that.
     pub fn truncate(&mut self, n: usize) {
         let size = self.image_bytes();
         let bytes = n.saturating_mul(size).min(self.pixels().len());
@@ -131,14 +141,29 @@ impl Images {
         }
     }
 
-    /// The images at some places, in their order, in memory.
+    /// The images at these indices, in this order, in memory.
     ///
     /// # Panics
-    /// Where one is not below [`len`](Self::len).
+    /// If an index is not below [`len`](Self::len).
     #[must_use]
-    pub fn at(&self, places: &[usize]) -> Self {
-        let pixels = places.iter().flat_map(|&i| self.image(i)).copied().collect();
+    pub fn at(&self, indices: &[usize]) -> Self {
+        let pixels = indices.iter().flat_map(|&i| self.image(i)).copied().collect();
         Images { shape: self.shape, pixels: Pixels::Memory(pixels) }
+    }
+
+    /// All pixels scaled to `[0, 1]` (divided by 255), `[n, c, h, w]`.
+    #[must_use]
+    pub fn to_unit(&self) -> Vec<f32> {
+        self.pixels().iter().copied().map(unit).collect()
+    }
+
+    /// The pixels of image `i` scaled to `[0, 1]` (divided by 255), `[c, h, w]`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn image_unit(&self, i: usize) -> Vec<f32> {
+        self.image(i).iter().copied().map(unit).collect()
     }
 
     fn image_bytes(&self) -> usize {
@@ -146,8 +171,14 @@ impl Images {
     }
 }
 
-/// At most `n` of so many places, evenly spread: of what is in the order of its classes, a part of each.
-pub fn spread(n: usize, of: usize) -> impl Iterator<Item = usize> {
+/// A byte scaled to `[0, 1]`.
+fn unit(byte: u8) -> f32 {
+    f32::from(byte) / 255.0
+}
+
+/// `min(n, of)` ascending, evenly spaced indices below `of`: `i * of / n`. Of images in the order of their classes, these are a
+/// fair share of each class.
+pub fn evenly_spaced(n: usize, of: usize) -> impl Iterator<Item = usize> {
     let n = n.min(of);
     (0..n).map(move |i| i * of / n)
 }
@@ -156,80 +187,6 @@ pub fn spread(n: usize, of: usize) -> impl Iterator<Item = usize> {
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
-/// One part of a data set: images and, where known, the class of each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Labelled {
-    /// The images, `[n, c, h, w]`.
-    pub images: Images,
-    /// The class of each image, `[n]`, counted from 0; `None` where unknown.
-    pub labels: Option<Vec<u8>>,
-    /// What each image is called, `[n]`: the path of its file within the folder, with `/` between its parts; `None` where
-    /// images have no names.
-    pub names: Option<Vec<String>>,
-}
-
-impl Labelled {
-    /// The number of images.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.images.len()
-    }
-
-    /// Whether there is no image.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
-    }
-
-    /// Keeps the first `n` images and their labels; does nothing where there are no more than that.
-    pub fn truncate(&mut self, n: usize) {
-        self.images.truncate(n);
-        if let Some(labels) = &mut self.labels {
-            labels.truncate(n);
-        }
-        if let Some(names) = &mut self.names {
-            names.truncate(n);
-        }
-    }
-
-    /// Keeps `n` images, evenly [`spread`] over all; does nothing where there are no more than that.
-    pub fn thin(&mut self, n: usize) {
-        if n < self.len() {
-            *self = self.at(&spread(n, self.len()).collect::<Vec<_>>());
-        }
-    }
-
-    /// The images at some places, in their order, with their labels and names.
-    ///
-    /// # Panics
-    /// Where one is not below [`len`](Self::len).
-    #[must_use]
-    pub fn at(&self, places: &[usize]) -> Self {
-        Labelled {
-            images: self.images.at(places),
-            labels: self.labels.as_ref().map(|l| places.iter().map(|&i| l[i]).collect()),
-            names: self.names.as_ref().map(|n| places.iter().map(|&i| n[i].clone()).collect()),
-        }
-    }
-}
-
-/// A data set in memory. Both parts have images of one shape, and labels below `classes.len()`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    /// The name by which it was asked for, as [`Source`](crate::Source) prints it.
-    pub name: String,
-    /// Where it came from: one line for people.
-    pub origin: String,
-    /// What else people should know of it, a line each: what was chosen for them, and what was left out.
-    pub notes: Vec<String>,
-    /// The name of each class; empty where no part is labelled.
-    pub classes: Vec<String>,
-    /// What to learn from.
-    pub train: Labelled,
-    /// What to measure with; never to be learnt from.
-    pub test: Labelled,
 }
 
 #[cfg(test)]
@@ -267,37 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn truncating_cuts_images_and_labels_alike() {
-        let images = Images::new(1, 1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap();
-        let mut part = Labelled {
-            images,
-            labels: Some(vec![7, 8, 9]),
-            names: Some(["a", "b", "c"].map(str::to_owned).into()),
-        };
-        part.truncate(usize::MAX);
-        assert_eq!(part.len(), 3);
-        part.truncate(2);
-        assert_eq!(part.images.pixels(), [1, 2, 3, 4]);
-        assert_eq!(part.labels, Some(vec![7, 8]));
-        assert_eq!(part.names.unwrap(), ["a", "b"]);
-    }
-
-    #[test]
-    fn thinning_keeps_some_of_every_class() {
-        let images = Images::new(1, 1, 1, (0..10).collect()).unwrap();
-        let labels = Some(vec![0, 0, 0, 1, 1, 1, 2, 2, 2, 2]);
-        let names = Some((0..10).map(|i| i.to_string()).collect());
-        let whole = Labelled { images, labels, names };
-        let thin = |n| {
-            let mut part = whole.clone();
-            part.thin(n);
-            part
-        };
-        assert_eq!((thin(10), thin(99)), (whole.clone(), whole.clone()));
-        assert_eq!(thin(4).images.pixels(), [0, 2, 5, 7]);
-        assert_eq!(thin(4).labels, Some(vec![0, 0, 1, 2]));
-        assert_eq!(thin(4).names.unwrap(), ["0", "2", "5", "7"]);
-        assert!(thin(0).is_empty());
-        assert_eq!(spread(3, 0).count(), 0);
+    fn pixels_are_scaled_to_the_unit_interval() {
+        let images = Images::new(1, 1, 2, vec![0, 255, 51, 1]).unwrap();
+        assert_eq!(images.to_unit(), [0.0, 1.0, 0.2, 1.0 / 255.0]);
+        assert_eq!(images.image_unit(1), [0.2, 1.0 / 255.0]);
     }
 }

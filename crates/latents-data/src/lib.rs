@@ -1,15 +1,17 @@
-//! Image collections: where they come from, and how they are split and ordered for training.
+//! Image collections: sources, data sets, splits and augmentation.
 //!
-//! A [`Source`] names a data set and loads it as a [`Dataset`]: bytes in memory, `[n, c, h, w]`, with labels. [`Locations`]
-//! says where to look on this machine and where to download from; [`catalogue`] lists what is known, [`fetch`] downloads
-//! ahead of use. [`split`] and [`epoch_order`] choose samples by number, and [`Augmentation`] changes images, repeatably.
-//! Networks, floats and batches laid out for them are the engine's and the trainer's matter.
+//! [`Dataset::open`] reads a [`Source`] as a [`Dataset`]: [`Images`] `[n, c, h, w]` as bytes, with labels and names if there are
+//! any, in a training and a test part. [`Pictures`] has the settings for pictures of any size, and [`Locations`] the folders and
+//! mirrors to search. [`catalogue`] lists the known sources, and [`fetch`] downloads ahead of use. [`split`] and [`epoch_order`]
+//! choose samples by number, and [`Augmentation`] changes images at random; both depend only on a seed, so they are repeatable.
+//! Whatever takes long reports to a [`Monitor`](latents_progress::Monitor), and stops when that is cancelled. Networks and batches
+//! are not known here.
 //!
 //! ```
-//! use latents_data::{Locations, Source, epoch_order, split};
+//! use latents_data::{Dataset, epoch_order, split};
+//! use latents_progress::Monitor;
 //!
-//! let source: Source = "fashion-mnist-sample".parse()?;
-//! let data = source.load(&Locations::nowhere(), &mut |_| {})?;
+//! let data = Dataset::open("fashion-mnist-sample", &Monitor::default())?;
 //! let (train, validation) = split(data.train.len(), 0.2, 1);
 //! assert_eq!((train.len(), validation.len()), (2_000, 500));
 //! for sample in epoch_order(&train, 1, 0).into_iter().take(256) {
@@ -21,15 +23,20 @@
 mod arrays;
 mod augment;
 mod catalogue;
+mod dataset;
 mod error;
 mod fashion;
 mod fetch;
 mod folder;
 pub mod idx;
+mod idx_folder;
 mod images;
 mod locations;
 mod mapped;
+mod note;
 pub mod npz;
+mod open;
+mod part;
 mod picture;
 mod pictures;
 mod sample;
@@ -38,12 +45,20 @@ mod split;
 
 pub use augment::{Augmentation, Augmented, Mix};
 pub use catalogue::{Entry, Place, catalogue, fetch};
-pub use error::{Error, IdxProblem};
+pub use dataset::{Dataset, Labelled, Limits};
+pub use error::{Error, IdxProblem, PartsProblem};
 pub use fashion::CLASSES as FASHION_MNIST_CLASSES;
-pub use fetch::Progress;
-pub use images::{Dataset, Images, Labelled, spread};
+pub use images::{Images, evenly_spaced};
 pub use locations::Locations;
+pub use note::{AxisOrder, Note};
+pub use open::load_default;
+pub use part::{Part, UnknownPart};
 pub use picture::read_picture;
 pub use pictures::{Colour, Fit, Pictures, parse_size};
-pub use source::{Source, load_default};
+pub use source::Source;
 pub use split::{epoch_order, split};
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

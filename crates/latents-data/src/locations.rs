@@ -1,33 +1,52 @@
-//! Where data sets may lie or come from on this machine: folders, mirrors and time-outs. The environment is read here and
-//! nowhere else, so whoever wants other places (a test, say) makes their own [`Locations`].
+//! Where data sets are found on this machine and downloaded from: folders, mirrors and time-outs. Environment variables are read
+//! only here, so a caller that wants other places, such as a test, makes its own [`Locations`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where to look for data sets, and how to download them.
+/// The public addresses of Fashion-MNIST: the authors' own, TensorFlow's copy and, if TLS is built in, the authors' repository, which
+/// requires it. Downloads are checked against their SHA-256 sums, so the connection need not be trusted.
+const MIRRORS: &[&str] = &[
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    "http://storage.googleapis.com/tensorflow/tf-keras-datasets",
+    #[cfg(feature = "tls")]
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+];
+
+/// Where data sets are found, and how they are downloaded.
+///
+/// ```
+/// use latents_data::{Locations, Source};
+/// use latents_progress::Monitor;
+///
+/// // Nothing but what is compiled in.
+/// let data = Source::FashionMnistSample.load(&Locations::nowhere(), &Monitor::default())?;
+/// assert_eq!(data.train.len(), 2_500);
+/// # Ok::<(), latents_data::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locations {
-    /// The folder in which downloads are kept, one sub-folder a data set; `None` where the environment names no place.
+    /// The folder that keeps downloads and decoded pictures, with a sub-folder for each data set; `None` for no cache.
     pub cache: Option<PathBuf>,
-    /// Folders of the system's package manager, each with one sub-folder a data set; looked into after the cache.
+    /// Folders of the system's package manager, each with a sub-folder for each data set. The cache takes precedence.
     pub system: Vec<PathBuf>,
-    /// Addresses of folders that hold Fashion-MNIST's four gzipped files, tried in order.
+    /// Addresses of folders with the four gzipped files of Fashion-MNIST, tried in order.
     pub mirrors: Vec<String>,
     /// Never download.
     pub offline: bool,
-    /// A mirror that sends nothing, or less than 1 KiB a second, for this long has stalled.
+    /// A download stalls if the mirror sends nothing, or less than 1 KiB a second, for this long.
     pub stall: Duration,
-    /// How often one mirror is asked for one file before the next mirror is.
+    /// The number of attempts to download a file from one mirror before the next mirror is tried.
     pub attempts: u32,
-    /// How long to wait before asking the same mirror again.
+    /// The pause before the next attempt at the same mirror.
     pub pause: Duration,
-    /// Pixels of more bytes than this are kept in a file, of which the system has in memory what is in use.
+    /// Above this many bytes, decoded pictures are kept in a memory-mapped file rather than in memory.
     pub memory: u64,
 }
 
 impl Locations {
-    /// No folder, no mirror, no network: only what is compiled in can be loaded.
+    /// No folder, no mirror, no network: only the compiled-in sample and the user's own files can be loaded.
     #[must_use]
     pub fn nowhere() -> Self {
         Self {
@@ -51,14 +70,14 @@ impl Locations {
                 folder("HOME").map(|home| home.join(".cache").join("latents"))
             }
         };
-        // The XDG Base Directory Specification has relative paths ignored.
+        // The XDG Base Directory Specification says that relative paths are ignored.
         let xdg = || {
             folder("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|p| p.join("latents"))
         };
         Self {
             cache: folder("LATENTS_CACHE").or_else(xdg).or_else(home),
             system: if cfg!(unix) { vec!["/usr/share/datasets".into()] } else { Vec::new() },
-            mirrors: crate::fashion::MIRRORS.iter().map(|&mirror| mirror.to_owned()).collect(),
+            mirrors: MIRRORS.iter().map(|&mirror| mirror.to_owned()).collect(),
             offline: variable("LATENTS_OFFLINE").is_some_and(|on| !on.is_empty() && on != "0"),
             ..Self::nowhere()
         }
@@ -66,8 +85,8 @@ impl Locations {
 }
 
 impl Default for Locations {
-    /// What the environment says. The cache is `LATENTS_CACHE`, else `latents` in `XDG_CACHE_HOME` (in `LOCALAPPDATA` on
-    /// Windows), else `~/.cache/latents`; `LATENTS_OFFLINE=1` switches downloads off.
+    /// The locations that the environment variables give. The cache is `LATENTS_CACHE`; or `latents` in `XDG_CACHE_HOME` (in
+    /// `LOCALAPPDATA` on Windows); or `~/.cache/latents`. `LATENTS_OFFLINE=1` switches downloads off.
     fn default() -> Self {
         Self::from_environment(|name| std::env::var_os(name))
     }
@@ -102,6 +121,6 @@ mod tests {
             assert_eq!(with(&[("LATENTS_OFFLINE", value)]).offline, offline, "{value:?}");
         }
         assert!(!with(&[]).offline);
-        assert_eq!(with(&[]).mirrors, crate::fashion::MIRRORS);
+        assert_eq!(with(&[]).mirrors, MIRRORS);
     }
 }

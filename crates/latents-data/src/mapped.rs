@@ -1,5 +1,5 @@
-//! A file of our own as a slice of bytes, for collections that are larger than memory: the system reads what is looked at and drops
-//! what is not. What the bytes mean is not known here.
+//! A memory-mapped file as a slice of bytes, for collections that are larger than memory: the system reads the pages in use and
+//! drops others. The meaning of the bytes is not known here.
 
 use std::fs::File;
 use std::io;
@@ -7,23 +7,23 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-/// A mapped file. Copies share it.
+/// A mapped file. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mapped(Arc<Mmap>);
 
 impl Mapped {
-    /// Maps a file that only this program writes: one that it has just made and that has no name any more, or one of the cache,
-    /// where files are never changed but replaced whole.
+    /// Maps a file that only this crate writes: a temporary file without a name, or a file of the cache, which is never changed
+    /// but replaced as a whole.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     #[allow(unsafe_code)]
     pub(crate) fn new(file: &File) -> io::Result<Self> {
-        // SAFETY: a mapped slice must not change while it lives. These files are written whole before they get their name
-        // (`latents_files::write_with`) and replaced by renaming, which leaves the mapped one as it was; nothing of ours opens
-        // one for writing. Whoever else writes into the user's own cache can as well write into this process's memory. This is the
-        // one exception to the rule that only the engine's kernels are unsafe: no safe interface to a mapping can be had,
-        // because no system can promise what this comment does.
+        // SAFETY: a mapped slice must not change while it lives. These files are written completely before they get their name
+        // (`latents_files::write_with`) and replaced by renaming, which leaves the mapped file as it was; nothing here opens one
+        // for writing. Another process that can write into the user's cache can also write into this process's memory. This is
+        // the one exception to the rule that only the engine's kernels are unsafe: there is no safe interface to a mapping,
+        // because no system guarantees what this comment argues.
         let map = unsafe { Mmap::map(file)? };
         Ok(Self(Arc::new(map)))
     }

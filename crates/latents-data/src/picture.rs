@@ -1,6 +1,5 @@
-//! One picture: from a PNG, JPEG, WebP or GIF file (its first frame) to pixels of a given size. What a file claims is not believed:
-//! sides, pixels and memory have limits, and whatever a decoder does comes back as a reason. Which files, and what for, is not
-//! known here.
+//! One picture: from a PNG, JPEG, WebP or GIF file (its first frame) to pixels of a given size. Files may be hostile: sides, pixels
+//! and memory are limited, and even a panic of a decoder becomes an error. Which files make a data set is decided elsewhere.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
@@ -15,18 +14,18 @@ use crate::error::Error;
 use crate::images::Images;
 use crate::pictures::{Fit, Pictures};
 
-/// Names of files that are taken for pictures end in one of these.
+/// The extensions of files that are read as pictures.
 pub(crate) const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "gif"];
-/// The most pixels on a side of a picture.
+/// The largest height and width of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 16;
 /// The most pixels of a picture.
 pub(crate) const MAX_PIXELS: u64 = 1 << 27;
-/// The most memory that a decoder may take, in bytes.
+/// The most memory of a decoder, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
-/// The largest file.
+/// The largest file, in bytes.
 const MAX_FILE: u64 = 1 << 28;
 
-/// The height and width of the picture in a file, as it is to be looked at. Reads no more than its header.
+/// The height and width of the picture in a file, after rotation as the camera noted it. Reads only the header.
 pub(crate) fn read_size(path: &Path) -> Result<[u32; 2], String> {
     guarded(|| {
         let mut decoder = decoder(open(path)?)?;
@@ -41,17 +40,18 @@ pub(crate) fn read_size(path: &Path) -> Result<[u32; 2], String> {
     })
 }
 
-/// The picture in a file as one image of a shape `[c, h, w]`, grey where there is one channel. The settings' own size is not asked.
+/// Reads the picture in a file as one image of shape `[c, h, w]`, grey if `c` is 1. `fit` and `background` of the settings apply;
+/// `size` and `grey` are those of the shape instead.
 ///
 /// # Errors
-/// Where the file is no picture that can be read, with its name, or the shape has neither one channel nor three.
+/// [`Error::Picture`] if the file is not a readable picture, or `c` is neither 1 nor 3.
 pub fn read_picture(path: &Path, shape: [usize; 3], settings: &Pictures) -> Result<Images, Error> {
     let [c, h, w] = shape;
     let failed = |reason| Error::Picture { file: path.to_owned(), reason };
     let planes = match c {
         1 => read(path, [h, w], settings).map(|planes| grey(&planes)),
         3 => read(path, [h, w], settings),
-        _ => Err(format!("a picture has 1 or 3 channels, but the images here have {c}")),
+        _ => Err(format!("pictures have 1 or 3 channels, but {c} are expected")),
     };
     Images::new(c, h, w, planes.map_err(failed)?)
 }
@@ -61,7 +61,7 @@ pub(crate) fn read(path: &Path, size: [usize; 2], settings: &Pictures) -> Result
     guarded(|| decode(open(path)?, size, settings))
 }
 
-/// The picture that a reader gives, as [`read`] has it.
+/// The picture from a reader, as of [`read`].
 pub(crate) fn decode(
     reader: impl BufRead + Seek,
     size: [usize; 2],
@@ -77,7 +77,7 @@ pub(crate) fn decode(
     Ok(planes(&fitted))
 }
 
-/// Brings a picture to a size `[h, w]`.
+/// Resizes a picture to `[h, w]`.
 pub(crate) fn fit(
     picture: RgbImage,
     [h, w]: [usize; 2],
@@ -89,7 +89,7 @@ pub(crate) fn fit(
     if (width, height) == (w, h) {
         return picture;
     }
-    // The part of the picture that is kept, and the size that it is scaled to. Sides are compared as exact products.
+    // The part of the picture to keep, and the size to scale it to. Ratios of sides are compared as exact products.
     let wider = u64::from(width) * u64::from(h) > u64::from(height) * u64::from(w);
     // `a * b / c`, rounded, but at least 1.
     let share = |a: u32, b: u32, c: u32| {
@@ -119,9 +119,9 @@ pub(crate) fn fit(
     canvas
 }
 
-/// Scales by means of whole blocks of pixels as long as the picture is more than three times too large, and then by a
-/// bicubic filter (Catmull and Rom, 1974) as wide as the rest of the reduction, so that nothing is skipped and nothing aliases.
-/// Both are made of additions and multiplications only, so that every machine gives the same pixels.
+/// Scales in two steps: means of whole blocks of pixels if the picture is more than three times too large, and then a bicubic
+/// filter (Catmull and Rom, 1974) as wide as the remaining reduction, so that no pixel is skipped and nothing aliases. Both use
+/// additions and multiplications only, so that every machine gives the same pixels.
 fn scale(picture: RgbImage, (w, h): (u32, u32)) -> RgbImage {
     let (width, height) = picture.dimensions();
     let blocks = (((width / w) / 3).max(1), ((height / h) / 3).max(1));
@@ -132,7 +132,7 @@ fn scale(picture: RgbImage, (w, h): (u32, u32)) -> RgbImage {
     imageops::resize(&picture, w, h, FilterType::CatmullRom)
 }
 
-/// The mean of each block of pixels; blocks at the right and lower edge may be smaller.
+/// The mean of each block of pixels. Blocks at the right and lower edge may be smaller.
 fn reduce(picture: &RgbImage, (bx, by): (u32, u32)) -> RgbImage {
     let (width, height) = picture.dimensions();
     let (w, h) = (width.div_ceil(bx), height.div_ceil(by));
@@ -163,7 +163,7 @@ fn reduce(picture: &RgbImage, (bx, by): (u32, u32)) -> RgbImage {
     out
 }
 
-/// What is seen of a picture before a background.
+/// A picture in front of a background colour.
 fn flatten(picture: DynamicImage, background: [u8; 3]) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
@@ -174,24 +174,24 @@ fn flatten(picture: DynamicImage, background: [u8; 3]) -> RgbImage {
         .as_raw()
         .chunks_exact(4)
         .flat_map(|pixel| [0, 1, 2].map(|c| over(pixel[c], background[c], pixel[3])));
-    // As many bytes as the size says, so there is one.
+    // The number of bytes fits the size, so this is never the default.
     RgbImage::from_raw(w, h, bytes.collect()).unwrap_or_default()
 }
 
-/// What is seen of `colour` before `background`.
+/// `colour` with opacity `alpha` in front of `background`.
 pub(crate) fn over(colour: u8, background: u8, alpha: u8) -> u8 {
     let alpha = u32::from(alpha);
     let sum = u32::from(colour) * alpha + u32::from(background) * (255 - alpha);
     ((2 * sum + 255) / 510) as u8
 }
 
-/// `[3, h, w]` of pixels side by side.
+/// Converts pixels `[h, w, 3]` to planes `[3, h, w]`.
 pub(crate) fn planes(picture: &RgbImage) -> Vec<u8> {
     let bytes = picture.as_raw();
     (0..3).flat_map(|c| bytes.iter().skip(c).step_by(3).copied()).collect()
 }
 
-/// Luminance of ITU-R BT.601, as usual for grey pictures, from the planes `[3, n]`.
+/// Luma of ITU-R BT.601, the usual conversion to grey, from planes `[3, n]`.
 pub(crate) fn grey(planes: &[u8]) -> Vec<u8> {
     let (red, rest) = planes.split_at(planes.len() / 3);
     let (green, blue) = rest.split_at(red.len());
@@ -201,7 +201,7 @@ pub(crate) fn grey(planes: &[u8]) -> Vec<u8> {
     red.iter().zip(green).zip(blue).map(weigh).collect()
 }
 
-/// Whether a picture of planes `[3, n]` has any colour.
+/// Whether any pixel of planes `[3, n]` has a colour.
 pub(crate) fn is_coloured(planes: &[u8]) -> bool {
     let (red, rest) = planes.split_at(planes.len() / 3);
     let (green, blue) = rest.split_at(red.len());
@@ -215,7 +215,7 @@ fn open(path: &Path) -> Result<BufReader<File>, String> {
     match bytes {
         0 => Err("it is empty".into()),
         1..=MAX_FILE => Ok(BufReader::new(file)),
-        _ => Err(format!("it has {bytes} bytes, more than the {MAX_FILE} accepted")),
+        _ => Err(format!("it has {bytes} bytes, more than the accepted {MAX_FILE}")),
     }
 }
 
@@ -223,7 +223,7 @@ fn decoder<'a>(reader: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + '
     let reader = ImageReader::new(reader).with_guessed_format();
     let mut reader = reader.map_err(|e| format!("it cannot be read: {e}"))?;
     if reader.format().is_none() {
-        return Err("its content is no picture".into());
+        return Err("its content is not a picture".into());
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -233,43 +233,43 @@ fn decoder<'a>(reader: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + '
     reader.into_decoder().map_err(|e| damage(&e))
 }
 
-/// The width and height of a picture that is not too large.
+/// The width and height of a picture, if it is not too large.
 fn checked(decoder: &impl ImageDecoder) -> Result<(u32, u32), String> {
     let (width, height) = decoder.dimensions();
     if decoder.total_bytes() > MAX_MEMORY {
-        return Err("it is larger than is accepted".into());
+        return Err("it is too large".into());
     }
     if width == 0 || height == 0 {
-        return Err(format!("it is {width} x {height} pixels, that is, none at all"));
+        return Err(format!("it has no pixels ({width} x {height})"));
     }
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(format!(
-            "it is {width} x {height} pixels, more than the {MAX_PIXELS} accepted"
+            "it is {width} x {height} pixels, more than the accepted {MAX_PIXELS}"
         ));
     }
     Ok((width, height))
 }
 
-/// How the camera was held; where the note of it is damaged, as if there were none.
+/// The orientation that the camera noted; none if the note is damaged.
 fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
 fn damage(error: &image::ImageError) -> String {
     match error {
-        image::ImageError::Limits(_) => "it is larger than is accepted".into(),
+        image::ImageError::Limits(_) => "it is too large".into(),
         image::ImageError::Unsupported(_) => {
-            format!("it is of a kind that is not read, whatever its name says: {error}")
+            format!("its content is of an unsupported format: {error}")
         }
-        // Some decoders end their words with a new line.
+        // Some decoders end their messages with a newline.
         other => format!("it is damaged: {}", other.to_string().trim_end()),
     }
 }
 
-/// What a decoder that gives up in the middle leaves is thrown away with it.
+/// Turns a panic of a decoder into an error.
 fn guarded<T>(attempt: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(attempt))
-        .unwrap_or_else(|_| Err("it is damaged: the decoder gave up on it".into()))
+        .unwrap_or_else(|_| Err("it is damaged: the decoder failed".into()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! How pictures of any size and kind become images of one shape: the settings. They are part of a run's `config.toml`, so that the
-//! run can be repeated. What is done with them is told in `picture` (one), `folder` and `arrays` (many).
+//! The settings that make images of one shape from pictures of any size and kind. They are part of a run's `config.toml`, so that
+//! the run can be repeated. They are applied in `picture` (one picture), `folder` and `arrays` (many).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,16 +7,16 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a picture is brought to the size of the collection.
+/// How a picture is resized to the size of the images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// Scaled until it covers the size; what sticks out is cut off on both sides alike.
+    /// Scale until the picture covers the size, and cut off what sticks out, equally on both sides.
     #[default]
     Crop,
-    /// Scaled until all of it is inside; the rest is background.
+    /// Scale until the whole picture is inside, and fill the rest with the background.
     Contain,
-    /// Scaled in both directions by themselves.
+    /// Scale height and width independently.
     Stretch,
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Colour {
             .filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()));
         let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let [_, r, g, b] = number
-            .ok_or_else(|| format!("`{text}` is no colour: white, black, or #rrggbb"))?
+            .ok_or_else(|| format!("`{text}` is not a colour: use white, black or #rrggbb"))?
             .to_be_bytes();
         Ok(Self([r, g, b]))
     }
@@ -70,16 +70,18 @@ impl From<Colour> for String {
     }
 }
 
-/// The most pixels on a side that images may have.
+/// The largest height and width of images.
 pub(crate) const MAX_SIDE: usize = 4096;
 
-/// Reads a size as the command line has it: `64` or, height first, `48x64`; gives `[h, w]`.
+/// Parses a size, written as `64` or, height first, `48x64`, as `[h, w]`.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// A message that names the text and the accepted forms.
 pub fn parse_size(text: &str) -> Result<[usize; 2], String> {
     let explain = || {
-        format!("`{text}` is no size: 64, or 48x64 (height x width), with sides of 1 to {MAX_SIDE}")
+        format!(
+            "`{text}` is not a size: use 64 or 48x64 (height x width), with sides of 1 to {MAX_SIDE}"
+        )
     };
     let side = |text: &str| {
         text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side)).ok_or_else(explain)
@@ -88,28 +90,36 @@ pub fn parse_size(text: &str) -> Result<[usize; 2], String> {
     Ok([side(h)?, side(w)?])
 }
 
-/// A size to begin from in a file of settings.
+/// The example in the schema of the settings.
 const EXAMPLE_SIZE: [usize; 2] = [64, 64];
 
-/// How pictures are made into a data set.
+/// How pictures become a data set.
+///
+/// ```
+/// use latents_data::{Fit, Pictures, parse_size};
+///
+/// let pictures = Pictures { size: parse_size("48x64").ok(), fit: Fit::Contain, ..Pictures::default() };
+/// assert_eq!(pictures.size, Some([48, 64]));
+/// assert!(!pictures.is_default());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pictures {
-    /// Height and width that every picture is brought to; chosen from the pictures where there is none.
+    /// Height and width of the images; chosen from the sizes of the pictures if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = EXAMPLE_SIZE)]
     pub size: Option<[usize; 2]>,
-    /// How that is done.
+    /// How pictures are resized to that size.
     pub fit: Fit,
-    /// Make all of them grey. Otherwise they are grey where no pixel of any has a colour.
+    /// Convert all pictures to grey. If off, images are grey only if no pixel of any picture has a colour.
     pub grey: bool,
-    /// What is behind transparent pictures, and beside contained ones.
+    /// The colour behind transparent pictures, and around pictures that are fitted with `contain`.
     pub background: Colour,
-    /// Part of the pictures that is held out for testing where the source holds none out itself, in `[0, 1)`.
+    /// Fraction of the pictures that is held out for testing if the source has no test part of its own, in `[0, 1)`.
     pub test_fraction: f64,
-    /// Seed of the choice of those.
+    /// Seed of the random choice of the pictures that are held out.
     pub split_seed: u64,
-    /// Stop at a picture that cannot be read, rather than leave it out.
+    /// Fail if a picture cannot be read, rather than leave it out.
     pub strict: bool,
 }
 
@@ -128,13 +138,18 @@ impl Default for Pictures {
 }
 
 impl Pictures {
-    /// Whether all is as it is by default.
+    /// Whether all settings are the default ones.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What is wrong with these settings, if anything is.
+    /// These settings with the size and colour of images `[c, h, w]` that were read with them.
+    pub(crate) fn pinned(&self, [c, h, w]: [usize; 3]) -> Self {
+        Self { size: Some([h, w]), grey: c == 1, ..self.clone() }
+    }
+
+    /// What is wrong with these settings, or `None` if they are valid.
     pub(crate) fn problem(&self) -> Option<String> {
         if let Some([h, w]) = self.size
             && [h, w].iter().any(|side| !(1..=MAX_SIDE).contains(side))
@@ -157,7 +172,10 @@ mod tests {
         assert_eq!(parse_size("48x64"), Ok([48, 64]));
         for wrong in ["", "0", "x", "64x", "64x0", "-3", "4097", "6.4", "1x2x3"] {
             let said = parse_size(wrong).unwrap_err();
-            assert!(said.starts_with(&format!("`{wrong}` is no size: 64, or 48x64")), "{said}");
+            assert!(
+                said.starts_with(&format!("`{wrong}` is not a size: use 64 or 48x64")),
+                "{said}"
+            );
         }
     }
 

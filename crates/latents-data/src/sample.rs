@@ -1,9 +1,11 @@
-//! `fashion-mnist-sample`: a class-balanced sample of Fashion-MNIST in the program itself, so that everything can be tried
-//! with neither network nor data. `examples/make_sample.rs` made the files; `sample/LICENSE` is their licence.
+//! `fashion-mnist-sample`: a class-balanced sample of Fashion-MNIST that is compiled in, so that everything can be tried without
+//! a network or data. `examples/make_sample.rs` makes the files; `sample/LICENSE` is their licence.
 
 use std::path::Path;
 
-use crate::{Dataset, Error, Labelled, fashion, idx};
+use crate::dataset::{Dataset, Labelled};
+use crate::error::Error;
+use crate::{fashion, idx};
 
 pub(crate) const NAME: &str = "fashion-mnist-sample";
 
@@ -23,18 +25,13 @@ pub(crate) fn load() -> Result<Dataset, Error> {
     };
     let train = part(file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"))?;
     let test = part(file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz"))?;
-    Ok(Dataset {
-        name: NAME.to_owned(),
-        origin: format!(
-            "a sample of Fashion-MNIST, compiled in ({} training and {} test images)",
-            train.len(),
-            test.len()
-        ),
-        notes: vec![],
-        classes: fashion::CLASSES.map(str::to_owned).to_vec(),
-        train,
-        test,
-    })
+    let origin = format!(
+        "a sample of Fashion-MNIST, compiled in ({} training and {} test images)",
+        train.len(),
+        test.len()
+    );
+    let classes = fashion::CLASSES.map(str::to_owned).to_vec();
+    Ok(Dataset::of_bytes(NAME.to_owned(), origin, classes, train, test))
 }
 
 #[cfg(test)]

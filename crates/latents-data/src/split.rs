@@ -1,11 +1,11 @@
-//! Which samples train and which validate, and in which order an epoch sees them. Samples are numbers here; pixels are not
-//! looked at. Every choice is addressed by seed and epoch, so a resumed run makes it again without any saved state.
+//! Splits of samples into parts, and the order of samples in an epoch. Samples are numbers here; pixels are not looked at. Every
+//! choice depends only on seed and epoch, so a resumed run repeats it without any saved state.
 
 use latents_random::{Purpose, stream};
 
-/// Splits the samples `0..n` at random into those that train and those that validate, both ascending.
+/// Splits the samples `0..n` at random into training and validation samples, both in ascending order.
 ///
-/// `round(n × validation_fraction)` samples validate, the fraction held to 0..=1, but at least one is left to train.
+/// `round(n × validation_fraction)` samples validate, with the fraction clamped to 0..=1, but at least one sample trains.
 ///
 /// ```
 /// let (train, validation) = latents_data::split(60_000, 0.2, 1);
@@ -13,11 +13,11 @@ use latents_random::{Purpose, stream};
 /// ```
 ///
 /// # Panics
-/// Where `n` is more than `u32::MAX`, which [`Images`](crate::Images) never is.
+/// If `n` is more than `u32::MAX`; [`Images`](crate::Images) are never that many.
 #[must_use]
 pub fn split(n: usize, validation_fraction: f64, seed: u64) -> (Vec<u32>, Vec<u32>) {
     let n = u32::try_from(n).expect("at most u32::MAX samples");
-    // A NaN becomes 0, as all casts from floats do.
+    // Casts turn NaN into 0.
     let wanted = (f64::from(n) * validation_fraction).round() as u32;
     let mut validation: Vec<u32> = (0..n).collect();
     stream(seed, Purpose::Split, 0, 0).shuffle(&mut validation);
@@ -27,9 +27,9 @@ pub fn split(n: usize, validation_fraction: f64, seed: u64) -> (Vec<u32>, Vec<u3
     (train, validation)
 }
 
-/// Which of the samples with these labels are held out for testing, true for each that is: `round(n × fraction)` of each class's
-/// `n` at random, but at least one of a class is left to train; where that is none at all, as many of all together, and one at
-/// least of two or more.
+/// For each of the samples with these labels, whether it is held out for testing: `round(n × fraction)` random ones of the `n` of
+/// each class, but never all of a class. If that is none at all, the same fraction of all samples together, and at least one of
+/// two or more.
 pub(crate) fn hold_out(labels: &[u8], fraction: f64, seed: u64) -> Vec<bool> {
     let mut held = vec![false; labels.len()];
     if fraction <= 0.0 {
@@ -56,7 +56,13 @@ pub(crate) fn hold_out(labels: &[u8], fraction: f64, seed: u64) -> Vec<bool> {
     held
 }
 
-/// The `samples` in the random order in which epoch number `epoch` sees them.
+/// The `samples` in the random order of epoch number `epoch` (from 0) of a run with this seed.
+///
+/// ```
+/// use latents_data::epoch_order;
+///
+/// assert_eq!(epoch_order(&[0, 1, 2, 3, 4, 5, 6, 7], 1, 0), [4, 5, 2, 7, 0, 6, 3, 1]);
+/// ```
 #[must_use]
 pub fn epoch_order(samples: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
     let mut order = samples.to_vec();
@@ -76,7 +82,7 @@ mod tests {
         assert_eq!((train.len(), validation.len()), (48_000, 12_000));
         // Fixed for good: these are in every seeded result.
         assert_eq!(validation[..5], [0, 9, 10, 14, 18]);
-        // Spread evenly: the mean of 12,000 of 0..60,000 has a standard deviation of 141.
+        // Uniform: the mean of 12,000 of 0..60,000 has a standard deviation of 141.
         let mean = validation.iter().map(|&i| f64::from(i)).sum::<f64>() / 12_000.0;
         assert!((mean - 29_999.5).abs() < 700.0, "{mean}");
         assert_ne!(validation, split(60_000, 0.2, 2).1);

@@ -1,5 +1,5 @@
-//! Convolutions, transposed convolutions and matrices: which of the kernels' sums each pass of them is, and how it is run on a
-//! micro-batch. A sum is a table of taps ([`Gather`], [`Dot`]) or, for 3x3 kernels of many channels, one in Winograd's domain.
+//! Convolutions, transposed convolutions and linear layers: the kernel that computes each pass, and how it runs on a micro-batch. A
+//! sum is a table of taps ([`Gather`], [`Dot`]) or, for 3x3 kernels of many channels, a sum in Winograd's domain.
 
 use std::ops::Range;
 
@@ -11,17 +11,18 @@ use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::gather::{Finish, GatherRun};
 use crate::kernels::winograd::{Collect, Spread, SpreadGradient};
 use crate::layer::Layer;
-use crate::network::{Node, Shape};
+use crate::network::Node;
+use crate::shape::Shape;
 use crate::simd::LANES;
 use crate::winograd::{POSITIONS, Winograd, WinogradDot};
 
-/// A convolution, transposed convolution or matrix.
+/// A convolution, transposed convolution or linear layer.
 #[derive(Debug)]
 pub(crate) struct Affine {
     pub(crate) input: usize,
     pub(crate) output: usize,
     pub(crate) forward: Sum,
-    /// The input's gradient; none where nobody asks for it.
+    /// The gradient of the input, if it is needed.
     pub(crate) backward: Option<Sum>,
     pub(crate) gradient: WeightGradient,
     pub(crate) weight: Range<usize>,
@@ -32,14 +33,14 @@ pub(crate) struct Affine {
     pub(crate) input_rectify: Option<f64>,
 }
 
-/// From one image to the other.
+/// A sum from one image to the other.
 #[derive(Debug)]
 pub(crate) enum Sum {
     Taps(Gather),
     Winograd(Box<Winograd>),
 }
 
-/// The gradient of a convolution's weights.
+/// The gradient of the weights of a convolution.
 #[derive(Debug)]
 pub(crate) enum Products {
     Places(Dot),
@@ -49,31 +50,31 @@ pub(crate) enum Products {
 /// How the gradient of a weight is summed over the batch.
 #[derive(Debug)]
 pub(crate) enum WeightGradient {
-    /// Convolutions: after each micro-batch, while its activations are in cache, into the shard's own sums.
+    /// Convolutions: it is added to the sums of the shard after each micro-batch, while the activations are in cache.
     Shard {
         products: Products,
-        /// Where weight and bias are in a shard.
+        /// Offset of weight and bias in a shard.
         offset: usize,
         /// Whether the output is the small image (a convolution) or the big one (a transposed convolution).
         output_is_small: bool,
     },
-    /// Matrices: the few numbers in and out are kept for the whole batch, and multiplied at its end.
+    /// Linear layers: inputs and gradients of outputs are recorded for the whole batch, and multiplied at its end.
     Record {
         inputs: usize,
         outputs: usize,
-        /// Where the input and, after it, the output's gradient are in a micro-batch's record; in numbers.
+        /// Offset of the input and, after it, of the gradient of the output in the record of a micro-batch; in numbers.
         offset: usize,
     },
 }
 
-/// Packed weights of one affine operation; empty for the others.
+/// Packed weights of one affine operation; empty for other operations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed<E> {
     pub(crate) forward: Vec<E>,
     pub(crate) backward: Vec<E>,
 }
 
-/// Room for the transforms of Winograd's sums, which grows to what the largest needs.
+/// Buffers for the transforms of Winograd's sums; they grow to the size of the largest.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<E> {
     tiles: Buffer<E>,
@@ -81,7 +82,7 @@ pub(crate) struct Scratch<E> {
     pairs: Buffer<E>,
 }
 
-/// What an affine layer relates, and whether it goes down (from big to small).
+/// The geometry of an affine layer, and whether its forward pass goes down (from big to small).
 pub(crate) fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Geometry, bool)> {
     match *layer {
         Layer::Conv2d { kernel, stride, padding, .. } => {
@@ -91,7 +92,7 @@ pub(crate) fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Ge
             Some((Geometry { small: input, big: output, kernel, stride, padding }, false))
         }
         Layer::Linear { out_features } => {
-            Some((Geometry::matrix(input.iter().product(), out_features), true))
+            Some((Geometry::linear(input.iter().product(), out_features), true))
         }
         _ => None,
     }
@@ -108,7 +109,7 @@ pub(crate) fn multiply_adds(nodes: &[Node]) -> u64 {
     each.sum()
 }
 
-/// The product that gives a matrix's gradient from the records of `micro_batches`.
+/// The product that computes the gradient of a linear layer from the records of `micro_batches`.
 pub(crate) fn record_dot(
     [inputs, outputs]: [usize; 2],
     offset: usize,
@@ -129,7 +130,7 @@ pub(crate) fn record_dot(
     }
 }
 
-/// The first `n` numbers, of which there may not yet have been as many.
+/// The first `n` numbers of a buffer, which grows if it is shorter.
 fn room<E: Element>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
     if numbers.len() < n {
         *numbers = Buffer::zeros(n);
@@ -137,14 +138,14 @@ fn room<E: Element>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
     &mut numbers[..n]
 }
 
-/// Some of a sum's weights, to be brought into the order in which the kernels read them.
+/// A part of the weights of a sum, to be packed in the order in which the kernels read them.
 pub(crate) struct Packing<'a, E> {
     sum: &'a Sum,
     /// `[out, in, kernel_h, kernel_w]`, or `[in, out, ..]` for the other direction.
     weights: &'a [E],
     /// A part of [`Gather::pack`].
     pack: &'a [u32],
-    /// Where they go: for Winograd's, a slice for each position.
+    /// The destination; for Winograd's sums, one slice for each position.
     out: Vec<&'a mut [E]>,
 }
 
@@ -174,7 +175,7 @@ impl Sum {
         winograd.map_or_else(|| Sum::Taps(geometry.up()), Sum::Winograd)
     }
 
-    /// The order of the weights, and at how many positions there are as many.
+    /// The order of the weights, and the number of positions that each have as many.
     fn pack(&self) -> (&[u32], usize) {
         match self {
             Sum::Taps(gather) => (&gather.pack, 1),
@@ -182,13 +183,13 @@ impl Sum {
         }
     }
 
-    /// Numbers of the packed weights.
+    /// Number of packed weights.
     pub(crate) fn packed_len(&self) -> usize {
         let (pack, positions) = self.pack();
         pack.len() * positions
     }
 
-    /// Cuts the packing of the weights into parts.
+    /// Divides the packing of the weights into parts.
     pub(crate) fn packings<'a, E>(
         &'a self,
         weights: &'a [E],
@@ -207,7 +208,7 @@ impl Sum {
         all
     }
 
-    /// Computes it of a micro-batch, `[channel][pixel][lane]`. `bias` has a number for each channel of the output; none means zero.
+    /// Computes the sum for a micro-batch, `[channel][pixel][lane]`. `bias` has one number for each output channel; `None` means zero.
     pub(crate) fn run<E: Element>(
         &self,
         isa: Isa,
@@ -250,7 +251,7 @@ impl Products {
         winograd.map_or_else(|| Products::Places(geometry.dot()), Products::Winograd)
     }
 
-    /// Adds those of a micro-batch, from the small image's side and the big one's, to `out`, `[small, big, kernel_h, kernel_w]`.
+    /// Adds the gradient of a micro-batch to `out`, `[small, big, kernel_h, kernel_w]`, from the activations of both images.
     fn add<E: Element>(
         &self,
         isa: Isa,
@@ -284,8 +285,8 @@ impl Products {
 }
 
 impl Affine {
-    /// Adds the weights' and biases' gradients of a micro-batch to `shard`, or keeps in `record` what they will be made of. `input`
-    /// is what went in, `output` the gradient of what came out.
+    /// Adds the gradients of weight and bias for a micro-batch to `shard`, or records in `record` what they will be computed from.
+    /// `input` is the input, `output` the gradient of the output.
     pub(crate) fn weight_gradient<E: Element>(
         &self,
         isa: Isa,

@@ -1,73 +1,97 @@
-//! Batches: what goes into a network and what comes out is held against, and how either becomes lanes.
+//! Batches: the inputs, conditions and targets of a network, and their conversion to lanes.
 
 use std::ops::Range;
 
 use crate::error::Error;
-use crate::kernels::transpose::{self, bytes_to_lanes};
+use crate::lanes::{self, bytes_to_lanes};
 use crate::number::Number;
 
-/// What goes into a network.
+/// The inputs of a network.
 #[derive(Clone, Copy, Debug)]
 pub enum Inputs<'a, E> {
-    /// Some images of a collection `[n, c, h, w]` of bytes, in the order of `index`; 0 to 255 become 0 to 1.
+    /// Images of a collection `[n, c, h, w]` of bytes, in the order of `index`; 0 to 255 become 0 to 1.
     Bytes {
         /// The whole collection.
         pixels: &'a [u8],
-        /// Which images.
+        /// The indices of the images in the collection.
         index: &'a [u32],
     },
     /// Numbers `[n, c, h, w]`.
     Values(&'a [E]),
 }
 
-/// What comes out of it is held against this.
+/// Inputs with their conditions. [`Inputs`] convert to a batch without conditions.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, E> {
+    /// The inputs of `n` samples.
+    pub inputs: Inputs<'a, E>,
+    /// The vectors that each [`crate::Layer::Condition`] of the network appends, `[n, features]`; empty if it has none.
+    pub conditions: &'a [E],
+}
+
+impl<'a, E> From<Inputs<'a, E>> for Batch<'a, E> {
+    fn from(inputs: Inputs<'a, E>) -> Self {
+        inputs.with_conditions(&[])
+    }
+}
+
+impl<'a, E> Inputs<'a, E> {
+    /// A batch of these inputs with the conditions `[n, features]`.
+    #[must_use]
+    pub fn with_conditions(self, conditions: &'a [E]) -> Batch<'a, E> {
+        Batch { inputs: self, conditions }
+    }
+}
+
+/// The targets that a loss compares the output with.
 #[derive(Clone, Copy, Debug)]
 pub enum Targets<'a, E> {
     /// The inputs themselves.
     Inputs,
-    /// Numbers of the output's shape, `[n, ...]`.
+    /// Numbers of the shape of the output, `[n, c, h, w]`.
     Values(&'a [E]),
-    /// A class for each sample `[n]`; the network gives one logit for each class.
+    /// One class for each sample `[n]`; the network outputs one logit for each class.
     Classes(&'a [u8]),
-    /// Two classes for each sample `[n]`; the network gives one logit for each class.
-    Mixtures(&'a [Mixture]),
+    /// Two weighted classes for each sample `[n]`; the network outputs one logit for each class.
+    Mixup(&'a [Mixup]),
 }
 
-/// A sample that is partly of one class and partly of another, as mixup (Zhang et al., 2018) and `CutMix` (Yun et al., 2019) make them.
+/// The target of a sample that is mixed from two classes, as mixup (Zhang et al., 2018) and `CutMix` (Yun et al., 2019) make them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Mixture {
+pub struct Mixup {
     /// The two classes; they may be the same.
     pub classes: [u8; 2],
-    /// How much of it is of the first, from 0 to 1; the rest is of the second.
+    /// The share of the first class, from 0 to 1; the rest is the share of the second.
     pub weight: f32,
 }
 
-/// What a pass is for.
+/// The mode of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// Dropout, stochastic depth, noise and latents are drawn for this seed and epoch, and normalisation takes the batch's own
-    /// statistics.
+    /// Training: dropout, stochastic depth, noise and latents are drawn for this seed and epoch, and batch normalisation uses the
+    /// statistics of the batch.
     Train {
         /// Seed of the run.
         seed: u64,
         /// Number of the epoch.
         epoch: u64,
     },
-    /// No dropout, no noise; a Gaussian's latents are its means, and normalisation takes the running statistics.
+    /// Evaluation: no dropout and no noise; the latents of a Gaussian are its means, and batch normalisation uses the running
+    /// statistics.
     Evaluate,
-    /// The same, but with latents drawn from the Gaussian, as if by training.
+    /// Evaluation, but latents are drawn from the Gaussian as in training.
     Sample {
         /// Seed of the draws.
         seed: u64,
-        /// Which of several draws for each sample.
+        /// Number of the draw, if several are made for each sample.
         draw: u64,
     },
-    /// The same, and the penalty of a Gaussian is log q(z|x) - log p(z) of the drawn z rather than its expectation, the KL
-    /// divergence. With a likelihood as the loss, -(loss + penalty) is the logarithm of an importance weight (Burda et al., 2016).
+    /// As [`Pass::Sample`], but the penalty of a Gaussian is log q(z|x) - log p(z) of the drawn z instead of its expectation, the KL
+    /// divergence. If the loss is a likelihood, -(loss + penalty) is the logarithm of an importance weight (Burda et al., 2016).
     Importance {
-        /// Seed of the draws, which are those of [`Pass::Sample`].
+        /// Seed of the draws; they are the same as those of [`Pass::Sample`].
         seed: u64,
-        /// Which of several draws for each sample.
+        /// Number of the draw, if several are made for each sample.
         draw: u64,
     },
 }
@@ -77,7 +101,7 @@ pub(crate) fn expect_size(what: &'static str, got: usize, expected: usize) -> Re
 }
 
 impl<E: Number> Inputs<'_, E> {
-    /// The number of samples, where all sizes and indices fit `numbers` a sample.
+    /// The number of samples, if sizes and indices are valid for `numbers` numbers per sample.
     pub(crate) fn check(&self, numbers: usize) -> Result<usize, Error> {
         match self {
             Inputs::Bytes { pixels, index } => {
@@ -111,7 +135,7 @@ impl<E: Number> Inputs<'_, E> {
         }
     }
 
-    /// What dropout knows a sample by: its place in the collection.
+    /// The identities by which draws are keyed: the index of each sample in the collection, or its position in the batch.
     pub(crate) fn identities(&self, samples: Range<usize>) -> Vec<u64> {
         match self {
             Inputs::Bytes { index, .. } => index[samples].iter().map(|&i| u64::from(i)).collect(),
@@ -128,5 +152,5 @@ pub(crate) fn values_to_lanes<E: Number>(
 ) {
     let samples: Vec<&[E]> =
         values[samples.start * numbers..samples.end * numbers].chunks_exact(numbers).collect();
-    transpose::values_to_lanes(&samples, lanes);
+    lanes::values_to_lanes(&samples, lanes);
 }

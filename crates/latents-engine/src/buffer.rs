@@ -1,11 +1,11 @@
-//! Numbers for vectors to be read from and written to.
+//! Aligned buffers of numbers.
 
 use std::ops::{Deref, DerefMut};
 
-/// Bytes of a line of the cache: a vector that lies across two of them costs both.
+/// Bytes of a cache line; a vector that crosses two lines costs two accesses.
 const LINE: usize = 64;
 
-/// A fixed count of numbers, the first of which begins a line of the cache.
+/// A fixed count of numbers, aligned to a cache line.
 #[derive(Debug)]
 pub(crate) struct Buffer<E> {
     numbers: Vec<E>,
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_begin_a_line_and_are_as_long_as_was_asked_for() {
+    fn buffers_are_aligned_and_have_the_requested_length() {
         for len in [0, 1, 16, 1_000, 100_000] {
             let mut buffer = Buffer::<f32>::zeros(len);
             assert_eq!((buffer.len(), buffer.as_ptr() as usize % LINE), (len, 0));

@@ -1,5 +1,5 @@
-//! What layers draw in a pass: masks of dropout, noise and latents. Each number is keyed by its sample, layer and epoch, so it
-//! does not depend on which micro-batch or thread computes it.
+//! The random draws of layers in a pass: dropout masks, noise and latents. Each draw is keyed by its sample, layer and epoch, so it
+//! does not depend on the micro-batch or thread that computes it.
 
 use latents_random::{Purpose, stream};
 
@@ -10,12 +10,12 @@ use crate::kernels::latent::Prior;
 use crate::kernels::noise::Noise;
 use crate::simd::LANES;
 
-/// The first counter of a layer's draws.
+/// The counter of the first draw of a layer.
 fn counter(layer: usize, epoch: u64) -> u64 {
     (layer as u64) << 48 | epoch
 }
 
-/// Adds to the numbers of each sample normal noise of its own.
+/// Adds independent normal noise to the numbers of each sample.
 fn add_normal<E: Element>(
     isa: Isa,
     (seed, purpose, counter): (u64, Purpose, u64),
@@ -34,7 +34,7 @@ fn add_normal<E: Element>(
     E::noise(isa, Noise { deviation, bits: &bits, values });
 }
 
-/// Adds the noise of a layer of noise.
+/// Adds the noise of a `Noise` layer.
 pub(crate) fn draw_noise<E: Element>(
     isa: Isa,
     values: &mut [E],
@@ -46,7 +46,7 @@ pub(crate) fn draw_noise<E: Element>(
     add_normal(isa, key, samples, deviation, values);
 }
 
-/// What a layer of latents draws in a pass, if anything.
+/// The draws of a layer of latents in a pass, if it needs any.
 pub(crate) fn draw_latents<E: Element>(
     isa: Isa,
     noise: &mut [E],
@@ -62,14 +62,14 @@ pub(crate) fn draw_latents<E: Element>(
         }
         (Prior::Gaussian, Pass::Evaluate) => return noise.fill(E::default()),
         (Prior::SquaredNorm, _) => return,
-        (Prior::Discrepancy, Pass::Train { seed, epoch }) => (seed, Purpose::Prior, epoch),
-        (Prior::Discrepancy, _) => (0, Purpose::Prior, u64::from(u32::MAX)),
+        (Prior::Mmd, Pass::Train { seed, epoch }) => (seed, Purpose::Prior, epoch),
+        (Prior::Mmd, _) => (0, Purpose::Prior, u64::from(u32::MAX)),
     };
     noise.fill(E::default());
     add_normal(isa, (key.0, key.1, counter(layer, key.2)), samples, 1.0, noise);
 }
 
-/// For each number and sample zero with probability `p`, else 1 / (1 - p).
+/// For each number and sample: zero with probability `p`, otherwise 1 / (1 - p).
 pub(crate) fn draw_mask<E: Element>(
     factors: &mut [E],
     p: f64,

@@ -1,312 +1,245 @@
-//! A network that computes: outputs, losses and gradients of batches, on all worker threads. It keeps buffers but no state that
-//! shows: parameters go in and gradients come out, and the same call gives the same bits on any number of threads.
+//! The engine: outputs, losses and gradients of batches, on all worker threads. It keeps buffers but no visible state: the same call
+//! gives the same bits on any number of threads. This module checks the arguments; an [`Executor`] computes.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use crate::affine::{Packed, Packing, Sum, WeightGradient, record_dot};
-use crate::batch::{Inputs, Pass, Targets, expect_size};
-use crate::buffer::Buffer;
+use crate::batch::{Batch, Pass, Targets, expect_size};
+use crate::criterion::{Backward, Criterion, Losses, OutputGradients};
 use crate::error::Error;
+use crate::exact::ExactExecutor;
+use crate::executor::{Executor, Gradients, Head, Job};
 use crate::kernels::Element;
-use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::loss::Loss;
-use crate::kernels::transpose::from_lanes;
 use crate::network::{Layout, Network};
-use crate::objective::{Losses, Objective};
-use crate::plan::{Op, Piece, Plan, Source};
+use crate::parameter::Parameter;
 use crate::planner;
 use crate::runtime::Runtime;
-use crate::simd::{LANES, vectorize};
-use crate::workspace::{Lot, Samples, Shared, Workspace};
 
-/// The most shards that a batch's gradient is summed in. A fixed number, so that the sums do not depend on the threads.
-const SHARDS: usize = 16;
-
-/// A network ready to compute with numbers of type `E`.
+/// Computes outputs, losses and gradients of a network in numbers of type `E`: `f32`, or `f64` to check gradients. The crate's
+/// documentation has an example of a training loop.
 #[derive(Debug)]
 pub struct Engine<E = f32> {
     layout: Layout,
-    plan: Plan,
     runtime: Arc<Runtime>,
-    packed: Vec<Packed<E>>,
-    workspaces: Vec<Mutex<Workspace<E>>>,
-    shards: Vec<E>,
-    records: Buffer<E>,
-}
-
-/// Locks what no other thread holds; a panic elsewhere leaves nothing half-done in it that matters.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    executor: Box<dyn Executor<E>>,
+    input_gradients: bool,
 }
 
 impl<E: Element> Engine<E> {
-    /// Checks the network and lays out its buffers.
+    /// Checks the network and allocates its buffers.
     ///
     /// # Errors
     /// Those of [`Network::layout`].
     pub fn new(network: &Network, runtime: Arc<Runtime>) -> Result<Self, Error> {
-        let layout = network.layout()?;
-        let plan = planner::plan(&layout);
-        let packed = plan.ops.iter().map(|op| match op {
-            Op::Affine(affine) => Packed {
-                forward: vec![E::default(); affine.forward.packed_len()],
-                backward: vec![E::default(); affine.backward.as_ref().map_or(0, Sum::packed_len)],
-            },
-            _ => Packed::default(),
-        });
-        let packed = packed.collect();
-        let workspaces =
-            (0..runtime.threads()).map(|_| Mutex::new(Workspace::new(&plan))).collect();
-        Ok(Engine {
-            layout,
-            plan,
-            runtime,
-            packed,
-            workspaces,
-            shards: vec![],
-            records: Buffer::default(),
-        })
+        Engine::make(network, runtime, false)
     }
 
-    /// Shapes and parameters of the network.
+    /// An engine whose [`Engine::backward`] also returns the gradient of the inputs. A training step takes slightly longer than with
+    /// [`Engine::new`]; the results are the same bits.
+    ///
+    /// # Errors
+    /// Those of [`Network::layout`].
+    pub fn with_input_gradients(network: &Network, runtime: Arc<Runtime>) -> Result<Self, Error> {
+        Engine::make(network, runtime, true)
+    }
+
+    fn make(
+        network: &Network,
+        runtime: Arc<Runtime>,
+        input_gradients: bool,
+    ) -> Result<Self, Error> {
+        let layout = network.layout()?;
+        let plan = planner::plan(&layout, input_gradients);
+        let executor = Box::new(ExactExecutor::new(plan, Arc::clone(&runtime)));
+        Ok(Engine { layout, runtime, executor, input_gradients })
+    }
+
+    /// The shapes and parameters of the network.
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Multiply-adds of one sample's forward pass through the convolutions and matrices as they are defined, the bounds of images
-    /// respected; what Winograd's transforms spare is counted all the same.
+    /// Multiply-adds of the forward pass of one sample through the convolutions and linear layers by their definition. Padding is not
+    /// counted; multiplications that Winograd's transforms avoid are.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         crate::affine::multiply_adds(self.layout.nodes())
     }
 
-    /// Where it runs.
+    /// The worker threads and the instruction set.
     #[must_use]
     pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
 
-    /// The terms of the objective for each sample of a batch `[n]`, and the gradient of the objective's mean for every parameter,
-    /// in `gradients`.
+    /// The loss and penalty of each sample of a batch `[n]`. Writes the gradient of the mean criterion for every parameter to
+    /// `gradients`, in the order of `parameters`.
     ///
     /// # Errors
-    /// Where parameters, inputs or targets have the wrong size or are out of range; nothing has been computed then.
-    pub fn gradients(
+    /// If parameters, inputs, conditions or targets have the wrong size or are out of range; nothing is computed then.
+    pub fn gradients<'a>(
         &mut self,
         parameters: &[E],
-        inputs: Inputs<'_, E>,
+        batch: impl Into<Batch<'a, E>>,
         targets: Targets<'_, E>,
-        objective: impl Into<Objective>,
+        criterion: impl Into<Criterion>,
         pass: Pass,
         gradients: &mut [E],
     ) -> Result<Losses, Error> {
-        let objective = objective.into();
-        let (n, end) = self.check(parameters, inputs, targets, &objective)?;
-        expect_size("gradients", gradients.len(), self.layout.parameter_count())?;
-        let runtime = Arc::clone(&self.runtime);
-        runtime.run(|| {
-            self.pack(parameters, true);
-            let micro_batches = n.div_ceil(LANES);
-            let each = micro_batches.div_ceil(SHARDS).max(1);
-            let shards = micro_batches.div_ceil(each);
-            self.shards.resize(shards * self.plan.shard_len, E::default());
-            let records = micro_batches * self.plan.record_len;
-            if self.records.len() != records {
-                self.records = Buffer::zeros(records);
-            }
-            let mut losses = Losses::zeros(n);
-            let what = (&objective, pass, end);
-            self.shard_gradients(parameters, inputs, targets, what, each, &mut losses);
-            self.assemble(shards, micro_batches, gradients);
-            Ok(losses)
-        })
+        let criterion = criterion.into();
+        let job = self.job_of_loss(parameters, batch.into(), targets, &criterion, pass)?;
+        let range = 0..self.layout.parameter_count();
+        expect_size("gradients", gradients.len(), range.len())?;
+        let gradients = Gradients { parameters: gradients, range, inputs: None };
+        Ok(self.executor.gradients(&job, Head::Loss(criterion, targets), gradients))
     }
 
-    /// Forward and backward of every micro-batch; `each` micro-batches share a shard.
-    fn shard_gradients(
-        &mut self,
-        parameters: &[E],
-        inputs: Inputs<'_, E>,
-        targets: Targets<'_, E>,
-        (objective, pass, end): (&Objective, Pass, usize),
-        each: usize,
-        losses: &mut Losses,
-    ) {
-        let batch = losses.fit.len();
-        let Engine { plan, runtime, packed, workspaces, shards, records, .. } = self;
-        let (plan, workspaces) = (&*plan, &*workspaces);
-        let end = plan.boundaries[end];
-        let shared = Shared { plan, isa: runtime.isa(), parameters, packed, end };
-        // Chunks of length zero are not allowed; a network without convolutions or without matrices has no use for them.
-        let shards = chunks(shards, plan.shard_len, batch.div_ceil(each * LANES));
-        let records = chunks(records, each * plan.record_len, shards.len());
-        let fits = losses.fit.par_chunks_mut(each * LANES);
-        let losses = fits.zip(losses.penalty.par_chunks_mut(each * LANES));
-        let work = losses.zip(shards).zip(records).enumerate();
-        work.with_max_len(1).for_each(|(shard, (((fits, penalties), gradients), records))| {
-            let mut workspace = lock(&workspaces[rayon::current_thread_index().unwrap_or(0)]);
-            gradients.fill(E::default());
-            let first = shard * each * LANES;
-            let losses = fits.chunks_mut(LANES).zip(penalties.chunks_mut(LANES));
-            for (i, (fits, penalties)) in losses.enumerate() {
-                let start = first + i * LANES;
-                let samples = start..start + fits.len();
-                let what = (objective, pass);
-                let fit = workspace.step(&shared, inputs, targets, samples, what, batch);
-                fits.copy_from_slice(&fit[..fits.len()]);
-                penalties.copy_from_slice(&workspace.penalty[..fits.len()]);
-                let record = &mut records[i * plan.record_len..(i + 1) * plan.record_len];
-                let lot = Lot { samples: fits.len(), batch, pass };
-                workspace.backward(&shared, lot, gradients, record);
-            }
-        });
-    }
-
-    /// Puts the gradient together from shards and records, each piece in one fixed order.
-    fn assemble(&self, shards: usize, micro_batches: usize, gradients: &mut [E]) {
-        let mut rest = gradients;
-        let mut pieces: Vec<(&Piece, &mut [E])> = vec![];
-        for piece in &self.plan.pieces {
-            let (slice, tail) = rest.split_at_mut(piece.range.len());
-            pieces.push((piece, slice));
-            rest = tail;
-        }
-        let (shard_len, record_len) = (self.plan.shard_len, self.plan.record_len);
-        let isa = self.runtime.isa();
-        pieces.into_par_iter().with_max_len(1).for_each(|(piece, out)| {
-            out.fill(E::default());
-            match &piece.source {
-                Source::Shards { offset } => vectorize(isa, || {
-                    for shard in 0..shards {
-                        let from = shard * shard_len + offset;
-                        for (o, &x) in out.iter_mut().zip(&self.shards[from..]) {
-                            *o = o.plus(x);
-                        }
-                    }
-                }),
-                Source::Rows { op, rows } => {
-                    let (shape, offset) = self.record(*op);
-                    let dot = record_dot(shape, offset, record_len, micro_batches);
-                    let (a, b) = (&self.records[..], &self.records[..]);
-                    let run = DotRun { plan: &dot, rows: rows.clone(), a, b, out };
-                    if micro_batches > 0 {
-                        E::dot(isa, run);
-                    }
-                }
-                Source::Bias { op } => {
-                    let ([inputs, outputs], offset) = self.record(*op);
-                    let start = offset + inputs * LANES;
-                    for record in self.records.chunks_exact(record_len) {
-                        let input = &record[start..start + outputs * LANES];
-                        E::channel_sums(isa, ChannelSums { input, out });
-                    }
-                }
-            }
-        });
-    }
-
-    fn record(&self, op: usize) -> ([usize; 2], usize) {
-        match &self.plan.ops[op] {
-            Op::Affine(affine) => match affine.gradient {
-                WeightGradient::Record { inputs, outputs, offset } => ([inputs, outputs], offset),
-                WeightGradient::Shard { .. } => unreachable!("pieces name matrices"),
-            },
-            _ => unreachable!("pieces name matrices"),
-        }
-    }
-
-    /// The terms of the objective for each sample of a batch `[n]`.
+    /// The loss and penalty of each sample of a batch `[n]`, without gradients.
     ///
     /// # Errors
     /// Those of [`Engine::gradients`].
-    pub fn losses(
+    pub fn losses<'a>(
         &mut self,
         parameters: &[E],
-        inputs: Inputs<'_, E>,
+        batch: impl Into<Batch<'a, E>>,
         targets: Targets<'_, E>,
-        objective: impl Into<Objective>,
+        criterion: impl Into<Criterion>,
         pass: Pass,
     ) -> Result<Losses, Error> {
-        let objective = objective.into();
-        let (n, end) = self.check(parameters, inputs, targets, &objective)?;
-        let runtime = Arc::clone(&self.runtime);
-        runtime.run(|| {
-            self.pack(parameters, false);
-            let mut losses = Losses::zeros(n);
-            let shared = self.shared(parameters, end);
-            let work = losses.fit.par_chunks_mut(LANES).zip(losses.penalty.par_chunks_mut(LANES));
-            work.enumerate().for_each(|(i, (fits, penalties))| {
-                let mut workspace =
-                    lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
-                let samples = i * LANES..i * LANES + fits.len();
-                let what = (&objective, pass);
-                let fit = workspace.step(&shared, inputs, targets, samples, what, n);
-                fits.copy_from_slice(&fit[..fits.len()]);
-                penalties.copy_from_slice(&workspace.penalty[..fits.len()]);
-            });
-            Ok(losses)
-        })
+        let criterion = criterion.into();
+        let job = self.job_of_loss(parameters, batch.into(), targets, &criterion, pass)?;
+        Ok(self.executor.losses(&job, &criterion, targets))
     }
 
-    /// What comes out of the given sections `[n, c, h, w]` when `inputs` of the shape before them go in.
+    /// The output `[n, c, h, w]` of some sections in evaluation mode ([`Pass::Evaluate`]), for inputs of the input shape of the first.
     ///
     /// # Errors
-    /// Where parameters or inputs have the wrong size, or a section does not exist.
-    pub fn forward(
+    /// If parameters, inputs or conditions have the wrong size, or a section does not exist.
+    pub fn forward<'a>(
         &mut self,
         parameters: &[E],
-        inputs: Inputs<'_, E>,
+        batch: impl Into<Batch<'a, E>>,
         sections: Range<usize>,
     ) -> Result<Vec<E>, Error> {
-        let layers = self.layers_of(sections)?;
-        self.forward_layers(parameters, inputs, layers)
+        self.outputs(parameters, batch, sections, Pass::Evaluate)
     }
 
-    /// The same of layers, counted through all sections. An activation that is computed together with the layer before it must not
-    /// be cut off from it.
+    /// As [`Engine::forward`], for a range of layers, counted through all sections. The range must not separate a ReLU from the
+    /// convolution, linear layer or normalisation before it, because both are computed together.
     ///
     /// # Errors
-    /// Where parameters or inputs have the wrong size, or a layer does not exist.
-    pub fn forward_layers(
+    /// If parameters, inputs or conditions have the wrong size, or a layer does not exist.
+    pub fn forward_layers<'a>(
         &mut self,
         parameters: &[E],
-        inputs: Inputs<'_, E>,
+        batch: impl Into<Batch<'a, E>>,
         layers: Range<usize>,
     ) -> Result<Vec<E>, Error> {
-        expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
-        let (first, last, limit) = (layers.start, layers.end, self.layout.layers().len());
-        if last > limit || first > last {
-            return Err(Error::Range { what: "layer", got: last, limit });
+        let limit = self.layout.layers().len();
+        if layers.end > limit || layers.start > layers.end {
+            return Err(Error::Range { what: "layer", got: layers.end, limit });
         }
-        let numbers = self.layout.shape(first).iter().product();
-        let n = inputs.check(numbers)?;
-        let out_numbers: usize = self.layout.shape(last).iter().product();
-        let runtime = Arc::clone(&self.runtime);
-        runtime.run(|| {
-            self.pack(parameters, false);
-            let shared = self.shared(parameters, last);
-            let (start, end) = (self.plan.boundaries[first], self.plan.boundaries[last]);
-            let mut out = vec![E::default(); n * out_numbers];
-            out.par_chunks_mut(LANES * out_numbers).enumerate().for_each(|(i, out)| {
-                let mut workspace =
-                    lock(&self.workspaces[rayon::current_thread_index().unwrap_or(0)]);
-                let mut out: Vec<&mut [E]> = out.chunks_exact_mut(out_numbers).collect();
-                let samples = i * LANES..i * LANES + out.len();
-                inputs.to_lanes(samples, numbers, &mut workspace.buffers[start.1]);
-                workspace.forward(
-                    &shared,
-                    start.0..end.0,
-                    Pass::Evaluate,
-                    &Samples::unweighed(&[]),
-                );
-                from_lanes(&workspace.buffers[end.1], &mut out);
-            });
-            Ok(out)
-        })
+        self.outputs_of_layers(parameters, batch.into(), layers, Pass::Evaluate)
+    }
+
+    /// The output `[n, c, h, w]` of some sections with the draws of the pass (dropout, noise, latents), for inputs of the input shape of
+    /// the first. [`Engine::backward`] with the same arguments draws the same numbers.
+    ///
+    /// Draws are keyed by the seed and epoch of the pass, by the layer and by the sample: its index in the collection for
+    /// [`Inputs::Bytes`](crate::Inputs::Bytes), its position in the batch for [`Inputs::Values`](crate::Inputs::Values). To draw different
+    /// numbers for each batch of values, give each its own `epoch`.
+    ///
+    /// # Errors
+    /// If parameters, inputs or conditions have the wrong size, or a section does not exist.
+    pub fn outputs<'a>(
+        &mut self,
+        parameters: &[E],
+        batch: impl Into<Batch<'a, E>>,
+        sections: Range<usize>,
+        pass: Pass,
+    ) -> Result<Vec<E>, Error> {
+        let layers = self.layers_of(sections)?;
+        self.outputs_of_layers(parameters, batch.into(), layers, pass)
+    }
+
+    /// Backpropagates a given gradient of the output, so that the objective can be any function of the whole batch (contrastive,
+    /// adversarial, codebooks). It runs the forward pass of the sections again, with the same draws as [`Engine::outputs`], and then
+    /// backpropagates `output_gradients` `[n, c, h, w]`. Penalties of layers such as [`crate::Layer::Gaussian`] are added to the
+    /// objective with the weight in [`OutputGradients`]. Sums have the same order as in [`Engine::gradients`]: if the given gradient has
+    /// the bits of the gradient of a [`Loss`], the results are the same bits.
+    ///
+    /// Overwrites `gradients`, which has one number for every parameter of the network. The gradients of other sections are zero,
+    /// including the positions of their running statistics, so update only the parameters of these sections
+    /// ([`Layout::parameters_of`]). The gradient of a [`crate::Layer::LogScale`] is zero, because this layer belongs to the loss.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use latents_engine::{Engine, Inputs, Layer, Network, Pass, Runtime, Section};
+    ///
+    /// # fn main() -> Result<(), latents_engine::Error> {
+    /// let layers = vec![Layer::Linear { out_features: 1 }];
+    /// let network = Network { input: [2, 1, 1], sections: vec![Section { name: "critic".into(), layers }] };
+    /// let mut engine = Engine::<f64>::with_input_gradients(&network, Arc::new(Runtime::new(None, None)?))?;
+    /// let (parameters, x, pass) = ([2.0, -1.0, 0.0], [1.0, 0.0, 0.0, 3.0], Pass::Evaluate);
+    /// let y = engine.outputs(&parameters, Inputs::Values(&x), 0..1, pass)?;
+    /// assert_eq!(y, [2.0, -3.0]);
+    ///
+    /// // The objective y[0] * y[1] couples both samples.
+    /// let dy = [y[1], y[0]];
+    /// let mut gradients = [0.0; 3];
+    /// let back = engine.backward(&parameters, Inputs::Values(&x), &dy[..], 0..1, pass, &mut gradients)?;
+    /// assert_eq!(gradients, [-3.0, 6.0, -1.0]);
+    /// assert_eq!(back.input_gradients, Some(vec![-6.0, 3.0, 4.0, -2.0]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If parameters, inputs, conditions or gradients have the wrong size, or the sections do not exist or have no layers; nothing is
+    /// computed then.
+    pub fn backward<'a>(
+        &mut self,
+        parameters: &[E],
+        batch: impl Into<Batch<'a, E>>,
+        output_gradients: impl Into<OutputGradients<'a, E>>,
+        sections: Range<usize>,
+        pass: Pass,
+        gradients: &mut [E],
+    ) -> Result<Backward<E>, Error> {
+        let layers = self.layers_of(sections)?;
+        if layers.is_empty() {
+            return Err(Error::Network(
+                "these sections have no layers to backpropagate through".into(),
+            ));
+        }
+        let job = self.job(parameters, batch.into(), layers.clone(), pass)?;
+        let output_gradients = output_gradients.into();
+        let numbers = |layer: usize| job.samples * self.numbers(layer);
+        expect_size("gradients of the output", output_gradients.values.len(), numbers(layers.end))?;
+        expect_size("gradients", gradients.len(), self.layout.parameter_count())?;
+        let mut inputs = self.input_gradients.then(|| vec![E::default(); numbers(layers.start)]);
+        let range = self.layout.parameters_of(layers);
+        let gradients = Gradients { parameters: gradients, range, inputs: inputs.as_deref_mut() };
+        let losses = self.executor.gradients(&job, Head::Gradients(output_gradients), gradients);
+        Ok(Backward { penalty: losses.penalty, input_gradients: inputs })
+    }
+
+    fn outputs_of_layers(
+        &mut self,
+        parameters: &[E],
+        batch: Batch<'_, E>,
+        layers: Range<usize>,
+        pass: Pass,
+    ) -> Result<Vec<E>, Error> {
+        let job = self.job(parameters, batch, layers, pass)?;
+        Ok(self.executor.outputs(&job))
+    }
+
+    /// Size of the input of layer `i` for one sample; if `i` is the number of layers, of the output.
+    fn numbers(&self, i: usize) -> usize {
+        self.layout.shape(i).iter().product()
     }
 
     fn layers_of(&self, sections: Range<usize>) -> Result<Range<usize>, Error> {
@@ -317,37 +250,54 @@ impl<E: Element> Engine<E> {
         Ok(self.layout.section(sections.start).start..self.layout.section(sections.end - 1).end)
     }
 
-    /// `end` is the number of layers before the loss.
-    fn shared<'a>(&'a self, parameters: &'a [E], end: usize) -> Shared<'a, E> {
-        let (plan, end) = (&self.plan, self.plan.boundaries[end]);
-        Shared { plan, isa: self.runtime.isa(), parameters, packed: &self.packed, end }
+    /// The job of a pass over existing layers, if parameters, inputs and conditions have the right size.
+    fn job<'a>(
+        &self,
+        parameters: &'a [E],
+        batch: Batch<'a, E>,
+        layers: Range<usize>,
+        pass: Pass,
+    ) -> Result<Job<'a, E>, Error> {
+        expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
+        let samples = batch.inputs.check(self.numbers(layers.start))?;
+        let got = batch.conditions.len();
+        match self.layout.condition() {
+            None => expect_size("conditions", got, 0)?,
+            // Layers that append no conditions need none.
+            Some(_) if got == 0 && !self.layout.has_condition(layers.clone()) => {}
+            Some(condition) if got != samples * condition.features => {
+                let (layer, features) = (condition.layer.clone(), condition.features);
+                return Err(Error::Conditions { layer, samples, features, got });
+            }
+            Some(_) => {}
+        }
+        Ok(Job { parameters, batch, samples, layers, pass })
     }
 
-    /// The number of samples and that of the layers before the loss, where everything fits.
-    fn check(
+    /// The job of a pass over the layers before the loss, if all arguments have the right size.
+    fn job_of_loss<'a>(
         &self,
-        parameters: &[E],
-        inputs: Inputs<'_, E>,
+        parameters: &'a [E],
+        batch: Batch<'a, E>,
         targets: Targets<'_, E>,
-        objective: &Objective,
-    ) -> Result<(usize, usize), Error> {
-        let loss = objective.loss;
-        expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
-        let input: usize = self.layout.shape(0).iter().product();
+        criterion: &Criterion,
+        pass: Pass,
+    ) -> Result<Job<'a, E>, Error> {
+        let loss = criterion.loss;
         let layers = self.layout.layers().len();
-        let Some(end) = layers.checked_sub(objective.skip).filter(|&end| end > 0) else {
-            return Err(Error::Range { what: "layer", got: objective.skip, limit: layers });
+        let Some(end) = layers.checked_sub(criterion.skip).filter(|&end| end > 0) else {
+            return Err(Error::Range { what: "layer", got: criterion.skip, limit: layers });
         };
         let after = self.layout.parameters_of(end..layers);
         if let Some(parameter) = self.layout.parameters().iter().find(|p| after.contains(&p.offset))
         {
             return Err(Error::Network(format!(
-                "`{}` comes after the loss, and would learn nothing",
+                "`{}` comes after the loss, so it could not learn",
                 parameter.name
             )));
         }
-        let output: usize = self.layout.shape(end).iter().product();
-        let n = inputs.check(input)?;
+        let job = self.job(parameters, batch, 0..end, pass)?;
+        let (n, input, output) = (job.samples, self.numbers(0), self.numbers(end));
         let in_range = |class: Option<u8>| match class {
             Some(c) if usize::from(c) >= output => {
                 Err(Error::Range { what: "class", got: c.into(), limit: output })
@@ -360,42 +310,30 @@ impl<E: Element> Engine<E> {
                 expect_size("classes", classes.len(), n)?;
                 in_range(classes.iter().copied().max())?;
             }
-            (Targets::Mixtures(mixtures), Loss::CrossEntropy { label_smoothing }) => {
+            (Targets::Mixup(mixtures), Loss::CrossEntropy { label_smoothing }) => {
                 fraction("label smoothing", label_smoothing)?;
-                expect_size("mixtures", mixtures.len(), n)?;
+                expect_size("mixup targets", mixtures.len(), n)?;
                 in_range(mixtures.iter().flat_map(|m| m.classes).max())?;
                 mixtures.iter().try_for_each(|m| fraction("weight of a class", m.weight.into()))?;
             }
-            (Targets::Classes(_) | Targets::Mixtures(_), _) | (_, Loss::CrossEntropy { .. }) => {
+            (Targets::Classes(_) | Targets::Mixup(_), _) | (_, Loss::CrossEntropy { .. }) => {
                 return Err(Error::Network(format!(
-                    "{loss:?} cannot be taken against these targets: cross-entropy takes classes, and no other loss does"
+                    "{loss:?} does not fit these targets: cross-entropy needs classes, and every other loss needs numbers"
                 )));
             }
             (Targets::Inputs, _) => {
-                expect_size("outputs, to be held against the inputs", output, input)?;
+                expect_size("outputs, to be compared with the inputs", output, input)?;
             }
             (Targets::Values(values), _) => expect_size("targets", values.len(), n * output)?,
         }
-        if loss == (Loss::Gaussian { deviation: None }) && self.plan.log_scale.is_none() {
+        if loss == (Loss::Gaussian { deviation: None })
+            && !self.layout.parameters().iter().any(Parameter::is_log_scale)
+        {
             return Err(Error::Network(
-                "it has no layer `log_scale` for the likelihood to learn".into(),
+                "a Gaussian likelihood with a learned deviation needs a layer `log_scale`".into(),
             ));
         }
-        Ok((n, end))
-    }
-
-    /// Brings the weights into the order in which the kernels read them.
-    fn pack(&mut self, parameters: &[E], backward: bool) {
-        let mut parts = vec![];
-        for (op, packed) in self.plan.ops.iter().zip(&mut self.packed) {
-            let Op::Affine(affine) = op else { continue };
-            let weights = &parameters[affine.weight.clone()];
-            parts.extend(affine.forward.packings(weights, &mut packed.forward));
-            if let Some(sum) = affine.backward.as_ref().filter(|_| backward) {
-                parts.extend(sum.packings(weights, &mut packed.backward));
-            }
-        }
-        parts.into_par_iter().for_each(Packing::run);
+        Ok(job)
     }
 }
 
@@ -404,12 +342,4 @@ fn fraction(name: &'static str, value: f64) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Setting { name, value, expected: "from 0 to 1" })
-}
-
-/// `count` chunks of `len`, also where `len` is zero.
-fn chunks<E>(all: &mut [E], len: usize, count: usize) -> Vec<&mut [E]> {
-    if len == 0 {
-        return (0..count).map(|_| Default::default()).collect();
-    }
-    all.chunks_mut(len).collect()
 }

@@ -1,66 +1,80 @@
-//! What can be wrong with a network or with what it is given.
+//! The errors of the engine.
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A layer does not fit what comes into it.
+    /// A layer does not fit its input.
     #[error("layer {layer} cannot take {input:?} ([channels, height, width]): {reason}")]
     Layer {
-        /// The layer's place and kind, such as `encoder.3 (conv2d)`.
+        /// Position and kind of the layer, such as `encoder.3 (conv2d)`.
         layer: String,
-        /// The shape that comes in.
+        /// The shape of the input, `[c, h, w]`.
         input: [usize; 3],
-        /// What is wrong and what would fit.
+        /// The cause, and what would fit.
         reason: String,
     },
-    /// The network as a whole cannot be built.
+    /// The network cannot be built, or cannot be used in this way.
     #[error("network: {0}")]
     Network(String),
-    /// A batch, target or parameter vector of the wrong size.
+    /// A batch, target, gradient or parameter vector has the wrong size.
     #[error("{what}: expected {expected} numbers, got {got}")]
     Size {
-        /// Which of the arguments.
+        /// The argument.
         what: &'static str,
-        /// How many it should have.
+        /// The required number of numbers.
         expected: usize,
-        /// How many it has.
+        /// The actual number of numbers.
         got: usize,
     },
-    /// An index or a label beyond the end.
+    /// The conditions for a [`crate::Layer::Condition`] have the wrong size.
+    #[error(
+        "layer {layer}: expected conditions of {samples} samples with {features} features each, got {got} numbers"
+    )]
+    Conditions {
+        /// Position and kind of the layer, such as `decoder.0 (condition)`.
+        layer: String,
+        /// Samples in the batch.
+        samples: usize,
+        /// Required numbers for each sample.
+        features: usize,
+        /// Given numbers in all.
+        got: usize,
+    },
+    /// An index or a label is out of range.
     #[error("{what} {got} is out of range: there are {limit}")]
     Range {
-        /// What was counted.
+        /// The kind of index.
         what: &'static str,
-        /// The offending number.
+        /// The index.
         got: usize,
-        /// How many there are.
+        /// The number of items; a valid index is smaller.
         limit: usize,
     },
-    /// An instruction set that is unknown or not to be had here.
+    /// The instruction set is unknown, or this machine does not have it.
     #[error("instruction set `{name}` is not available; this machine has: {available}")]
     Isa {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The available names.
         available: String,
     },
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads: {reason}; try fewer")]
     Threads {
-        /// How many were asked for.
+        /// The requested number of threads.
         threads: usize,
-        /// The system's reason.
+        /// The reason that the system gives.
         reason: String,
     },
-    /// An optimiser setting outside its range.
+    /// A setting is out of range.
     #[error("{name} = {value} is out of range: {expected}")]
     Setting {
-        /// The setting.
+        /// Name of the setting.
         name: &'static str,
         /// Its value.
         value: f64,
-        /// What it must be.
+        /// The valid range.
         expected: &'static str,
     },
 }

@@ -1,13 +1,13 @@
-//! Which pixels of a convolution meet which. Every affine layer is a relation between a *small* and a *big* image: a convolution
-//! goes from big to small, a transposed convolution from small to big, and a matrix is a convolution of 1x1 images. Forward pass,
-//! input gradient and weight gradient of all three are then two table-driven sums, [`Gather`] and [`Dot`]; no geometry is
-//! special, and no padding is ever stored or multiplied.
+//! The geometry of convolutions. Every affine layer is a relation between a *small* and a *big* image: a convolution maps big to
+//! small, a transposed convolution maps small to big, and a linear layer is a convolution of 1x1 images. The forward pass, the input
+//! gradient and the weight gradient of all three are two table-driven sums, [`Gather`] and [`Dot`]. No geometry is a special case, and
+//! padding is neither stored nor multiplied.
 
 use std::collections::HashMap;
 
 use crate::simd::LANES;
 
-/// A convolution's relation between its two images. Weights are `[small channels, big channels, kernel_h, kernel_w]`.
+/// The relation between the two images of a convolution. Weights are `[small channels, big channels, kernel_h, kernel_w]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
     pub(crate) small: [usize; 3],
@@ -17,12 +17,12 @@ pub(crate) struct Geometry {
     pub(crate) padding: [usize; 2],
 }
 
-/// One term of a pixel's sum.
+/// One term of the sum of a pixel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tap {
-    /// Where the input is, in numbers, from the pixel's base.
+    /// Offset of the input from the base of the pixel, in numbers.
     pub(crate) x: i32,
-    /// Where the weights of a block of output channels are, in output channels, from the block's start.
+    /// Offset of the weights of a block of output channels from its start, in output channels.
     pub(crate) w: u32,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Tap {
 #[derive(Clone, Debug)]
 pub(crate) struct Class {
     pub(crate) taps: Vec<Tap>,
-    /// For each pixel its base in the input and its place in the output, in numbers.
+    /// For each pixel, its base in the input and its offset in the output, in numbers.
     pub(crate) pixels: Vec<(i32, u32)>,
 }
 
@@ -43,22 +43,22 @@ pub(crate) struct Gather {
     pub(crate) out_plane: usize,
     /// Output channels that are computed together.
     pub(crate) rows: usize,
-    /// Terms for which a block of weights has room.
+    /// Number of terms in a block of weights.
     pub(crate) terms: usize,
     /// Numbers in the input.
     pub(crate) input_len: usize,
-    /// For each packed weight, where it is in the parameter tensor: blocks of `rows` channels, then terms, then channels.
+    /// For each packed weight, its index in the parameter tensor: blocks of `rows` channels, then terms, then channels.
     pub(crate) pack: Vec<u32>,
 }
 
-/// A rectangle of pixels of the small image and the pixels of the big one that one place of the kernel joins to them.
+/// A rectangle of pixels of the small image, and the pixels of the big image that one position of the kernel connects to them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rect {
-    /// First pixel of the small image, steps to the next row and column; in numbers.
+    /// First pixel in the small image, and steps to the next row and column; in numbers.
     pub(crate) a: [usize; 3],
     /// The same for the big image.
     pub(crate) b: [usize; 3],
-    /// Rows and columns; nothing where the place meets no pixel.
+    /// Rows and columns; zero if the position meets no pixel.
     pub(crate) size: [usize; 2],
 }
 
@@ -70,20 +70,20 @@ pub(crate) struct Dot {
     pub(crate) a_plane: usize,
     pub(crate) columns: usize,
     pub(crate) b_plane: usize,
-    /// One for each place of the kernel.
+    /// One for each position of the kernel.
     pub(crate) rects: Vec<Rect>,
 }
 
-/// Which numbers of an image each pooled number is made of, and the reverse.
+/// The input pixels of each pooling window, and the windows of each input pixel.
 #[derive(Clone, Debug)]
 pub(crate) struct Windows {
     /// Channels of both images.
     pub(crate) channels: usize,
-    /// Places of a window, whether they meet the image or not.
+    /// Positions of a window, including those outside of the image.
     pub(crate) places: usize,
-    /// For each pixel that comes out, the pixels of its window.
+    /// For each output pixel, the input pixels in its window.
     pub(crate) inputs: Vec<Vec<Member>>,
-    /// For each pixel that goes in, the windows that it is in.
+    /// For each input pixel, the windows that contain it.
     pub(crate) outputs: Vec<Vec<Member>>,
 }
 
@@ -91,11 +91,11 @@ pub(crate) struct Windows {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
     pub(crate) pixel: u32,
-    /// The place of the window that joins the two.
+    /// The position in the window that connects the two.
     pub(crate) place: u32,
 }
 
-/// The order of [`Gather::pack`] of weights `[out, in, place]`, or `[in, out, place]` where they are `transposed`.
+/// The order of [`Gather::pack`] for weights `[out, in, place]`, or `[in, out, place]` if `transposed`.
 pub(crate) fn pack(
     [in_channels, out_channels]: [usize; 2],
     places: usize,
@@ -136,7 +136,7 @@ impl Geometry {
         Windows { channels, places: self.places(), inputs, outputs }
     }
 
-    pub(crate) fn matrix(inputs: usize, outputs: usize) -> Self {
+    pub(crate) fn linear(inputs: usize, outputs: usize) -> Self {
         Geometry {
             small: [outputs, 1, 1],
             big: [inputs, 1, 1],
@@ -150,13 +150,13 @@ impl Geometry {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// Along one axis: the row of the big image that place `k` of the kernel joins to row `small`, if it has one.
+    /// Along one axis: the row of the big image that position `k` of the kernel connects to row `small`, if there is one.
     fn big_row(&self, axis: usize, small: usize, k: usize) -> Option<usize> {
         let row = (small * self.stride[axis] + k).checked_sub(self.padding[axis])?;
         (row < self.big[axis + 1]).then_some(row)
     }
 
-    /// Along one axis: the row of the small image that place `k` of the kernel joins to row `big`, if it has one.
+    /// Along one axis: the row of the small image that position `k` of the kernel connects to row `big`, if there is one.
     fn small_row(&self, axis: usize, big: usize, k: usize) -> Option<usize> {
         let reach = (big + self.padding[axis]).checked_sub(k)?;
         let row = reach / self.stride[axis];
@@ -217,7 +217,7 @@ impl Geometry {
             }
         }
         let (out_channels, out_plane) = (out[0], out[1] * out[2] * LANES);
-        // A tile is 2 rows by 6 vectors of pixels; a single pixel offers few vectors, so it gets 6 rows by 2.
+        // A tile has 2 rows and 6 vectors of pixels; an image of one pixel has few vectors, so its tile has 6 rows and 2 vectors.
         let rows = if out[1] * out[2] == 1 { 6 } else { 2 }.min(out_channels);
         let terms = in_channels * places;
         let pack = pack([in_channels, out_channels], places, rows, transposed);
@@ -225,7 +225,7 @@ impl Geometry {
         Gather { classes, out_channels, out_plane, rows, terms, input_len, pack }
     }
 
-    /// The gradient of the weights, from the small image's side (`a`) and the big one's (`b`).
+    /// The gradient of the weights, from the small image (`a`) and the big image (`b`).
     pub(crate) fn dot(&self) -> Dot {
         let mut rects = vec![];
         let (small_w, big_w) = (self.small[2], self.big[2]);
@@ -257,7 +257,7 @@ impl Geometry {
         }
     }
 
-    /// Multiply-adds for one sample, where the kernel meets the image.
+    /// Multiply-adds for one sample, without padding.
     pub(crate) fn multiply_adds(&self) -> u64 {
         let met = |axis: usize| -> u64 {
             let pairs = (0..self.small[axis + 1]).map(|s| {

@@ -1,12 +1,14 @@
-//! Initial parameters, as `torch.nn.init` defines them.
+//! Initial parameters, as in `torch.nn.init`.
 
 use latents_random::{Purpose, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Layout, Role};
+use crate::network::Layout;
+use crate::parameter::Role;
 
-/// How weights begin. Gains are those of ReLU for Kaiming and 1 for Xavier; fans are counted from the weight's shape.
+/// The distribution of initial weights. Gains are those of ReLU for Kaiming and 1 for Xavier; fans are computed from the shape of the
+/// weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
@@ -19,14 +21,14 @@ pub enum Init {
     XavierNormal,
     /// Uniform with the same variance (`xavier_uniform_`).
     XavierUniform,
-    /// Uniform within 1 / sqrt(`fan_in`): what PyTorch's layers do when nothing is asked for.
+    /// Uniform within 1 / sqrt(`fan_in`), the default of PyTorch's layers.
     Pytorch,
 }
 
-/// Parameters for a layout `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), as PyTorch's layers leave them; a
-/// likelihood's scale begins at 1, and normalisations with scale 1, shift 0, mean 0 and variance 1.
+/// The initial parameters of a layout, `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), the default of PyTorch's
+/// layers. The standard deviation of a likelihood begins at 1; normalisations begin with scale 1, shift 0, mean 0 and variance 1.
 ///
-/// Every tensor has its own stream of random numbers, so that a change to one layer leaves the others alone.
+/// Every tensor has its own stream of random numbers, so a change to one layer does not change the others.
 #[must_use]
 pub fn initialize(layout: &Layout, init: Init, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0; layout.parameter_count()];
@@ -55,7 +57,7 @@ pub fn initialize(layout: &Layout, init: Init, seed: u64) -> Vec<f32> {
     values
 }
 
-/// From uniform in `[0, 1)` to uniform with mean 0 and variance 1.
+/// Maps a uniform number in `[0, 1)` to a uniform number with mean 0 and variance 1.
 fn unit_uniform(u: f64) -> f64 {
     3.0_f64.sqrt() * (2.0 * u - 1.0)
 }

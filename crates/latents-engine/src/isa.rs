@@ -1,4 +1,4 @@
-//! The instruction sets that the kernels are compiled for, and which of them this machine has.
+//! The instruction sets that the kernels are compiled for, and their detection.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,20 +14,20 @@ pub enum Isa {
     Avx2,
     /// 128-bit vectors (every 64-bit ARM).
     Neon,
-    /// No vectors of its own choosing: works everywhere, slowly where a fused multiply-add is a library call.
+    /// No explicit vectors: runs everywhere, but slowly if a fused multiply-add is a library call.
     Portable,
 }
 
 impl Isa {
     const ALL: [Isa; 4] = [Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
 
-    /// The best one of this machine.
+    /// The best instruction set of this machine.
     #[must_use]
     pub fn detect() -> Isa {
         Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
     }
 
-    /// Those that this machine can run, best first.
+    /// The instruction sets of this machine, best first.
     #[must_use]
     pub fn available() -> Vec<Isa> {
         Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
@@ -62,7 +62,7 @@ impl fmt::Display for Isa {
 impl FromStr for Isa {
     type Err = Error;
 
-    /// Fails for an unknown name, and for an instruction set that this machine lacks.
+    /// Fails if the name is unknown or this machine does not have the instruction set.
     fn from_str(name: &str) -> Result<Self, Error> {
         let names = |all: &[Isa]| all.iter().map(Isa::to_string).collect::<Vec<_>>().join(", ");
         let available = Isa::available();

@@ -1,17 +1,18 @@
-//! Layers as data: their settings, the shapes that come out of them, and the parameters that they have. Nothing here knows how a layer
-//! is computed.
+//! Layers as data: their settings, output shapes and parameters. The plan and the kernels, not this module, know how a layer is
+//! computed.
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::{MAX_NUMBERS, Role, Shape};
+use crate::parameter::Role;
+use crate::shape::{MAX_NUMBERS, Shape};
 
-/// One layer. Convolutions follow PyTorch's semantics and parameter layouts; a pair is `[height, width]`.
+/// One layer. Layers with a counterpart in PyTorch have its semantics and its parameter layouts; a pair is `[height, width]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
     /// Cross-correlation (`torch.nn.Conv2d`); weight `[out, in, kernel_h, kernel_w]`.
     Conv2d {
-        /// Channels that come out.
+        /// Number of output channels.
         out_channels: usize,
         /// Size of the window.
         kernel: [usize; 2],
@@ -20,88 +21,99 @@ pub enum Layer {
         /// Zeros added on each side.
         padding: [usize; 2],
     },
-    /// The adjoint of a convolution (`torch.nn.ConvTranspose2d`); weight `[in, out, kernel_h, kernel_w]`.
+    /// Transposed convolution (`torch.nn.ConvTranspose2d`); weight `[in, out, kernel_h, kernel_w]`.
     ConvTranspose2d {
-        /// Channels that come out.
+        /// Number of output channels.
         out_channels: usize,
         /// Size of the window.
         kernel: [usize; 2],
         /// Step of the window in the output.
         stride: [usize; 2],
-        /// Rows and columns cut from each side of the output.
+        /// Rows and columns removed from each side of the output.
         padding: [usize; 2],
         /// Rows and columns added at the bottom and right of the output.
         #[serde(default)]
         output_padding: [usize; 2],
     },
-    /// `x W^T + b` over everything that comes in, flattened (`torch.nn.Linear`); weight `[out, in]`.
+    /// Linear layer `x W^T + b` of the flattened input (`torch.nn.Linear`); weight `[out, in]`.
     Linear {
-        /// Numbers that come out, as `[out_features, 1, 1]`.
+        /// Number of output features; the output shape is `[out_features, 1, 1]`.
         out_features: usize,
     },
     /// `max(x, 0)`.
     Relu,
-    /// `x` where positive, else `slope * x`.
+    /// `x` if positive, else `slope * x`.
     LeakyRelu {
         /// At least 0; PyTorch's default is 0.01.
         slope: f64,
     },
     /// `x * sigmoid(x)` (Elfwing et al., 2017).
     Silu,
-    /// `x * Phi(x)` with the normal distribution function itself, not its tanh approximation (Hendrycks and Gimpel, 2016).
+    /// `x * Phi(x)` with the exact normal distribution function, not its tanh approximation (Hendrycks and Gimpel, 2016).
     Gelu,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
     /// Hyperbolic tangent.
     Tanh,
-    /// In training, zero with probability `p`, else divided by `1 - p`; otherwise nothing (Srivastava et al., 2014).
+    /// Dropout (Srivastava et al., 2014): in training, each number is set to zero with probability `p` and otherwise divided by `1 - p`;
+    /// no effect outside of training.
     Dropout {
         /// In `[0, 1)`.
         p: f64,
     },
-    /// In training, adds normal noise with mean 0, as a denoising autoencoder's input has it (Vincent et al., 2010); otherwise nothing.
+    /// In training, adds normal noise with mean 0, as on the input of a denoising autoencoder (Vincent et al., 2010); no effect outside
+    /// of training.
     Noise {
-        /// Its standard deviation, at least 0.
+        /// Standard deviation of the noise, at least 0.
         deviation: f64,
     },
-    /// The means and then the log-variances of normal distributions, `[2d, 1, 1]`, to one draw of each in training, else the means,
-    /// `[d, 1, 1]` (Kingma and Welling, 2014). Its penalty is the KL divergence from N(0, I), in nats.
+    /// The latents of a variational autoencoder (Kingma and Welling, 2014). The input `[2d, 1, 1]` is the means and then the
+    /// log-variances of normal distributions; the output `[d, 1, 1]` is one draw of each in training, otherwise the means. The penalty
+    /// is the KL divergence from N(0, I), in nats.
     Gaussian,
-    /// The same numbers; its penalty is half their squared norm, as a regularised autoencoder's latents have it (Ghosh et al., 2020).
+    /// The identity; the penalty is half the squared norm of the latents, as in a regularised autoencoder (Ghosh et al., 2020).
     SquaredNorm,
-    /// The same numbers; its penalty is their squared maximum mean discrepancy from N(0, I), as in a Wasserstein autoencoder
-    /// (Tolstikhin et al., 2018): the unbiased estimate of each micro-batch of [`crate::LANES`] samples, whose mean over many is as
-    /// unbiased as that of a whole batch, but spreads more.
-    Discrepancy,
-    /// From logits to the means of continuous Bernoulli distributions (Loaiza-Ganem and Cunningham, 2019).
+    /// The identity; the penalty is the squared maximum mean discrepancy (MMD) between the latents and N(0, I), as in a Wasserstein
+    /// autoencoder (Tolstikhin et al., 2018). It is the unbiased estimate of each micro-batch of [`crate::LANES`] samples; the mean over
+    /// micro-batches is unbiased too, with more variance than the estimate of a whole batch.
+    #[serde(alias = "discrepancy")]
+    MmdPenalty,
+    /// Maps logits to the means of continuous Bernoulli distributions (Loaiza-Ganem and Cunningham, 2019).
     ContinuousBernoulliMean,
-    /// The same numbers; learns the logarithm of the standard deviation that [`crate::Loss::Gaussian`] has all of them vary by
-    /// (sigma-VAE: Rybkin et al., 2021); parameter `log_scale` `[1]`.
+    /// The identity; its parameter `log_scale` `[1]` is the learned logarithm of the standard deviation of [`crate::Loss::Gaussian`]
+    /// (sigma-VAE: Rybkin et al., 2021).
     LogScale,
-    /// The same numbers under another shape.
+    /// Appends the condition of each sample ([`crate::Batch::conditions`]: labels, attributes) to the input, as one constant channel
+    /// for each number: `[c, h, w]` becomes `[c + features, h, w]` (Mirza and Osindero, 2014; Sohn et al., 2015). All such layers of a
+    /// network append the same vector. Conditions have no gradient.
+    Condition {
+        /// Number of numbers in the condition.
+        features: usize,
+    },
+    /// The same numbers in another shape.
     Reshape {
-        /// Channels, height and width that come out.
+        /// The output shape, `[c, h, w]`.
         shape: Shape,
     },
-    /// Brings each channel to mean 0 and variance 1, then scales and shifts it by what it learns (`torch.nn.BatchNorm2d`; Ioffe and
-    /// Szegedy, 2015). In training the statistics are those of a micro-batch of 16 samples and all their pixels (ghost batches;
-    /// Hoffer et al., 2017), and otherwise the running ones, which [`crate::Rule::Average`] moves: `weight`, `bias`,
-    /// `running_mean`, `running_var`, each `[channels]`.
+    /// Batch normalisation (`torch.nn.BatchNorm2d`; Ioffe and Szegedy, 2015): normalises each channel to mean 0 and variance 1, then
+    /// applies a learned scale and shift. In training, the statistics are those of all pixels of a micro-batch of 16 samples (ghost
+    /// batches; Hoffer et al., 2017); otherwise the running statistics, which [`crate::Rule::Average`] updates. Parameters `weight`,
+    /// `bias`, `running_mean`, `running_var`, each `[channels]`.
     BatchNorm2d {
-        /// How far a batch moves the running statistics, in `[0, 1]`.
+        /// Weight of the new batch in the running statistics, in `[0, 1]`.
         #[serde(default = "default_momentum")]
         momentum: f64,
-        /// Added to the variance; more than 0.
+        /// Added to the variance for numerical stability; more than 0.
         #[serde(default = "default_epsilon")]
         epsilon: f64,
     },
-    /// The largest number of each window (`torch.nn.MaxPool2d`).
+    /// The maximum of each window (`torch.nn.MaxPool2d`).
     MaxPool2d {
         /// Size of the window.
         kernel: [usize; 2],
         /// Step of the window.
         stride: [usize; 2],
-        /// Rows and columns on each side that are never the largest; at most half the window.
+        /// Rows and columns added on each side, which are never the maximum; at most half the window.
         #[serde(default)]
         padding: [usize; 2],
     },
@@ -117,16 +129,16 @@ pub enum Layer {
     },
     /// The mean of each channel, as `[c, 1, 1]` (`torch.nn.AdaptiveAvgPool2d(1)`).
     GlobalAvgPool2d,
-    /// The sum of what comes out of some layers and of what goes in, the latter through layers of its own where there are any (He et
-    /// al., 2015). Parameters are under `layers` and `shortcut`, as if both were a `torch.nn.Sequential`.
+    /// A residual block (He et al., 2015): the sum of a branch of layers and a shortcut, both applied to the input. The names of the
+    /// parameters begin with `layers` and `shortcut`, as if both were a `torch.nn.Sequential`.
     Residual {
         /// The branch.
         layers: Vec<Layer>,
-        /// From what goes in to the shape of the branch; nothing where they are of one shape already.
+        /// Layers from the input to the output shape of the branch; empty if the shapes are equal.
         #[serde(default)]
         shortcut: Vec<Layer>,
-        /// Stochastic depth (Huang et al., 2016; `torchvision.ops.StochasticDepth` of mode `row`): in training a sample goes without
-        /// the branch with this probability, and the branch counts `1 / (1 - drop)` times otherwise. In `[0, 1)`.
+        /// Stochastic depth (Huang et al., 2016; `torchvision.ops.StochasticDepth` of mode `row`): in training, a sample skips the branch
+        /// with this probability, and otherwise the branch is multiplied by `1 / (1 - drop)`. In `[0, 1)`.
         #[serde(default)]
         drop: f64,
     },
@@ -140,7 +152,7 @@ fn default_epsilon() -> f64 {
     1e-5
 }
 
-/// A parameter of a layer: its name, its shape, what it is, and the inputs and outputs that initial values are scaled by.
+/// A parameter that a layer declares: name, shape, role, and the fan-in and fan-out for its initial values.
 pub(crate) struct Declared {
     pub(crate) name: &'static str,
     pub(crate) shape: Vec<usize>,
@@ -149,7 +161,7 @@ pub(crate) struct Declared {
 }
 
 impl Layer {
-    /// The name of the layer's kind as it is written in a spec.
+    /// The name of the layer's kind in serialised networks.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -166,9 +178,10 @@ impl Layer {
             Layer::Noise { .. } => "noise",
             Layer::Gaussian => "gaussian",
             Layer::SquaredNorm => "squared_norm",
-            Layer::Discrepancy => "discrepancy",
+            Layer::MmdPenalty => "mmd_penalty",
             Layer::ContinuousBernoulliMean => "continuous_bernoulli_mean",
             Layer::LogScale => "log_scale",
+            Layer::Condition { .. } => "condition",
             Layer::Reshape { .. } => "reshape",
             Layer::BatchNorm2d { .. } => "batch_norm2d",
             Layer::MaxPool2d { .. } => "max_pool2d",
@@ -178,7 +191,7 @@ impl Layer {
         }
     }
 
-    /// The shape that comes out when `input` goes in, or why it cannot. Of a residual, only its own settings are checked.
+    /// The output shape for an input shape, or the reason why there is none. For a residual, only its own settings are checked.
     pub(crate) fn output(&self, input: Shape) -> Result<Shape, String> {
         let [c, h, w] = input;
         match *self {
@@ -224,14 +237,18 @@ impl Layer {
             }
             Layer::Gaussian => match input {
                 [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
-                _ => Err("it takes as many means as log-variances, [2d, 1, 1]".into()),
+                _ => Err("it needs as many means as log-variances, [2d, 1, 1]".into()),
             },
+            Layer::Condition { features } => {
+                positive("features", features)?;
+                Ok([c.saturating_add(features), h, w])
+            }
             Layer::Reshape { shape } => {
                 let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
                 if numbers == Some(c * h * w) {
                     Ok(shape)
                 } else {
-                    Err(format!("{shape:?} does not hold the same {} numbers", c * h * w))
+                    Err(format!("{shape:?} does not have the same {} numbers", c * h * w))
                 }
             }
             Layer::BatchNorm2d { momentum, .. } if !(0.0..=1.0).contains(&momentum) => {
@@ -313,8 +330,8 @@ fn window(kernel: [usize; 2], stride: [usize; 2]) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a convolution whose kernel reaches so far around the larger of its images that the tables of the kernels, which count
-/// numbers of micro-batches in 32 bits, could not say where.
+/// Rejects a convolution whose kernel extends so far beyond the larger of its images that the 32-bit offsets in the tables of the
+/// kernels would overflow.
 fn reached(kernel: [usize; 2], padding: [usize; 2], size: [usize; 2]) -> Result<(), String> {
     let reach = |i: usize| size[i] + 2 * padding[i] + kernel[i];
     match reach(0).checked_mul(reach(1)) {
@@ -325,7 +342,7 @@ fn reached(kernel: [usize; 2], padding: [usize; 2], size: [usize; 2]) -> Result<
     }
 }
 
-/// How many windows fit along both axes of an image.
+/// The number of windows along both axes of an image.
 fn windows(
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -343,4 +360,20 @@ fn windows(
         })
     };
     Ok([side(0)?, side(1)?])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_former_name_of_a_layer_is_still_read() {
+        for name in ["discrepancy", "mmd_penalty"] {
+            let layer: Layer = serde_json::from_str(&format!(r#"{{"kind":"{name}"}}"#)).unwrap();
+            assert_eq!(layer, Layer::MmdPenalty);
+        }
+        let written = serde_json::to_string(&Layer::MmdPenalty).unwrap();
+        assert_eq!(written, format!(r#"{{"kind":"{}"}}"#, Layer::MmdPenalty.kind()));
+    }
 }

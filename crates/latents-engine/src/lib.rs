@@ -1,13 +1,17 @@
-//! The engine: networks of convolutions and matrices, trained on ordinary CPUs.
+//! The training engine: networks of convolutions and linear layers on ordinary CPUs.
 //!
 //! A [`Network`] is data: sections of [`Layer`]s over images `[c, h, w]`. [`Network::layout`] infers and checks every shape. An
-//! [`Engine`] computes outputs, losses and gradients of batches; an [`Optimizer`] steps the parameters, which are one plain vector
-//! in PyTorch's order and layouts. Micro-batches of [`LANES`] samples are worked on with the samples innermost, so that strides,
-//! padding and odd sizes never get in the way of the vector units, and a pass stays in a core's own cache.
+//! [`Engine`] computes outputs, losses and gradients of batches. An [`Optimizer`] updates the parameters, which are one plain vector
+//! in PyTorch's order and layouts. The engine processes micro-batches of [`LANES`] samples with the samples innermost in memory, so
+//! strides, padding and odd sizes do not slow down the vector units, and a pass stays in the cache of one core.
 //!
 //! The same call gives the same bits on any number of threads and any instruction set ([`Isa`]): every sum has one fixed order.
 //!
-//! Nothing here knows of files, data sets, epochs or what a model is for.
+//! A [`Loss`] of the engine is a sum over samples. For an objective that couples the samples of a batch (contrastive, adversarial,
+//! codebooks), compute its gradient with respect to the output of [`Engine::outputs`] and backpropagate it with
+//! [`Engine::backward`]. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
+//!
+//! This crate does not know files, data sets or training runs.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -16,7 +20,7 @@
 //! };
 //!
 //! # fn main() -> Result<(), latents_engine::Error> {
-//! // From images [1, 2, 2] to a number each, and back.
+//! // An autoencoder from images [1, 2, 2] to one number and back.
 //! let encoder = Section { name: "encoder".into(), layers: vec![Layer::Linear { out_features: 1 }] };
 //! let decoder = vec![Layer::Linear { out_features: 4 }, Layer::Reshape { shape: [1, 2, 2] }];
 //! let decoder = Section { name: "decoder".into(), layers: decoder };
@@ -33,10 +37,10 @@
 //! let (mut gradients, mut losses) = (vec![0.0; count], vec![]);
 //! for step in 0..500 {
 //!     let pass = Pass::Train { seed: 1, epoch: step };
-//!     let of = engine.gradients(
+//!     let batch_losses = engine.gradients(
 //!         &parameters, Inputs::Values(&images), Targets::Inputs, Loss::MeanSquaredError, pass, &mut gradients,
 //!     )?;
-//!     losses.push(of.mean_fit());
+//!     losses.push(batch_losses.mean_loss());
 //!     optimizer.step(engine.runtime(), &mut parameters, &gradients, 1.0);
 //! }
 //! assert!(losses[499] < 0.01 * losses[0]);
@@ -47,27 +51,33 @@
 mod affine;
 mod batch;
 mod buffer;
+mod criterion;
 mod draws;
 mod engine;
 mod error;
+mod exact;
+mod executor;
 mod geometry;
 mod init;
 mod isa;
 mod kernels;
+mod lanes;
 mod layer;
 mod network;
 mod number;
-mod objective;
 mod optimizer;
+mod parameter;
 mod plan;
 mod planner;
 mod runtime;
 mod schedule;
+mod shape;
 mod simd;
 mod winograd;
 mod workspace;
 
-pub use batch::{Inputs, Mixture, Pass, Targets};
+pub use batch::{Batch, Inputs, Mixup, Pass, Targets};
+pub use criterion::{Backward, Criterion, Losses, OutputGradients};
 pub use engine::Engine;
 pub use error::Error;
 pub use init::{Init, initialize};
@@ -76,10 +86,16 @@ pub use kernels::Element;
 pub use kernels::loss::Loss;
 pub use kernels::peak::peak_gflops;
 pub use layer::Layer;
-pub use network::{Layout, Network, Parameter, Role, Section, Shape};
+pub use network::{Layout, Network, Section};
 pub use number::Number;
-pub use objective::{Losses, Objective};
 pub use optimizer::{Group, Optimizer, OptimizerState, Rule, clip_norm};
+pub use parameter::{Parameter, Role};
 pub use runtime::Runtime;
 pub use schedule::Schedule;
+pub use shape::Shape;
 pub use simd::LANES;
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

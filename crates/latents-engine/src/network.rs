@@ -1,5 +1,5 @@
-//! The network as data: named sections of layers over images `[c, h, w]`, with every shape inferred and checked, and the table of
-//! parameters in PyTorch's order, names and layouts. Nothing here knows how a layer is computed.
+//! Networks as data: named sections of layers over images `[c, h, w]`; the inference and the checks of every shape; and the table of
+//! parameters in PyTorch's order, names and layouts.
 
 use std::ops::Range;
 
@@ -7,24 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::layer::Layer;
+use crate::parameter::{Parameter, Role};
+use crate::shape::{MAX_NUMBERS, Shape, fits};
 
-/// Channels, height and width.
-pub type Shape = [usize; 3];
-
-/// The most numbers that one activation or one parameter may have: offsets into them fit 32 bits with room to spare.
-pub(crate) const MAX_NUMBERS: usize = 1 << 26;
-
-/// Layers that run one after the other under a name, such as `encoder`.
+/// A named sequence of layers, such as `encoder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
-    /// First part of the names of its parameters: `encoder` gives `encoder.0.weight`.
+    /// Prefix of the names of its parameters: `encoder` gives `encoder.0.weight`.
     pub name: String,
     /// The layers, first to last.
     pub layers: Vec<Layer>,
 }
 
-/// A network: sections of layers that run one after the other on images of one shape.
+/// A network: a sequence of sections for images of one shape.
 ///
 /// ```
 /// use latents_engine::{Layer, Network, Section};
@@ -40,108 +36,60 @@ pub struct Section {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
-    /// Shape of the images that go in.
+    /// Shape of the input, `[c, h, w]`.
     pub input: Shape,
-    /// What they go through.
+    /// The sections, first to last.
     pub sections: Vec<Section>,
 }
 
-/// What a parameter is for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Role {
-    /// Kernels and matrices.
-    Weight,
-    /// One number for each channel that comes out.
-    Bias,
-    /// The logarithm of a likelihood's standard deviation.
-    LogScale,
-    /// Factor of a normalised channel.
-    Scale,
-    /// Added to a normalised channel.
-    Shift,
-    /// A running statistic. It is not trained: its place in the gradient holds the batch's own statistic, towards which
-    /// [`crate::Rule::Average`] moves it.
-    Statistic {
-        /// What it begins with.
-        initial: f64,
-        /// How far a batch moves it.
-        momentum: f64,
-    },
-}
-
-/// One parameter tensor, stored with all the others in one vector.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// PyTorch's name: section, place in the section, `weight` or `bias`.
-    pub name: String,
-    /// PyTorch's layout, row-major.
-    pub shape: Vec<usize>,
-    /// Where it begins in the vector of all parameters.
-    pub offset: usize,
-    /// What it is for.
-    pub role: Role,
-    /// Inputs to one output of the layer, as `torch.nn.init` counts them from the weight's shape.
-    pub fan_in: usize,
-    /// Outputs of one input of the layer, likewise.
-    pub fan_out: usize,
-}
-
-impl Parameter {
-    /// Where it is in the vector of all parameters.
-    #[must_use]
-    pub fn range(&self) -> Range<usize> {
-        self.offset..self.offset + self.shape.iter().product::<usize>()
-    }
-
-    fn is_log_scale(&self) -> bool {
-        self.role == Role::LogScale
-    }
-}
-
-/// A layer in its place.
+/// A layer at its position in a network.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) layer: Layer,
     pub(crate) input: Shape,
     pub(crate) output: Shape,
-    /// Its number among all layers, those inside of others included: random draws are addressed by it.
+    /// Its number among all layers, including those inside residuals; random draws are keyed by it.
     pub(crate) number: usize,
-    /// Its own parameters among all.
+    /// Range of its own parameters among all parameters.
     pub(crate) parameters: Range<usize>,
-    /// A residual's branch.
+    /// The branch of a residual.
     pub(crate) branch: Vec<Node>,
-    /// A residual's shortcut.
+    /// The shortcut of a residual.
     pub(crate) shortcut: Vec<Node>,
 }
 
-/// A network whose shapes have been checked.
+/// A network with checked shapes: the shape at each layer, and the table of parameters.
 #[derive(Clone, Debug)]
 pub struct Layout {
     input: Shape,
     nodes: Vec<Node>,
-    /// First layer of each section, and last the number of layers.
+    /// First layer of each section, and the number of layers at the end.
     starts: Vec<usize>,
     parameters: Vec<Parameter>,
+    condition: Option<Condition>,
 }
 
-/// What grows while layers are laid out.
+/// The first layer that appends conditions; all others append the same vector.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    /// Its position and kind.
+    pub(crate) layer: String,
+    pub(crate) features: usize,
+}
+
+/// The state while layers are laid out.
 #[derive(Default)]
 struct Builder {
     parameters: Vec<Parameter>,
-    /// Numbers in all parameters so far.
+    /// Number of numbers in all parameters so far.
     total: usize,
-    /// Layers so far.
+    /// Number of layers so far.
     layers: usize,
-}
-
-/// Whether a tensor is neither empty nor too large.
-fn fits(shape: &[usize]) -> bool {
-    let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
-    numbers.is_some_and(|n| n > 0 && n <= MAX_NUMBERS)
+    condition: Option<Condition>,
 }
 
 impl Builder {
-    /// Layers one after the other, each under its place behind `prefix`; also the shape that comes out.
+    /// A sequence of layers, each named by `prefix` and its position; and the output shape.
     fn chain(
         &mut self,
         layers: &[Layer],
@@ -170,7 +118,17 @@ impl Builder {
         let (number, first) = (self.layers, self.parameters.len());
         self.layers += 1;
         if *layer == Layer::LogScale && self.parameters.iter().any(Parameter::is_log_scale) {
-            return Err(refuse("a network has one at most".into()));
+            return Err(refuse("a network can have only one".into()));
+        }
+        if let Layer::Condition { features } = *layer {
+            let layer = format!("{path} ({})", layer.kind());
+            let first = self.condition.get_or_insert(Condition { layer, features });
+            if first.features != features {
+                return Err(refuse(format!(
+                    "its {features} features differ from the {} of layer {}, and both append the same vector",
+                    first.features, first.layer
+                )));
+            }
         }
         for declared in layer.parameters(input) {
             let (name, shape) = (declared.name, declared.shape);
@@ -196,9 +154,10 @@ impl Builder {
             (branch, output) = self.chain(layers, &format!("{path}.layers."), input)?;
             (shortcut, joined) = self.chain(other, &format!("{path}.shortcut."), input)?;
             if output != joined {
-                let hint = if other.is_empty() { "; give it a shortcut that does" } else { "" };
+                let hint =
+                    if other.is_empty() { "; add a shortcut that changes the shape" } else { "" };
                 return Err(refuse(format!(
-                    "its branch gives {output:?}, which cannot be added to its shortcut's {joined:?}{hint}"
+                    "its branch gives {output:?}, but its shortcut gives {joined:?}{hint}"
                 )));
             }
         }
@@ -210,8 +169,7 @@ impl Network {
     /// Infers and checks every shape.
     ///
     /// # Errors
-    /// [`Error::Layer`] names the first layer that does not fit what comes into it; [`Error::Network`] what is wrong with the
-    /// whole.
+    /// [`Error::Layer`] for the first layer that does not fit its input; [`Error::Network`] if the network as a whole is not valid.
     pub fn layout(&self) -> Result<Layout, Error> {
         if !fits(&self.input) {
             return Err(Error::Network(format!(
@@ -231,7 +189,8 @@ impl Network {
         if nodes.is_empty() {
             return Err(Error::Network("it has no layers".into()));
         }
-        Ok(Layout { input: self.input, nodes, starts, parameters: builder.parameters })
+        let Builder { parameters, condition, .. } = builder;
+        Ok(Layout { input: self.input, nodes, starts, parameters, condition })
     }
 }
 
@@ -242,53 +201,71 @@ impl Layout {
         self.nodes.iter().map(|node| &node.layer)
     }
 
-    /// The layers in their places.
+    /// The layers at their positions.
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// Shape into layer `i`; with `i` the number of layers, the shape out of the network.
+    /// Input shape of layer `i`; if `i` is the number of layers, the output shape of the network.
     #[must_use]
     pub fn shape(&self, i: usize) -> Shape {
         self.nodes.get(i).map_or_else(|| self.output(), |node| node.input)
     }
 
-    /// Shape out of the network.
+    /// Output shape of the network.
     #[must_use]
     pub fn output(&self) -> Shape {
         self.nodes.last().map_or(self.input, |node| node.output)
     }
 
-    /// Which layers section `i` has.
+    /// The range of the layers of section `i`.
     #[must_use]
     pub fn section(&self, i: usize) -> Range<usize> {
         self.starts[i]..self.starts[i + 1]
     }
 
-    /// How many sections there are.
+    /// The number of sections.
     #[must_use]
     pub fn section_count(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// Whether a section begins with layer `i`.
-    pub(crate) fn is_section_start(&self, i: usize) -> bool {
-        self.starts.contains(&i)
-    }
-
-    /// Every parameter, in the order of the layers, weight before bias.
+    /// All parameters in the order of the layers, weight before bias.
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
-    /// Numbers in all parameters together.
+    /// Size of the condition of each sample, which each [`Layer::Condition`] appends; 0 if the network has no such layer.
+    #[must_use]
+    pub fn condition_features(&self) -> usize {
+        self.condition.as_ref().map_or(0, |condition| condition.features)
+    }
+
+    /// The first layer that appends conditions.
+    pub(crate) fn condition(&self) -> Option<&Condition> {
+        self.condition.as_ref()
+    }
+
+    /// Whether one of the layers, or a layer inside them, appends conditions.
+    pub(crate) fn has_condition(&self, layers: Range<usize>) -> bool {
+        fn any(nodes: &[Node]) -> bool {
+            nodes.iter().any(|node| {
+                matches!(node.layer, Layer::Condition { .. })
+                    || any(&node.branch)
+                    || any(&node.shortcut)
+            })
+        }
+        any(&self.nodes[layers])
+    }
+
+    /// Number of numbers in all parameters.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
         self.parameters.last().map_or(0, |p| p.range().end)
     }
 
-    /// Where the parameters are that are trained: all but running statistics.
+    /// Ranges of the trained parameters: all but running statistics.
     #[must_use]
     pub fn trained(&self) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = vec![];
@@ -303,10 +280,10 @@ impl Layout {
         runs
     }
 
-    /// Where the parameters of some layers are, those of layers inside of them included.
+    /// Range of the parameters of some layers, including layers inside them.
     #[must_use]
     pub fn parameters_of(&self, layers: Range<usize>) -> Range<usize> {
-        // A residual has no parameters of its own and is followed by those of its layers, so the next layer's first is the end.
+        // A residual has no parameters of its own; those of its layers follow, up to the first of the next layer.
         let first =
             |i: usize| self.nodes.get(i).map_or(self.parameters.len(), |n| n.parameters.start);
         let offset = |i: usize| self.parameters.get(i).map_or(self.parameter_count(), |p| p.offset);

@@ -1,9 +1,9 @@
-//! The numbers that networks are made of, and the functions of them that activations and losses need. Each has one fixed order of
-//! correctly rounded operations, so that it gives the same bits everywhere, and compilers turn it into vector code.
+//! The number types of networks, and the functions of them that activations and losses need. Each function is a fixed sequence of
+//! correctly rounded operations, so it gives the same bits everywhere, and compilers turn it into vector code.
 
 use std::fmt;
 
-/// Arithmetic of `f32`, and of `f64` where gradients are checked.
+/// The arithmetic of `f32`, and of `f64` to check gradients.
 pub trait Number:
     Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static
 {
@@ -38,8 +38,8 @@ pub trait Number:
     /// The error function.
     #[must_use]
     fn erf(self) -> Self;
-    /// Two independent standard normal numbers of as many random bits (Box and Muller, 1958): the first gives their distance from the
-    /// origin, the second their direction.
+    /// Two independent standard normal numbers from two random integers (Box and Muller, 1958): the first gives their distance from
+    /// the origin, the second their direction.
     #[must_use]
     fn normals(bits: [u32; 2]) -> [Self; 2];
 }
@@ -110,7 +110,7 @@ number!(f64, libm::exp, libm::log1p, libm::log, libm::erf, normals_f64);
 fn exp_f32(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
     const MAGIC: f32 = 12_582_912.0;
-    // Compared this way round, NaN stays NaN.
+    // In this order of comparison, NaN stays NaN.
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
     let shifted = x.mul_add(std::f32::consts::LOG2_E, MAGIC);
@@ -153,7 +153,7 @@ fn ln_1p_f32(x: f32) -> f32 {
 /// x = 2^n m with m from sqrt(1/2) to sqrt(2), and ln m = 2 artanh((m - 1) / (m + 1)) by its series.
 #[inline(always)]
 fn ln_f32(x: f32) -> f32 {
-    // The bits of sqrt(1/2): what is above them in the exponent is n.
+    // 0x3f3504f3 has the bits of sqrt(1/2); the difference in the exponent is n.
     let above = x.to_bits().wrapping_sub(0x3f35_04f3);
     let n = ((above as i32) >> 23) as f32;
     let m = f32::from_bits(x.to_bits().wrapping_sub(above & 0xff80_0000));
@@ -182,11 +182,11 @@ fn erf_f32(x: f32) -> f32 {
     y.copysign(x)
 }
 
-/// With an error under 1e-6 where the distance is over 0.1, and under 5e-4 within: there the logarithm's argument is rounded next to 1.
-/// The distance is at most 6.7.
+/// Two normal numbers, with an error under 1e-6 if the distance is over 0.1, and under 5e-4 otherwise, because the argument of the
+/// logarithm is rounded close to 1. The distance is at most 6.7.
 ///
-/// The direction's nearest quarter of a turn and the rest, at most an eighth, are told apart in integers; sine and cosine of the rest
-/// are their series.
+/// Integer arithmetic splits the direction into the nearest quarter of a turn and the rest, at most an eighth; sine and cosine of the
+/// rest are computed by their series.
 #[inline(always)]
 fn normals_f32([distance, direction]: [u32; 2]) -> [f32; 2] {
     // From 2^-32 to 1; signed, as every instruction set has that conversion.

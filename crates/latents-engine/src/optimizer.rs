@@ -1,97 +1,109 @@
-//! Optimisers with PyTorch's exact semantics, over groups of parameters that each have a rule and a learning rate.
+//! Optimisers with PyTorch's exact semantics, for groups of parameters that each have a rule and a learning rate.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::network::{Layout, Role};
+use crate::network::Layout;
+use crate::parameter::Role;
 use crate::runtime::Runtime;
 use crate::simd::vectorize;
 
-/// How a gradient becomes a step.
+/// The update rule of an optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// `torch.optim.SGD`; weight decay is added to the gradient.
     Sgd {
         /// In `[0, 1)`.
         momentum: f64,
-        /// Looks ahead along the momentum (Nesterov, 1983).
+        /// Nesterov momentum (Nesterov, 1983).
         nesterov: bool,
         /// At least 0.
         weight_decay: f64,
     },
-    /// `torch.optim.Adam` (Kingma and Ba, 2015); weight decay is added to the gradient, so it passes through the moments.
+    /// `torch.optim.Adam` (Kingma and Ba, 2015); weight decay is added to the gradient, so it enters the moments.
     Adam {
         /// Decay of the two moments, in `[0, 1)`.
         betas: [f64; 2],
-        /// Added to the root of the second moment.
+        /// Added to the root of the second moment for numerical stability.
         epsilon: f64,
         /// At least 0.
         weight_decay: f64,
     },
-    /// `torch.optim.AdamW` (Loshchilov and Hutter, 2019); weight decay shrinks the parameter itself.
+    /// `torch.optim.AdamW` (Loshchilov and Hutter, 2019); weight decay is applied to the parameter directly.
     AdamW {
         /// Decay of the two moments, in `[0, 1)`.
         betas: [f64; 2],
-        /// Added to the root of the second moment.
+        /// Added to the root of the second moment for numerical stability.
         epsilon: f64,
         /// At least 0.
         weight_decay: f64,
     },
-    /// Running statistics: each moves towards the batch's own, which is where its gradient would be, as `torch.nn.BatchNorm2d`'s
-    /// buffers do. Learning rate and schedule have no say.
+    /// Running statistics: each moves towards the statistic of the batch, which the gradient vector holds at its position, as the
+    /// buffers of `torch.nn.BatchNorm2d` do. Learning rate and schedule have no effect.
     Average {
-        /// How far, from 0 to 1.
+        /// Weight of the batch, from 0 to 1.
         momentum: f64,
     },
 }
 
-/// Parameters that are stepped alike. Those in no group stay as they are.
+/// Parameters with one update rule and learning rate. Parameters in no group do not change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// Where they are in the vector of all parameters.
+    /// Their range in the vector of all parameters.
     pub parameters: Range<usize>,
-    /// Their rule.
+    /// Their update rule.
     pub rule: Rule,
-    /// Their learning rate, before the schedule's factor.
+    /// Their learning rate, without the factor of the schedule.
     pub learning_rate: f64,
 }
 
-/// All that an optimiser remembers: enough, with the parameters, to go on exactly.
+/// The state of an optimiser; with the parameters, it is enough to continue training exactly.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptimizerState {
-    /// Steps taken.
+    /// Number of steps so far.
     pub steps: u64,
-    /// Momentum, or the first moment; one for each parameter.
+    /// Momentum, or the first moment; one number for each parameter.
     pub first: Vec<f32>,
-    /// The second moment; one for each parameter.
+    /// The second moment; one number for each parameter.
     pub second: Vec<f32>,
 }
 
-/// Steps parameters along their gradients.
+/// Updates parameters from their gradients.
+///
+/// ```
+/// use latents_engine::{Group, Optimizer, Rule, Runtime};
+///
+/// let rule = Rule::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+/// let mut optimizer = Optimizer::new(vec![Group { parameters: 0..2, rule, learning_rate: 0.5 }], 2)?;
+/// let mut parameters = [1.0, 2.0];
+/// optimizer.step(&Runtime::new(Some(1), None)?, &mut parameters, &[1.0, -1.0], 1.0);
+/// assert_eq!(parameters, [0.5, 2.5]);
+/// # Ok::<(), latents_engine::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     groups: Vec<Group>,
     state: OptimizerState,
-    /// What stays as it is at first, and for how many steps.
+    /// The parameters that are held at first, and the number of steps.
     held: (Range<usize>, u64),
 }
 
-/// Parameters that a task steps at once.
+/// Number of parameters that a task updates at once.
 const CHUNK: usize = 8_192;
 
 impl Optimizer {
-    /// For a vector of `parameters` numbers.
+    /// An optimiser for a vector of `parameters` numbers.
     ///
     /// # Errors
-    /// Where a setting is out of range, a group reaches beyond the parameters, or groups overlap or are out of order.
+    /// If a setting is out of range, a group extends beyond the parameters, or groups overlap or are out of order.
     pub fn new(groups: Vec<Group>, parameters: usize) -> Result<Self, Error> {
         let mut end = 0;
         for group in &groups {
             if group.parameters.start < end || group.parameters.end > parameters {
                 return Err(Error::Network(format!(
-                    "parameter group {:?} overlaps the one before it or reaches beyond the {parameters} parameters",
+                    "parameter group {:?} overlaps the previous group or extends beyond the {parameters} parameters",
                     group.parameters
                 )));
             }
@@ -106,29 +118,29 @@ impl Optimizer {
         Ok(Optimizer { groups, state, held: (0..0, 0) })
     }
 
-    /// Leaves the parameters of groups that begin in a range as they are for the first so many steps. Their own steps are counted
-    /// from then on, as those of parameters that PyTorch's optimisers have seen no gradient of.
+    /// Does not update groups that begin in a range during the first `steps` steps. Their own steps are counted from then on, as
+    /// PyTorch's optimisers do for parameters without a gradient.
     pub fn hold(&mut self, parameters: Range<usize>, steps: u64) {
         self.held = (parameters, steps);
     }
 
-    /// What the next step leaves as it is; see [`Optimizer::hold`].
+    /// The parameters that the next step does not update; see [`Optimizer::hold`].
     #[must_use]
     pub fn held(&self) -> Range<usize> {
         let (parameters, steps) = &self.held;
         if self.state.steps < *steps { parameters.clone() } else { 0..0 }
     }
 
-    /// What it remembers.
+    /// The state.
     #[must_use]
     pub fn state(&self) -> &OptimizerState {
         &self.state
     }
 
-    /// Goes on from a state.
+    /// Continues from a state.
     ///
     /// # Errors
-    /// Where the state is of another number of parameters.
+    /// If the state has another number of parameters.
     pub fn restore(&mut self, state: OptimizerState) -> Result<(), Error> {
         for got in [state.first.len(), state.second.len()] {
             let expected = self.state.first.len();
@@ -140,10 +152,10 @@ impl Optimizer {
         Ok(())
     }
 
-    /// One step; `factor` is the schedule's, and multiplies every learning rate.
+    /// One step. `factor`, the value of the schedule, multiplies every learning rate.
     ///
     /// # Panics
-    /// Where parameters or gradients are not as many as the optimiser was made for.
+    /// If the number of parameters or gradients differs from that of the optimiser.
     pub fn step(
         &mut self,
         runtime: &Runtime,
@@ -178,8 +190,8 @@ impl Optimizer {
 }
 
 impl Group {
-    /// The groups that step all that lies in `within` (a part of the vector of parameters): what is trained by `rule`, and running
-    /// statistics by their averages.
+    /// The groups for all parameters in the range `within` of the vector of parameters: `rule` for trained parameters,
+    /// [`Rule::Average`] for running statistics.
     #[must_use]
     pub fn of(layout: &Layout, within: Range<usize>, rule: Rule, learning_rate: f64) -> Vec<Self> {
         let mut groups: Vec<Group> = vec![];
@@ -246,7 +258,7 @@ impl Group {
     }
 }
 
-/// A rule with its numbers for one step, in the network's precision.
+/// A rule with its coefficients for one step, in the precision of the network.
 #[derive(Clone, Copy)]
 enum Update {
     Sgd {
@@ -257,16 +269,16 @@ enum Update {
         is_first: bool,
     },
     Adam {
-        /// Factor of the parameter before the step: AdamW's decay.
+        /// Factor of the parameter before the step: the decay of AdamW.
         shrink: f32,
-        /// Added to the gradient: Adam's decay.
+        /// Factor of the parameter in the gradient: the decay of Adam.
         weight_decay: f32,
         beta2: f32,
-        /// `1 - beta` of the two moments, taken before rounding: in single precision, 1 - 0.999 is off by 1.3e-5.
+        /// `1 - beta` of the two moments, computed before rounding: in single precision, 1 - 0.999 has an error of 1.3e-5.
         blend: [f32; 2],
-        /// Rate over the first moment's bias correction.
+        /// Learning rate divided by the bias correction of the first moment.
         rate: f32,
-        /// Root of the second moment's bias correction.
+        /// Root of the bias correction of the second moment.
         correction: f32,
         epsilon: f32,
     },
@@ -275,7 +287,7 @@ enum Update {
     },
 }
 
-/// `x` to the power of `n`, by squaring: the same on every machine.
+/// `x` to the power of `n` by squaring, which is the same on every machine.
 fn power(mut x: f64, mut n: u64) -> f64 {
     let mut result = 1.0;
     while n > 0 {
@@ -335,7 +347,7 @@ impl Update {
                     let g = g + weight_decay * *p;
                     *m = if is_first { g } else { momentum * *m + g };
                     let direction = if nesterov { g + momentum * *m } else { *m };
-                    // With no momentum the direction is the gradient itself.
+                    // Without momentum, the direction is the gradient itself.
                     *p -= rate * if momentum == 0.0 { g } else { direction };
                 }
             }
@@ -352,11 +364,11 @@ impl Update {
     }
 }
 
-/// Scales gradients down so that their Euclidean norm is at most `limit` (`torch.nn.utils.clip_grad_norm_`); returns the norm
-/// before. Running statistics are no gradients, and are left out of both.
+/// Scales gradients so that their Euclidean norm is at most `limit` (`torch.nn.utils.clip_grad_norm_`), and returns the norm before.
+/// Running statistics are not gradients, so they are neither counted nor scaled.
 ///
 /// # Panics
-/// Where gradients are not as many as the layout's parameters.
+/// If the number of gradients differs from the number of parameters of the layout.
 pub fn clip_norm(layout: &Layout, gradients: &mut [f32], limit: f64) -> f64 {
     assert_eq!(gradients.len(), layout.parameter_count());
     let trained = layout.trained();
@@ -478,7 +490,7 @@ mod tests {
         let mut parameters = vec![1.0; 12];
         let runtime = Runtime::new(Some(1), None).unwrap();
         optimizer.step(&runtime, &mut parameters, &[5.0; 12], 0.1);
-        // 1 - 0.1 * (5 + 0.5) where it is trained, 1 + 0.25 * (5 - 1) where it is averaged.
+        // Trained parameters: 1 - 0.1 * (5 + 0.5); running statistics: 1 + 0.25 * (5 - 1).
         let expected = [1.0, 1.0, 0.45, 0.45, 2.0, 2.0, 0.45, 0.45, 2.0, 2.0, 0.45, 0.45];
         for (p, expected) in parameters.iter().zip(expected) {
             assert!((p - expected).abs() < 1e-6, "{parameters:?}");

@@ -1,4 +1,4 @@
-//! The operations that compute a network, as the planner lays them out: tables, and no numbers.
+//! The operations that compute a network, as the planner lays them out. A plan has tables but no parameters or activations.
 
 use std::ops::Range;
 
@@ -13,13 +13,13 @@ pub(crate) struct Normalize {
     pub(crate) input: usize,
     pub(crate) output: usize,
     pub(crate) epsilon: f64,
-    /// Scale, shift, running mean and running variance, one after the other.
+    /// Range of scale, shift, running mean and running variance among the parameters.
     pub(crate) parameters: Range<usize>,
-    /// Where their gradients are in a shard.
+    /// Offset of their gradients in a shard.
     pub(crate) offset: usize,
     /// Slope below zero of the ReLU that is fused into the output.
     pub(crate) rectify: Option<f64>,
-    /// Which of the workspace's statistics it uses.
+    /// Index of its statistics in the workspace.
     pub(crate) statistics: usize,
 }
 
@@ -29,22 +29,22 @@ pub(crate) struct Pool {
     pub(crate) input: usize,
     pub(crate) output: usize,
     pub(crate) windows: Windows,
-    /// For the largest of a window, which of the workspace's buffers remembers where it was; none for the mean.
+    /// For max pooling, the index of the workspace's buffer of the positions of the maxima; `None` for the mean.
     pub(crate) places: Option<usize>,
-    /// Slope below zero of the ReLU that was fused into the input.
+    /// Slope below zero of the ReLU that is fused into the input.
     pub(crate) input_rectify: Option<f64>,
 }
 
-/// One step of a pass.
+/// One operation of a pass. Buffers are named by their indices.
 #[derive(Debug)]
 pub(crate) enum Op {
     Affine(Box<Affine>),
     Normalize(Box<Normalize>),
     Pool(Box<Pool>),
-    /// The start of a residual. On the way back, `gradient` is added to that of the input.
+    /// The start of a residual. The backward pass adds `gradient` to the gradient of the input.
     Fork {
         input: usize,
-        /// Where the shortcut's layers find the input.
+        /// The copy of the input for the layers of the shortcut, if it has any.
         copy: Option<usize>,
         gradient: usize,
     },
@@ -55,10 +55,17 @@ pub(crate) enum Op {
         output: usize,
         drop: f64,
         layer: usize,
-        /// Which of the workspace's masks it uses.
+        /// Index of its mask in the workspace.
         mask: usize,
         /// Whether the shortcut has layers, which need its gradient.
         differentiate: bool,
+    },
+    /// A copy at the start of a section, for the gradient of its input.
+    Copy {
+        input: usize,
+        output: usize,
+        /// Slope below zero of the ReLU that is fused into the input.
+        rectify: Option<f64>,
     },
     Activation {
         activation: Activation,
@@ -69,7 +76,7 @@ pub(crate) enum Op {
         buffer: usize,
         p: f64,
         layer: usize,
-        /// Which of the workspace's masks it uses.
+        /// Index of its mask in the workspace.
         mask: usize,
     },
     Noise {
@@ -77,17 +84,22 @@ pub(crate) enum Op {
         deviation: f64,
         layer: usize,
     },
+    /// Appends the conditions to the channels of the input.
+    Condition {
+        input: usize,
+        output: usize,
+    },
     Latent {
         prior: Prior,
         input: usize,
         output: usize,
         layer: usize,
-        /// Which of the workspace's masks holds its draws.
+        /// Index of the mask in the workspace that holds its draws.
         mask: usize,
     },
 }
 
-/// A part of the vector of gradients and where it comes from.
+/// A part of the vector of gradients, and its source.
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) range: Range<usize>,
@@ -98,31 +110,39 @@ pub(crate) struct Piece {
 pub(crate) enum Source {
     /// The sum of all shards from `offset`.
     Shards { offset: usize },
-    /// Rows of a matrix, from records; `op` is its operation.
+    /// Rows of the weight of a linear layer, from records; `op` is its operation.
     Rows { op: usize, rows: Range<usize> },
-    /// The bias of a matrix, from records.
+    /// The bias of a linear layer, from records.
     Bias { op: usize },
 }
 
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) ops: Vec<Op>,
-    /// Numbers in each buffer, lanes included.
+    /// Size of each buffer, including lanes.
     pub(crate) buffers: Vec<usize>,
-    /// Numbers in each mask of dropout and stochastic depth, and in the draws of each layer of latents.
+    /// Size of each mask: of dropout, stochastic depth, and the draws of layers of latents.
     pub(crate) masks: Vec<usize>,
     /// Channels of each normalisation.
     pub(crate) statistics: Vec<usize>,
-    /// Numbers that come out of each max pooling.
+    /// Size of the output of each max pooling.
     pub(crate) places: Vec<usize>,
-    /// For the place before each layer and the end: how many operations come before it, and the buffer that holds its value.
+    /// Before each layer, and after the last: the number of operations so far, and the buffer of the activation.
     pub(crate) boundaries: Vec<(usize, usize)>,
-    /// Numbers in a shard of gradients.
+    /// Size of a shard of gradients.
     pub(crate) shard_len: usize,
-    /// Numbers in a micro-batch's record.
+    /// Size of the record of a micro-batch.
     pub(crate) record_len: usize,
-    /// The whole vector of gradients, in order.
+    /// For each buffer, the slope below zero of the ReLU that is fused into its activation. The buffer's gradient must include the
+    /// derivative of this ReLU.
+    pub(crate) fused: Vec<Option<f64>>,
+    /// Size of the condition of each sample.
+    pub(crate) condition: usize,
+    /// In a plan with input gradients: the first layer of each section, and the buffer of the copy of its input, which ends up with the
+    /// gradient.
+    pub(crate) copies: Vec<(usize, usize)>,
+    /// The pieces of the vector of gradients, in order.
     pub(crate) pieces: Vec<Piece>,
-    /// Where the likelihood's scale is, among the parameters and in a shard.
+    /// Offset of the scale of the likelihood among the parameters and in a shard.
     pub(crate) log_scale: Option<(usize, usize)>,
 }

@@ -1,10 +1,10 @@
-//! From a checked network to the operations that compute it: which buffer each layer reads and writes, which activations are
-//! fused into the sums before them, and where each gradient is gathered.
+//! The planner turns a checked network into the operations that compute it: the buffers that each layer reads and writes, the
+//! activations that are fused into the sums before them, and the place where each gradient is summed.
 //!
-//! A buffer holds an activation on the way forward and its gradient on the way back: the gradient replaces the activation as soon
-//! as nothing needs it any more. Three rules make that right. A convolution or matrix takes its weight gradient before it
-//! overwrites its input; only (leaky) ReLU works in place, as its derivative can be read off the sign of what it gave; and what two
-//! ways read (the network's input, which may be the target too, and a residual's) is never written to on the way forward.
+//! A buffer holds an activation in the forward pass and its gradient in the backward pass: the gradient replaces the activation as
+//! soon as nothing needs it any more. Three rules make this correct. A convolution or linear layer computes its weight gradient before
+//! it overwrites its input. Only (leaky) ReLU works in place, because the sign of its output gives its derivative. The forward pass
+//! never overwrites a buffer with two readers (the input of the network, which may be the target too, and the input of a residual).
 
 use std::ops::Range;
 
@@ -13,15 +13,16 @@ use crate::geometry::{Geometry, Windows};
 use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
-use crate::network::{Layout, Node, Shape};
+use crate::network::{Layout, Node};
 use crate::plan::{Normalize, Op, Piece, Plan, Pool, Source};
+use crate::shape::Shape;
 use crate::simd::LANES;
 
 fn numbers(shape: Shape) -> usize {
     shape.iter().product::<usize>() * LANES
 }
 
-/// The windows of a pooling layer, and whether it keeps their largest number rather than their mean.
+/// The windows of a pooling layer, and whether it takes their maximum instead of their mean.
 fn windows(layer: &Layer, input: Shape, output: Shape) -> Option<(Windows, bool)> {
     let (kernel, stride, padding) = match *layer {
         Layer::MaxPool2d { kernel, stride, padding }
@@ -33,8 +34,9 @@ fn windows(layer: &Layer, input: Shape, output: Shape) -> Option<(Windows, bool)
     Some((geometry.windows(), matches!(layer, Layer::MaxPool2d { .. })))
 }
 
-/// The plan of a network.
-pub(crate) fn plan(layout: &Layout) -> Plan {
+/// The plan of a network. With `input_gradients`, it also computes the gradient of the input of each section: each section then begins
+/// with a copy of its input, and the gradient stays in the copy. All other gradients are the same bits.
+pub(crate) fn plan(layout: &Layout, input_gradients: bool) -> Plan {
     let plan = Plan {
         ops: vec![],
         buffers: vec![],
@@ -46,21 +48,34 @@ pub(crate) fn plan(layout: &Layout) -> Plan {
         record_len: 0,
         pieces: vec![],
         log_scale: None,
+        fused: vec![],
+        condition: layout.condition_features(),
+        copies: vec![],
     };
-    let mut planner = Planner { layout, plan, fused: vec![], shared: vec![] };
+    let mut planner = Planner { layout, plan, shared: vec![], input_gradients };
     let mut current = planner.buffer(layout.shape(0), None);
     planner.shared[current] = true;
-    let (nodes, mut i) = (layout.nodes(), 0);
-    while i < nodes.len() {
-        let rectify = fusable(nodes, i + 1).filter(|_| !layout.is_section_start(i + 1));
-        let (next, took) = planner.layer(&nodes[i], current, rectify);
-        let boundary = (planner.plan.ops.len(), next);
-        planner.plan.boundaries.extend((0..took).map(|_| boundary));
-        current = next;
-        i += took;
+    for section in (0..layout.section_count()).map(|i| layout.section(i)) {
+        let nodes = layout.nodes();
+        if input_gradients && !section.is_empty() {
+            let (input, output) = (current, planner.buffer(layout.shape(section.start), None));
+            let rectify = planner.plan.fused[input];
+            planner.plan.ops.push(Op::Copy { input, output, rectify });
+            planner.plan.copies.push((section.start, output));
+            current = output;
+        }
+        let mut i = section.start;
+        while i < section.end {
+            let rectify = fusable(nodes, i + 1).filter(|_| i + 1 < section.end);
+            let (next, took) = planner.layer(&nodes[i], current, rectify);
+            let boundary = (planner.plan.ops.len(), next);
+            planner.plan.boundaries.extend((0..took).map(|_| boundary));
+            current = next;
+            i += took;
+        }
     }
     if current == 0 {
-        // Nothing was computed; predictions need a buffer of their own all the same.
+        // No layer computes anything, but predictions need a buffer of their own.
         current = planner.activation(Activation::Identity, 0, layout.output());
         planner.plan.boundaries.pop();
         planner.plan.boundaries.push((planner.plan.ops.len(), current));
@@ -68,20 +83,19 @@ pub(crate) fn plan(layout: &Layout) -> Plan {
     planner.plan
 }
 
-/// A plan in the making.
+/// The state of planning.
 struct Planner<'a> {
     layout: &'a Layout,
     plan: Plan,
-    /// For each buffer, the slope below zero of the ReLU that is fused into what it holds.
-    fused: Vec<Option<f64>>,
-    /// For each buffer, whether someone else reads it later on the way forward.
+    /// For each buffer, whether another operation of the forward pass reads it later.
     shared: Vec<bool>,
+    input_gradients: bool,
 }
 
 impl Planner<'_> {
     fn buffer(&mut self, shape: Shape, fused: Option<f64>) -> usize {
         self.plan.buffers.push(numbers(shape));
-        self.fused.push(fused);
+        self.plan.fused.push(fused);
         self.shared.push(false);
         self.plan.buffers.len() - 1
     }
@@ -92,7 +106,7 @@ impl Planner<'_> {
         output
     }
 
-    /// The buffer itself, or a copy where someone else reads it later.
+    /// The buffer itself, or a copy if another operation reads it later.
     fn owned(&mut self, buffer: usize, shape: Shape) -> usize {
         if self.shared[buffer] {
             self.activation(Activation::Identity, buffer, shape)
@@ -101,7 +115,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Layers one after the other; gives the buffer that holds what comes out.
+    /// A sequence of layers; returns the buffer of the output.
     fn chain(&mut self, nodes: &[Node], mut current: usize) -> usize {
         let mut i = 0;
         while i < nodes.len() {
@@ -112,8 +126,8 @@ impl Planner<'_> {
         current
     }
 
-    /// One layer, and the ReLU after it (of slope `rectify`) where it can be fused. Gives the buffer that holds what comes out, and
-    /// how many layers that was.
+    /// One layer, and the ReLU after it (with slope `rectify`) if it can be fused. Returns the buffer of the output, and the number of
+    /// layers.
     fn layer(&mut self, node: &Node, input: usize, rectify: Option<f64>) -> (usize, usize) {
         let took = |rectify: Option<f64>| if rectify.is_some() { 2 } else { 1 };
         if let Some((geometry, down)) = geometry(&node.layer, node.input, node.output) {
@@ -127,13 +141,13 @@ impl Planner<'_> {
                 self.plan.places.push(numbers(node.output));
                 self.plan.places.len() - 1
             });
-            let input_rectify = self.fused[input];
+            let input_rectify = self.plan.fused[input];
             let pool = Pool { input, output, windows, places, input_rectify };
             self.plan.ops.push(Op::Pool(Box::new(pool)));
             return (output, 1);
         }
         if let Some(activation) = Activation::of(&node.layer) {
-            // Some keep their value where their input was.
+            // Some activations store their value in the buffer of their input.
             let keeps = activation.slope_is_of_value() && input != 0;
             let input = if keeps { self.owned(input, node.input) } else { input };
             return (self.activation(activation, input, node.output), 1);
@@ -156,7 +170,12 @@ impl Planner<'_> {
             }
             Layer::Gaussian => (self.latent(node, Prior::Gaussian, input), 1),
             Layer::SquaredNorm => (self.latent(node, Prior::SquaredNorm, input), 1),
-            Layer::Discrepancy => (self.latent(node, Prior::Discrepancy, input), 1),
+            Layer::MmdPenalty => (self.latent(node, Prior::Mmd, input), 1),
+            Layer::Condition { .. } => {
+                let output = self.buffer(node.output, None);
+                self.plan.ops.push(Op::Condition { input, output });
+                (output, 1)
+            }
             Layer::LogScale => {
                 let parameter = self.parameters(node)[0].clone();
                 let at = parameter.start;
@@ -173,7 +192,7 @@ impl Planner<'_> {
     }
 
     fn latent(&mut self, node: &Node, prior: Prior, input: usize) -> usize {
-        // What the gradient needs is kept where the input was.
+        // The buffer of the input stores what the gradient needs.
         let input = if input == 0 { input } else { self.owned(input, node.input) };
         let mask = self.mask(numbers(node.output));
         let output = self.buffer(node.output, None);
@@ -182,11 +201,11 @@ impl Planner<'_> {
     }
 
     fn residual(&mut self, node: &Node, drop: f64, input: usize) -> usize {
-        // The network's own input has no gradient that the two ways could meet in.
+        // The input of the network has no gradient to which branch and shortcut could add.
         let input = if input == 0 { self.owned(input, node.input) } else { input };
         let fork = self.plan.ops.len();
         let has_layers = !node.shortcut.is_empty();
-        let copy = has_layers.then(|| self.buffer(node.input, self.fused[input]));
+        let copy = has_layers.then(|| self.buffer(node.input, self.plan.fused[input]));
         self.plan.ops.push(Op::Fork { input, copy, gradient: 0 });
         let was_shared = std::mem::replace(&mut self.shared[input], true);
         let mut branch = self.chain(&node.branch, input);
@@ -206,7 +225,7 @@ impl Planner<'_> {
             mask,
             differentiate: has_layers,
         });
-        // Without layers of its own, the shortcut's gradient is that of the sum.
+        // If the shortcut has no layers, its gradient is that of the sum.
         let of_shortcut = copy.unwrap_or(output);
         if let Op::Fork { gradient, .. } = &mut self.plan.ops[fork] {
             *gradient = of_shortcut;
@@ -214,7 +233,7 @@ impl Planner<'_> {
         output
     }
 
-    /// Room in a shard for the gradients of some parameters; gives where it begins.
+    /// Reserves space in a shard for the gradients of some parameters; returns its offset.
     fn shard(&mut self, parameters: Range<usize>) -> usize {
         let offset = self.plan.shard_len;
         self.plan.shard_len += parameters.len();
@@ -226,10 +245,10 @@ impl Planner<'_> {
         offset
     }
 
-    /// The parameters of a layer that has some.
+    /// The ranges of the parameters of a layer.
     fn parameters(&self, node: &Node) -> Vec<Range<usize>> {
         let all = &self.layout.parameters()[node.parameters.clone()];
-        all.iter().map(crate::network::Parameter::range).collect()
+        all.iter().map(crate::parameter::Parameter::range).collect()
     }
 
     fn normalize(
@@ -270,7 +289,7 @@ impl Planner<'_> {
             let plan = &mut self.plan;
             let (inputs, outputs) = (geometry.big[0], geometry.small[0]);
             let op = plan.ops.len();
-            // Large enough to be worth a task, small enough for all threads to have some.
+            // Large enough for a task to be worthwhile, small enough that every thread gets some.
             let step = (16_384 / inputs).clamp(4, 64).next_multiple_of(4);
             for first in (0..outputs).step_by(step) {
                 let rows = first..(first + step).min(outputs);
@@ -289,9 +308,9 @@ impl Planner<'_> {
                 output_is_small: down,
             }
         };
-        // Before the first parameters nobody asks for a gradient.
+        // Nothing needs the gradients before the first parameters.
         let has_parameters = |op: &Op| matches!(op, Op::Affine(_) | Op::Normalize(_));
-        let wanted = self.plan.ops.iter().any(has_parameters);
+        let wanted = self.input_gradients || self.plan.ops.iter().any(has_parameters);
         let (forward, backward) = if down {
             (Sum::down(geometry), wanted.then(|| Sum::up(geometry)))
         } else {
@@ -305,15 +324,15 @@ impl Planner<'_> {
             gradient,
             weight,
             bias,
-            rectify: self.fused[output],
-            input_rectify: self.fused[input],
+            rectify: self.plan.fused[output],
+            input_rectify: self.plan.fused[input],
         })));
     }
 }
 
-/// The slope of the (leaky) ReLU at layer `i` if it can be fused into the sum or normalisation before it: what reads it must be a sum
-/// or a pooling, which then takes the derivative from its sign. Dropout and changes of shape in between do no harm. After a pooling
-/// something must be learnt, so that no loss is taken before it.
+/// The slope of the (leaky) ReLU at layer `i` if it can be fused into the sum or normalisation before it. Its reader must be a sum or a
+/// pooling, whose backward pass takes the derivative from the sign; dropout and reshapes may come in between. A sum must follow a
+/// pooling, so that no loss is computed before it.
 fn fusable(nodes: &[Node], i: usize) -> Option<f64> {
     let before = &nodes.get(i.checked_sub(1)?)?.layer;
     let is_sum = |layer: &Layer| {

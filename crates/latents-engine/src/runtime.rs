@@ -1,9 +1,17 @@
-//! Where work runs: the worker threads and the instruction set. Neither changes a result.
+//! The worker threads and the instruction set. Neither changes a result.
 
 use crate::error::Error;
 use crate::isa::Isa;
 
-/// Worker threads and their instruction set.
+/// The worker threads and the instruction set that engines and optimisers run on. Neither changes a result.
+///
+/// ```
+/// use latents_engine::Runtime;
+///
+/// let runtime = Runtime::new(Some(2), None)?;
+/// assert_eq!(runtime.threads(), 2);
+/// # Ok::<(), latents_engine::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Runtime {
     pool: rayon::ThreadPool,
@@ -11,11 +19,11 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// With `threads` workers (none: one for each core that this process may use) and the given instruction set (none: the best
-    /// of this machine).
+    /// Starts `threads` workers (default: one for each core that this process may use) with the given instruction set (default: the
+    /// best of this machine).
     ///
     /// # Errors
-    /// [`Error::Threads`] where the system refuses the threads.
+    /// [`Error::Threads`] if the system cannot start the threads.
     pub fn new(threads: Option<usize>, isa: Option<Isa>) -> Result<Self, Error> {
         let threads = threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -28,7 +36,7 @@ impl Runtime {
         Ok(Runtime { pool, isa: isa.unwrap_or_else(Isa::detect) })
     }
 
-    /// The number of workers.
+    /// The number of worker threads.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
@@ -45,7 +53,8 @@ impl Runtime {
         self.pool.broadcast(|_| work())
     }
 
-    /// Runs `work` on a worker. A loop that calls the engine often is faster in here, as the calls then need not change threads.
+    /// Runs `work` on a worker. A loop that calls the engine often is faster inside `run`, because its calls then need no change of
+    /// thread.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }

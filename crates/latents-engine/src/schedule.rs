@@ -1,11 +1,11 @@
-//! Learning-rate schedules: a factor of the base rate for every step of a run.
+//! Learning-rate schedules: a factor of the base rate for each step of a run.
 
 use std::f64::consts::PI;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate goes over a run of a known number of steps.
+/// The learning rate over a run of a known number of steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
@@ -14,21 +14,39 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from the base rate to zero (Loshchilov and Hutter, 2017; `CosineAnnealingLR`).
     Cosine,
-    /// A straight line up to the base rate over the first part of the run, then half a cosine to zero.
+    /// Linear warm-up to the base rate over the first part of the run, then half a cosine to zero.
     WarmupCosine {
-        /// The first part, as a fraction of the run in `[0, 1]`.
+        /// Length of the warm-up, as a fraction of the run in `[0, 1]`; 0.1 if it is not given.
+        #[serde(default = "default_warmup")]
         warmup: f64,
     },
-    /// Half a cosine up to the base rate from 1/25 of it, then half a cosine down to 1/10,000 of where it began (Smith and Topin,
-    /// 2018; `OneCycleLR` with `max_lr` the base rate).
+    /// Half a cosine from 1/25 of the base rate up to the base rate, then half a cosine down to 1/10,000 of the initial rate (Smith and
+    /// Topin, 2018; `OneCycleLR` with `max_lr` the base rate).
     OneCycle {
-        /// The way up, as a fraction of the run in `(0, 1)`; PyTorch's default is 0.3.
+        /// Length of the rise, as a fraction of the run in `(0, 1)`; PyTorch's default, 0.3, if it is not given.
+        #[serde(default = "default_peak")]
         peak: f64,
     },
 }
 
+fn default_warmup() -> f64 {
+    0.1
+}
+
+fn default_peak() -> f64 {
+    0.3
+}
+
 impl Schedule {
-    /// The factor for step `step` (from 0) of `steps`, in `[0, 1]`. Steps after the last are where the curve ends.
+    /// The factor for step `step` (from 0) of `steps`, in `[0, 1]`. Steps after the last have the factor at the end of the curve.
+    ///
+    /// ```
+    /// use latents_engine::Schedule;
+    ///
+    /// let schedule = Schedule::WarmupCosine { warmup: 0.2 };
+    /// assert_eq!(schedule.factor(2, 10), 1.0);
+    /// assert_eq!(schedule.factor(10, 10), 0.0);
+    /// ```
     #[must_use]
     pub fn factor(self, step: u64, steps: u64) -> f64 {
         let (t, n) = (step as f64, steps as f64);
@@ -51,8 +69,8 @@ impl Schedule {
     }
 }
 
-/// From `a` at 0 to `b` at `length` along half a cosine, with `libm`'s cosine so that it is the same on every system. One without
-/// length is at its end.
+/// Half a cosine from `a` at 0 to `b` at `length`, with the cosine of `libm` so that it is the same on every system. If `length` is
+/// not positive, the value is `b`.
 fn half_cosine(a: f64, b: f64, t: f64, length: f64) -> f64 {
     let t = if length > 0.0 { (t / length).clamp(0.0, 1.0) } else { 1.0 };
     b + (a - b) * 0.5 * (1.0 + libm::cos(PI * t))

@@ -1,21 +1,21 @@
-//! Vectors of samples. [`Simd`] is the small set of operations that every kernel is written in, once; its implementations are
-//! pulp's AVX-512, AVX2+FMA and NEON vectors and a portable array. All of them give the same bits: multiply-adds are fused
-//! everywhere, and only correctly rounded operations are used. Which of them runs is chosen at run time by [`Isa`].
+//! Vectors of samples. [`Simd`] is the small set of operations in which every kernel is written; its implementations are pulp's AVX-512,
+//! AVX2+FMA and NEON vectors and a portable array. All of them give the same bits: multiply-adds are fused everywhere, and all operations
+//! are correctly rounded. [`Isa`] selects one at run time.
 
 use std::marker::PhantomData;
 
 use crate::isa::Isa;
 use crate::number::Number;
 
-/// Samples in a micro-batch: every pixel of an activation holds this many neighbouring numbers, one for each sample.
+/// Number of samples in a micro-batch: every pixel of an activation has this many adjacent numbers, one for each sample.
 pub const LANES: usize = 16;
 
-/// Vectors of one instruction set. `WIDTH` numbers of type `E` are worked on at once; `WIDTH` divides [`LANES`].
+/// The vectors of one instruction set: `WIDTH` numbers of type `E`; `WIDTH` divides [`LANES`].
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type E: Number;
     type V: Copy;
     const WIDTH: usize;
-    /// Whether there are 32 vector registers rather than 16, so that larger tiles of accumulators fit.
+    /// Whether there are 32 vector registers instead of 16, so that larger tiles of accumulators fit.
     const WIDE: bool;
 
     fn splat(self, x: Self::E) -> Self::V;
@@ -37,7 +37,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Lane by lane `if a > b { x } else { y }`.
     fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
 
-    /// The sum of each row, in a fixed tree: numbers that are four apart first, then two, then one.
+    /// The sum of each row, in a fixed tree: first numbers four apart, then two, then one.
     #[inline(always)]
     fn row_sums(self, rows: &[[Self::E; 8]; 8]) -> [Self::E; 8] {
         rows.map(tree)
@@ -52,14 +52,14 @@ pub(crate) fn tree<E: Number>(x: [E; 8]) -> E {
     x[0].plus(x[1])
 }
 
-/// A piece of work written once over [`Simd`].
+/// A kernel, written once over [`Simd`].
 pub(crate) trait Kernel<E> {
     type Output;
-    /// Implementations are `#[inline(always)]`, so that the instruction set of the caller reaches every operation in them.
+    /// Implementations are `#[inline(always)]`, so that every operation in them is compiled for the instruction set of the caller.
     fn run<S: Simd<E = E>>(self, s: S) -> Self::Output;
 }
 
-/// Vectors of pulp, where the CPU has them.
+/// Vectors of pulp, for CPUs that have them.
 #[derive(Clone, Copy)]
 struct Native<P, const WIDE: bool>(P);
 
@@ -107,7 +107,7 @@ impl<P: pulp::Simd, const WIDE: bool> Simd for Native<P, WIDE> {
     #[inline(always)]
     fn row_sums(self, rows: &[[f32; 8]; 8]) -> [f32; 8] {
         if Self::WIDTH == 8 {
-            // SAFETY: on x86-64, only V3 has vectors of eight, and whoever has one runs where there is AVX2.
+            // SAFETY: on x86-64, only V3 has vectors of eight, and a V3 exists only on a CPU with AVX2.
             unsafe { row_sums_avx(rows) }
         } else {
             rows.map(tree)
@@ -118,21 +118,21 @@ impl<P: pulp::Simd, const WIDE: bool> Simd for Native<P, WIDE> {
 /// [`Simd::row_sums`], all eight rows at once.
 ///
 /// # Safety
-/// The CPU has AVX, and whoever calls this is compiled for it.
+/// The CPU has AVX, and the caller is compiled for it.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn row_sums_avx(rows: &[[f32; 8]; 8]) -> [f32; 8] {
     use std::arch::x86_64::{__m128, __m256, _mm256_add_ps, _mm256_set_m128, _mm256_shuffle_ps};
-    // SAFETY: the caller's promise; what is transmuted is plain data of the same size.
+    // SAFETY: the caller's promise; both sides of each transmute are plain data of the same size.
     unsafe {
         let halves: [[__m128; 2]; 8] = std::mem::transmute(*rows);
-        // Four numbers are left of row i, and four of row i + 4 beside them.
+        // Four partial sums of row i, followed by four of row i + 4.
         let mut fours = [std::mem::zeroed::<__m256>(); 4];
         for i in 0..4 {
             let low = _mm256_set_m128(halves[i + 4][0], halves[i][0]);
             fours[i] = _mm256_add_ps(low, _mm256_set_m128(halves[i + 4][1], halves[i][1]));
         }
-        // Two numbers are left of each row.
+        // Two partial sums of each row.
         let mut twos = [std::mem::zeroed::<__m256>(); 2];
         for i in 0..2 {
             let (a, b) = (fours[2 * i], fours[2 * i + 1]);
@@ -145,7 +145,7 @@ unsafe fn row_sums_avx(rows: &[[f32; 8]; 8]) -> [f32; 8] {
     }
 }
 
-/// Arrays of four, which compilers turn into whatever vectors the target has.
+/// Arrays of four, which compilers turn into the vectors of the target.
 #[derive(Clone, Copy)]
 struct Portable<E>(PhantomData<E>);
 
@@ -198,7 +198,7 @@ impl<E: Number> Simd for Portable<E> {
     }
 }
 
-/// Hands a kernel to one of pulp's instruction sets.
+/// Runs a kernel with one of pulp's instruction sets.
 struct Carry<K, const WIDE: bool>(K);
 
 impl<K: Kernel<f32>, const WIDE: bool> pulp::WithSimd for Carry<K, WIDE> {
@@ -209,7 +209,7 @@ impl<K: Kernel<f32>, const WIDE: bool> pulp::WithSimd for Carry<K, WIDE> {
     }
 }
 
-/// Hands a kernel to vectors of AVX2 on a CPU that has AVX-512's 32 registers for them.
+/// Runs a kernel with AVX2 vectors on a CPU that has the 32 registers of AVX-512.
 #[cfg(target_arch = "x86_64")]
 struct CarryHalf<K>(K, pulp::x86::V3);
 
@@ -261,7 +261,7 @@ pub(crate) fn dispatch_f64<K: Kernel<f64>>(_: Isa, kernel: K) -> K::Output {
     kernel.run(Portable(PhantomData))
 }
 
-/// Runs `f` compiled for an instruction set: plain loops in it become its vectors.
+/// Runs `f` compiled for an instruction set, so that its plain loops use the vectors of that set.
 pub(crate) fn vectorize<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
     struct Plain<F>(F);
     impl<R, F: FnOnce() -> R> Kernel<f32> for Plain<F> {
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn row_sums_are_trees() {
-        // Numbers of such different sizes that another order of additions would give other bits.
+        // Magnitudes differ so much that another order of additions would give other bits.
         let rows: [[f32; 8]; 8] = std::array::from_fn(|r| {
             std::array::from_fn(|i| 1.37_f32.powi((r * 8 + i) as i32 * 29 % 61 - 30))
         });

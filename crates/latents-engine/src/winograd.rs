@@ -1,31 +1,31 @@
-//! Winograd's minimal filtering F(2x2, 3x3), after Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016): where
-//! a kernel of 3x3 moves by single pixels, 2x2 outputs at a time are made of 16 products for each pair of channels, not 36. Tiles of
-//! 4x4 inputs and the weights are brought into a domain where a convolution is 16 separate products of matrices, which the same
-//! kernels compute as everything else ([`Gather`], [`Dot`]); sums of the results are the outputs. The transforms need additions and
-//! halves only. All is linear, so the gradient of the weights goes the same way back.
+//! Winograd's minimal filtering F(2x2, 3x3), after Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016). For a
+//! 3x3 kernel with stride 1, it computes 2x2 outputs from 16 products for each pair of channels instead of 36. Tiles of 4x4 inputs and
+//! the weights are transformed to a domain in which a convolution is 16 separate matrix products, which the usual kernels compute
+//! ([`Gather`], [`Dot`]); sums of the results are the outputs. The transforms need only additions and multiplications by one half. All
+//! steps are linear, so the gradient of the weights uses their transposes.
 
 use crate::geometry::{Class, Dot, Gather, Geometry, Rect, Tap, pack};
 use crate::number::Number;
 use crate::simd::LANES;
 
-/// Numbers of a transformed tile, each of which has a matrix of its own.
+/// Numbers in a transformed tile, each of which has its own matrix.
 pub(crate) const POSITIONS: usize = 16;
 
-/// Bytes of the transformed tiles on both sides of a sum that are worked on at once: they go from one kernel to the next by way of a
-/// core's own cache.
+/// Bytes of transformed tiles on both sides of a sum that are processed at once, so that they stay in the cache of the core between two
+/// kernels.
 const STRIP: usize = 512 << 10;
 
-/// The most tiles of which products are summed at once: those of a few channels should stay in the nearest cache, and be many enough
-/// to be worth the sum over a vector at the end.
+/// The maximum number of tiles whose products are summed at once: few enough that the tiles of a few channels stay in the first-level
+/// cache, and many enough to be worth the sum over a vector at the end.
 const PRODUCTS: usize = 56;
 
-/// Channels on either side below which the transforms cost more than they spare.
+/// The minimum number of channels on either side; with fewer, the transforms cost more than they save.
 const CHANNELS: usize = 16;
 
-/// Pixels on a side up to which padding, which the taps leave out, is too much of the tiles.
+/// Images with at most this many pixels on a side do not use the transforms, because too much of their tiles is padding, which taps skip.
 const SIDE: usize = 4;
 
-/// How the pixels that go into a sum and those that come out are cut into tiles.
+/// The division of the input and output pixels of a sum into tiles.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiles {
     /// Rows and columns of the image that is read in tiles of 4x4.
@@ -34,7 +34,7 @@ pub(crate) struct Tiles {
     pub(crate) output: [usize; 2],
     /// Rows and columns of zeros before the input.
     pub(crate) padding: [usize; 2],
-    /// Tiles worked on at once; the last strip may go beyond the image.
+    /// Tiles processed at once; the last strip may extend beyond the image.
     pub(crate) strip: usize,
 }
 
@@ -42,9 +42,9 @@ pub(crate) struct Tiles {
 #[derive(Clone, Debug)]
 pub(crate) struct Winograd {
     pub(crate) tiles: Tiles,
-    /// What is computed at each position, of a strip's tiles; its terms are the channels that go in.
+    /// The sum at each position, for the tiles of a strip; its terms are the input channels.
     pub(crate) matrix: Gather,
-    /// Whether the kernel is read from its end.
+    /// Whether the kernel is read in reverse.
     rotated: bool,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Winograd {
 pub(crate) struct WinogradDot {
     /// From the big image to the small one.
     pub(crate) tiles: Tiles,
-    /// What is computed at each position, of a strip's tiles.
+    /// The product at each position, for the tiles of a strip.
     pub(crate) dot: Dot,
 }
 
@@ -79,8 +79,8 @@ impl Tiles {
         (0..self.count()).step_by(self.strip)
     }
 
-    /// Numbers from one position of a transformed strip to the next. There is a gap between two, so that the places of a tile do not
-    /// fall on the same set of a cache.
+    /// Numbers from one position of a transformed strip to the next. There is a gap between two, so that the positions of a tile are not
+    /// in the same set of a cache.
     pub(crate) fn position(&self, channels: usize) -> usize {
         channels * self.strip * LANES + LANES
     }
@@ -91,7 +91,7 @@ impl Tiles {
     }
 }
 
-/// Whether a convolution is one that gains by it.
+/// Whether a convolution is faster with these transforms.
 fn fits(geometry: &Geometry) -> bool {
     let Geometry { small, big, kernel, stride, padding } = geometry;
     *kernel == [3, 3]
@@ -101,7 +101,7 @@ fn fits(geometry: &Geometry) -> bool {
         && small[1].min(small[2]) > SIDE
 }
 
-/// The most tiles of a sum that are worked on at once.
+/// The maximum number of tiles of a sum that are processed at once.
 fn strip(Geometry { small, big, .. }: &Geometry) -> usize {
     let tile = POSITIONS * LANES * size_of::<f32>();
     (STRIP / (tile * (small[0] + big[0]))).max(2)
@@ -112,7 +112,7 @@ fn area([_, h, w]: [usize; 3]) -> [usize; 2] {
 }
 
 impl Winograd {
-    /// From the big image to the small one, if that gains by it.
+    /// From the big image to the small one, if that is faster.
     pub(crate) fn down(geometry: &Geometry) -> Option<Winograd> {
         let Geometry { small, big, padding, .. } = *geometry;
         fits(geometry).then(|| {
@@ -121,7 +121,7 @@ impl Winograd {
         })
     }
 
-    /// From the small image to the big one, if that gains by it.
+    /// From the small image to the big one, if that is faster.
     pub(crate) fn up(geometry: &Geometry) -> Option<Winograd> {
         let Geometry { small, big, padding, .. } = *geometry;
         fits(geometry).then(|| {
@@ -134,7 +134,7 @@ impl Winograd {
         let plane = tiles.strip * LANES;
         let taps = (0..in_channels).map(|c| Tap { x: (c * plane) as i32, w: c as u32 });
         let pixels = (0..tiles.strip).map(|tile| ((tile * LANES) as i32, (tile * LANES) as u32));
-        // The inputs of a tile of accumulators come from the second cache, once for all rows: many rows spare it.
+        // The inputs of a tile of accumulators are read from the second-level cache once for all rows, so many rows save reads.
         let rows = out_channels.min(6);
         let matrix = Gather {
             classes: vec![Class { taps: taps.collect(), pixels: pixels.collect() }],
@@ -148,8 +148,8 @@ impl Winograd {
         Winograd { tiles, matrix, rotated: up }
     }
 
-    /// Brings some of the weights, `[.., .., 3, 3]`, into the domain of the tiles: `G w G^T`, in the order of `pack`, a part of
-    /// [`Gather::pack`]. `out` has a slice for each position.
+    /// Transforms some of the weights, `[.., .., 3, 3]`, to the domain of the tiles: `G w G^T`, in the order of `pack`, a part of
+    /// [`Gather::pack`]. `out` has one slice for each position.
     pub(crate) fn transform<E: Number>(&self, weights: &[E], pack: &[u32], out: &mut [&mut [E]]) {
         let half = E::from_f64(0.5);
         let line = |w: [E; 3]| {
@@ -175,7 +175,7 @@ impl Winograd {
 }
 
 impl WinogradDot {
-    /// The gradient of the weights, if it gains by it.
+    /// The gradient of the weights, if that is faster.
     pub(crate) fn new(geometry: &Geometry) -> Option<WinogradDot> {
         let Geometry { small, big, padding, .. } = *geometry;
         fits(geometry).then(|| {
@@ -193,12 +193,12 @@ impl WinogradDot {
         })
     }
 
-    /// Products of channels, for each position.
+    /// Number of pairs of channels at each position.
     pub(crate) fn pairs(&self) -> usize {
         self.dot.rows * self.dot.columns
     }
 
-    /// Takes the products of each position, `[position][pair]`, back to the weights, and adds them to `out`, `[pair][3][3]`:
+    /// Transforms the products of each position, `[position][pair]`, back to the weights, and adds them to `out`, `[pair][3][3]`:
     /// `G^T m G`.
     pub(crate) fn add_to<E: Number>(&self, products: &[E], out: &mut [E]) {
         const AT_ONCE: usize = 16;

@@ -1,73 +1,66 @@
-//! One micro-batch's passes: forward, and backward with the gradients of the convolutions. Buffers belong to a worker thread and
-//! are used again for each micro-batch; nothing in them outlives one.
+//! The forward and backward pass of one micro-batch. The buffers belong to a worker thread and are reused for each micro-batch; no
+//! result stays in them.
+
+mod passes;
+
+use std::ops::Range;
 
 use crate::affine::{Packed, Scratch};
-use crate::batch::{Inputs, Mixture, Pass, Targets, values_to_lanes};
+use crate::batch::{Mixup, Pass, Targets, values_to_lanes};
 use crate::buffer::Buffer;
-use crate::draws::{draw_latents, draw_mask, draw_noise};
+use crate::criterion::{Criterion, OutputGradients};
+use crate::executor::{Head, Job};
 use crate::isa::Isa;
 use crate::kernels::Element;
-use crate::kernels::elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
-use crate::kernels::gather::Finish;
-use crate::kernels::latent::{LatentBackward, LatentForward, Weighing};
+use crate::kernels::latent::Weighing;
 use crate::kernels::loss::{HALF_LOG_TWO_PI, LaneTarget, Loss, LossRun};
-use crate::kernels::normalize::{Normalize, NormalizeBack, Statistics};
-use crate::kernels::pool::{Pool, PoolBack};
-use crate::objective::Objective;
-use crate::plan::{Op, Plan};
+use crate::kernels::normalize::Statistics;
+use crate::plan::Plan;
 use crate::simd::LANES;
 
-/// What every micro-batch of a call shares.
+/// The data that all micro-batches of a call share.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<'a, E> {
     pub(crate) plan: &'a Plan,
     pub(crate) isa: Isa,
-    pub(crate) parameters: &'a [E],
     pub(crate) packed: &'a [Packed<E>],
-    /// Where the loss is taken: after so many operations, of that buffer.
-    pub(crate) end: (usize, usize),
+    pub(crate) job: &'a Job<'a, E>,
 }
 
+impl<E> Shared<'_, E> {
+    /// Before the job's first layer: the number of operations so far, and the buffer of its input.
+    fn start(&self) -> (usize, usize) {
+        self.plan.boundaries[self.job.layers.start]
+    }
+
+    /// After the job's last layer: the number of operations so far, and the buffer of its output.
+    fn end(&self) -> (usize, usize) {
+        self.plan.boundaries[self.job.layers.end]
+    }
+}
+
+/// The buffers of one worker thread.
 #[derive(Debug)]
 pub(crate) struct Workspace<E> {
     pub(crate) buffers: Vec<Buffer<E>>,
+    /// `[feature][lane]`.
+    conditions: Buffer<E>,
     masks: Vec<Buffer<E>>,
     statistics: Vec<Vec<Statistics<E>>>,
     places: Vec<Buffer<E>>,
     scratch: Scratch<E>,
-    /// The penalty of each sample, as the last forward pass left it.
+    /// The penalty of each sample in the last forward pass.
     pub(crate) penalty: [f64; LANES],
-    /// The gradient of the likelihood's scale.
+    /// The gradient of the scale of the likelihood.
     scale_gradient: f64,
 }
 
-/// Which samples a micro-batch holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lot {
-    /// Samples in the micro-batch.
-    pub(crate) samples: usize,
-    /// Samples in the batch.
-    pub(crate) batch: usize,
-    pub(crate) pass: Pass,
-}
-
-/// The samples of a micro-batch.
-pub(crate) struct Samples<'a> {
-    /// By which dropout, noise and latents are drawn.
-    pub(crate) identities: &'a [u64],
-    /// Of the penalty.
-    pub(crate) weighing: Weighing,
-}
-
-impl<'a> Samples<'a> {
-    /// Where no penalty is asked for.
-    pub(crate) fn unweighed(identities: &'a [u64]) -> Self {
-        let samples = identities.len();
-        Samples {
-            identities,
-            weighing: Weighing { scale: 0.0, floor: 0.0, samples, of_draw: false },
-        }
-    }
+/// The draws and the penalty of a micro-batch.
+struct MicroBatch<'a> {
+    /// The identities of the samples, by which dropout, noise and latents are drawn.
+    identities: &'a [u64],
+    /// The weight of the penalty.
+    weighing: Weighing,
 }
 
 impl<E: Element> Workspace<E> {
@@ -76,6 +69,7 @@ impl<E: Element> Workspace<E> {
         let statistics = plan.statistics.iter().map(|&n| vec![Statistics::default(); n]);
         Workspace {
             buffers: zeros(&plan.buffers),
+            conditions: Buffer::zeros(plan.condition * LANES),
             masks: zeros(&plan.masks),
             statistics: statistics.collect(),
             places: zeros(&plan.places),
@@ -85,162 +79,88 @@ impl<E: Element> Workspace<E> {
         }
     }
 
-    /// Two buffers at once.
-    fn pair(&mut self, a: usize, b: usize) -> (&mut [E], &mut [E]) {
-        pair(&mut self.buffers, a, b)
+    /// Loads some samples of the batch and runs their forward pass.
+    fn load_and_run(&mut self, shared: &Shared<'_, E>, samples: Range<usize>, weighing: Weighing) {
+        let Job { batch, pass, .. } = shared.job;
+        let (start, input) = shared.start();
+        let input = &mut self.buffers[input];
+        batch.inputs.to_lanes(samples.clone(), input.len() / LANES, input);
+        if !batch.conditions.is_empty() {
+            let features = self.conditions.len() / LANES;
+            values_to_lanes(batch.conditions, samples.clone(), features, &mut self.conditions);
+        }
+        let identities = batch.inputs.identities(samples);
+        let micro_batch = MicroBatch { identities: &identities, weighing };
+        self.run(shared, start..shared.end().0, *pass, &micro_batch);
     }
 
-    /// Runs operations.
-    pub(crate) fn forward(
+    /// The forward pass of some samples; the job's last buffer then holds its output.
+    pub(crate) fn outputs(&mut self, shared: &Shared<'_, E>, samples: Range<usize>) {
+        // The penalty is not needed.
+        let weighing = Weighing { scale: 0.0, floor: 0.0, samples: 0, of_draw: false };
+        self.load_and_run(shared, samples, weighing);
+    }
+
+    /// The forward pass of some samples and their losses, zero if the gradient of the output is given. Afterwards the job's last buffer
+    /// holds the gradient of the output, and `penalty` the penalties.
+    pub(crate) fn head(
         &mut self,
         shared: &Shared<'_, E>,
-        ops: std::ops::Range<usize>,
-        pass: Pass,
-        samples: &Samples<'_>,
-    ) {
-        self.penalty = [0.0; LANES];
-        for (op, packed) in shared.plan.ops[ops.clone()].iter().zip(&shared.packed[ops]) {
-            match op {
-                Op::Affine(affine) => {
-                    let (input, output) = pair(&mut self.buffers, affine.input, affine.output);
-                    let bias = Some(&shared.parameters[affine.bias.clone()]);
-                    let weights = (&packed.forward[..], bias);
-                    let finish = match affine.rectify {
-                        Some(slope) => Finish::Rectify(E::from_f64(slope)),
-                        None => Finish::Store,
-                    };
-                    affine.forward.run(
-                        shared.isa,
-                        weights,
-                        input,
-                        output,
-                        finish,
-                        &mut self.scratch,
-                    );
-                }
-                Op::Activation { activation, input, output } => {
-                    // The network's input may be the target too, and nobody asks for its gradient.
-                    let differentiate = *input != 0;
-                    let (input, output) = self.pair(*input, *output);
-                    E::activate(
-                        shared.isa,
-                        Forward { activation: *activation, input, output, differentiate },
-                    );
-                }
-                Op::Normalize(op) => {
-                    let statistics = &mut self.statistics[op.statistics];
-                    let (input, output) = pair(&mut self.buffers, op.input, op.output);
-                    let run = Normalize {
-                        input,
-                        output,
-                        parameters: &shared.parameters[op.parameters.clone()],
-                        epsilon: op.epsilon,
-                        samples: matches!(pass, Pass::Train { .. })
-                            .then_some(samples.identities.len()),
-                        rectify: op.rectify,
-                        statistics,
-                    };
-                    E::normalize(shared.isa, run);
-                }
-                Op::Pool(op) => {
-                    let places = op.places.map(|at| &mut self.places[at][..]);
-                    let (input, output) = pair(&mut self.buffers, op.input, op.output);
-                    E::pool(shared.isa, Pool { windows: &op.windows, input, output, places });
-                }
-                Op::Fork { input, copy, .. } => {
-                    if let Some(copy) = copy {
-                        let (input, copy) = self.pair(*input, *copy);
-                        copy.copy_from_slice(input);
-                    }
-                }
-                Op::Join { branch, shortcut, output, drop, layer, mask, .. } => {
-                    self.draw_branches((*mask, *drop, *layer), pass, samples);
-                    let factors = lanes(&self.masks[*mask]);
-                    let [branch, shortcut, output] =
-                        disjoint(&mut self.buffers, [*branch, *shortcut, *output]);
-                    E::join(shared.isa, Join { branch, factors, shortcut, output });
-                }
-                Op::Dropout { buffer, p, layer, mask } => {
-                    if let Pass::Train { seed, epoch } = pass {
-                        let factors = &mut self.masks[*mask];
-                        draw_mask(factors, *p, (seed, epoch, *layer), samples.identities);
-                        let values = &mut self.buffers[*buffer];
-                        E::multiply(shared.isa, Multiply { values, factors });
-                    }
-                }
-                Op::Noise { buffer, deviation, layer } => {
-                    if let Pass::Train { seed, epoch } = pass {
-                        let values = &mut self.buffers[*buffer];
-                        let key = (seed, epoch, *layer);
-                        draw_noise(shared.isa, values, *deviation, key, samples.identities);
-                    }
-                }
-                Op::Latent { prior, input, output, layer, mask } => {
-                    let noise = &mut self.masks[*mask];
-                    draw_latents(shared.isa, noise, *prior, pass, *layer, samples.identities);
-                    let Ok([from, to]) = self.buffers.get_disjoint_mut([*input, *output]) else {
-                        unreachable!("no operation reads and writes the same buffer")
-                    };
-                    let run = LatentForward {
-                        prior: *prior,
-                        weighing: samples.weighing,
-                        input: from,
-                        noise,
-                        output: to,
-                        differentiate: *input != 0,
-                    };
-                    let penalty = E::latent(shared.isa, run);
-                    for (sum, penalty) in self.penalty.iter_mut().zip(penalty) {
-                        *sum += penalty;
-                    }
-                }
+        samples: Range<usize>,
+        head: Head<'_, E>,
+    ) -> [f64; LANES] {
+        let (weight, floor) = match head {
+            Head::Loss(Criterion { weight, free_bits, .. }, _)
+            | Head::Gradients(OutputGradients { weight, free_bits, .. }) => (weight, free_bits),
+        };
+        let weighing = Weighing {
+            scale: weight / shared.job.samples as f64,
+            floor,
+            samples: samples.len(),
+            of_draw: matches!(shared.job.pass, Pass::Importance { .. }),
+        };
+        self.load_and_run(shared, samples.clone(), weighing);
+        self.scale_gradient = 0.0;
+        match head {
+            Head::Loss(criterion, targets) => self.loss(shared, samples, criterion.loss, targets),
+            Head::Gradients(gradients) => {
+                self.seed(shared, samples, gradients.values);
+                [0.0; LANES]
             }
         }
     }
 
-    /// What a residual's branch counts for each sample.
-    fn draw_branches(
-        &mut self,
-        (mask, drop, layer): (usize, f64, usize),
-        pass: Pass,
-        samples: &Samples<'_>,
-    ) {
-        let factors = &mut self.masks[mask];
-        factors.fill(E::from_f64(1.0));
-        if let Pass::Train { seed, epoch } = pass
-            && drop > 0.0
-        {
-            draw_mask(factors, drop, (seed, epoch, layer), samples.identities);
+    /// Replaces the output by its given gradient.
+    fn seed(&mut self, shared: &Shared<'_, E>, samples: Range<usize>, gradients: &[E]) {
+        let (_, last) = shared.end();
+        let output = &mut self.buffers[last];
+        let mut lanes = vec![E::default(); output.len()];
+        values_to_lanes(gradients, samples, output.len() / LANES, &mut lanes);
+        if let Some(slope) = shared.plan.fused[last].map(E::from_f64) {
+            for (gradient, &value) in lanes.iter_mut().zip(output.iter()) {
+                *gradient = if value > E::default() { *gradient } else { gradient.times(slope) };
+            }
         }
+        output.copy_from_slice(&lanes);
     }
 
-    /// Forward pass of some samples and their losses; the last buffer then holds the gradient of the batch's mean loss, and
-    /// `penalty` the penalties.
-    pub(crate) fn step(
+    /// The losses of the samples. Replaces the output by the gradient of the mean loss of the batch.
+    fn loss(
         &mut self,
         shared: &Shared<'_, E>,
-        inputs: Inputs<'_, E>,
+        samples: Range<usize>,
+        loss: Loss,
         targets: Targets<'_, E>,
-        samples: std::ops::Range<usize>,
-        (objective, pass): (&Objective, Pass),
-        batch: usize,
     ) -> [f64; LANES] {
-        let plan = shared.plan;
-        let Objective { loss, .. } = *objective;
-        let (end, last) = shared.end;
-        let numbers = self.buffers[0].len() / LANES;
-        inputs.to_lanes(samples.clone(), numbers, &mut self.buffers[0]);
-        let weighing = Weighing {
-            scale: objective.weight / batch as f64,
-            floor: objective.free_bits,
-            samples: samples.len(),
-            of_draw: matches!(pass, Pass::Importance { .. }),
-        };
-        let identities = inputs.identities(samples.clone());
-        self.forward(shared, 0..end, pass, &Samples { identities: &identities, weighing });
-        let count = samples.len();
-        let Ok([input, prediction]) = self.buffers.get_disjoint_mut([0, last]) else {
-            unreachable!("a network has an operation")
+        let (count, batch) = (samples.len(), shared.job.samples);
+        let (_, last) = shared.end();
+        // If no layer before the loss computes anything, the output is the input, which may be the target too.
+        let mut copy = if last == 0 { self.buffers[0].to_vec() } else { vec![] };
+        let (input, prediction) = if last == 0 {
+            (&*self.buffers[0], &mut copy[..])
+        } else {
+            let (input, prediction) = self.pair(0, last);
+            (&*input, prediction)
         };
         let values;
         let target = match targets {
@@ -252,152 +172,44 @@ impl<E: Element> Workspace<E> {
                 values = lanes;
                 LaneTarget::Values(&values)
             }
-            Targets::Classes(all) => LaneTarget::Classes(mixtures(&all[samples], |&class| {
-                Mixture { classes: [class; 2], weight: 1.0 }
+            Targets::Classes(all) => LaneTarget::Classes(mixtures(&all[samples], |&class| Mixup {
+                classes: [class; 2],
+                weight: 1.0,
             })),
-            Targets::Mixtures(all) => LaneTarget::Classes(mixtures(&all[samples], |&m| m)),
+            Targets::Mixup(all) => LaneTarget::Classes(mixtures(&all[samples], |&m| m)),
         };
-        let log_scale = match (loss, plan.log_scale) {
+        let parameters = shared.job.parameters;
+        let log_scale = match (loss, shared.plan.log_scale) {
             (Loss::Gaussian { deviation: Some(deviation) }, _) => libm::log(deviation),
-            (Loss::Gaussian { deviation: None }, Some((at, _))) => shared.parameters[at].to_f64(),
+            (Loss::Gaussian { deviation: None }, Some((at, _))) => parameters[at].to_f64(),
             _ => 0.0,
         };
         let numbers = (prediction.len() / LANES) as f64;
         let run = LossRun { loss, prediction, target, samples: count, batch, log_scale };
         let losses = E::loss(shared.isa, run);
-        // Of n (s + c) + e / (2 exp(2 s)), where e is the sum of squares, by s: the last term is what the loss has beyond the first.
-        let slope = |loss: f64| numbers - 2.0 * (loss - numbers * (log_scale + HALF_LOG_TWO_PI));
-        let slopes = losses[..count].iter().map(|&loss| slope(loss));
-        self.scale_gradient = if loss == (Loss::Gaussian { deviation: None }) {
-            slopes.sum::<f64>() / batch as f64
-        } else {
-            0.0
-        };
+        if loss == (Loss::Gaussian { deviation: None }) {
+            // The derivative of n (s + c) + e / (2 exp(2 s)) by s, where e is the sum of squares; the last term is the loss minus the
+            // first.
+            let slope =
+                |loss: f64| numbers - 2.0 * (loss - numbers * (log_scale + HALF_LOG_TWO_PI));
+            let slopes = losses[..count].iter().map(|&loss| slope(loss));
+            self.scale_gradient = slopes.sum::<f64>() / batch as f64;
+        }
         losses
     }
 
-    /// Takes the gradient in the last buffer back through all operations. Gradients of convolutions are added to `shard`; what
-    /// the matrices' gradients need goes to `record`.
-    pub(crate) fn backward(
-        &mut self,
-        shared: &Shared<'_, E>,
-        lot: Lot,
-        shard: &mut [E],
-        record: &mut [E],
-    ) {
-        if let Some((_, offset)) = shared.plan.log_scale {
-            shard[offset] = shard[offset].plus(E::from_f64(self.scale_gradient));
-        }
-        let (end, _) = shared.end;
-        for (op, packed) in shared.plan.ops[..end].iter().zip(shared.packed).rev() {
-            match op {
-                Op::Affine(affine) => {
-                    let (input, output) = pair(&mut self.buffers, affine.input, affine.output);
-                    let (isa, scratch) = (shared.isa, &mut self.scratch);
-                    let sums = (&mut *shard, &mut *record);
-                    affine.weight_gradient(isa, [input, output], sums, scratch);
-                    if let Some(sum) = &affine.backward {
-                        let finish = match affine.input_rectify {
-                            Some(slope) => Finish::RectifyGradient(E::from_f64(slope)),
-                            None => Finish::Store,
-                        };
-                        sum.run(isa, (&packed.backward, None), output, input, finish, scratch);
-                    }
-                }
-                Op::Activation { activation, input, output } => {
-                    if *input != 0 {
-                        let (gradient, input) = self.pair(*output, *input);
-                        E::activate_back(
-                            shared.isa,
-                            Backward { activation: *activation, input, gradient },
-                        );
-                    }
-                }
-                Op::Normalize(op) => {
-                    let (input, gradient) = pair(&mut self.buffers, op.input, op.output);
-                    let run = NormalizeBack {
-                        input,
-                        gradient,
-                        parameters: &shared.parameters[op.parameters.clone()],
-                        train: matches!(lot.pass, Pass::Train { .. }),
-                        samples: lot.samples,
-                        batch: lot.batch,
-                        statistics: &self.statistics[op.statistics],
-                        out: &mut shard[op.offset..op.offset + op.parameters.len()],
-                        differentiate: op.input != 0,
-                    };
-                    E::normalize_back(shared.isa, run);
-                }
-                Op::Pool(op) => {
-                    if op.input != 0 {
-                        let (input, gradient) = pair(&mut self.buffers, op.input, op.output);
-                        let run = PoolBack {
-                            windows: &op.windows,
-                            input,
-                            gradient,
-                            places: op.places.map(|at| &self.places[at][..]),
-                            input_rectify: op.input_rectify,
-                        };
-                        E::pool_back(shared.isa, run);
-                    }
-                }
-                Op::Join { branch, shortcut, output, mask, differentiate, .. } => {
-                    let factors = lanes(&self.masks[*mask]);
-                    let [branch, shortcut, gradient] =
-                        disjoint(&mut self.buffers, [*branch, *shortcut, *output]);
-                    if *differentiate {
-                        shortcut.copy_from_slice(gradient);
-                    }
-                    let run = Scale { input: gradient, factors, output: branch };
-                    E::scale(shared.isa, run);
-                }
-                Op::Fork { input, gradient, .. } => {
-                    let (values, terms) = self.pair(*input, *gradient);
-                    E::add(shared.isa, Add { values, terms });
-                }
-                Op::Dropout { buffer, mask, .. } => {
-                    if matches!(lot.pass, Pass::Train { .. }) {
-                        let (values, factors) = (&mut self.buffers[*buffer], &self.masks[*mask]);
-                        E::multiply(shared.isa, Multiply { values, factors });
-                    }
-                }
-                Op::Noise { .. } => {}
-                Op::Latent { prior, input, output, mask, .. } => {
-                    if *input != 0 {
-                        let noise = &self.masks[*mask];
-                        let Ok([input, gradient]) =
-                            self.buffers.get_disjoint_mut([*input, *output])
-                        else {
-                            unreachable!("no operation reads and writes the same buffer")
-                        };
-                        let run = LatentBackward { prior: *prior, input, noise, gradient };
-                        E::latent_back(shared.isa, run);
-                    }
-                }
-            }
-        }
+    /// After [`Workspace::backward`] of a plan with input gradients: the gradient of the input of the job's first layer.
+    pub(crate) fn input_gradient(&self, shared: &Shared<'_, E>) -> &[E] {
+        let first = shared.job.layers.start;
+        let copy = shared.plan.copies.iter().find(|&&(layer, _)| layer == first);
+        let Some(&(_, buffer)) = copy else {
+            unreachable!("a job with a gradient of its inputs begins with a section")
+        };
+        &self.buffers[buffer]
     }
 }
 
-/// A mixture for each lane, also where there is no sample.
-fn mixtures<T>(samples: &[T], mixture: impl Fn(&T) -> Mixture) -> [Mixture; LANES] {
-    std::array::from_fn(|lane| samples.get(lane).map_or_else(Mixture::default, &mixture))
-}
-
-/// Some buffers at once.
-fn disjoint<E, const N: usize>(buffers: &mut [Buffer<E>], which: [usize; N]) -> [&mut [E]; N] {
-    match buffers.get_disjoint_mut(which) {
-        Ok(buffers) => buffers.map(|buffer| &mut **buffer),
-        Err(_) => unreachable!("no operation reads and writes the same buffer"),
-    }
-}
-
-fn pair<E>(buffers: &mut [Buffer<E>], a: usize, b: usize) -> (&mut [E], &mut [E]) {
-    let [a, b] = disjoint(buffers, [a, b]);
-    (a, b)
-}
-
-/// A mask that has one factor for each lane.
-fn lanes<E>(mask: &[E]) -> &[E; LANES] {
-    &mask.as_chunks().0[0]
+/// One class target for each lane, including lanes without a sample.
+fn mixtures<T>(samples: &[T], mixture: impl Fn(&T) -> Mixup) -> [Mixup; LANES] {
+    std::array::from_fn(|lane| samples.get(lane).map_or_else(Mixup::default, &mixture))
 }

@@ -1,64 +1,66 @@
-//! What can be wrong with what is to be explored.
+//! The errors of this crate.
 
-/// An error of an exploration.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The engine refuses what it was given.
+    /// An error of the engine.
     #[error(transparent)]
     Engine(#[from] latents_engine::Error),
-    /// Two lists that belong together differ in length.
+    /// The length of an array does not fit the other arguments.
     #[error("{what} has {got} entries; {expected} are expected")]
     Size {
-        /// Which of them.
+        /// Name of the array.
         what: &'static str,
-        /// How many it should have.
+        /// Expected length.
         expected: usize,
-        /// How many it has.
+        /// Actual length.
         got: usize,
     },
-    /// A label that is none of the classes.
-    #[error("label {label} at place {place} is none of {classes} classes (from 0)")]
+    /// A label is not less than the number of classes.
+    #[error(
+        "label {label} at index {index} is out of range: there are {classes} classes, numbered from 0"
+    )]
     Label {
-        /// Where it is, from 0.
-        place: usize,
+        /// Index of the sample, from 0.
+        index: usize,
         /// The label.
         label: u8,
-        /// How many classes there are.
+        /// The number of classes.
         classes: usize,
     },
-    /// A number that is infinite or none.
-    #[error("row {row} has a number that is not finite in column {column}")]
+    /// A value is infinite or NaN.
+    #[error("the value in row {row}, column {column} is not finite (both are counted from 0)")]
     NotFinite {
-        /// From 0.
+        /// Row, from 0.
         row: usize,
-        /// From 0.
+        /// Column, from 0.
         column: usize,
     },
-    /// More rows are needed.
+    /// There are too few rows.
     #[error("{what} needs at least {needed} rows, but there are {got}")]
     TooFew {
-        /// What needs them.
+        /// The computation that needs them.
         what: &'static str,
-        /// How many.
+        /// The least number of rows.
         needed: usize,
-        /// How many there are.
+        /// The actual number of rows.
         got: usize,
     },
-    /// A setting is out of its range.
+    /// A setting is out of range.
     #[error("{what} is {got}, but must be {range}")]
     Range {
-        /// Which setting.
+        /// Name of the setting.
         what: &'static str,
-        /// What it should be.
+        /// The allowed range.
         range: &'static str,
-        /// What it is.
+        /// The actual value.
         got: f64,
     },
-    /// The caller asked to stop.
-    #[error("stopped")]
-    Stopped,
-    /// What was asked for makes no sense, or cannot be had from so few samples.
+    /// The work was cancelled through its [`Monitor`](latents_progress::Monitor).
+    #[error(transparent)]
+    Interrupted(#[from] latents_progress::Interrupted),
+    /// Arguments are inconsistent, or a computation failed for a reason that the text gives.
     #[error("{0}")]
     Invalid(String),
 }

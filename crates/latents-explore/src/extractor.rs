@@ -1,6 +1,6 @@
-//! Features of one's own for comparing clouds of images: the last hidden layer of a small classifier that is trained on the spot on the
-//! data set's own training images. Distances in them compare models on the same data and with the same extractor; they are not the FID,
-//! whose features come from another network and other images.
+//! Features for comparing sets of images: the last hidden layer of a small classifier that is trained on the training images of the data
+//! set. Distances between such features compare models on the same data with the same extractor. They are not the FID, whose features come
+//! from another network trained on other images.
 
 use std::sync::Arc;
 
@@ -8,18 +8,37 @@ use latents_engine::{
     Engine, Group, Init, Inputs, Layer, Loss, Network, Optimizer, Pass, Rule, Runtime, Section,
     Shape, Targets, initialize,
 };
+use latents_progress::Monitor;
 
 use crate::classification::{argmax, softmax};
 use crate::error::Error;
 
-/// Passes over the training images, images in a step, and the step size at first; it falls to nothing along a cosine.
+/// Epochs, batch size, and initial learning rate, which falls to 0 along a cosine.
 const EPOCHS: u64 = 5;
 const BATCH: usize = 128;
 const RATE: f64 = 2e-3;
-/// Numbers in a feature vector.
+/// Length of a feature vector.
 const FEATURES: usize = 64;
 
 /// A trained feature extractor.
+///
+/// ```
+/// use std::sync::Arc;
+/// use latents_engine::Runtime;
+/// use latents_explore::extractor::Extractor;
+/// use latents_progress::Monitor;
+///
+/// let runtime = Arc::new(Runtime::new(Some(1), None)?);
+/// let labels: Vec<u8> = (0..64).map(|i| i % 2).collect();
+/// let pixels: Vec<u8> = labels.iter().flat_map(|&l| [l * 200; 64]).collect(); // [64, 1, 8, 8]
+/// let monitor = Monitor::default();
+/// let mut extractor = Extractor::train(&pixels, &labels, [1, 8, 8], 2, 1, &runtime, &monitor)?;
+/// let features = extractor.features(&[0.5; 2 * 64])?;
+/// assert_eq!(features.len(), 2 * extractor.dim());
+/// let prediction = extractor.predict(&features)?;
+/// assert_eq!(prediction.class.len(), 2);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Extractor {
     engine: Engine,
@@ -27,21 +46,20 @@ pub struct Extractor {
     classes: usize,
 }
 
-/// What the extractor says of an image's class.
+/// Predicted classes of images.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opinion {
-    /// `[n]`.
+pub struct ExtractorPrediction {
+    /// The most probable class of each image `[n]`.
     pub class: Vec<u8>,
-    /// `[n]`: probability of that class.
+    /// Probability of that class `[n]`.
     pub confidence: Vec<f32>,
 }
 
 impl Extractor {
-    /// Trains one on images `[n, c, h, w]` of bytes and their labels `[n]`. `progress` hears how many steps of all are done and ends
-    /// the training by saying true.
+    /// Trains an extractor on images `[n, c, h, w]` of bytes and their labels `[n]`. Reports its steps as the task `feature extractor`.
     ///
     /// # Errors
-    /// Where the images are too small for two convolutions that halve them, labels do not fit, or it was ended.
+    /// If the images are too small for two convolutions of stride 2, labels do not fit, or `monitor` is cancelled.
     pub fn train(
         pixels: &[u8],
         labels: &[u8],
@@ -49,7 +67,7 @@ impl Extractor {
         classes: usize,
         seed: u64,
         runtime: &Arc<Runtime>,
-        progress: &mut dyn FnMut(u64, u64) -> bool,
+        monitor: &Monitor,
     ) -> Result<Self, Error> {
         let convolution = |out_channels| Layer::Conv2d {
             out_channels,
@@ -84,11 +102,9 @@ impl Extractor {
         for epoch in 1..=EPOCHS {
             latents_random::stream(seed, latents_random::Purpose::Shuffle, epoch, 1)
                 .shuffle(&mut order);
-            // What is left over at the end comes in another epoch.
+            // Images of an incomplete last batch are left out of this epoch.
             for batch in order.chunks(BATCH).filter(|b| b.len() == BATCH.min(labels.len())) {
-                if progress(done, total) {
-                    return Err(Error::Stopped);
-                }
+                monitor.check()?;
                 let truth: Vec<u8> = batch.iter().map(|&i| labels[i as usize]).collect();
                 let inputs = Inputs::Bytes { pixels, index: batch };
                 let loss = Loss::CrossEntropy { label_smoothing: 0.0 };
@@ -99,44 +115,45 @@ impl Extractor {
                 let factor = 0.5 * (1.0 + libm::cos(angle));
                 optimizer.step(runtime, &mut parameters, &gradients, factor);
                 done += 1;
+                monitor.progress("feature extractor", done, total, "");
             }
         }
         Ok(Extractor { engine, parameters, classes })
     }
 
-    /// Numbers in a feature vector.
+    /// Length of a feature vector.
     #[must_use]
     pub fn dim(&self) -> usize {
         FEATURES
     }
 
-    /// What it is, for whoever reads its numbers.
+    /// A description of the features, to print next to distances in them.
     #[must_use]
     pub fn description(&self) -> String {
         format!(
-            "the {FEATURES} last hidden features of a classifier trained on the spot (convolutions of 16 and 32 channels, {EPOCHS} epochs)"
+            "the {FEATURES} features of the last hidden layer of a small classifier trained on the training images (convolutions of 16 and 32 channels, {EPOCHS} epochs)"
         )
     }
 
-    /// Features `[n, 64]` of images `[n, c, h, w]`.
+    /// Features `[n, 64]` of images `[n, c, h, w]` with values from 0 to 1.
     ///
     /// # Errors
-    /// Where the images have another shape.
+    /// If the images have another shape than the training images.
     pub fn features(&mut self, images: &[f32]) -> Result<Vec<f32>, Error> {
         Ok(self.engine.forward(&self.parameters, Inputs::Values(images), 0..1)?)
     }
 
-    /// Classes of feature vectors `[n, 64]`, and how sure they are.
+    /// Predicts the classes of images from their features `[n, 64]`.
     ///
     /// # Errors
-    /// Where features are of another length.
-    pub fn opinion(&mut self, features: &[f32]) -> Result<Opinion, Error> {
+    /// If the feature vectors have another length.
+    pub fn predict(&mut self, features: &[f32]) -> Result<ExtractorPrediction, Error> {
         let logits = self.engine.forward(&self.parameters, Inputs::Values(features), 1..2)?;
         let probabilities = softmax(&logits, self.classes);
         let class = argmax(&probabilities, self.classes);
         let rows = probabilities.chunks_exact(self.classes).zip(&class);
         let confidence = rows.map(|(row, &class)| row[usize::from(class)]).collect();
-        Ok(Opinion { class, confidence })
+        Ok(ExtractorPrediction { class, confidence })
     }
 }
 
@@ -145,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_learns_to_tell_bright_halves_and_the_same_again() {
+    fn it_learns_bright_halves_reproducibly() {
         let pixels: Vec<u8> = (0..512u32)
             .flat_map(|i| {
                 (0..64u32).map(move |p| {
@@ -158,17 +175,20 @@ mod tests {
         let labels: Vec<u8> = (0..512).map(|i| (i % 2) as u8).collect();
         let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
         let train = |stop: bool| {
-            let mut watch = |_, _| stop;
-            Extractor::train(&pixels, &labels, [1, 8, 8], 2, 1, &runtime, &mut watch)
+            let monitor = Monitor::default();
+            if stop {
+                monitor.cancel().cancel();
+            }
+            Extractor::train(&pixels, &labels, [1, 8, 8], 2, 1, &runtime, &monitor)
         };
         let mut one = train(false).unwrap();
         assert_eq!(one.parameters, train(false).unwrap().parameters);
         let images: Vec<f32> = pixels.iter().map(|&b| f32::from(b) / 255.0).collect();
         let features = one.features(&images).unwrap();
         assert_eq!(features.len(), 512 * one.dim());
-        let opinion = one.opinion(&features).unwrap();
-        assert_eq!(opinion.class, labels);
-        assert!(opinion.confidence.iter().all(|c| (0.5..=1.0).contains(c)));
-        assert!(matches!(train(true), Err(Error::Stopped)));
+        let prediction = one.predict(&features).unwrap();
+        assert_eq!(prediction.class, labels);
+        assert!(prediction.confidence.iter().all(|c| (0.5..=1.0).contains(c)));
+        assert!(matches!(train(true), Err(Error::Interrupted(_))));
     }
 }

@@ -1,5 +1,5 @@
-//! k-means clusters: Lloyd's iterations from a start that spreads the centres (Arthur and Vassilvitskii, "k-means++: the advantages of
-//! careful seeding", 2007).
+//! k-means clustering: Lloyd's algorithm from the initialisation of Arthur and Vassilvitskii, "k-means++: the advantages of careful
+//! seeding", 2007.
 
 use latents_random::{Purpose, Stream, stream};
 use rayon::prelude::*;
@@ -7,51 +7,62 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::rows::Rows;
 
-/// Lloyd's iterations at most; it nearly always settles before.
-const MOST_ITERATIONS: usize = 300;
+/// Maximum number of iterations; nearly all runs converge earlier.
+const MAX_ITERATIONS: usize = 300;
 
-/// Clusters of some rows.
+/// The result of [`kmeans`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clusters {
-    /// `[k, d]`.
+    /// Centre of each cluster `[k, d]`.
     pub centres: Vec<f32>,
-    /// `[n]`: the cluster of each row.
-    pub of: Vec<u32>,
-    /// Sum over the rows of the squared distance to their centres.
+    /// Cluster of each row `[n]`.
+    pub labels: Vec<u32>,
+    /// Sum of the squared distances of the rows to their centres.
     pub inertia: f64,
 }
 
-/// `k` clusters of rows, from the seed's start.
+/// Groups rows `[n, d]` into `k` clusters, from one initialisation that depends on `seed`.
+///
+/// ```
+/// use latents_explore::{Rows, kmeans};
+///
+/// let values = [0.0, 0.1, 9.0, 9.1];
+/// let found = kmeans(Rows::new(&values, 1)?, 2, 1)?;
+/// assert_eq!(found.labels[0], found.labels[1]);
+/// assert_ne!(found.labels[0], found.labels[2]);
+/// assert!((found.inertia - 0.01).abs() < 1e-6);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where `k` is 0 or there are fewer rows than clusters.
+/// If `k` is 0 or there are fewer than `k` rows.
 pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64) -> Result<Clusters, Error> {
     if k == 0 {
         return Err(Error::Range { what: "number of clusters", range: "at least 1", got: 0.0 });
     }
-    rows.at_least(k, "a division into so many clusters")?;
+    rows.at_least(k, "k-means with so many clusters")?;
     let mut draws = stream(seed, Purpose::Clusters, 0, 0);
     let mut centres = plus_plus(rows, k, &mut draws);
     let mut nearest = assign(rows, &centres);
-    for _ in 0..MOST_ITERATIONS {
+    for _ in 0..MAX_ITERATIONS {
         centres = means(rows, &centres, &nearest);
         let next = assign(rows, &centres);
-        let settled = next.iter().zip(&nearest).all(|(a, b)| a.0 == b.0);
+        let converged = next.iter().zip(&nearest).all(|(a, b)| a.0 == b.0);
         nearest = next;
-        if settled {
+        if converged {
             break;
         }
     }
     let inertia = nearest.iter().map(|n| n.1).sum();
     let centres = centres.iter().map(|&c| c as f32).collect();
-    Ok(Clusters { centres, of: nearest.into_iter().map(|n| n.0).collect(), inertia })
+    Ok(Clusters { centres, labels: nearest.into_iter().map(|n| n.0).collect(), inertia })
 }
 
 fn squared(row: &[f32], centre: &[f64]) -> f64 {
     row.iter().zip(centre).map(|(&v, c)| (f64::from(v) - c) * (f64::from(v) - c)).sum()
 }
 
-/// Each centre a row, drawn with a chance that grows with the squared distance to those before it.
+/// Draws rows as initial centres, each with a probability proportional to the squared distance to the nearest centre before it.
 fn plus_plus(rows: Rows<'_>, k: usize, draws: &mut Stream) -> Vec<f64> {
     let wide = |i: usize| rows.row(i).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
     let first = (draws.uniform() * rows.len() as f64) as usize;
@@ -64,7 +75,7 @@ fn plus_plus(rows: Rows<'_>, k: usize, draws: &mut Stream) -> Vec<f64> {
         });
         let total: f64 = distances.iter().sum();
         let mut rest = draws.uniform() * total;
-        // Where all rows are centres already, any will do.
+        // If every row equals a centre, any row will do.
         let pick = distances.iter().position(|&d| {
             rest -= d;
             rest < 0.0
@@ -74,7 +85,7 @@ fn plus_plus(rows: Rows<'_>, k: usize, draws: &mut Stream) -> Vec<f64> {
     centres
 }
 
-/// The nearest centre of each row, and the squared distance to it.
+/// Nearest centre of each row and the squared distance to it `[n]`.
 fn assign(rows: Rows<'_>, centres: &[f64]) -> Vec<(u32, f64)> {
     let nearest = |i: usize| {
         let each = centres.chunks_exact(rows.dim()).map(|c| squared(rows.row(i), c)).enumerate();
@@ -84,7 +95,7 @@ fn assign(rows: Rows<'_>, centres: &[f64]) -> Vec<(u32, f64)> {
     (0..rows.len()).into_par_iter().map(nearest).collect()
 }
 
-/// The mean of each cluster; an empty one moves to the row that is farthest from its own centre.
+/// Mean of each cluster. The centre of an empty cluster moves to the row that is farthest from its own centre.
 fn means(rows: Rows<'_>, centres: &[f64], nearest: &[(u32, f64)]) -> Vec<f64> {
     let d = rows.dim();
     let k = centres.len() / d;
@@ -119,22 +130,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clusters_that_are_there_are_found() {
+    fn separate_clusters_are_found() {
         let mut s = stream(1, Purpose::Synthetic, 0, 0);
         let x: Vec<f32> = (0..300)
             .flat_map(|i| [f64::from(i % 3) * 10.0 + s.normal(), s.normal()].map(|v| v as f32))
             .collect();
         let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 4).unwrap();
-        assert!((3..300).all(|i| found.of[i] == found.of[i - 3]));
+        assert!((3..300).all(|i| found.labels[i] == found.labels[i - 3]));
         let mut at: Vec<f32> = found.centres.iter().step_by(2).copied().collect();
         at.sort_by(f32::total_cmp);
         assert!(at.iter().zip([0.0, 10.0, 20.0]).all(|(a, b)| (a - b).abs() < 0.4), "{at:?}");
-        // 300 rows times two unit variances, less what the means take.
+        // About 300 rows times two unit variances.
         assert!((480.0..720.0).contains(&found.inertia), "{}", found.inertia);
     }
 
     #[test]
-    fn rows_that_are_all_the_same_do_no_harm() {
+    fn equal_rows_are_clustered() {
         let x = [2.0; 10];
         let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 1).unwrap();
         assert!(found.inertia.abs() < 1e-12);

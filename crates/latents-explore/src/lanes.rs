@@ -1,19 +1,20 @@
-//! Loops over groups of 16 numbers that the compiler turns into vectors of whatever this machine has. They are written with
-//! correctly rounded operations in one fixed order, so the instruction set does not show in a result.
+//! Loops over groups of 16 numbers, which the compiler turns into the vector instructions of the machine. They use correctly rounded
+//! operations in a fixed order, so results do not depend on the instruction set.
 
-/// Numbers that are worked on together.
+/// Numbers in a group.
 pub(crate) const LANES: usize = 16;
 
-/// One group.
+/// A group of numbers.
 pub(crate) type Lane = [f32; LANES];
 
-/// Runs `work` compiled for the best instruction set of this machine. Its `with_simd` must be `#[inline(always)]`, down to
-/// the loops, or they are compiled for any machine.
+/// Runs `work` compiled for the best instruction set of the machine. `with_simd` and everything it calls, down to the loops, must be
+/// `#[inline(always)]`; otherwise they are compiled for the baseline instruction set.
 pub(crate) fn dispatch<W: pulp::WithSimd>(work: W) -> W::Output {
     pulp::Arch::new().dispatch(work)
 }
 
-/// Sums of chunks, added up in order: the same on any number of threads.
+/// Sum over `items`, computed by chunk in parallel and added up in order: the same on any number of threads. `sum` takes the index of
+/// the first item of a chunk, and the chunk.
 pub(crate) fn ordered_sum<T: Sync>(
     items: &[T],
     chunk: usize,
@@ -25,7 +26,7 @@ pub(crate) fn ordered_sum<T: Sync>(
     parts.iter().sum()
 }
 
-/// Squared Euclidean distance, in 16 sums side by side.
+/// Squared Euclidean distance, accumulated in 16 partial sums.
 #[inline]
 pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];

@@ -1,15 +1,20 @@
-//! What a latent space is worth: measures, probes and maps. Vectors `[n, d]` and labels `[n]` go in, numbers come out. Nothing here
-//! trains a network, reads a file or draws.
+//! Explores latent spaces: maps, densities, probes and metrics of vectors `[n, d]` with labels `[n]`. This crate trains no model (except the
+//! small [`extractor`]), reads no file and draws nothing.
 //!
-//! [`Rows`] are vectors, checked once. [`Pca`] and [`tsne`] make maps of them, [`place`] puts new ones into a map; [`Mixture`] and
-//! [`kmeans`] say what they are distributed like; [`traverse`] leads from one to another; [`metrics`] measure it all. There is no UMAP:
-//! no crate has one that is repeatable on any number of threads without a library of linear algebra that takes longer to build than this one.
+//! [`Rows`] is a checked array of vectors. [`Pca`] and [`tsne`] map it to the plane, and [`tsne_transform`] adds new rows to a map.
+//! [`GaussianMixture`] and [`kmeans`] model its distribution, [`samplers`] and [`traverse`] make new latents, [`probes`] and [`neighbours`]
+//! predict labels, and [`metrics`] and [`classification`] evaluate. A [`card::Card`] holds all metrics of a model. Long computations take a
+//! [`Monitor`](latents_progress::Monitor), which receives progress and can cancel them. The same input gives the same bits on any number of
+//! threads and any instruction set.
+//!
+//! There is no UMAP: no crate has one that is reproducible on any number of threads without a linear algebra library that takes longer to
+//! build than this crate.
 //!
 //! ```
 //! use latents_explore::metrics::maps::trustworthiness;
-//! use latents_explore::{Mixture, Pca, Rows, samplers};
+//! use latents_explore::{GaussianMixture, Pca, Rows, samplers};
 //!
-//! // 200 latents [200, 3], nearly flat: the third number says little.
+//! // 200 latents [200, 3] that lie nearly in a plane.
 //! let mut latents = samplers::normal(200, 3, 1);
 //! latents.chunks_exact_mut(3).for_each(|z| z[2] *= 0.01);
 //! let rows = Rows::new(&latents, 3)?;
@@ -19,7 +24,7 @@
 //! let xy = pca.transform(rows)?; // [200, 2]
 //! assert!(trustworthiness(rows, Rows::new(&xy, 2)?, 10)? > 0.99);
 //!
-//! let mixture = Mixture::fit(rows, 2, 1)?;
+//! let mixture = GaussianMixture::fit(rows, 2, 1)?;
 //! let new = mixture.sample(5, 1); // [5, 3]
 //! assert_eq!(new.len(), 5 * 3);
 //! # Ok::<(), latents_explore::Error>(())
@@ -44,7 +49,11 @@ mod tsne;
 
 pub use error::Error;
 pub use kmeans::{Clusters, kmeans};
-pub use mixture::Mixture;
+pub use mixture::GaussianMixture;
 pub use pca::Pca;
 pub use rows::Rows;
-pub use tsne::{Map, PlaceConfig, Progress, TsneConfig, place, tsne};
+pub use tsne::{Map, TransformConfig, TsneConfig, tsne, tsne_transform};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
-//! The linear algebra that is needed of symmetric matrices of up to a thousand columns: covariance, eigenvectors, Cholesky factors; in
-//! double precision, row after row. Own code, because a library for it takes longer to build than the rest of the program. Sums are
-//! in one fixed order.
+//! Linear algebra of symmetric matrices of up to a thousand columns: covariances, eigenvectors and Cholesky factors, in double precision
+//! and row-major order. It is implemented here because a linear algebra library would take longer to build than the rest of the program.
+//! Sums have a fixed order.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use crate::lanes::dispatch;
 use crate::rows::Rows;
 
-/// Rows of a covariance that are summed together.
+/// Rows of the scatter matrix that are summed together.
 const BAND: usize = 8;
 
-/// Means of the columns `[d]`; with `weights` `[n]`, weighted ones.
+/// Mean of each column `[d]`, weighted by `weights` `[n]` if given.
 pub(crate) fn mean(rows: Rows<'_>, weights: Option<&[f64]>) -> Vec<f64> {
     let mut sums = vec![0.0; rows.dim()];
     let mut total = 0.0;
@@ -25,7 +25,7 @@ pub(crate) fn mean(rows: Rows<'_>, weights: Option<&[f64]>) -> Vec<f64> {
     sums.iter().map(|s| s / total).collect()
 }
 
-/// `sum_i w_i (x_i - mean) (x_i - mean)^T` `[d, d]`; without weights each is 1.
+/// Scatter matrix `sum_i w_i (x_i - mean) (x_i - mean)^T` `[d, d]`; weights are 1 if not given.
 pub(crate) fn scatter(rows: Rows<'_>, mean: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
     let d = rows.dim();
     let mut sums = vec![0.0; d * d];
@@ -40,7 +40,7 @@ pub(crate) fn scatter(rows: Rows<'_>, mean: &[f64], weights: Option<&[f64]>) -> 
     sums
 }
 
-/// Some rows of the scatter matrix, from the diagonal's block on.
+/// Sums some rows of the scatter matrix, from the diagonal block to the right.
 struct Scatter<'a> {
     rows: Rows<'a>,
     mean: &'a [f64],
@@ -72,7 +72,7 @@ impl WithSimd for Scatter<'_> {
     }
 }
 
-/// `y += a x`. Not fused, so that it is fast wherever it is compiled.
+/// `y += a x`, without fused multiply-add, so that it is fast on every instruction set.
 #[inline(always)]
 pub(crate) fn axpy(a: f64, x: &[f64], y: &mut [f64]) {
     for (y, x) in y.iter_mut().zip(x) {
@@ -80,18 +80,21 @@ pub(crate) fn axpy(a: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
+/// Dot product.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as rows, each with its largest component positive.
+/// Eigenvalues of a symmetric matrix and its eigenvectors.
 pub(crate) struct Eigen {
+    /// `[d]`, descending.
     pub(crate) values: Vec<f64>,
-    /// `[d, d]`.
+    /// `[d, d]`, one per row. The coordinate of each with the largest absolute value is positive.
     pub(crate) vectors: Vec<f64>,
 }
 
-/// Householder's reduction to three diagonals, then the implicit QL method (Golub and Van Loan, "Matrix Computations", chapter 8).
+/// Eigendecomposition by Householder reduction to tridiagonal form and the implicit QL method (Golub and Van Loan, "Matrix
+/// Computations", chapter 8).
 pub(crate) fn eigen(matrix: &[f64], d: usize) -> Eigen {
     let (values, vectors) = dispatch(Decompose { matrix, d });
     let mut order: Vec<usize> = (0..d).collect();
@@ -123,13 +126,13 @@ impl WithSimd for Decompose<'_> {
     }
 }
 
-/// The diagonal, the one beside it, and the transposed transformation.
+/// Returns the diagonal, the off-diagonal, and the transposed transformation.
 #[inline(always)]
 fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     let mut off = vec![0.0; d];
     let mut reflections: Vec<(Vec<f64>, f64)> = vec![];
     for k in 0..d.saturating_sub(1) {
-        // The column below the diagonal becomes a multiple of its first unit vector.
+        // Reflect the column below the diagonal onto its first axis.
         let mut v: Vec<f64> = (k + 1..d).map(|i| a[i * d + k]).collect();
         let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
         let target = if v[0] > 0.0 { -norm } else { norm };
@@ -137,7 +140,7 @@ fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         v[0] -= target;
         let square: f64 = v.iter().map(|x| x * x).sum();
         if square == 0.0 || k + 2 == d && v.len() == 1 {
-            // The last column is as it should be already.
+            // The column has the required form already.
             off[k] = a[(k + 1) * d + k];
             reflections.push((vec![], 0.0));
             continue;
@@ -174,12 +177,12 @@ fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     (diagonal, off, transposed)
 }
 
-/// Turns the diagonal into eigenvalues; every rotation is applied to the rows of `vectors` too.
+/// Reduces a tridiagonal matrix to its eigenvalues, in `diagonal`. Applies every rotation to the rows of `vectors`.
 #[inline(always)]
 fn ql(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) {
     let d = diagonal.len();
     for l in 0..d {
-        // It converges cubically; the bound only keeps what is no number from running forever.
+        // Convergence is cubic; the bound only stops the loop if a value is NaN.
         for _ in 0..100 {
             let small = |m: usize| {
                 let size = diagonal[m].abs() + diagonal[m + 1].abs();
@@ -226,7 +229,7 @@ fn ql(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) {
     }
 }
 
-/// The lower triangle `L` with `L L^T` the matrix; none where it is not positive definite.
+/// Lower triangular `L` with `L L^T = matrix`; none if the matrix is not positive definite.
 pub(crate) fn cholesky(matrix: &[f64], d: usize) -> Option<Vec<f64>> {
     let mut l = vec![0.0; d * d];
     for i in 0..d {
@@ -246,9 +249,9 @@ pub(crate) fn cholesky(matrix: &[f64], d: usize) -> Option<Vec<f64>> {
     Some(l)
 }
 
-/// `L^-T` of a lower triangle, so that `(x - mean) L^-T` has unit covariance; an upper triangle.
+/// The upper triangular `L^-T` of a Cholesky factor `L`: `(x - mean) L^-T` has unit covariance.
 pub(crate) fn whitening(l: &[f64], d: usize) -> Vec<f64> {
-    // Column j of the inverse solves L y = e_j, and is row j of its transpose.
+    // Column j of the inverse solves L y = e_j; it is row j of the transpose.
     let mut inverse = vec![0.0; d * d];
     for j in 0..d {
         for i in j..d {

@@ -1,7 +1,10 @@
-//! Measures of reconstructions, maps, samples and latents. Each is a function of arrays with its source in its documentation, and
-//! agrees with scikit-learn, scikit-image or the paper on golden values.
+//! Metrics of reconstructions, latents, maps and samples. Each is a function of arrays that names its source, and is tested on golden
+//! values from scikit-learn, scikit-image or the definition in the paper.
 
 pub mod distributions;
 pub mod latents;
 pub mod maps;
 pub mod reconstruction;
+mod statistics;
+
+pub use statistics::{Estimate, MeanStd};

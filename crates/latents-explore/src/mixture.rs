@@ -1,5 +1,5 @@
-//! Gaussian mixtures with full covariances, fitted by expectation and maximisation (Dempster, Laird and Rubin, 1977; as scikit-learn's
-//! `GaussianMixture`): what latents are distributed like, to draw more of them, and to choose how many kinds there are (BIC).
+//! Gaussian mixture models with full covariances, fitted by expectation-maximisation (Dempster, Laird and Rubin, 1977; as scikit-learn's
+//! `GaussianMixture`), to model the density of latents, draw new ones, and choose the number of components by BIC.
 
 use latents_random::{Purpose, Stream, stream};
 use pulp::{Simd, WithSimd};
@@ -11,32 +11,46 @@ use crate::lanes::{dispatch, ordered_sum};
 use crate::linear::{cholesky, mean, scatter, whitening};
 use crate::rows::Rows;
 
-/// Added to each variance, so that no component collapses onto a row (scikit-learn's `reg_covar`).
+/// Added to each variance, so that no component collapses onto one row (scikit-learn's `reg_covar`).
 const REGULARISATION: f64 = 1e-6;
-/// Iterations at most, and the gain of the mean log-likelihood below which it is done (both scikit-learn's).
-const MOST_ITERATIONS: usize = 100;
+/// Maximum number of iterations, and change of the mean log-likelihood below which the fit has converged (both scikit-learn's).
+const MAX_ITERATIONS: usize = 100;
 const TOLERANCE: f64 = 1e-3;
+/// Rows per unit of parallel work; sums are added up in this order.
 const CHUNK: usize = 256;
 
-/// A mixture of Gaussians.
+/// A Gaussian mixture model with full covariances.
+///
+/// ```
+/// use latents_explore::{GaussianMixture, Rows, samplers};
+///
+/// let latents = samplers::normal(300, 2, 1); // [300, 2]
+/// let rows = Rows::new(&latents, 2)?;
+/// let one = GaussianMixture::fit(rows, 1, 1)?;
+/// let five = GaussianMixture::fit(rows, 5, 1)?;
+/// assert!(one.bic(rows)? < five.bic(rows)?); // one Gaussian is enough for these rows
+/// assert_eq!(one.sample(10, 1).len(), 10 * 2);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Clone, Debug)]
-pub struct Mixture {
+pub struct GaussianMixture {
     dim: usize,
-    /// Of each component; they sum to 1.
+    /// Weight of each component `[k]`; they sum to 1.
     weights: Vec<f64>,
     components: Vec<Component>,
 }
 
 #[derive(Clone, Debug)]
 struct Component {
+    /// `[d]`
     mean: Vec<f64>,
-    /// `[d, d]`.
+    /// `[d, d]`
     covariance: Vec<f64>,
-    /// Its lower Cholesky factor.
+    /// Lower Cholesky factor of the covariance `[d, d]`.
     factor: Vec<f64>,
-    /// The inverse of it, transposed.
+    /// Transposed inverse of the factor `[d, d]`.
     whitening: Vec<f64>,
-    /// Of the covariance's determinant, halved.
+    /// Half the logarithm of the covariance's determinant.
     half_log_det: f64,
 }
 
@@ -44,15 +58,15 @@ impl Component {
     fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, Error> {
         let d = mean.len();
         let factor = cholesky(&covariance, d).ok_or_else(|| {
-            let why = "a covariance of the mixture is not positive definite: fewer components";
-            Error::Invalid(format!("{why}, or more rows, are needed"))
+            let why = "a covariance of the Gaussian mixture is not positive definite";
+            Error::Invalid(format!("{why}: use fewer components or more rows"))
         })?;
         let whitening = whitening(&factor, d);
         let half_log_det = (0..d).map(|i| libm::log(factor[i * d + i])).sum();
         Ok(Component { mean, covariance, factor, whitening, half_log_det })
     }
 
-    /// With room `[d]` for what is computed on the way.
+    /// Logarithm of the density at `row`; `white` `[d]` is scratch space.
     #[inline(always)]
     fn log_density(&self, row: &[f32], white: &mut [f64]) -> f64 {
         let d = self.mean.len();
@@ -66,26 +80,26 @@ impl Component {
     }
 }
 
-impl Mixture {
-    /// Fits `k` components, beginning with the clusters of the seed.
+impl GaussianMixture {
+    /// Fits `k` components to rows `[n, d]`, starting from the k-means clusters of `seed`.
     ///
     /// # Errors
-    /// Where there are fewer than two rows or than `k`, `k` is 0, or a covariance degenerates.
+    /// If there are fewer than 2 or fewer than `k` rows, `k` is 0, or a covariance is not positive definite.
     pub fn fit(rows: Rows<'_>, k: usize, seed: u64) -> Result<Self, Error> {
-        rows.at_least(2, "a mixture")?;
+        rows.at_least(2, "a Gaussian mixture")?;
         let start = kmeans(rows, k, seed)?;
         let mut responsibilities = vec![0.0; rows.len() * k];
-        for (i, &c) in start.of.iter().enumerate() {
+        for (i, &c) in start.labels.iter().enumerate() {
             responsibilities[i * k + c as usize] = 1.0;
         }
         Self::refine(rows, k, responsibilities)
     }
 
-    /// Fits from given responsibilities `[n, k]`, rows of which sum to 1.
+    /// Fits from initial responsibilities `[n, k]`, whose rows sum to 1.
     fn refine(rows: Rows<'_>, k: usize, mut responsibilities: Vec<f64>) -> Result<Self, Error> {
         let mut mixture = Self::maximise(rows, k, &responsibilities)?;
         let mut before = f64::NEG_INFINITY;
-        for _ in 0..MOST_ITERATIONS {
+        for _ in 0..MAX_ITERATIONS {
             let likelihood = mixture.expect(rows, &mut responsibilities);
             mixture = Self::maximise(rows, k, &responsibilities)?;
             if (likelihood - before).abs() < TOLERANCE {
@@ -96,11 +110,12 @@ impl Mixture {
         Ok(mixture)
     }
 
+    /// M step: the mixture that maximises the likelihood for given responsibilities `[n, k]`.
     fn maximise(rows: Rows<'_>, k: usize, responsibilities: &[f64]) -> Result<Self, Error> {
         let (n, d) = (rows.len(), rows.dim());
         let fitted: Result<Vec<(f64, Component)>, Error> = (0..k)
             .map(|c| {
-                // What would be rounded away costs as much as the rest, and most rows belong to one component.
+                // Most rows belong to one component: responsibilities below rounding error are skipped.
                 let kept = |&r: &f64| if r < f64::EPSILON { 0.0 } else { r };
                 let weights: Vec<f64> =
                     responsibilities.iter().skip(c).step_by(k).map(kept).collect();
@@ -118,10 +133,10 @@ impl Mixture {
         let (weights, components): (Vec<f64>, Vec<Component>) = fitted?.into_iter().unzip();
         let total: f64 = weights.iter().sum();
         let weights = weights.iter().map(|w| w / total).collect();
-        Ok(Mixture { dim: d, weights, components })
+        Ok(GaussianMixture { dim: d, weights, components })
     }
 
-    /// Writes the responsibilities `[n, k]`; returns the mean log-likelihood.
+    /// E step: writes the responsibilities `[n, k]` and returns the mean log-likelihood.
     fn expect(&self, rows: Rows<'_>, responsibilities: &mut [f64]) -> f64 {
         let k = self.weights.len();
         let mut likelihoods = vec![0.0; rows.len()];
@@ -151,7 +166,7 @@ impl Mixture {
     /// Mean of component `c` `[d]`.
     ///
     /// # Panics
-    /// Where there is no such component.
+    /// If `c` is out of range.
     #[must_use]
     pub fn mean(&self, c: usize) -> &[f64] {
         &self.components[c].mean
@@ -160,16 +175,16 @@ impl Mixture {
     /// Covariance of component `c` `[d, d]`.
     ///
     /// # Panics
-    /// Where there is no such component.
+    /// If `c` is out of range.
     #[must_use]
     pub fn covariance(&self, c: usize) -> &[f64] {
         &self.components[c].covariance
     }
 
-    /// Mean log-likelihood of rows, in nats.
+    /// Mean log-likelihood of rows `[n, d]`, in nats per row.
     ///
     /// # Errors
-    /// Where the rows are of another length.
+    /// If the rows have another number of columns.
     pub fn score(&self, rows: Rows<'_>) -> Result<f64, Error> {
         if rows.dim() != self.dim {
             let (expected, got) = (self.dim, rows.dim());
@@ -185,17 +200,17 @@ impl Mixture {
         Ok(sum / rows.len() as f64)
     }
 
-    /// Bayesian information criterion (Schwarz, 1978): the lower, the better the mixture pays for its parameters.
+    /// Bayesian information criterion on rows `[n, d]` (Schwarz, 1978); lower is better.
     ///
     /// # Errors
-    /// Where the rows are of another length.
+    /// If the rows have another number of columns.
     pub fn bic(&self, rows: Rows<'_>) -> Result<f64, Error> {
         let (n, d, k) = (rows.len() as f64, self.dim as f64, self.weights.len() as f64);
         let parameters = k * (d + d * (d + 1.0) / 2.0) + k - 1.0;
         Ok(-2.0 * self.score(rows)? * n + parameters * libm::log(n))
     }
 
-    /// `n` draws `[n, d]`; each depends on the seed and its own number only.
+    /// `n` draws `[n, d]`. Each depends only on the mixture, the seed and its own index.
     #[must_use]
     pub fn sample(&self, n: usize, seed: u64) -> Vec<f32> {
         let mut out = vec![0.0f32; n * self.dim];
@@ -212,6 +227,7 @@ impl Mixture {
         out
     }
 
+    /// Draws a component by its weight.
     fn pick(&self, draws: &mut Stream) -> usize {
         let mut rest = draws.uniform();
         let found = self.weights.iter().position(|w| {
@@ -222,9 +238,9 @@ impl Mixture {
     }
 }
 
-/// The logarithm of each component's weighted density of each row `[n, k]`.
+/// Writes the logarithm of the weighted density of each component at each row `[n, k]`.
 struct Joint<'a> {
-    mixture: &'a Mixture,
+    mixture: &'a GaussianMixture,
     rows: Rows<'a>,
     out: &'a mut [f64],
 }
@@ -234,9 +250,9 @@ impl WithSimd for Joint<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Joint { mixture: Mixture { dim, weights, components }, rows, out } = self;
+        let Joint { mixture: GaussianMixture { dim, weights, components }, rows, out } = self;
         let (mut white, k) = (vec![0.0; *dim], weights.len());
-        // A component's matrix stays in the cache while the rows pass it.
+        // The rows are in the inner loop, so that a component's matrix stays in the cache.
         for (c, (component, w)) in components.iter().zip(weights).enumerate() {
             let weight = libm::log(*w);
             for (row, out) in rows.iter().zip(out.chunks_exact_mut(k)) {
@@ -268,28 +284,32 @@ mod tests {
     }
 
     #[test]
-    fn what_was_mixed_is_found_and_drawn_again() {
+    fn components_are_recovered_and_sampled() {
         let x = rows();
         let rows = Rows::new(&x, 2).unwrap();
-        let mixture = Mixture::fit(rows, 2, 3).unwrap();
+        let mixture = GaussianMixture::fit(rows, 2, 3).unwrap();
         let big = usize::from(mixture.weights()[1] > mixture.weights()[0]);
         assert!((mixture.weights()[big] - 2.0 / 3.0).abs() < 0.01);
         assert!((mixture.covariance(big)[1] - 0.5).abs() < 0.1, "{:?}", mixture.covariance(big));
         assert!((mixture.mean(1 - big)[0] - 6.0).abs() < 0.1);
         let drawn = mixture.sample(4000, 1);
-        let again = Mixture::fit(Rows::new(&drawn, 2).unwrap(), 2, 5).unwrap();
+        let again = GaussianMixture::fit(Rows::new(&drawn, 2).unwrap(), 2, 5).unwrap();
         let other = usize::from(again.weights()[1] > again.weights()[0]);
         assert!((again.covariance(other)[1] - mixture.covariance(big)[1]).abs() < 0.08);
-        assert_eq!(drawn[..20], mixture.sample(10, 1)[..], "each draw has its own number");
+        assert_eq!(
+            drawn[..20],
+            mixture.sample(10, 1)[..],
+            "each draw depends on its own index only"
+        );
         let bic: Vec<f64> =
-            (1..5).map(|k| Mixture::fit(rows, k, 3).unwrap().bic(rows).unwrap()).collect();
+            (1..5).map(|k| GaussianMixture::fit(rows, k, 3).unwrap().bic(rows).unwrap()).collect();
         assert!(bic[1] < bic[0] && bic[1] < bic[2] && bic[1] < bic[3], "{bic:?}");
     }
 
     #[test]
-    fn rows_that_are_all_the_same_do_no_harm() {
+    fn equal_rows_are_fitted() {
         let x = [1.5; 12];
-        let mixture = Mixture::fit(Rows::new(&x, 2).unwrap(), 2, 1).unwrap();
+        let mixture = GaussianMixture::fit(Rows::new(&x, 2).unwrap(), 2, 1).unwrap();
         assert!(mixture.sample(5, 1).iter().all(|v| (v - 1.5).abs() < 0.02));
     }
 }

@@ -1,6 +1,7 @@
-//! Nearest neighbours by Euclidean distance: exact, by comparing all with all in blocks that fit the caches and the vector units.
-//! Up to a hundred thousand rows this costs less than an index that has to be right would.
+//! Exact nearest neighbours by Euclidean distance. Compares all queries with all rows in blocks that fit the caches and the vector units;
+//! up to a hundred thousand rows this takes less time than an exact index would.
 
+use latents_progress::Monitor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -8,41 +9,53 @@ use crate::error::Error;
 use crate::lanes::{LANES, Lane, dispatch};
 use crate::rows::Rows;
 
-/// Queries that one pass over all rows serves.
+/// Queries per pass over all rows.
 const BLOCK: usize = 128;
-/// Queries between two looks at whether to go on.
+/// Queries between two checks for cancellation.
 const STRETCH: usize = 32 * BLOCK;
-/// Queries whose distances are summed at the same time.
+/// Queries whose distances are summed together.
 const TILE: usize = 4;
 
-/// The nearest rows to some queries, nearest first.
+/// The nearest rows to each query, nearest first.
+///
+/// ```
+/// use latents_explore::Rows;
+/// use latents_explore::neighbours::nearest;
+///
+/// let rows = [0.0, 1.0, 5.0, 6.0];
+/// let found = nearest(Rows::new(&[0.2, 5.6], 1)?, Rows::new(&rows, 1)?, 2)?;
+/// assert_eq!(found.of(0), [0, 1]);
+/// assert_eq!(found.of(1), [3, 2]);
+/// assert_eq!(found.vote(&[7, 7, 8, 8]), [7, 8]); // k-nearest-neighbour classification
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbours {
-    /// Neighbours of each query.
+    /// The number of neighbours of each query.
     pub k: usize,
-    /// `[n, k]`: which rows. Of equally near ones the first come first.
+    /// `[n, k]`: indices of rows. If rows are equally near, the lower index comes first.
     pub index: Vec<u32>,
-    /// `[n, k]`: the squares of their distances.
+    /// `[n, k]`: squared distances.
     pub squared: Vec<f32>,
 }
 
 impl Neighbours {
-    /// The neighbours of query `i`.
+    /// Indices of the neighbours of query `i` `[k]`.
     #[must_use]
     pub fn of(&self, i: usize) -> &[u32] {
         &self.index[i * self.k..(i + 1) * self.k]
     }
 
-    /// The squares of their distances.
+    /// Squared distances of the neighbours of query `i` `[k]`.
     #[must_use]
     pub fn squared_of(&self, i: usize) -> &[f32] {
         &self.squared[i * self.k..(i + 1) * self.k]
     }
 
-    /// The class that most neighbours of each query have; of equals, the first class. `labels` are those of what was searched.
+    /// The most frequent label among the neighbours of each query `[n]`; in a tie, the lowest. `labels` are the labels of the searched rows.
     ///
     /// # Panics
-    /// Where a neighbour has no label.
+    /// If there are fewer labels than searched rows.
     #[must_use]
     pub fn vote(&self, labels: &[u8]) -> Vec<u8> {
         let winner = |near: &[u32]| {
@@ -56,33 +69,33 @@ impl Neighbours {
     }
 }
 
-/// The `k` nearest neighbours of each row among the others.
+/// The `k` nearest neighbours of each row among the other rows.
 ///
 /// # Errors
-/// Where there are not more than `k` rows.
+/// If there are fewer than `k + 1` rows, `k` is 0, or a distance overflows `f32`.
 pub fn nearest_others(rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
     rows.at_least(k + 1, "a search for neighbours")?;
-    search(rows, rows, k, true, &mut |_| false)
+    search(rows, rows, k, true, &Monitor::default())
 }
 
-/// The `k` nearest rows to each query.
+/// The `k` nearest of `rows` `[m, d]` to each of `queries` `[n, d]`.
 ///
 /// # Errors
-/// Where there are fewer than `k` rows, or queries and rows differ in length.
+/// If there are fewer than `k` rows, `k` is 0, queries and rows have different numbers of columns, or a distance overflows `f32`.
 pub fn nearest(queries: Rows<'_>, rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
     queries.like(rows)?;
     rows.at_least(k, "a search for neighbours")?;
-    search(queries, rows, k, false, &mut |_| false)
+    search(queries, rows, k, false, &Monitor::default())
 }
 
-/// Both of the above; `others`: a query is a row itself and no neighbour of its own. `watch` hears how many queries are done, and
-/// ends the search by saying true.
+/// Implements [`nearest`] and, if `others`, [`nearest_others`], where query `i` is row `i` and not its own neighbour. Reports the number
+/// of queries that are done as the task `nearest neighbours`.
 pub(crate) fn search(
     queries: Rows<'_>,
     rows: Rows<'_>,
     k: usize,
     others: bool,
-    watch: &mut dyn FnMut(usize) -> bool,
+    monitor: &Monitor,
 ) -> Result<Neighbours, Error> {
     if k == 0 {
         return Err(Error::Range { what: "neighbours", range: "at least 1", got: 0.0 });
@@ -92,9 +105,8 @@ pub(crate) fn search(
     let mut found = Neighbours { k, index: vec![0; n * k], squared: vec![0.0; n * k] };
     let stretches = found.index.chunks_mut(STRETCH * k).zip(found.squared.chunks_mut(STRETCH * k));
     for (stretch, (index, squared)) in stretches.enumerate() {
-        if watch(stretch * STRETCH) {
-            return Err(Error::Stopped);
-        }
+        monitor.progress("nearest neighbours", (stretch * STRETCH) as u64, n as u64, "");
+        monitor.check()?;
         let blocks = index.par_chunks_mut(BLOCK * k).zip(squared.par_chunks_mut(BLOCK * k));
         blocks.enumerate().for_each(|(b, (index, squared))| {
             let first = stretch * STRETCH + b * BLOCK;
@@ -109,16 +121,17 @@ pub(crate) fn search(
             }
         });
     }
+    monitor.progress("nearest neighbours", n as u64, n as u64, "");
     if let Some(far) = found.squared.iter().position(|squared| !squared.is_finite()) {
         return Err(Error::Invalid(format!(
-            "row {} is farther from others than a 32-bit number can tell: scale the numbers down",
+            "row {} has a distance to another row that overflows a 32-bit number: scale the values down",
             far / k
         )));
     }
     Ok(found)
 }
 
-/// The rows 16 at a time with the numbers of one column together: `[n / 16][d][16]`.
+/// The rows in groups of 16, column by column: `[ceil(n / 16)][d][16]`.
 fn panels(rows: Rows<'_>) -> Vec<Lane> {
     let d = rows.dim();
     let mut panels = vec![[0.0; LANES]; rows.len().div_ceil(LANES) * d];
@@ -132,11 +145,11 @@ fn panels(rows: Rows<'_>) -> Vec<Lane> {
     panels
 }
 
-/// The best `k` so far of one query, as keys that order by distance and then by row.
+/// The `k` nearest rows to a query so far, as keys that sort by distance, then by row.
 struct Best {
     k: usize,
     keys: Vec<u64>,
-    /// No key above it belongs to the best.
+    /// Rows at a larger distance are not among the nearest `k`.
     limit: f32,
 }
 
@@ -167,7 +180,7 @@ impl Best {
     }
 }
 
-/// Some queries against all rows.
+/// Compares some queries with all rows.
 struct Block<'a> {
     queries: Rows<'a>,
     first: usize,
@@ -188,7 +201,7 @@ impl WithSimd for Block<'_> {
         for (p, panel) in self.panels.chunks_exact(d).enumerate() {
             let used = LANES.min(self.rows - p * LANES);
             for tile in (0..self.count).step_by(TILE) {
-                // The last tile repeats its last query rather than be shorter.
+                // The last tile repeats its last query, so that all tiles have the same size.
                 let query =
                     |t: usize| self.queries.row(self.first + (tile + t).min(self.count - 1));
                 let squared = distances([query(0), query(1), query(2), query(3)], panel);
@@ -210,7 +223,7 @@ impl WithSimd for Block<'_> {
     }
 }
 
-/// Squared distances of some queries to 16 rows. Summed over the columns in order.
+/// Squared distances of some queries to 16 rows, summed over the columns in order.
 #[inline(always)]
 fn distances(queries: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
     let mut sums = [[0.0f32; LANES]; TILE];
@@ -239,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_those_of_a_full_sort() {
+    fn neighbours_are_those_of_a_full_sort() {
         // Coarse numbers tie often; sizes fall between the blocks.
         for (n, m, d, k, coarse) in [
             (33, 200, 3, 5, true),
@@ -264,16 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn distances_that_overflow_are_refused() {
+    fn distances_that_overflow_are_an_error() {
         let rows = [0.0, 0.0, 1.0, 1.0, 1e20, 0.0];
         let rows = Rows::new(&rows, 2).unwrap();
         assert!(nearest(rows, rows, 1).is_ok());
         let said = nearest_others(rows, 2).unwrap_err().to_string();
-        assert!(said.contains("row 0 is farther") && said.contains("scale"), "{said}");
+        assert!(said.contains("row 0 has a distance") && said.contains("scale"), "{said}");
     }
 
     #[test]
-    fn a_row_is_not_its_own_neighbour_but_its_twin_is() {
+    fn a_row_is_not_its_own_neighbour_but_a_duplicate_is() {
         let rows = [0.0, 0.0, 5.0, 5.0, 0.0, 0.0, 9.0, 9.0];
         let found = nearest_others(Rows::new(&rows, 2).unwrap(), 1).unwrap();
         assert_eq!(found.index, [2, 3, 0, 1]);

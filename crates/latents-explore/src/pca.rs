@@ -1,5 +1,5 @@
-//! Principal component analysis, exact: the eigenvectors of the covariance (Pearson, 1901; as scikit-learn's `PCA`, with its
-//! convention that the largest loading of a component is positive).
+//! Exact principal component analysis: the eigenvectors of the covariance matrix (Pearson, 1901; as scikit-learn's `PCA`, including its
+//! sign convention: the loading with the largest absolute value is positive).
 
 use rayon::prelude::*;
 
@@ -7,24 +7,38 @@ use crate::error::Error;
 use crate::linear::{axpy, dot, eigen, mean, scatter};
 use crate::rows::Rows;
 
-/// Principal components of some rows.
+/// Principal components.
+///
+/// ```
+/// use latents_explore::{Pca, Rows};
+///
+/// let values = [0.0, 0.0, 1.0, 2.0, 2.0, 4.0]; // [3, 2], on a line
+/// let rows = Rows::new(&values, 2)?;
+/// let pca = Pca::fit(rows, 1)?;
+/// assert!((pca.explained_variance_ratio()[0] - 1.0).abs() < 1e-12);
+/// let coordinates = pca.transform(rows)?; // [3, 1]
+/// let back = pca.inverse_transform(Rows::new(&coordinates, 1)?)?; // [3, 2]
+/// assert!(values.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-6));
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
-    /// `[d]`.
+    /// `[d]`
     mean: Vec<f64>,
-    /// `[k, d]`, each of length 1, or 0 where rows are so few that there is no such direction.
+    /// `[k, d]`, each of norm 1, or 0 if the rows span fewer directions.
     components: Vec<f64>,
-    /// Of each component.
+    /// Variance along each component `[k]`.
     variance: Vec<f64>,
-    /// Of the rows altogether.
+    /// Total variance of the rows.
     total: f64,
 }
 
 impl Pca {
-    /// The first `components` components of at least two rows. Takes time with the cube of the columns: seconds for a thousand.
+    /// Computes the first `components` principal components of at least 2 rows `[n, d]`. The time grows with the cube of `d` (of `n` if
+    /// `n <= d`): seconds for a thousand.
     ///
     /// # Errors
-    /// Where there are fewer rows, or not so many components.
+    /// If there are fewer than 2 rows, or `components` is not in `1..=d`.
     pub fn fit(rows: Rows<'_>, components: usize) -> Result<Self, Error> {
         rows.at_least(2, "principal component analysis")?;
         let d = rows.dim();
@@ -42,18 +56,19 @@ impl Pca {
         let mut found = eigen(&covariance, d);
         found.values.truncate(components);
         found.vectors.truncate(components * d);
-        // What is below nothing is rounding.
+        // Negative values are rounding errors.
         let variance = found.values.iter().map(|v| v.max(0.0)).collect();
         Ok(Pca { mean, components: found.vectors, variance, total })
     }
 
-    /// How many of `n` rows of `d` numbers are enough to find components in: all, unless rows are so wide that it would take minutes.
+    /// The number of rows to fit components to, given `n` rows of `d` columns: all `n` if `d` is at most 1,024, otherwise at most 1,000,
+    /// since more would take minutes.
     #[must_use]
-    pub fn enough(n: usize, d: usize) -> usize {
+    pub fn sample_size(n: usize, d: usize) -> usize {
         if d <= 1_024 { n } else { n.min(1_000) }
     }
 
-    /// Components of fewer rows than columns, by the products of the rows with each other: the same, without a matrix of all columns.
+    /// Components of no more rows than columns, from the Gram matrix `[n, n]` of the rows instead of the covariance matrix `[d, d]`.
     fn of_few(rows: Rows<'_>, mean: Vec<f64>, components: usize) -> Self {
         let (n, d) = (rows.len(), rows.dim());
         let centred: Vec<f64> = rows
@@ -77,7 +92,7 @@ impl Pca {
             let largest =
                 axis.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
             let length = dot(&axis, &axis).sqrt().copysign(largest);
-            // Where rows are the same, what is left is rounding and no direction.
+            // If rows are equal, some directions consist of rounding errors.
             let is_rounding = variance[k] <= 1e-12 * variance[0];
             axis.iter().map(|v| if is_rounding { 0.0 } else { v / length }).collect()
         };
@@ -85,7 +100,7 @@ impl Pca {
         Pca { mean, components: components.concat(), variance, total }
     }
 
-    /// The same with its first components only; all of them where it has no more.
+    /// The first `components` components of this analysis; all if it has fewer.
     #[must_use]
     pub fn truncated(&self, components: usize) -> Self {
         let kept = components.clamp(1, self.variance.len());
@@ -97,20 +112,20 @@ impl Pca {
         }
     }
 
-    /// The components `[k, d]`, each of length 1. Where there are fewer rows than columns and some are the same, what comes after the last
-    /// direction in which they differ is zero.
+    /// The components `[k, d]`, each of norm 1. If there are no more rows than columns and some rows are equal, components after the last
+    /// direction in which the rows differ are 0.
     #[must_use]
     pub fn components(&self) -> &[f64] {
         &self.components
     }
 
-    /// Variance along each component, descending.
+    /// Variance along each component `[k]`, descending.
     #[must_use]
     pub fn explained_variance(&self) -> &[f64] {
         &self.variance
     }
 
-    /// The same as parts of the whole variance; 0 where there is none.
+    /// Variance along each component `[k]` divided by the total variance; 0 if the total is 0.
     #[must_use]
     pub fn explained_variance_ratio(&self) -> Vec<f64> {
         let part = |v: &f64| if self.total > 0.0 { v / self.total } else { 0.0 };
@@ -120,7 +135,7 @@ impl Pca {
     /// Coordinates `[n, k]` of rows `[n, d]`.
     ///
     /// # Errors
-    /// Where the rows are of another length.
+    /// If the rows have another number of columns.
     pub fn transform(&self, rows: Rows<'_>) -> Result<Vec<f32>, Error> {
         let (d, k) = (self.mean.len(), self.variance.len());
         expect(rows, d)?;
@@ -137,8 +152,8 @@ impl Pca {
     /// Rows `[n, d]` from coordinates `[n, k]`.
     ///
     /// # Errors
-    /// Where the coordinates are not as many as there are components.
-    pub fn inverse(&self, coordinates: Rows<'_>) -> Result<Vec<f32>, Error> {
+    /// If the number of coordinates is not the number of components.
+    pub fn inverse_transform(&self, coordinates: Rows<'_>) -> Result<Vec<f32>, Error> {
         let (d, k) = (self.mean.len(), self.variance.len());
         expect(coordinates, k)?;
         let mut out = vec![0.0f32; coordinates.len() * d];
@@ -154,13 +169,13 @@ impl Pca {
         Ok(out)
     }
 
-    /// Mean squared error, per number, of rows that go through the first `k` components and back.
+    /// Mean squared error per value of the reconstruction of rows `[n, d]` from their coordinates.
     ///
     /// # Errors
-    /// Where the rows are of another length.
+    /// If the rows have another number of columns.
     pub fn reconstruction_error(&self, rows: Rows<'_>) -> Result<f64, Error> {
         let coordinates = self.transform(rows)?;
-        let back = self.inverse(Rows::new(&coordinates, self.variance.len())?)?;
+        let back = self.inverse_transform(Rows::new(&coordinates, self.variance.len())?)?;
         let squares = rows.values().iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2));
         Ok(squares.sum::<f64>() / rows.values().len() as f64)
     }
@@ -211,12 +226,12 @@ mod tests {
         assert!((few.total - all).abs() < 1e-9);
         assert!(
             few.reconstruction_error(rows).unwrap() < 1e-9,
-            "eleven directions hold twelve rows"
+            "twelve rows span eleven directions"
         );
     }
 
     #[test]
-    fn rows_that_are_the_same_make_no_directions() {
+    fn equal_rows_span_no_directions() {
         let mut s = latents_random::stream(3, latents_random::Purpose::Synthetic, 0, 0);
         let three: Vec<f32> = (0..3 * 40).map(|_| s.normal() as f32).collect();
         let values = three.repeat(5);

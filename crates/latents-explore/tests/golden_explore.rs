@@ -1,11 +1,11 @@
-//! Measures, components, clusters, mixtures and places in maps against scikit-learn, scikit-image, SciPy and openTSNE:
-//! `xtask/python/golden_explore.py`.
+//! Compares metrics, principal components, clusters, Gaussian mixtures and rows added to maps with scikit-learn, scikit-image, SciPy and
+//! openTSNE, on `tests/golden/explore.json`, made by `xtask/python/golden_explore.py`.
 
-// Helpers of tests are tests too; what is exactly one by definition is compared as such.
+// Test helpers may unwrap; values that are exactly 1 by definition are compared exactly.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use latents_explore::metrics::{distributions, latents, maps, reconstruction};
-use latents_explore::{Mixture, Pca, PlaceConfig, Rows, kmeans, place};
+use latents_explore::{GaussianMixture, Pca, Rows, TransformConfig, kmeans, tsne_transform};
 use serde_json::Value;
 
 struct Golden(Value);
@@ -59,12 +59,12 @@ fn principal_components() {
 }
 
 #[test]
-fn a_mixture() {
+fn gaussian_mixture() {
     let golden = Golden::read();
     let x = golden.array("/x");
     let x = Rows::new(&x, 6).unwrap();
-    // Its own start; clouds this far apart lead every start to the same end.
-    let mixture = Mixture::fit(x, 3, 2).unwrap();
+    // The initialisation differs, but clusters this far apart give every initialisation the same result.
+    let mixture = GaussianMixture::fit(x, 3, 2).unwrap();
     near(&[mixture.score(x).unwrap()], &[golden.number("/mixture/score")], 1e-4);
     near(&[mixture.bic(x).unwrap()], &[golden.number("/mixture/bic")], 1e-4);
     let mut order = [0, 1, 2];
@@ -81,7 +81,7 @@ fn a_mixture() {
 fn clusters() {
     let golden = Golden::read();
     let x = golden.array("/x");
-    // One start each; clouds this far apart lead them to the same end.
+    // One initialisation each; clusters this far apart give the same result.
     for seed in 1..4 {
         let found = kmeans(Rows::new(&x, 6).unwrap(), 3, seed).unwrap();
         near(&[found.inertia], &[golden.number("/kmeans/inertia")], 1e-6);
@@ -93,15 +93,15 @@ fn clusters() {
 }
 
 #[test]
-fn places_in_a_map() {
+fn rows_added_to_a_map() {
     let golden = Golden::read();
     let (x, new) = (golden.array("/x"), golden.array("/place/new"));
     let (x, new) = (Rows::new(&x, 6).unwrap(), Rows::new(&new, 6).unwrap());
     let map = golden.array("/place/map");
-    let places = place(x, &map, new, &PlaceConfig::default()).unwrap();
-    let places: Vec<f64> = places.iter().map(|&v| f64::from(v)).collect();
-    // The repulsion is interpolated here and exact there; the map's deviation is 11.
-    near(&places, &golden.floats("/place/places"), 5e-2);
+    let xy = tsne_transform(x, &map, new, &TransformConfig::default()).unwrap();
+    let xy: Vec<f64> = xy.iter().map(|&v| f64::from(v)).collect();
+    // The repulsion is interpolated here and exact in openTSNE; the standard deviation of the map is 11.
+    near(&xy, &golden.floats("/place/places"), 5e-2);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn maps_of_rows() {
 }
 
 #[test]
-fn clouds_of_features() {
+fn distributions_of_features() {
     let golden = Golden::read();
     let (x, z) = (golden.array("/x"), golden.array("/z"));
     let (x, z) = (Rows::new(&x, 6).unwrap(), Rows::new(&z, 6).unwrap());

@@ -1,12 +1,15 @@
-//! Models as network specs, and their weights on disk. Nothing here knows of data sets or of training.
+//! Kinds of models: their settings, networks, losses and latent spaces, and their weights on disk. This crate knows nothing about data sets or
+//! the training loop.
+//!
+//! [`Model`] is what every kind implements; [`ModelConfig`] is a model of any of the kinds that configuration files know.
 //!
 //! ```
 //! use latents_engine::{Init, initialize};
-//! use latents_models::{AutoencoderConfig, ENCODER, ModelConfig, Tensors};
+//! use latents_models::{AutoencoderConfig, ENCODER, Model, ModelConfig, Tensors};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let image = [3, 48, 64]; // [c, h, w]
-//! let config = AutoencoderConfig { latent_dim: 16, ..AutoencoderConfig::scaled(image) };
+//! let config = AutoencoderConfig { latent_dim: 16, ..AutoencoderConfig::for_images(image) };
 //! let model = ModelConfig::Ae(config);
 //! let layout = model.network(image, 0)?.layout()?;
 //! assert_eq!(layout.output(), image);
@@ -23,15 +26,26 @@
 mod autoencoder;
 mod classifier;
 mod cnn;
+mod config;
 mod error;
 mod model;
+mod nonlinearity;
+mod stage;
 mod tensors;
 mod vae;
 
-pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER, Nonlinearity, Stage};
+pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER};
 pub use classifier::{ClassifierConfig, HEAD};
 pub use cnn::CnnConfig;
+pub use config::ModelConfig;
 pub use error::Error;
-pub use model::{Latents, ModelConfig, Target};
+pub use model::{LatentSpace, Model, Target, Term, TermPart, Tuning};
+pub use nonlinearity::Nonlinearity;
+pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};
 pub use vae::{Likelihood, Regularizer, VaeConfig, importance_bound, posterior};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,42 +1,92 @@
-//! Every model that can be trained, under one name: what its network is, what it learns from, and where its latent vectors are.
-//! A new kind of model is a variant here and a file of its own beside this one.
+//! What every kind of model is: the trait [`Model`], and the plain types in which it describes itself. Which kinds there are is in `config.rs`.
 
+use std::fmt::Debug;
 use std::ops::Range;
 
-use latents_engine::{Loss, Network, Objective, Shape};
+use latents_engine::{Criterion, Network, Shape};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
-use crate::classifier::ClassifierConfig;
-use crate::cnn::CnnConfig;
+use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::vae::{Regularizer, VaeConfig};
 
-/// Settings of a model; in `config.toml` its `kind` says which.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum ModelConfig {
-    /// A convolutional autoencoder.
-    Ae(AutoencoderConfig),
-    /// A classifier on the encoder of another model.
-    Classifier(ClassifierConfig),
-    /// A convolutional classifier, trained from scratch.
-    Cnn(CnnConfig),
-    /// A variational autoencoder or a relative.
-    Vae(VaeConfig),
-}
+/// A kind of model: its settings, as the section `model` of `config.toml` has them, and what follows from them.
+///
+/// A type that implements it needs nothing else to be built, trained with the engine, saved and loaded. One entry in the list of
+/// [`ModelConfig`] makes it a kind that configuration files and commands know. `tests/custom_model.rs` of this crate is a complete example.
+pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + JsonSchema {
+    /// The name of the kind, as `kind` in `config.toml` has it, such as `ae`.
+    const KIND: &'static str;
+    /// One sentence about the kind, without a full stop, for lists and help.
+    const ABOUT: &'static str;
 
-impl Default for ModelConfig {
-    fn default() -> Self {
-        ModelConfig::Ae(AutoencoderConfig::default())
+    /// The default settings for images of shape `[c, h, w]`.
+    #[must_use]
+    fn for_images(image: Shape) -> Self;
+
+    /// The network for images of shape `[c, h, w]`. `classes` is the number of classes; models that reconstruct images ignore it.
+    ///
+    /// # Errors
+    /// If a setting is out of range, settings contradict each other, or a layer does not fit the images. The setting or the layer is named.
+    fn network(&self, image: Shape, classes: usize) -> Result<Network, Error>;
+
+    /// What the network's output is compared with.
+    fn target(&self) -> Target;
+
+    /// What training minimises, once any warm-up of the penalty is over.
+    fn criterion(&self) -> Criterion;
+
+    /// The weight of the criterion's penalty after `epochs` epochs of training, which need not be whole.
+    fn penalty_weight(&self, epochs: f64) -> f64 {
+        let _ = epochs;
+        self.criterion().weight
+    }
+
+    /// The terms of the loss that are recorded one by one. `metrics.jsonl` has them as `train_NAME` and `val_NAME`. There are none if the
+    /// loss is a single term.
+    fn terms(&self) -> &'static [Term] {
+        &[]
+    }
+
+    /// Where the latent vectors are, if the model has latent vectors that it can decode.
+    fn latents(&self) -> Option<LatentSpace>;
+
+    /// The model whose trained encoder this one starts from, if its kind does so.
+    fn encoder(&self) -> Option<&ModelConfig> {
+        None
+    }
+
+    /// Mutable access to [`encoder`](Model::encoder), to put the model of a trained run in its place.
+    fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
+        None
+    }
+
+    /// The training settings that suit the kind: a TOML layer over the common ones, in the form of `config.toml`. Empty if the common settings suit it.
+    #[must_use]
+    fn recipe() -> &'static str {
+        ""
+    }
+
+    /// How the kind is tuned, if it can be.
+    #[must_use]
+    fn tuning() -> Option<Tuning> {
+        None
+    }
+
+    /// The names of the settings, in alphabetical order. A setting that has no value now is among them.
+    #[must_use]
+    fn setting_names() -> Vec<String> {
+        let schema = schemars::schema_for!(Self);
+        let fields = schema.get("properties").and_then(|properties| properties.as_object());
+        fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
     }
 }
 
-/// What a model's output is held against.
+/// What a network's output is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The image that went in.
+    /// The input image.
     Image,
     /// The class of the image.
     Class,
@@ -44,100 +94,65 @@ pub enum Target {
 
 /// Where a model's latent vectors are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Latents {
-    /// Numbers in a latent vector, `d`.
+pub struct LatentSpace {
+    /// Number of dimensions of a latent vector, `d`.
     pub dim: usize,
-    /// Sections of the network that take images `[n, c, h, w]` to latents `[n, d]`.
+    /// Sections of the network that map images `[n, c, h, w]` to latents `[n, d]`.
     pub encode: Range<usize>,
-    /// Sections that take latents `[n, d]` to images `[n, c, h, w]` in `[0, 1]`; they follow those before.
+    /// Sections that map latents `[n, d]` to images `[n, c, h, w]` in `[0, 1]`. They follow those of `encode`.
     pub decode: Range<usize>,
 }
 
-impl Latents {
-    /// Sections that take images to their reconstructions.
+impl LatentSpace {
+    /// Sections that map images to their reconstructions.
     #[must_use]
     pub fn reconstruct(&self) -> Range<usize> {
         self.encode.start..self.decode.end
     }
 }
 
-impl ModelConfig {
-    /// The kind, as `config.toml` and `latents train` write it.
+/// A named term of the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The name, such as `reconstruction` or `kl`.
+    pub name: &'static str,
+    /// Which of the engine's two sums it is.
+    pub part: TermPart,
+}
+
+impl Term {
+    /// The term's value, given the mean loss and the mean penalty of some samples. The penalty is not weighted.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            ModelConfig::Ae(_) => "ae",
-            ModelConfig::Classifier(_) => "classifier",
-            ModelConfig::Cnn(_) => "cnn",
-            ModelConfig::Vae(_) => "vae",
+    pub fn value(self, loss: f64, penalty: f64) -> f64 {
+        match self.part {
+            TermPart::Loss => loss,
+            TermPart::Penalty => penalty,
         }
     }
+}
 
-    /// The network for images of a shape `[c, h, w]` of a number of classes.
-    ///
-    /// # Errors
-    /// Where the settings contradict each other or do not fit the images, naming the layer and both shapes.
-    pub fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
-        match self {
-            ModelConfig::Ae(config) => config.network(image),
-            ModelConfig::Classifier(config) => config.network(image, classes),
-            ModelConfig::Cnn(config) => config.network(image, classes),
-            ModelConfig::Vae(config) => config.network(image),
-        }
-    }
+/// Which part of [`latents_engine::Losses`] a [`Term`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TermPart {
+    /// The loss of the network's output.
+    Loss,
+    /// The penalty of the latents, without its weight.
+    Penalty,
+}
 
-    /// What its output is held against.
-    #[must_use]
-    pub fn target(&self) -> Target {
-        match self {
-            ModelConfig::Ae(_) | ModelConfig::Vae(_) => Target::Image,
-            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => Target::Class,
-        }
-    }
-
-    /// What is made small, once training is past any warm-up of the penalty.
-    #[must_use]
-    pub fn objective(&self) -> Objective {
-        match self {
-            ModelConfig::Ae(_) => Loss::MeanSquaredError.into(),
-            ModelConfig::Vae(config) => config.objective(),
-            // What held a variational encoder's latents together has no say in what classes they make.
-            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => {
-                Objective { weight: 0.0, ..Loss::CrossEntropy { label_smoothing: 0.0 }.into() }
-            }
-        }
-    }
-
-    /// The weight of the objective's penalty in the midst of training, after so many epochs and parts of one.
-    #[must_use]
-    pub fn weight(&self, epochs: f64) -> f64 {
-        match self {
-            ModelConfig::Vae(config) => config.weight(epochs),
-            _ => self.objective().weight,
-        }
-    }
-
-    /// What holds its latents together, where something does: the objective's penalty.
-    #[must_use]
-    pub fn regularizer(&self) -> Option<Regularizer> {
-        match self {
-            ModelConfig::Vae(config) => Some(config.regularizer),
-            _ => None,
-        }
-    }
-
-    /// Where its latent vectors are, where it has any that can be decoded.
-    #[must_use]
-    pub fn latents(&self) -> Option<Latents> {
-        let config = match self {
-            ModelConfig::Ae(config) => config,
-            ModelConfig::Vae(config) => &config.halves,
-            ModelConfig::Classifier(_) | ModelConfig::Cnn(_) => return None,
-        };
-        Some(Latents {
-            dim: config.latent_dim,
-            encode: ENCODER..ENCODER + 1,
-            decode: DECODER..DECODER + 1,
-        })
-    }
+/// How a kind of model is tuned. Settings and search space are TOML; names are those of `config.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// What a trial's value is called in tables and figures.
+    pub label: &'static str,
+    /// The metric of each epoch that is the trial's value, as `metrics.jsonl` names it. A trial keeps the value of the epoch whose weights are kept.
+    pub metric: &'static str,
+    /// Whether a lower value is better.
+    pub lower_is_better: bool,
+    /// The default search space.
+    pub space: &'static str,
+    /// Training settings of a trial: a TOML layer over the kind's [recipe](Model::recipe).
+    pub trial: &'static str,
+    /// Training settings for the final model: a TOML layer over those of the best trial.
+    pub refit: &'static str,
 }

@@ -1,5 +1,5 @@
-//! Named tensors of 32-bit floats on disk, as safetensors: weights under PyTorch's names and in its layouts, and whatever else a
-//! run keeps. Reading checks every name and shape against what is expected.
+//! Named tensors of 32-bit floats in safetensors files: weights under PyTorch's names and in its layouts, and other arrays that a run keeps.
+//! Reading weights checks the name and the shape of each tensor.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,12 +9,27 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::error::Error;
 
-/// Tensors of 32-bit floats, each with a name, a shape and its numbers in row-major order, and notes beside them.
+/// The contents of a safetensors file: named tensors of 32-bit floats in row-major order, and notes (the format's metadata).
+///
+/// ```
+/// use latents_models::Tensors;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("means.safetensors");
+/// let mut tensors = Tensors::default();
+/// tensors.push("means", &[2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+/// tensors.save(&path)?;
+/// let (shape, numbers) = Tensors::load(&path)?.take("means").expect("the tensor was saved");
+/// assert_eq!((shape, numbers[5]), (vec![2, 3], 5.0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensors {
-    /// Name, shape, numbers.
+    /// Name, shape and numbers of each tensor.
     pub entries: Vec<(String, Vec<usize>, Vec<f32>)>,
-    /// Texts under names.
+    /// Texts by name.
     pub notes: HashMap<String, String>,
 }
 
@@ -24,7 +39,7 @@ impl Tensors {
         self.entries.push((name.into(), shape.to_vec(), numbers));
     }
 
-    /// Takes a tensor out, with its shape.
+    /// Removes a tensor and returns its shape and numbers. The order of the remaining entries may change.
     #[must_use]
     pub fn take(&mut self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
         let at = self.entries.iter().position(|(n, _, _)| n == name)?;
@@ -32,10 +47,10 @@ impl Tensors {
         Some((shape, numbers))
     }
 
-    /// Adds every parameter of a network, each name behind a prefix.
+    /// Adds every parameter of a network under its name, with `prefix` before it.
     ///
     /// # Panics
-    /// Where `parameters` are not as many as the layout's.
+    /// If the number of `parameters` is not that of the layout.
     pub fn push_parameters(&mut self, prefix: &str, layout: &Layout, parameters: &[f32]) {
         assert_eq!(parameters.len(), layout.parameter_count());
         for p in layout.parameters() {
@@ -43,13 +58,13 @@ impl Tensors {
         }
     }
 
-    /// Takes out every parameter of a network, or says what is missing or of another shape.
+    /// Removes and returns the parameters of a network, or says which is missing or has another shape.
     fn take_parameters(&mut self, prefix: &str, layout: &Layout) -> Result<Vec<f32>, String> {
         let mut parameters = vec![0.0; layout.parameter_count()];
         for p in layout.parameters() {
             let name = format!("{prefix}{}", p.name);
             let Some((shape, numbers)) = self.take(&name) else {
-                return Err(format!("it has no tensor `{name}`, so it is of another model"));
+                return Err(format!("it has no tensor `{name}`: it belongs to another model"));
             };
             if shape != p.shape {
                 return Err(format!(
@@ -62,18 +77,18 @@ impl Tensors {
         Ok(parameters)
     }
 
-    /// Writes all of it, whole or not at all.
+    /// Writes the file atomically: it is complete or not there.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// [`Error::File`] if the file cannot be written.
     ///
     /// # Panics
-    /// Where a tensor's shape does not fit its numbers, or there are more than 2^48 of them.
+    /// If a tensor's shape does not match its number of elements, or there are more than 2^48 elements.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let views = self.entries.iter().map(|(name, shape, numbers)| {
             let bytes: &[u8] = bytemuck::cast_slice(numbers);
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            (name, view.expect("every shape fits its numbers"))
+            (name, view.expect("every shape matches its numbers"))
         });
         let notes = (!self.notes.is_empty()).then(|| self.notes.clone());
         let bytes = serialize(views, notes).expect("tensors fit into memory");
@@ -84,7 +99,7 @@ impl Tensors {
     /// Reads a file that [`Tensors::save`] or PyTorch wrote.
     ///
     /// # Errors
-    /// Where the file cannot be read, is damaged, or holds anything but 32-bit floats.
+    /// [`Error::File`] if the file cannot be read; [`Error::Weights`] if it is damaged or has tensors that are not 32-bit floats.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let bytes = latents_files::read(path)?;
         Self::parse(&bytes).map_err(|reason| Error::Weights { path: path.to_owned(), reason })
@@ -98,7 +113,7 @@ impl Tensors {
             Tensors { entries: vec![], notes: header.metadata().clone().unwrap_or_default() };
         for (name, view) in file.iter() {
             if view.dtype() != Dtype::F32 {
-                return Err(format!("tensor `{name}` is of type {:?}, not F32", view.dtype()));
+                return Err(format!("tensor `{name}` has type {:?}, not F32", view.dtype()));
             }
             let numbers = view.data().chunks_exact(4);
             let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
@@ -108,29 +123,30 @@ impl Tensors {
     }
 }
 
-/// Writes a network's parameters under PyTorch's names.
+/// Writes a network's parameters as a safetensors file, under PyTorch's names and in its layouts.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// [`Error::File`] if the file cannot be written.
 pub fn save_parameters(path: &Path, layout: &Layout, parameters: &[f32]) -> Result<(), Error> {
     let mut tensors = Tensors::default();
     tensors.push_parameters("", layout, parameters);
     tensors.save(path)
 }
 
-/// Reads a network's parameters.
+/// Reads a network's parameters from a safetensors file that [`save_parameters`] or PyTorch wrote.
 ///
 /// # Errors
-/// Where the file cannot be read or is of another model: the tensor is named, with both shapes.
+/// [`Error::File`] if the file cannot be read; [`Error::Weights`] if it is damaged or belongs to another model. The error names the tensor and
+/// both shapes.
 pub fn load_parameters(path: &Path, layout: &Layout) -> Result<Vec<f32>, Error> {
     Tensors::load(path)?.parameters("", layout, path)
 }
 
 impl Tensors {
-    /// Takes out every parameter of a network; `path` is named in the error.
+    /// Removes and returns every parameter of a network. Names have `prefix` before them; `path` is only for the error.
     ///
     /// # Errors
-    /// Where one is missing or of another shape.
+    /// [`Error::Weights`] if a tensor is missing or has another shape.
     pub fn parameters(
         &mut self,
         prefix: &str,
@@ -145,14 +161,15 @@ impl Tensors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::AutoencoderConfig;
+    use crate::{AutoencoderConfig, Model};
     use latents_engine::{Init, initialize};
 
     #[test]
     fn parameters_come_back_under_pytorch_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
-        let layout = AutoencoderConfig::default().network([1, 28, 28]).unwrap().layout().unwrap();
+        let layout =
+            AutoencoderConfig::default().network([1, 28, 28], 0).unwrap().layout().unwrap();
         let parameters = initialize(&layout, Init::default(), 3);
         save_parameters(&path, &layout, &parameters).unwrap();
         assert_eq!(load_parameters(&path, &layout).unwrap(), parameters);
@@ -172,7 +189,7 @@ mod tests {
         let path = folder.path().join("model.safetensors");
         let layout = |d| {
             let config = AutoencoderConfig { latent_dim: d, ..Default::default() };
-            config.network([1, 28, 28]).unwrap().layout().unwrap()
+            config.network([1, 28, 28], 0).unwrap().layout().unwrap()
         };
         let (small, large) = (layout(8), layout(9));
         save_parameters(&path, &small, &initialize(&small, Init::default(), 3)).unwrap();

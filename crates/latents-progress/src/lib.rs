@@ -32,9 +32,13 @@
 //! assert_eq!(work(&monitor), Err(Interrupted));
 //! ```
 
+mod text;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use text::{count, duration};
 
 /// How far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

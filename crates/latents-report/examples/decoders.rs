@@ -1,13 +1,13 @@
-//! Makes pages whose explorers are hard: decoders with every kind of layer, hostile names, no labels, colour, ten thousand
-//! images; and `decoders.json` with some latents and what the engine decodes them to. The browser test holds the pages against
-//! it: `cargo run --release -p latents-report --example decoders -- DIR`.
+//! Makes pages for the browser test: explorers whose decoders have every kind of layer, names with markup, no labels, colour, ten
+//! thousand images. `decoders.json` has some latents and the images that the engine decodes from them, with which the test compares
+//! the pages: `cargo run --release -p latents-report --example decoders -- DIR`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use latents_engine::{Engine, Init, Inputs, Layer, Network, Runtime, Section as Part, initialize};
+use latents_engine::{Engine, Init, Inputs, Layer, Network, Runtime, Section, initialize};
 use latents_report::{
-    Block, Explored, ExploredModel, Explorer, Finding, Page, Picture, Section, Table, Tone,
+    Block, Explorer, ExplorerInput, ExplorerModel, Finding, Page, PageSection, Picture, Table, Tone,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn main() -> Fallible<()> {
         entries: vec![(HOSTILE.into(), HOSTILE.into())],
     });
     blocks.push(Block::Code { caption: HOSTILE.into(), text: HOSTILE.into() });
-    let section = Section { id: HOSTILE.into(), title: HOSTILE.into(), blocks };
+    let section = PageSection { id: HOSTILE.into(), title: HOSTILE.into(), blocks };
     let page = Page {
         title: HOSTILE.into(),
         lead: HOSTILE.into(),
@@ -55,8 +55,11 @@ fn main() -> Fallible<()> {
 
     let (_, study) = decoders().remove(0);
     let (explorer, answers) = explorer("Ten thousand", study, 10_000, &runtime, true)?;
-    let section =
-        Section { id: "S4".into(), title: "Many".into(), blocks: vec![Block::Explorer(explorer)] };
+    let section = PageSection {
+        id: "S4".into(),
+        title: "Many".into(),
+        blocks: vec![Block::Explorer(explorer)],
+    };
     Page { title: "Ten thousand images".into(), sections: vec![section], ..Page::default() }
         .save(&dir.join("many"))?;
 
@@ -65,7 +68,7 @@ fn main() -> Fallible<()> {
     Ok(())
 }
 
-/// Decoders from 6 latents (the first: 64) that have every kind of layer between them.
+/// Decoders from 6 latents (the first: 64), which together have every kind of layer.
 fn decoders() -> Vec<(String, Vec<Layer>)> {
     let linear = |out_features| Layer::Linear { out_features };
     let up = |out_channels, kernel: usize, stride: usize, padding: usize, extra: usize| {
@@ -144,19 +147,19 @@ fn explorer(
 ) -> Fallible<(Explorer, Value)> {
     let d = if layers.len() == 12 { 64 } else { 6 };
     let network =
-        Network { input: [d, 1, 1], sections: vec![Part { name: "decoder".into(), layers }] };
+        Network { input: [d, 1, 1], sections: vec![Section { name: "decoder".into(), layers }] };
     let mut engine: Engine = Engine::new(&network, Arc::clone(runtime))?;
     let shape = engine.layout().output();
     let mut parameters = initialize(engine.layout(), Init::default(), 5);
     for parameter in engine.layout().parameters() {
-        // As if they had been trained.
+        // Statistics as after training.
         let statistic = [("running_mean", 0.3), ("running_var", 0.4)];
         if let Some((_, value)) = statistic.iter().find(|(name, _)| parameter.name.ends_with(name))
         {
             parameters[parameter.range()].fill(*value);
         }
     }
-    // A wave through the latent space; the map is its first two axes, bent.
+    // A wave through the latent space. The map is made of its first three dimensions.
     let latents: Vec<f32> = (0..n * d)
         .map(|i| libm::sin((i / d) as f64 * 0.37 * (1.0 + (i % d) as f64 * 0.21)) as f32 * 3.0)
         .collect();
@@ -172,7 +175,7 @@ fn explorer(
     let files: Vec<String> = (0..n).map(|i| format!("{HOSTILE}/{i}.png")).collect();
     let classes: Vec<String> = (0..3).map(|i| format!("{i} {HOSTILE}")).collect();
     let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
-    let model = ExploredModel {
+    let model = ExplorerModel {
         name,
         map_name: HOSTILE,
         network: &network,
@@ -183,7 +186,7 @@ fn explorer(
         errors: Some(&errors),
         clusters: Some(&clusters),
     };
-    let explorer = Explorer::new(&Explored {
+    let explorer = Explorer::new(&ExplorerInput {
         shape,
         pixels: &pixels,
         numbers: None,

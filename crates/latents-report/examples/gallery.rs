@@ -1,11 +1,11 @@
-//! Draws one figure of each kind into a folder, to be looked at: `cargo run -p latents-report --example gallery -- DIR`.
-//! The numbers and pictures are made up here; nothing is trained.
+//! Draws figures of every kind into a folder, for inspection: `cargo run -p latents-report --example gallery -- DIR`.
+//! The numbers and pictures are made up; nothing is trained.
 
 use std::path::{Path, PathBuf};
 
 use latents_report::{
-    Curve, Direction, Error, ImageView, Parameter, ParameterKind, Study, Tile, Trial, TrialState,
-    curves, grid, importances, parallel_coordinates, slices, strip, trials,
+    Curve, Error, ImageView, ParameterKind, ParameterView, StudyView, Tile, TrialOutcome,
+    TrialView, curves, grid, importances, parallel_coordinates, slices, strip, trials,
 };
 
 fn main() -> Result<(), Error> {
@@ -20,8 +20,10 @@ fn main() -> Result<(), Error> {
         curve("SGD, validation", 1, true, &sgd, 1.0),
     ];
     let loss = "mean squared error";
-    curves("Reconstruction loss: Adam against SGD", "epoch", loss, &four).save(&dir, "loss-log")?;
-    curves("Reconstruction loss with Adam", "epoch", loss, &four[..2]).save(&dir, "loss-linear")?;
+    curves("Reconstruction loss: Adam against SGD", "epoch", loss, &four)
+        .save_both(&dir, "loss-log")?;
+    curves("Reconstruction loss with Adam", "epoch", loss, &four[..2])
+        .save_both(&dir, "loss-linear")?;
 
     let many: Vec<Curve> = (0..24)
         .map(|i| {
@@ -34,7 +36,7 @@ fn main() -> Result<(), Error> {
             )
         })
         .collect();
-    curves("Validation loss of the trials", "epoch", loss, &many).save(&dir, "loss-many")?;
+    curves("Validation loss of the trials", "epoch", loss, &many).save_both(&dir, "loss-many")?;
 
     let noisy: Vec<(f64, f64)> = (0..10_000)
         .map(|i| {
@@ -45,7 +47,7 @@ fn main() -> Result<(), Error> {
         })
         .collect();
     let long = Curve { name: "batch loss".into(), points: noisy, dashed: false, group: 2 };
-    curves("Ten thousand batches", "batch", "loss", &[long]).save(&dir, "loss-long")?;
+    curves("Ten thousand batches", "batch", "loss", &[long]).save_both(&dir, "loss-long")?;
 
     let gaps =
         vec![(1.0, 3.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, 1.8), (5.0, f64::INFINITY), (6.0, 1.5)];
@@ -54,8 +56,8 @@ fn main() -> Result<(), Error> {
         Curve { name: "one point".into(), points: vec![(4.0, 2.5)], dashed: false, group: 1 },
         Curve { name: "empty".into(), points: vec![], dashed: true, group: 2 },
     ];
-    curves("Gaps & single points", "epoch", "loss", &odd).save(&dir, "loss-odd")?;
-    curves("Nothing yet", "epoch", "loss", &[]).save(&dir, "loss-empty")?;
+    curves("Gaps & single points", "epoch", "loss", &odd).save_both(&dir, "loss-odd")?;
+    curves("Nothing yet", "epoch", "loss", &[]).save_both(&dir, "loss-empty")?;
 
     let epochs = [None, Some(1), Some(2), Some(3), Some(5), Some(10), Some(20), Some(30), Some(42)];
     let frames: Vec<Vec<f32>> =
@@ -68,8 +70,8 @@ fn main() -> Result<(), Error> {
             image: ImageView { shape: [1, 28, 28], pixels },
         })
         .collect();
-    strip("One image through the epochs (Adam)", &tiles).save(&dir, "strip")?;
-    strip("First epochs", &tiles[..4]).save(&dir, "strip-short")?;
+    strip("One image through the epochs (Adam)", &tiles).save_both(&dir, "strip")?;
+    strip("First epochs", &tiles[..4]).save_both(&dir, "strip-short")?;
 
     let names = ["bag", "wide bag of another kind", "coloured"].map(String::from);
     let colour: Vec<f32> = (0..3).flat_map(|c| bag(c as f32)).collect();
@@ -85,11 +87,11 @@ fn main() -> Result<(), Error> {
                 .into()
         })
         .collect();
-    grid("Originals and reconstructions", &rows, &names).save(&dir, "grid")?;
+    grid("Originals and reconstructions", &rows, &names).save_both(&dir, "grid")?;
     studies(&dir)
 }
 
-/// Figures of studies of several sizes and tempers.
+/// Figures of studies of several sizes, some of them hard to draw.
 fn studies(dir: &Path) -> Result<(), Error> {
     let shown = [("1", 1, 2), ("3", 3, 4), ("20", 20, 5), ("500", 500, 8), ("10000", 10_000, 1)];
     for (stem, count, parameters) in shown {
@@ -100,7 +102,7 @@ fn studies(dir: &Path) -> Result<(), Error> {
     }
     let mut accuracy = study(60, 3);
     accuracy.objective = "accuracy of a linear probe on the validation images".into();
-    accuracy.direction = Direction::Maximize;
+    accuracy.lower_is_better = false;
     for trial in &mut accuracy.trials {
         trial.value = trial.value.map(|v| 0.91 - 3.0 * v);
     }
@@ -139,8 +141,8 @@ fn studies(dir: &Path) -> Result<(), Error> {
     }
     draw(dir, "choices", "Forty choices", &choices)?;
     let one = study(50, 1);
-    parallel_coordinates("One parameter", &one).save(dir, "parallel-one")?;
-    slices("One parameter", &one).save(dir, "slices-one")?;
+    parallel_coordinates("One parameter", &one).save_both(dir, "parallel-one")?;
+    slices("One parameter", &one).save_both(dir, "slices-one")?;
     draw(dir, "empty", "Nothing yet", &study(0, 3))?;
 
     let shares = [0.512, 0.2217, 0.131, 0.0871, 0.0316, 0.012, 0.0039, 0.000_021];
@@ -149,28 +151,31 @@ fn studies(dir: &Path) -> Result<(), Error> {
         parameters.zip(shares).collect()
     };
     let plain = bars(&str::to_owned);
-    importances("Importances", "share of variance (fANOVA)", &plain).save(dir, "importances")?;
-    importances("One", "importance", &plain[..1]).save(dir, "importances-one")?;
-    importances("None", "importance", &[]).save(dir, "importances-none")?;
+    importances("Importances", "share of variance (fANOVA)", &plain)
+        .save_both(dir, "importances")?;
+    importances("One", "importance", &plain[..1]).save_both(dir, "importances-one")?;
+    importances("None", "importance", &[]).save_both(dir, "importances-none")?;
     let mut odd = bars(&|name| format!("encoder.block_3.{name} of the second stage of training"));
     odd[1].1 = f64::NAN;
     odd[2].1 = -0.08;
     odd[5].1 = -0.000_3;
     importances("Long names & negative values", "loss of accuracy", &odd)
-        .save(dir, "importances-odd")
+        .save_both(dir, "importances-odd")?;
+    Ok(())
 }
 
-fn draw(dir: &Path, stem: &str, title: &str, study: &Study) -> Result<(), Error> {
-    trials(title, study).save(dir, &format!("trials-{stem}"))?;
+fn draw(dir: &Path, stem: &str, title: &str, study: &StudyView) -> Result<(), Error> {
+    trials(title, study).save_both(dir, &format!("trials-{stem}"))?;
     if study.trials.len() > 1_000 {
         return Ok(());
     }
-    parallel_coordinates(title, study).save(dir, &format!("parallel-{stem}"))?;
-    slices(title, study).save(dir, &format!("slices-{stem}"))
+    parallel_coordinates(title, study).save_both(dir, &format!("parallel-{stem}"))?;
+    slices(title, study).save_both(dir, &format!("slices-{stem}"))?;
+    Ok(())
 }
 
-/// Twelve parameters as a search for an autoencoder may have them.
-fn space() -> Vec<Parameter> {
+/// Twelve parameters of an autoencoder.
+fn space() -> Vec<ParameterView> {
     let number = |name: &str, log| (name.to_owned(), ParameterKind::Number { log });
     let choices = |name: &str, names: &[&str]| {
         (name.to_owned(), ParameterKind::Choices(names.iter().map(|&n| n.to_owned()).collect()))
@@ -189,11 +194,11 @@ fn space() -> Vec<Parameter> {
         choices("skip", &["true", "false"]),
         number("offset", false),
     ];
-    all.map(|(name, kind)| Parameter { name, kind }).into()
+    all.map(|(name, kind)| ParameterView { name, kind }).into()
 }
 
-/// A study of the first `parameters` of the space, whose values fall as if a sampler learnt.
-fn study(count: usize, parameters: usize) -> Study {
+/// A study of the first `parameters` of the space. Its values fall as if a sampler had learnt.
+fn study(count: usize, parameters: usize) -> StudyView {
     let trial = |i: usize| {
         let draw = |k: usize| noise(i * 31 + k * 7 + 3);
         let skill = 1.0 - 1.0 / (1.0 + i as f64 / 20.0);
@@ -219,17 +224,17 @@ fn study(count: usize, parameters: usize) -> Study {
             + 0.004 * optimizer
             + 0.1 / latent
             + 0.004 * draw(12);
-        let state = match i % 10 {
-            7 => TrialState::Failed,
-            3 | 5 if i > 3 => TrialState::Pruned,
-            _ => TrialState::Complete,
+        let outcome = match i % 10 {
+            7 => TrialOutcome::Failed,
+            3 | 5 if i > 3 => TrialOutcome::Pruned,
+            _ => TrialOutcome::Complete,
         };
-        let late = if state == TrialState::Pruned { value * 1.3 } else { value };
-        Trial {
+        let late = if outcome == TrialOutcome::Pruned { value * 1.3 } else { value };
+        TrialView {
             number: i as u64,
-            state,
-            value: Some(late).filter(|_| state != TrialState::Failed),
-            // Only some optimizers have the second last of these.
+            outcome,
+            value: Some(late).filter(|_| outcome != TrialOutcome::Failed),
+            // Only some optimizers have the parameter at index 3.
             params: params
                 .into_iter()
                 .take(parameters)
@@ -238,22 +243,22 @@ fn study(count: usize, parameters: usize) -> Study {
                 .collect(),
         }
     };
-    Study {
+    StudyView {
         objective: "validation loss".into(),
-        direction: Direction::Minimize,
+        lower_is_better: true,
         parameters: space().into_iter().take(parameters).collect(),
         trials: (0..count).map(trial).collect(),
     }
 }
 
-/// A number in 0..1 that looks random.
+/// A pseudorandom number in `0..1`.
 fn noise(seed: usize) -> f64 {
     let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A curve through `knots`, smooth in the logarithms, with the jitter of training.
+/// A curve through `knots`, interpolated in the logarithms, with some noise.
 fn curve(name: &str, group: usize, dashed: bool, knots: &[(u32, f64)], factor: f64) -> Curve {
     let last = knots[knots.len() - 1].0;
     let points = (1..=last)
@@ -270,7 +275,7 @@ fn curve(name: &str, group: usize, dashed: bool, knots: &[(u32, f64)], factor: f
     Curve { name: name.into(), points, dashed, group }
 }
 
-/// A drawing of a bag, 28 x 28, with edges `blur` pixels soft.
+/// A drawing of a bag of 28 x 28 pixels, with edges blurred by `blur` pixels.
 fn bag(blur: f32) -> Vec<f32> {
     let soft = |distance: f32| 1.0 / (1.0 + (distance / (0.2 + blur)).exp());
     (0..28 * 28)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the two faces beside this script from Debian's package fonts-inter (4.0~beta7), with pyftsubset of fonttools.
+# Creates the two font files beside this script from Debian's package fonts-inter (4.0~beta7), with pyftsubset of fonttools.
 # Kept: Latin with Latin-1 and Extended-A, Greek, punctuation, super- and subscript digits, arrows, common mathematics.
 set -eu
 cd "$(dirname "$0")"

@@ -1,35 +1,42 @@
-//! Which class was taken for which: a matrix of shaded cells, with their counts where there is room.
+//! Confusion matrices: shaded cells, with counts if there is room.
 
 use crate::figure::Figure;
-use crate::font::{self, CAP_HEIGHT, Weight};
-use crate::frame::{Axes, Frame, LABEL, MARGIN, SLACK, heading, label, room_beside};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
+use crate::frame::{Axes, Frame, LABEL, MARGIN, heading, label, room_beside};
 use crate::number::{significant, trimmed, typeset};
 use crate::scale::Scale;
-use crate::scene::{Anchor, Scene, Text, num};
+use crate::scene::{Anchor, Scene, Text};
+use crate::svg::num;
 
-/// The matrix is at most this wide and high; a cell at most `CELL`.
+/// Greatest side of the matrix, and of a cell.
 const SIDE: f64 = 520.0;
 const CELL: f64 = 52.0;
-/// Below this side, a cell has no number.
+/// A cell smaller than this has no number.
 const NUMBERED: f64 = 26.0;
-/// No figure is narrower, so that titles have room.
+/// Least width of a figure, which leaves room for the title.
 const NARROWEST: f64 = 420.0;
-/// Shades of what is right and what is wrong.
+/// Colours of right and wrong predictions.
 const RIGHT: [u8; 3] = [0x00, 0x72, 0xb2];
 const WRONG: [u8; 3] = [0xd5, 0x5e, 0x00];
-/// How deep the blue becomes, so that black numbers can be read on it too, and theirs on its counterpart on a dark page.
+/// Greatest depth of the blue. Black numbers stay readable on it, and so do their counterparts on a dark page.
 const DEEPEST: f64 = 0.85;
 const NUMBER: &str = "#000000";
 
-/// Draws a confusion matrix: one row for each class that samples are of, one column for each that they were taken for. `counts`
-/// are `[truth][predicted]`. Shades show the share of the row: what is right in blue, what is wrong in orange, which deepens four
-/// times as fast, as mistakes are rarer. Rows or columns without a name have their number.
+/// Draws a confusion matrix. `counts[i][j]` is the number of samples of class `i` predicted as class `j`: rows are true classes,
+/// columns predicted ones. The shade of a cell shows its share of the row, in blue for right predictions and in orange for wrong ones;
+/// orange deepens four times as fast, since errors are rarer. A class without a name shows its number.
+///
+/// ```
+/// let names = ["cat".to_owned(), "dog".to_owned()];
+/// let figure = latents_report::confusion("Test images", &names, &[vec![48, 2], vec![5, 45]]);
+/// assert!(figure.svg().contains(">48<"));
+/// ```
 #[must_use]
 pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
     let n = counts.len();
     let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
     let across: Vec<String> = (0..n).map(name).collect();
-    // Choices count from below; the first class stands on top.
+    // The first choice is at the bottom of the axis, the first class on top.
     let down: Vec<String> = (0..n).rev().map(name).collect();
     let side = (SIDE / n.max(1) as f64).min(CELL);
     let size = side * n.max(3) as f64;
@@ -42,7 +49,7 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
     let axes = Axes::alone((x, y), ("predicted", "true class"), (right, size));
     let frame = Frame::draw(&mut scene, Axes { grid: false, ..axes }, top);
     if n == 0 {
-        frame.say(&mut scene, "no data");
+        frame.message(&mut scene, "no data");
     }
     let step = (frame.right - frame.left) / n.max(1) as f64;
     let mut texts = vec![];
@@ -83,13 +90,13 @@ pub fn confusion(title: &str, names: &[String], counts: &[Vec<u64>]) -> Figure {
 
 /// From white to `colour`.
 fn shade(colour: [u8; 3], depth: f64) -> String {
-    // Something is seen even of a single sample.
+    // Even a single sample is visible.
     let depth = 0.06 + 0.94 * depth.clamp(0.0, 1.0);
     let [r, g, b] = colour.map(|c| (255.0 - (255.0 - f64::from(c)) * depth).round() as u8);
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// A count in few letters: 12345 as 12.3k.
+/// A count in few characters: 12345 as 12.3k.
 fn short(count: u64) -> String {
     match count {
         0..10_000 => count.to_string(),

@@ -1,4 +1,4 @@
-//! Curves over epochs: losses of one or more runs in one pair of axes.
+//! Curves such as losses by epoch, of one or more runs in one pair of axes.
 
 use std::fmt::Write as _;
 
@@ -8,45 +8,58 @@ use crate::frame::{Axes, Frame, MARGIN, heading};
 use crate::legend::{self, Entry, Sample};
 use crate::palette;
 use crate::scale::{Scale, drawable, extent};
-use crate::scene::{Scene, num};
+use crate::scene::Scene;
+use crate::svg::num;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
-/// A stretch of curve with more points than this is thinned to what can be seen.
+/// A segment with more points than this is downsampled.
 const MOST_POINTS: usize = 2_000;
 
 /// One line of [`curves`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What the legend calls it; any text.
+    /// Name in the legend; any text.
     pub name: String,
-    /// Pairs such as (epoch, loss), in the order in which they are joined. A pair with a value that is not finite (or
-    /// beyond 1e300) leaves a gap.
+    /// Pairs such as (epoch, loss), in drawing order. A pair with a value that is not finite, or beyond 1e300, leaves a gap.
     pub points: Vec<(f64, f64)>,
-    /// Dashed, as for a validation loss, or solid, as for a training loss.
+    /// Whether the curve is dashed, as for a validation loss, or solid, as for a training loss.
     pub dashed: bool,
-    /// Curves of one group, such as the losses of one run, share a colour of [`CATEGORICAL`](crate::CATEGORICAL).
+    /// Curves of one group, such as the losses of one run, share a colour: `CATEGORICAL[group % 7]`, see
+    /// [`CATEGORICAL`](crate::CATEGORICAL).
     pub group: usize,
 }
 
-/// Draws curves such as loss against epoch.
+/// Draws curves such as loss by epoch.
 ///
-/// The y axis is logarithmic where that helps: where all values are positive and the largest is more than eight times
-/// the smallest. Each curve is named beside its right end; where the names are too long or too many for that, in a legend
-/// below. A point without neighbours is drawn as a dot. No curve, or none with a point, gives empty axes that say so.
+/// The y axis is logarithmic if all values are positive and the largest is more than eight times the smallest. The name of each
+/// curve stands beside its right end, or in a legend below if the names are too long or too many. A point without neighbours is
+/// drawn as a dot. Without any point the axes are empty and say "no data".
+///
+/// ```
+/// use latents_report::{Curve, curves};
+///
+/// let curve = |name: &str, dashed, points: &[(f64, f64)]| {
+///     Curve { name: name.into(), points: points.to_vec(), dashed, group: 0 }
+/// };
+/// let train = curve("train", false, &[(1.0, 0.056), (2.0, 0.034), (3.0, 0.029)]);
+/// let validation = curve("validation", true, &[(1.0, 0.049), (2.0, 0.035), (3.0, 0.031)]);
+/// let figure = curves("Loss", "epoch", "mean squared error", &[train, validation]);
+/// assert_eq!(figure.svg().matches("class=\"curve\"").count(), 2);
+/// ```
 #[must_use]
 pub fn curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Figure {
     drawn(title, [x_label, y_label], curves, drawable, x_scale)
 }
 
-/// [`curves`] against what grows by factors, such as a number of labels: the x axis is logarithmic. A point whose x is not positive leaves a
-/// gap.
+/// Like [`curves`], but with a logarithmic x axis, for values that grow by factors, such as a number of labels. A point whose x is
+/// not positive leaves a gap.
 #[must_use]
 pub fn log_curves(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Figure {
     drawn(title, [x_label, y_label], curves, Scale::takes_log, |(lo, hi), _| Scale::log(lo, hi))
 }
 
-/// `takes`: whether the x axis has a place for a value; `scale`: the axis for such values, which may all be whole.
+/// `takes`: whether the x axis can show a value. `scale`: the x axis for a range of values, given whether all are whole.
 fn drawn(
     title: &str,
     [x_label, y_label]: [&str; 2],
@@ -86,7 +99,7 @@ fn drawn(
         entry.end = draw(&mut scene, &frame, curve, segments);
     }
     if xs.is_none() {
-        frame.say(&mut scene, "no data");
+        frame.message(&mut scene, "no data");
     }
     let bottom = if beside.is_some() {
         legend::beside(&mut scene, &frame, &entries);
@@ -97,7 +110,7 @@ fn drawn(
     Figure::new(WIDTH, bottom + MARGIN, scene)
 }
 
-/// The stretches of points that can be drawn.
+/// Splits the points at those that cannot be drawn.
 fn segments(points: &[(f64, f64)], takes: fn(f64) -> bool) -> Vec<Vec<(f64, f64)>> {
     points
         .split(|&(x, y)| !takes(x) || !drawable(y))
@@ -106,7 +119,7 @@ fn segments(points: &[(f64, f64)], takes: fn(f64) -> bool) -> Vec<Vec<(f64, f64)
         .collect()
 }
 
-/// Epochs 1 to 42 are shown from 0, since zero is near; other ranges get a little room at both ends.
+/// The axis of whole numbers such as epochs starts at 0 if zero is near; other ranges get a margin at both ends.
 fn x_scale((lo, hi): (f64, f64), whole: bool) -> Scale {
     if whole && lo >= 0.0 && lo <= 0.05 * hi {
         return Scale::linear(0.0, hi, true);
@@ -115,7 +128,7 @@ fn x_scale((lo, hi): (f64, f64), whole: bool) -> Scale {
     Scale::linear(lo - room, hi + room, whole)
 }
 
-/// Draws one curve; returns its last point on the page.
+/// Draws one curve. Returns its last point on the page.
 fn draw(
     scene: &mut Scene,
     frame: &Frame,
@@ -136,7 +149,7 @@ fn draw(
             ));
             continue;
         }
-        for (i, (x, y)) in thin(placed).into_iter().enumerate() {
+        for (i, (x, y)) in downsample(placed).into_iter().enumerate() {
             // Writing to a string cannot fail.
             let _ = write!(data, "{}{} {}", if i == 0 { 'M' } else { 'L' }, num(x), num(y));
         }
@@ -148,9 +161,9 @@ fn draw(
     end
 }
 
-/// Keeps of each half pixel's column the first, lowest, highest and last point, which draws the same line: Jugel et al.,
-/// "M4: A Visualization-Oriented Time Series Data Aggregation", 2014. Lines that turn back in x are left whole.
-fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+/// Keeps the first, lowest, highest and last point of each column half a pixel wide, which draws the same line: Jugel et al., "M4:
+/// A Visualization-Oriented Time Series Data Aggregation", 2014. A line that goes back in x is kept whole.
+fn downsample(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     if points.len() <= MOST_POINTS || points.windows(2).any(|w| w[1].0 < w[0].0) {
         return points;
     }

@@ -1,19 +1,21 @@
-//! The embedded font: how wide a text is, how it breaks into lines, and its outlines. Letters are set one after the
-//! other, left to right; shaping of scripts that need more, such as Arabic, is left to the viewer of the SVG.
+//! The embedded font: the width of a text, its line breaks and its outlines. Letters are set one after the other, left to right;
+//! scripts that need shaping, such as Arabic, are left to the viewer of the SVG.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use crate::svg::num;
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
-use crate::scene::num;
-
-/// What an SVG asks for: the font that the layout was measured with, then common ones of about its width.
+/// Font families of the SVG: the font that the layout is measured with, then common fonts of similar width.
 pub(crate) const FAMILY: &str =
     "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif";
 
-/// Height of a capital letter as a fraction of the font size: what looks centred is centred on half of it.
+/// Height of a capital letter as a fraction of the font size. Text looks centred if half of this height is centred.
 pub(crate) const CAP_HEIGHT: f64 = 2048.0 / 2816.0;
+
+/// Layout reserves this factor more than the measured width of a text, because a fallback font may be wider.
+pub(crate) const SLACK: f64 = 1.08;
 
 /// The regular face, as an OpenType file.
 pub(crate) const REGULAR: &[u8] = include_bytes!("../fonts/Inter-Regular-subset.otf");
@@ -38,15 +40,15 @@ impl Weight {
 }
 
 fn parse(bytes: &'static [u8]) -> Face<'static> {
-    // The bytes are compiled in, so this holds on every machine once it holds in the tests.
+    // The bytes are compiled in: if parsing works in the tests, it works everywhere.
     Face::parse(bytes, 0).expect("the embedded font is well formed")
 }
 
-/// The glyph of a character (a box where the font has none) and its advance in font units.
+/// The glyph of a character (a box if the font has none) and its advance in font units.
 fn glyph(face: &Face<'_>, c: char) -> (GlyphId, f64) {
     match face.glyph_index(c) {
         Some(id) => (id, f64::from(face.glyph_hor_advance(id).unwrap_or(0))),
-        // A viewer of the SVG takes the letter from another font, at most as wide as it is high in most scripts.
+        // A viewer of the SVG takes the letter from another font; in most scripts it is at most as wide as it is high.
         None => (GlyphId(0), f64::from(face.units_per_em())),
     }
 }
@@ -58,7 +60,7 @@ pub(crate) fn width(text: &str, size: f64, weight: Weight) -> f64 {
     units * size / f64::from(face.units_per_em())
 }
 
-/// `text` made safe to draw: characters that XML forbids become U+FFFD, and runs of white space one space.
+/// `text` made safe to draw: characters that XML forbids become U+FFFD, and each run of white space becomes one space.
 pub(crate) fn clean(text: &str) -> String {
     let visible: String = text
         .chars()
@@ -71,7 +73,7 @@ pub(crate) fn clean(text: &str) -> String {
     visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// `text`, or as much of it as fits into `limit` with an ellipsis.
+/// `text`, cut off with an ellipsis if it is wider than `limit`.
 pub(crate) fn fit(text: &str, size: f64, weight: Weight, limit: f64) -> String {
     let cut = prefix(text, size, weight, limit);
     if cut == text.len() {
@@ -81,7 +83,7 @@ pub(crate) fn fit(text: &str, size: f64, weight: Weight, limit: f64) -> String {
     format!("{}…", text[..prefix(text, size, weight, room)].trim_end())
 }
 
-/// Where the parts of a name meet: after a `_` and the like, unless a digit follows, so that numbers stay whole.
+/// Positions at which a name may break: after `_`, `.`, `-`, `/` and `:`, unless a digit follows, so that numbers stay whole.
 fn joints(text: &str) -> impl Iterator<Item = usize> {
     let after = |at: usize| text[at + 1..].chars().next();
     text.match_indices(['_', '.', '-', '/', ':'])
@@ -89,7 +91,7 @@ fn joints(text: &str) -> impl Iterator<Item = usize> {
         .map(|(at, _)| at + 1)
 }
 
-/// The widest part of `text` that [`wrap`] keeps whole where the lines are wide enough.
+/// Width of the widest part of `text` that [`wrap`] does not break if the lines are wide enough.
 pub(crate) fn widest_part(text: &str, size: f64, weight: Weight) -> f64 {
     let mut widest = 0.0_f64;
     for word in text.split(' ') {
@@ -102,8 +104,8 @@ pub(crate) fn widest_part(text: &str, size: f64, weight: Weight) -> f64 {
     widest
 }
 
-/// `text` broken at spaces (else where the parts of a name meet, else within a word that is too long) into at most
-/// `lines` lines of width `limit`; the last ends in an ellipsis where the text goes on.
+/// Breaks `text` into at most `lines` lines of width `limit`: at spaces, else between the parts of a name, else within a word
+/// that is too long. The last line ends in an ellipsis if the text does not fit.
 pub(crate) fn wrap(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) -> Vec<String> {
     let mut rest = text;
     let mut out = Vec::new();
@@ -114,10 +116,10 @@ pub(crate) fn wrap(text: &str, size: f64, weight: Weight, limit: f64, lines: usi
             break;
         }
         let first = rest.chars().next().map_or(1, char::len_utf8);
-        // A space right after the prefix is as good a place to break as one within it.
+        // A line may also break at a space right after the prefix.
         let space = if rest[cut..].starts_with(' ') { Some(cut) } else { rest[..cut].rfind(' ') };
         let end = space.filter(|&at| at > 0);
-        // A name such as `encoder.hidden_size` breaks after what joins its parts.
+        // A name such as `encoder.hidden_size` breaks after a joint of its parts.
         let end = end.or_else(|| joints(rest).take_while(|&at| at <= cut).last());
         let end = end.unwrap_or(cut).max(first);
         out.push(rest[..end].to_owned());
@@ -126,7 +128,7 @@ pub(crate) fn wrap(text: &str, size: f64, weight: Weight, limit: f64, lines: usi
     out
 }
 
-/// How many bytes of `text` fit into `limit`.
+/// Number of bytes of `text` that fit into `limit`.
 fn prefix(text: &str, size: f64, weight: Weight, limit: f64) -> usize {
     let face = weight.face();
     let limit = limit / size * f64::from(face.units_per_em());
@@ -140,14 +142,14 @@ fn prefix(text: &str, size: f64, weight: Weight, limit: f64) -> usize {
     text.len()
 }
 
-/// The outline of `text` as SVG path data in font units (y upwards, origin at the start of the baseline), with the
-/// factor that scales it to `size`.
+/// The outline of `text` as SVG path data in font units (y upwards, origin at the start of the baseline), and the factor that
+/// scales it to `size`.
 pub(crate) fn outline(text: &str, size: f64, weight: Weight) -> (String, f64) {
     let face = weight.face();
     let mut pen = Pen { data: String::new(), x: 0.0 };
     for c in text.chars() {
         let (id, advance) = glyph(face, c);
-        // A space has no outline, and that is fine.
+        // A glyph such as the space may have no outline.
         let _ = face.outline_glyph(id, &mut pen);
         pen.x += advance;
     }
@@ -226,7 +228,7 @@ mod tests {
         let word = wrap(&"ü".repeat(50), 12.0, Weight::Regular, 60.0, 99);
         assert_eq!(word.concat(), "ü".repeat(50));
         assert!(word.iter().all(|l| width(l, 12.0, Weight::Regular) <= 60.0));
-        // Even where not one letter fits there is progress and no panic.
+        // If not even one letter fits, each line gets one letter.
         assert_eq!(wrap("ab", 12.0, Weight::Regular, 0.0, 9).len(), 2);
     }
 

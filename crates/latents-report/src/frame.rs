@@ -1,21 +1,19 @@
-//! What surrounds data: the heading, and a pair of axes with grid, ticks and labels. Marks within the axes are drawn by
-//! each figure on the returned [`Frame`].
+//! The parts of a figure around its data: the heading, and a pair of axes with grid, ticks and labels. Each figure draws its marks
+//! on the returned [`Frame`].
 
 use crate::axis::{Horizontal, Vertical, sharp};
-use crate::font::{self, CAP_HEIGHT, Weight};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
 use crate::palette;
 use crate::scale::Scale;
 use crate::scene::{Anchor, Scene, Text};
 
-/// Room around every figure.
+/// Margin of every figure.
 pub(crate) const MARGIN: f64 = 24.0;
 /// Font size of axis names, captions and legends.
 pub(crate) const LABEL: f64 = 12.0;
 const HEADING: f64 = 16.0;
-/// Other fonts than ours may run wider; what is placed beside a text is placed for a text this much longer.
-pub(crate) const SLACK: f64 = 1.08;
 
-/// Draws the title at the top left, on as many lines as it needs within `width`; returns the y below it.
+/// Draws the title at the top left on at most four lines within `width`. Returns the y below it.
 pub(crate) fn heading(scene: &mut Scene, title: &str, width: f64) -> f64 {
     const LINE: f64 = 22.0;
     let mut y = MARGIN;
@@ -38,36 +36,36 @@ pub(crate) fn heading(scene: &mut Scene, title: &str, width: f64) -> f64 {
     y
 }
 
-/// A regular text in the size of labels, already cleaned.
+/// A text in the size of labels. `content` is already cleaned.
 pub(crate) fn label(class: &'static str, x: f64, y: f64, anchor: Anchor, content: String) -> Text {
     let fill = if class == "label" { palette::MUTED } else { palette::TEXT };
     let (halo, turned) = (false, false);
     Text { class, x, y, size: LABEL, weight: Weight::Regular, anchor, fill, halo, turned, content }
 }
 
-/// What a pair of axes shows.
+/// A pair of axes to be drawn.
 pub(crate) struct Axes<'a> {
     pub(crate) x: Scale,
     pub(crate) y: Scale,
     pub(crate) x_label: &'a str,
-    /// Set above the axes, from the page's margin on.
+    /// Stands above the axes, from the left margin on.
     pub(crate) y_label: &'a str,
-    /// Left end of the axes; labels of `y` are further left.
+    /// Left end of the axes. The labels of `y` are further left.
     pub(crate) left: f64,
     /// Right end of the axes.
     pub(crate) right: f64,
-    /// Height between the axes' ends.
+    /// Length of the vertical axis.
     pub(crate) height: f64,
-    /// Whether `y` is labelled; it need not be beside axes that share it.
+    /// Whether `y` has labels. Axes that share it with axes on their left need none.
     pub(crate) y_labelled: bool,
-    /// By how much labels below the axes may stick out of them.
+    /// How far labels below the axes may extend beyond their ends.
     pub(crate) overhang: f64,
-    /// Whether lines lead from the ticks across; marks that fill the area need none.
+    /// Whether grid lines are drawn. Marks that fill the area need none.
     pub(crate) grid: bool,
 }
 
 impl<'a> Axes<'a> {
-    /// The only axes of a figure, between the page's left margin and `right`.
+    /// The only axes of a figure, between the left margin and `right`.
     pub(crate) fn alone(
         (x, y): (Scale, Scale),
         (x_label, y_label): (&'a str, &'a str),
@@ -79,12 +77,12 @@ impl<'a> Axes<'a> {
     }
 }
 
-/// Room that an axis `height` pixels high needs to its left.
+/// Width that an axis of this height needs for its labels.
 pub(crate) fn room_beside(scale: &Scale, height: f64) -> f64 {
     Vertical::new(scale, height, f64::INFINITY).width()
 }
 
-/// The area between the axes, in CSS pixels.
+/// The area between the axes after drawing, in CSS pixels.
 pub(crate) struct Frame {
     x: Scale,
     y: Scale,
@@ -92,17 +90,17 @@ pub(crate) struct Frame {
     pub(crate) top: f64,
     pub(crate) right: f64,
     pub(crate) bottom: f64,
-    /// Where there is room again below the axes' numbers and label.
+    /// The y below the labels of the horizontal axis.
     pub(crate) below: f64,
 }
 
 impl Frame {
-    /// Where a value pair lies.
+    /// Position of a pair of values.
     pub(crate) fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (self.across(x), self.bottom - self.y.place(y) * (self.bottom - self.top))
     }
 
-    /// How far to the right a value of `x` lies.
+    /// Horizontal position of a value of `x`.
     pub(crate) fn across(&self, x: f64) -> f64 {
         self.left + self.x.place(x) * (self.right - self.left)
     }
@@ -110,7 +108,7 @@ impl Frame {
     /// Draws grid, axes, ticks and labels below `top`.
     pub(crate) fn draw(scene: &mut Scene, axes: Axes<'_>, mut top: f64) -> Self {
         let y = Vertical::new(&axes.y, axes.height, f64::INFINITY);
-        // Lines one pixel wide are sharp on half pixels.
+        // A line one pixel wide is sharp on half pixels.
         let left = axes.left.floor() + 0.5;
         let right = axes.right.floor() + 0.5;
 
@@ -147,8 +145,8 @@ impl Frame {
         Self { x: axes.x, y: axes.y, left, top, right, bottom, below }
     }
 
-    /// Says in the middle that there is nothing to show.
-    pub(crate) fn say(&self, scene: &mut Scene, what: &str) {
+    /// Writes a message in the middle, such as that there is no data.
+    pub(crate) fn message(&self, scene: &mut Scene, what: &str) {
         let x = f64::midpoint(self.left, self.right);
         let y = f64::midpoint(self.top, self.bottom) + 14.0;
         scene.text(label("label", x, y, Anchor::Middle, what.into()));

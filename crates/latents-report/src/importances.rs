@@ -1,28 +1,35 @@
-//! How much each parameter of a study matters, as bars.
+//! The importance of the parameters of a study, as bars.
 
 use crate::figure::Figure;
-use crate::font::{self, CAP_HEIGHT, Weight};
-use crate::frame::{self, Axes, Frame, LABEL, MARGIN, SLACK, heading};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
+use crate::frame::{self, Axes, Frame, LABEL, MARGIN, heading};
 use crate::number::{significant, typeset};
 use crate::palette;
 use crate::scale::{Scale, drawable, extent};
-use crate::scene::{Anchor, Scene, Text, num};
+use crate::scene::{Anchor, Scene, Text};
+use crate::svg::num;
 
 const WIDTH: f64 = 720.0;
-/// From one bar to the next, and how much of that is bar.
+/// Distance from one bar to the next, and the height of a bar.
 const STEP: f64 = 32.0;
 const BAR: f64 = 19.0;
 
-/// Draws the importance of parameters, given with their names, as horizontal bars from the largest to the smallest, each
-/// with its value at its end. `label` says what is measured. A value that is not finite has no bar, and stands last.
+/// Draws the importance of parameters as horizontal bars, from the largest to the smallest, with the value at the end of each.
+/// `bars` are pairs of name and importance; `label` names the measure. A value that is not finite has no bar and comes last.
+///
+/// ```
+/// let bars = [("learning_rate".to_owned(), 0.71), ("latent_dim".to_owned(), 0.18)];
+/// let figure = latents_report::importances("Importances", "share of variance", &bars);
+/// assert!(figure.svg().contains("0.710"));
+/// ```
 #[must_use]
 pub fn importances(title: &str, label: &str, bars: &[(String, f64)]) -> Figure {
     let mut bars: Vec<(&str, Option<f64>)> =
         bars.iter().map(|(name, v)| (name.as_str(), Some(*v).filter(|&v| drawable(v)))).collect();
-    // What is missing is below all numbers; of equals the first comes first.
+    // Missing values come last; the sort is stable.
     let order = |v: Option<f64>| v.unwrap_or(f64::NEG_INFINITY);
     bars.sort_by(|a, b| order(b.1).total_cmp(&order(a.1)));
-    // Choices count from below.
+    // The first choice is at the bottom of the axis.
     let names: Vec<String> = bars.iter().rev().map(|b| b.0.to_owned()).collect();
     let y = Scale::choices(&names);
     let height = if names.is_empty() { 3.0 } else { names.len() as f64 } * STEP;
@@ -45,7 +52,7 @@ pub fn importances(title: &str, label: &str, bars: &[(String, f64)]) -> Figure {
     let top = heading(&mut scene, title, WIDTH);
     let frame = Frame::draw(&mut scene, axes, top - 4.0);
     if bars.is_empty() {
-        frame.say(&mut scene, "no data");
+        frame.message(&mut scene, "no data");
     }
     for (i, ((_, value), text)) in bars.iter().zip(texts).enumerate() {
         let row = (bars.len() - 1 - i) as f64;

@@ -1,25 +1,25 @@
-//! Names of curves and marks: each beside the end of its curve where that is possible, else in a legend below the axes. Neither
-//! ever lies on the data.
+//! Names of curves and marks: each beside the end of its curve if possible, else in a legend below the axes. Neither covers data.
 
-use crate::font::{self, CAP_HEIGHT, Weight};
-use crate::frame::{Frame, LABEL, MARGIN, SLACK, label};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
+use crate::frame::{Frame, LABEL, MARGIN, label};
 use crate::marks::Mark;
 use crate::palette;
-use crate::scene::{Anchor, Scene, num};
+use crate::scene::{Anchor, Scene};
+use crate::svg::num;
 
-/// The widest name that is set beside its curve.
+/// The widest name that can stand beside its curve.
 const WIDEST: f64 = 190.0;
-/// From one name to the next.
+/// Distance from one name to the next.
 const LINE: f64 = 18.0;
-/// Between the axes' right end and the names' samples of line.
+/// Distance between the right end of the axes and the line samples.
 const GUTTER: f64 = 16.0;
-/// The sample and the space after it.
+/// Width of a sample, and the space after it.
 const SAMPLE: f64 = 22.0;
 const GAP: f64 = 7.0;
-/// Names beyond this many are counted, not listed.
+/// Names beyond this number are counted instead of listed.
 const MOST: usize = 60;
 
-/// How what is named looks.
+/// The sample beside a name.
 #[derive(Debug, Clone)]
 pub(crate) enum Sample {
     /// A line with these attributes.
@@ -27,12 +27,12 @@ pub(crate) enum Sample {
     Point(Mark),
 }
 
-/// One curve's name and look.
+/// The name and the look of a curve or mark.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) sample: Sample,
-    /// The curve's last point on the page, once it is placed.
+    /// The last point of the curve on the page.
     pub(crate) end: Option<(f64, f64)>,
 }
 
@@ -42,7 +42,7 @@ impl Entry {
     }
 }
 
-/// The attributes of a curve's stroke.
+/// The SVG attributes of the stroke of a curve.
 pub(crate) fn stroke(group: usize, dashed: bool) -> String {
     let dash = if dashed { r#" stroke-dasharray="5.5 3.5""# } else { r#" stroke-linecap="round""# };
     format!(
@@ -51,25 +51,25 @@ pub(crate) fn stroke(group: usize, dashed: bool) -> String {
     )
 }
 
-/// Room that the names need to the right of the axes, or `None` if they belong below.
+/// Width of the names on the right of the axes, or `None` if they have to stand below.
 pub(crate) fn room_beside(entries: &[Entry], height: f64) -> Option<f64> {
     let widest = entries.iter().map(Entry::width).fold(0.0, f64::max);
     let fits = widest <= WIDEST && entries.len() as f64 * LINE <= height;
     fits.then_some(GUTTER + SAMPLE + GAP + widest * SLACK)
 }
 
-/// Draws each name to the right of the axes, as near to its curve's end as the others let it.
+/// Draws each name on the right of the axes, as near to the end of its curve as the other names permit.
 pub(crate) fn beside(scene: &mut Scene, frame: &Frame, entries: &[Entry]) {
-    // A curve without a point is listed at the bottom.
+    // The name of a curve without points stands at the bottom.
     let wanted = |e: &Entry| e.end.map_or(frame.bottom, |(_, y)| y);
     let mut order: Vec<&Entry> = entries.iter().collect();
     order.sort_by(|a, b| wanted(a).total_cmp(&wanted(b)));
     let wishes: Vec<f64> = order.iter().map(|e| wanted(e)).collect();
     let half = LINE / 2.0;
-    let places = spread(&wishes, LINE, frame.top + half, frame.bottom - half);
+    let places = dodge(&wishes, LINE, frame.top + half, frame.bottom - half);
     let x = frame.right + GUTTER;
     for (entry, y) in order.into_iter().zip(places) {
-        // Only a curve that reaches the right end is led to its name: elsewhere the line would cross data.
+        // Only a curve that reaches the right end gets a leader line; other lines could cross data.
         if let Some((end_x, end_y)) = entry.end
             && end_x > frame.right - 16.0
             && (end_y - y).abs() > 3.0
@@ -80,7 +80,7 @@ pub(crate) fn beside(scene: &mut Scene, frame: &Frame, entries: &[Entry]) {
     }
 }
 
-/// Draws the names in rows below the axes; returns the y below them.
+/// Draws the names in rows below the axes. Returns the y below them.
 pub(crate) fn below(scene: &mut Scene, top: f64, width: f64, entries: &[Entry]) -> f64 {
     let limit = width - 2.0 * MARGIN;
     let most = (limit - SAMPLE - GAP) / SLACK;
@@ -92,7 +92,7 @@ pub(crate) fn below(scene: &mut Scene, top: f64, width: f64, entries: &[Entry]) 
         fitted.iter().map(|e| SAMPLE + GAP + e.width() * SLACK + 18.0).collect();
     let mut columns = fitted.len().max(1);
     if steps.iter().sum::<f64>() > limit + 18.0 {
-        // Not all fit into one row, so they stand in columns of one width.
+        // They do not fit into one row, so they stand in columns of equal width.
         let widest = steps.iter().copied().fold(0.0, f64::max);
         columns = ((limit + 18.0) / widest).floor().max(1.0) as usize;
         steps.fill(widest);
@@ -113,7 +113,7 @@ pub(crate) fn below(scene: &mut Scene, top: f64, width: f64, entries: &[Entry]) 
     y + LINE / 2.0
 }
 
-/// Writes a remark below a figure; returns the y below it.
+/// Writes a note below a figure. Returns the y below it.
 pub(crate) fn note(scene: &mut Scene, top: f64, text: &str) -> f64 {
     if text.is_empty() {
         return top;
@@ -128,8 +128,8 @@ pub(crate) fn note(scene: &mut Scene, top: f64, text: &str) -> f64 {
     top + LINE
 }
 
-/// Fills a rectangle with colours along its longer side, from light to dark as `share` says of places from 0 to 1. Its
-/// size may be negative.
+/// Fills a rectangle with colours along its longer side. `share` maps a position from 0 to 1 to a colour from light (0) to dark
+/// (1). The size may be negative.
 pub(crate) fn ramp(
     scene: &mut Scene,
     (x, y): (f64, f64),
@@ -138,7 +138,7 @@ pub(crate) fn ramp(
 ) {
     const STEPS: usize = 48;
     let upright = height.abs() > width.abs();
-    // On whole pixels, or there would be seams.
+    // On whole pixels, to avoid seams.
     let edge = |from: f64, length: f64, i: usize| (from + length * i as f64 / STEPS as f64).round();
     scene.markup(r#"<g class="ramp">"#.into());
     for i in 0..STEPS {
@@ -177,10 +177,10 @@ fn draw(scene: &mut Scene, entry: &Entry, x: f64, y: f64) {
     scene.text(label("key", x + SAMPLE + GAP, baseline, Anchor::Start, entry.name.clone()));
 }
 
-/// Places at least `gap` apart between `lo` and `hi`, in the order of `wishes` (ascending) and near them: neighbours
-/// that would overlap share the room around their mean.
-fn spread(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
-    // Blocks of neighbours in touch: the first one's place (as a sum over the members) and how many there are.
+/// Moves positions apart until they are at least `gap` from each other and within `lo` and `hi`. `wishes` are the wanted positions
+/// in ascending order; neighbours that would overlap are centred on their mean.
+fn dodge(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
+    // Blocks of touching neighbours: the position of the first one (as a sum over the members) and their number.
     let mut blocks: Vec<(f64, f64)> = Vec::new();
     for &wish in wishes {
         let mut block = (wish, 1.0);
@@ -188,7 +188,7 @@ fn spread(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
             if sum / n + n * gap <= block.0 / block.1 {
                 break;
             }
-            // Members of the later block stand n gaps further down.
+            // The members of the later block are n gaps further down.
             block = (sum + block.0 - block.1 * n * gap, n + block.1);
             blocks.pop();
         }
@@ -217,15 +217,15 @@ mod tests {
     use crate::scene::Letters;
 
     #[test]
-    fn names_stay_where_they_wish_or_share_the_room() {
-        assert_eq!(spread(&[10.0, 50.0], 18.0, 0.0, 100.0), [10.0, 50.0]);
-        assert_eq!(spread(&[50.0, 50.0], 18.0, 0.0, 100.0), [41.0, 59.0]);
-        assert_eq!(spread(&[20.0, 49.0, 51.0, 90.0], 18.0, 0.0, 100.0), [20.0, 41.0, 59.0, 90.0]);
-        // Merging two pairs pushes them onto each other: all four share one mean.
-        assert_eq!(spread(&[40.0, 41.0, 59.0, 60.0], 18.0, 0.0, 100.0), [23.0, 41.0, 59.0, 77.0]);
-        assert_eq!(spread(&[0.0, 0.0, 0.0], 18.0, 5.0, 100.0), [5.0, 23.0, 41.0]);
-        assert_eq!(spread(&[99.0, 99.0], 18.0, 5.0, 100.0), [82.0, 100.0]);
-        assert_eq!(spread(&[], 18.0, 5.0, 100.0), [0.0; 0]);
+    fn names_stay_where_they_belong_or_move_apart() {
+        assert_eq!(dodge(&[10.0, 50.0], 18.0, 0.0, 100.0), [10.0, 50.0]);
+        assert_eq!(dodge(&[50.0, 50.0], 18.0, 0.0, 100.0), [41.0, 59.0]);
+        assert_eq!(dodge(&[20.0, 49.0, 51.0, 90.0], 18.0, 0.0, 100.0), [20.0, 41.0, 59.0, 90.0]);
+        // Two merged pairs overlap, so all four are centred on one mean.
+        assert_eq!(dodge(&[40.0, 41.0, 59.0, 60.0], 18.0, 0.0, 100.0), [23.0, 41.0, 59.0, 77.0]);
+        assert_eq!(dodge(&[0.0, 0.0, 0.0], 18.0, 5.0, 100.0), [5.0, 23.0, 41.0]);
+        assert_eq!(dodge(&[99.0, 99.0], 18.0, 5.0, 100.0), [82.0, 100.0]);
+        assert_eq!(dodge(&[], 18.0, 5.0, 100.0), [0.0; 0]);
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         };
         let row = starts(3);
         let step = font::width("namename", LABEL, Weight::Regular) * SLACK + SAMPLE + GAP + 18.0;
-        assert!((row[2].1 - row[1].1 - step).abs() < 0.02, "as close as their widths let them");
+        assert!((row[2].1 - row[1].1 - step).abs() < 0.02, "as close as their widths permit");
         let columns = starts(9);
         let widest = font::width("namenamename", LABEL, Weight::Regular) * SLACK;
         let step = widest + SAMPLE + GAP + 18.0;

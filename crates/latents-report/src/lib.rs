@@ -1,16 +1,15 @@
-//! Figures of runs and studies as SVG and PNG, tables, and the report that holds them.
+//! Figures of runs and studies as SVG and PNG, tables, and the report that contains them.
 //!
-//! A figure is laid out once, in CSS pixels, with labels measured by the font that is compiled in (Inter), and written
-//! as SVG; the PNG is that same SVG rendered at twice the size, its letters turned to outlines. The same input gives
-//! the same bytes on every machine.
+//! A figure is laid out once, in CSS pixels. Its labels are measured with the embedded font (Inter), and it is written as SVG. The
+//! PNG is that SVG rendered at twice the size, with text as outlines. The same input gives the same bytes on every machine.
 //!
-//! - Of runs: [`curves`] draws losses against epochs, [`strip`] one image through the epochs, [`grid`] rows of images
-//!   such as pairs of original and reconstruction, [`scatter`] a map of points by class, [`thumbnails`] the same as images.
-//! - Of a hyper-parameter [`Study`]: [`trials`] draws the value of each trial, [`slices`] values against each parameter,
-//!   [`parallel_coordinates`] all parameters side by side, [`importances`] how much each of them matters.
-//! - Of a classifier: [`confusion`] draws which class was taken for which, [`reliability`] accuracy against confidence.
+//! - Runs: [`curves`] draws losses by epoch, [`strip`] one image through the epochs, [`grid`] rows of images such as originals and
+//!   reconstructions, [`gallery`] many images, [`scatter`] a map of points coloured by class, [`thumbnails`] a map of images.
+//! - Hyperparameter studies ([`StudyView`]): [`trials`] draws the value of each trial, [`slices`] the values against each
+//!   parameter, [`parallel_coordinates`] all parameters side by side, [`importances`] the importance of each parameter.
+//! - Classifiers: [`confusion`] draws a confusion matrix, [`reliability`] accuracy against confidence.
 //! - A [`Table`] is written as Markdown, CSV or JSON.
-//! - A [`Page`] is the report: one self-contained HTML file, and the same as Markdown. An [`Explorer`] in it is a map of
+//! - A [`Page`] is the report: one self-contained HTML file, and the same content as Markdown. An [`Explorer`] in it is a map of
 //!   latents whose decoder runs in the reader's browser.
 //!
 //! ```
@@ -22,11 +21,12 @@
 //! assert!(figure.svg().starts_with("<svg"));
 //! ```
 //!
-//! What lives here: drawing and setting. What does not: reading a run's folder or a study, or deciding what to show and say.
+//! This crate draws and formats. It does not read runs or studies, and does not decide what a report shows or says.
 
 mod axis;
 mod confusion;
 mod curves;
+mod dark;
 mod error;
 mod explorer;
 mod figure;
@@ -40,12 +40,14 @@ mod oklab;
 mod page;
 mod palette;
 mod parallel;
+mod raster;
 mod reliability;
 mod scale;
 mod scatter;
 mod scene;
 mod slices;
 mod study;
+mod svg;
 mod table;
 mod tiles;
 mod trials;
@@ -53,19 +55,25 @@ mod trials;
 pub use confusion::confusion;
 pub use curves::{Curve, curves, log_curves};
 pub use error::Error;
-pub use explorer::{Explored, ExploredModel, Explorer};
+pub use explorer::{Explorer, ExplorerInput, ExplorerModel};
 pub use figure::Figure;
 pub use importances::importances;
-pub use page::{Block, Finding, Page, Picture, Section, Tone};
+pub use page::{Block, Finding, Page, PageSection, Picture, Tone};
 pub use palette::CATEGORICAL;
 pub use parallel::parallel_coordinates;
+pub use raster::ImageView;
 pub use reliability::{Reliability, reliability};
-pub use scatter::{Points, Thumbnail, scatter, thumbnails};
+pub use scatter::{PointGroup, Thumbnail, scatter, scatter_by_class, thumbnails};
 pub use slices::slices;
-pub use study::{Direction, Parameter, ParameterKind, Study, Trial, TrialState};
+pub use study::{ParameterKind, ParameterView, StudyView, TrialOutcome, TrialView};
 pub use table::{Cell, Show, Table};
-pub use tiles::{ImageView, Tile, grid, strip};
+pub use tiles::{Tile, gallery, grid, strip, tiles};
 pub use trials::trials;
 
 #[cfg(test)]
 mod testing;
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

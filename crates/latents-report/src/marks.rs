@@ -1,37 +1,38 @@
-//! Points as marks: discs, rings and crosses, in one look for many of them.
+//! Marks of points: discs, rings and crosses.
 
 use std::borrow::Cow;
 
 use crate::palette;
-use crate::scene::{Scene, num};
+use crate::scene::Scene;
+use crate::svg::num;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Disc,
-    /// A disc filled with the page's white.
+    /// A ring with a white inside.
     Ring,
     Cross,
 }
 
-/// How points look.
+/// The look of points.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) shape: Shape,
     pub(crate) colour: Cow<'static, str>,
     /// Half the width.
     pub(crate) radius: f64,
-    /// 1 hides what is below.
+    /// From 0 (transparent) to 1 (opaque).
     pub(crate) opacity: f64,
 }
 
 impl Mark {
-    /// What is best: drawn last, larger than its neighbours.
+    /// The mark of the best point: larger than its neighbours, whose radius is given.
     pub(crate) fn best(neighbours: f64) -> Self {
         let radius = neighbours + 1.2;
         Self { shape: Shape::Disc, colour: palette::BEST.into(), radius, opacity: 1.0 }
     }
 
-    /// Draws one at each of `places`, as a group of this class; nothing where there are none.
+    /// Draws a mark at each of `places`, as a group of this class. Draws nothing if there are no places.
     pub(crate) fn draw(
         &self,
         scene: &mut Scene,
@@ -64,7 +65,7 @@ impl Mark {
     }
 }
 
-/// Radius and opacity that keep `n` points of one figure apart to the eye.
+/// Radius and opacity at which `n` points in one figure can be told apart.
 pub(crate) fn density(n: usize) -> (f64, f64) {
     let n = n.max(1) as f64;
     let radius = (3.6 * libm::pow(60.0 / n, 0.25)).clamp(1.5, 3.6);

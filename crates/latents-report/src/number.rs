@@ -1,13 +1,13 @@
-//! Numbers for people: few digits, and powers of ten where there would be many zeros.
+//! Numbers for axes, labels and tables: few digits, and powers of ten instead of many zeros.
 
-/// `value` with `digits` significant digits, zeros at the end included: plain from 0.0001 to below a million (there with
-/// all digits before the point), else such as `1.500e-7`.
+/// `value` with `digits` significant digits, including trailing zeros. From 0.0001 to below a million it is a plain decimal with
+/// all digits before the point, else it looks like `1.500e-7`.
 pub(crate) fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() || value == 0.0 {
         return if value == 0.0 { "0".into() } else { value.to_string() };
     }
     let text = format!("{value:.*e}", digits.max(1) - 1);
-    // The exponent is that of the rounded number: 9.9999 has the digits of 10.
+    // The exponent of the rounded number: 9.9999 becomes 10.00.
     let exponent = text.split_once('e').and_then(|(_, e)| e.parse::<i32>().ok()).unwrap_or(0);
     if !(-4..6).contains(&exponent) {
         return text;
@@ -16,7 +16,7 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     format!("{value:.places$}")
 }
 
-/// The text of a number without zeros at the end of its fraction.
+/// The text of a number without trailing zeros in its fraction.
 pub(crate) fn trimmed(text: &str) -> String {
     let (mantissa, exponent) = text.find('e').map_or((text, ""), |at| text.split_at(at));
     let mantissa = if mantissa.contains('.') {
@@ -27,7 +27,7 @@ pub(crate) fn trimmed(text: &str) -> String {
     format!("{mantissa}{exponent}")
 }
 
-/// The text of a number as it is set in a figure: with a minus sign, and `×10⁻⁷` for `e-7`.
+/// The text of a number as a figure shows it: with a real minus sign, and `×10⁻⁷` for `e-7`.
 pub(crate) fn typeset(text: &str) -> String {
     let (mantissa, power) = match text.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, format!("×10{}", superscript(exponent))),
@@ -36,7 +36,7 @@ pub(crate) fn typeset(text: &str) -> String {
     format!("{}{power}", mantissa.replace('-', "−"))
 }
 
-/// The text of a whole number as an exponent.
+/// The text of an integer in superscript.
 pub(crate) fn superscript(exponent: &str) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     exponent.chars().map(|c| c.to_digit(10).map_or('⁻', |d| DIGITS[d as usize])).collect()

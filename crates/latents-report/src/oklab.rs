@@ -1,4 +1,4 @@
-//! Colours by lightness, chroma and hue as they are seen: `OKLab` by Björn Ottosson (2020). Only conversions live here.
+//! Colours by perceived lightness, chroma and hue: conversions to and from `OKLab` by Björn Ottosson (2020).
 
 use libm::{atan2, cbrt, cos, hypot, pow, sin};
 
@@ -29,7 +29,7 @@ impl Oklch {
         Some(Self { lightness, chroma: hypot(a, b), hue: atan2(b, a) })
     }
 
-    /// Its `#rrggbb`; where a screen cannot show that much chroma, with as much as it can.
+    /// The colour as `#rrggbb`. If a screen cannot show its chroma, the chroma is reduced.
     pub(crate) fn hex(self) -> String {
         let mut colour = self;
         let mut channels = colour.linear();

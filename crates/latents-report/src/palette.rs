@@ -1,27 +1,26 @@
-//! The colours of every figure: one categorical palette for data, one map for what has an order, and a few greys for
-//! everything else.
+//! The colours of figures: categorical palettes, one sequential colour map, and a few greys.
 
 use crate::oklab::Oklch;
 
-/// Colours for groups of data, to be taken in this order: the palette of Masataka Okabe and Kei Ito ("Color Universal
-/// Design", 2008), which stays distinct under the common kinds of colour blindness. Its yellow is left out because it
-/// vanishes on white, and black comes last because text is nearly black.
+/// Colours for groups of data, in this order: the palette of Masataka Okabe and Kei Ito ("Color Universal Design", 2008), which
+/// stays distinct under the common kinds of colour blindness. Its yellow is omitted because it vanishes on white; black comes last
+/// because text is nearly black.
 pub const CATEGORICAL: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
-/// The colour of a group; groups beyond the palette start over.
+/// The colour of a group. Groups beyond the palette start over.
 pub(crate) fn of_group(group: usize) -> &'static str {
     CATEGORICAL[group % CATEGORICAL.len()]
 }
 
-/// Colours of classes on light and on dark ground alike: the ten of Observable Plot's categorical scheme.
+/// Colours of classes on both light and dark backgrounds: the ten of Observable Plot's categorical scheme.
 const CLASSES: [&str; 10] = [
     "#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5",
     "#9c6b4e", "#9498a0",
 ];
 
-/// A colour for each of `count` classes: of one scheme while it lasts, else hues all around the circle, by turns lighter and
-/// darker.
+/// A colour for each of `count` classes: from one scheme of ten, or, if there are more, hues around the circle in alternating
+/// lightness.
 pub(crate) fn classes(count: usize) -> Vec<String> {
     if count <= CLASSES.len() {
         return CLASSES[..count].iter().map(|&hex| hex.to_owned()).collect();
@@ -30,7 +29,7 @@ pub(crate) fn classes(count: usize) -> Vec<String> {
     (0..count).map(|i| of_hue(LIGHTNESS[i % LIGHTNESS.len()], hue(i)).hex()).collect()
 }
 
-/// Lightness of the colours of many classes, in turn.
+/// The alternating lightness of the colours of many classes.
 const LIGHTNESS: [f64; 3] = [0.62, 0.76, 0.69];
 
 fn of_hue(lightness: f64, hue: f64) -> Oklch {
@@ -40,7 +39,7 @@ fn of_hue(lightness: f64, hue: f64) -> Oklch {
 /// Whether a colour is one that [`classes`] gives.
 pub(crate) fn is_class(hex: &str) -> bool {
     let Some(colour) = Oklch::parse(hex) else { return false };
-    // Rounded to bytes it has another hue than it was made of, and may lose another step of chroma.
+    // Rounding to bytes changes the hue a little, which can cost one more step of chroma.
     let is_made = |lightness: f64| {
         let made = Oklch::parse(&of_hue(lightness, colour.hue).hex());
         made.is_some_and(|made| {
@@ -51,8 +50,8 @@ pub(crate) fn is_class(hex: &str) -> bool {
     CLASSES.contains(&hex) || !CATEGORICAL.contains(&hex) && LIGHTNESS.into_iter().any(is_made)
 }
 
-/// Every eighth of viridis by Stéfan van der Walt and Nathaniel Smith (2015), whose steps look equally large. It is
-/// used from its green to its dark violet, as its yellow vanishes on white.
+/// Colours of viridis by Stéfan van der Walt and Nathaniel Smith (2015), whose steps look equally large, at every eighth. Only its
+/// range from green to dark violet is used, because its yellow vanishes on white.
 const VIRIDIS: [[u8; 3]; 7] = [
     [0x5e, 0xc9, 0x62],
     [0x28, 0xae, 0x80],
@@ -75,15 +74,15 @@ pub(crate) fn sequential(t: f64) -> String {
     format!("#{:02x}{:02x}{:02x}", channel(0), channel(1), channel(2))
 }
 
-/// What is best.
+/// The best trial.
 pub(crate) const BEST: &str = "#d8182c";
 /// Titles.
 pub(crate) const INK: &str = "#1a1a1a";
 /// Labels, captions and legends.
 pub(crate) const TEXT: &str = "#333333";
-/// Numbers along the axes and names of axes.
+/// Tick labels and names of axes.
 pub(crate) const MUTED: &str = "#5c5c5c";
-/// Axis lines, ticks and leaders.
+/// Axis lines, ticks and leader lines.
 pub(crate) const AXIS: &str = "#8c8c8c";
 /// Grid lines and frames of images.
 pub(crate) const GRID: &str = "#e4e4e4";

@@ -1,75 +1,76 @@
-//! All parameters of a study beside each other: an axis for each, a line for each trial.
+//! Parallel coordinates: an axis for each parameter of a study, a line for each trial.
 
 use std::fmt::Write as _;
 
 use crate::axis::Vertical;
 use crate::figure::Figure;
-use crate::font::{self, Weight};
-use crate::frame::{LABEL, MARGIN, SLACK, heading, label};
+use crate::font::{self, SLACK, Weight};
+use crate::frame::{LABEL, MARGIN, heading, label};
 use crate::legend::{self, Entry, Sample};
 use crate::number::{significant, typeset};
 use crate::palette;
 use crate::scale::{Scale, extent};
-use crate::scene::{Anchor, Scene, num};
-use crate::study::{Study, Trial};
+use crate::scene::{Anchor, Scene};
+use crate::study::{StudyView, TrialView};
+use crate::svg::num;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 330.0;
-/// From one axis to the next, at least; the page is widened for that, and for numbers that are wider.
+/// Least distance from one axis to the next. The figure becomes wider to keep it, and for wider numbers.
 const GAP: f64 = 92.0;
-/// Names of parameters are set on lines no wider than this, and on no more than so many.
+/// Greatest width and number of the lines of a parameter name.
 const WIDEST: f64 = 150.0;
 const LINES: usize = 4;
 const LINE: f64 = 15.0;
-/// The colours beside the first axis, and what they keep clear of it.
+/// Width of the colour bar beside the first axis, and its distance from the axis.
 const RAMP: f64 = 5.0;
 const CLEAR: f64 = 2.0;
 
 /// Draws each complete trial as a line through its value, on the first axis, and its parameters, on one axis each.
 ///
-/// Lines are dark where the value is good compared with the others, as shown beside the first axis; the best is red and
-/// on top. Axes are logarithmic where [`ParameterKind`](crate::ParameterKind) says so; that of the values where all are
-/// positive and the largest is more than eight times the smallest. A line has a gap where its trial lacks a parameter. Trials that are pruned,
-/// failed or without a finite value are counted below.
+/// The better a value ranks, the darker is its line, as the colour bar beside the first axis shows; the best is red and on top. The
+/// axis of a parameter is logarithmic if its [`ParameterKind`](crate::ParameterKind) says so; the axis of values is logarithmic if
+/// all values are positive and the largest is more than eight times the smallest. A line has a gap if its trial lacks a parameter. A
+/// note below counts the trials that are pruned, failed or without a finite value. See [`StudyView`] for an example.
 #[must_use]
-pub fn parallel_coordinates(title: &str, study: &Study) -> Figure {
+pub fn parallel_coordinates(title: &str, study: &StudyView) -> Figure {
     let ranked = study.ranked();
     let (lo, hi) = extent(ranked.iter().map(|r| r.1)).unwrap_or((0.0, 1.0));
-    let mut scales = vec![Scale::for_spread(lo, hi)];
+    let mut scales = vec![Scale::for_differences(lo, hi)];
     scales.extend((0..study.parameters.len()).map(|i| study.scale(i, &ranked)));
     let names: Vec<&str> = std::iter::once(study.objective.as_str())
         .chain(study.parameters.iter().map(|p| p.name.as_str()))
         .collect();
-    let page = Page::new(&scales, &names);
+    let layout = AxisLayout::new(&scales, &names);
 
     let mut scene = Scene::new(title);
-    let mut top = heading(&mut scene, title, page.width) + 8.0;
-    let most = page.names.iter().map(Vec::len).max().unwrap_or(0);
-    for (i, lines) in page.names.iter().enumerate() {
+    let mut top = heading(&mut scene, title, layout.width) + 8.0;
+    let most = layout.names.iter().map(Vec::len).max().unwrap_or(0);
+    for (i, lines) in layout.names.iter().enumerate() {
         for (k, line) in lines.iter().enumerate() {
             let baseline = top + (most - lines.len() + k + 1) as f64 * LINE - 3.0;
-            scene.text(label("label", page.x(i), baseline, Anchor::Middle, line.clone()));
+            scene.text(label("label", layout.x(i), baseline, Anchor::Middle, line.clone()));
         }
     }
     top = (top + most as f64 * LINE + 12.0).floor() + 0.5;
     let bottom = top + HEIGHT;
     for i in 0..scales.len() {
-        scene.line((page.x(i), top), (page.x(i), bottom), palette::AXIS, "axis");
+        scene.line((layout.x(i), top), (layout.x(i), bottom), palette::AXIS, "axis");
     }
 
-    let place = |i: usize, v: f64| (page.x(i), bottom - scales[i].place(v) * HEIGHT);
-    let line = |trial: &Trial, value: f64| {
+    let place = |i: usize, v: f64| (layout.x(i), bottom - scales[i].place(v) * HEIGHT);
+    let line = |trial: &TrialView, value: f64| {
         let params = (1..scales.len()).map(|i| Some(place(i, trial.param(i - 1, &scales[i])?)));
         path(std::iter::once(Some(place(0, value))).chain(params))
     };
     if let [(_, worst), .., (_, best)] = ranked[..] {
         let (from, to) = (place(0, worst).1, place(0, best).1);
-        // By rank, since one trial that went astray would make all others equal: the share of trials that are not better.
+        // Colours follow the rank, the share of trials that are not better: by value, one outlier would make all others equal.
         let share = |better: &dyn Fn(f64) -> bool| {
             let not = ranked.partition_point(|r| !better(r.1));
             1.0 - (ranked.len() - not) as f64 / (ranked.len() - 1) as f64
         };
-        let at = (page.x(0) - CLEAR - RAMP, from);
+        let at = (layout.x(0) - CLEAR - RAMP, from);
         legend::ramp(&mut scene, at, (RAMP, to - from), |t| {
             share(&|v| (place(0, v).1 - from) / (to - from) > t)
         });
@@ -94,25 +95,25 @@ pub fn parallel_coordinates(title: &str, study: &Study) -> Figure {
         let name = format!("best: trial {}, {}", trial.number, typeset(&significant(value, 4)));
         legend.push(Entry { name, sample: Sample::Line(red), end: None });
     }
-    for (i, axis) in page.axes.into_iter().enumerate() {
+    for (i, axis) in layout.axes.into_iter().enumerate() {
         let beside = if i == 0 { RAMP + CLEAR } else { 0.0 };
         axis.draw(
             &mut scene,
-            page.left + i as f64 * page.gap - beside,
+            layout.left + i as f64 * layout.gap - beside,
             (top, bottom),
             (true, true),
         );
     }
-    let mut below = legend::below(&mut scene, bottom + 8.0, page.width, &legend);
+    let mut below = legend::below(&mut scene, bottom + 8.0, layout.width, &legend);
     if ranked.is_empty() {
         below = legend::note(&mut scene, below, "no complete trials");
     }
     let below = legend::note(&mut scene, below, &study.left_out());
-    Figure::new(page.width, below + MARGIN, scene)
+    Figure::new(layout.width, below + MARGIN, scene)
 }
 
-/// Where the axes stand, and their labels.
-struct Page {
+/// Positions of the axes, and their labels.
+struct AxisLayout {
     width: f64,
     left: f64,
     gap: f64,
@@ -120,7 +121,7 @@ struct Page {
     axes: Vec<Vertical>,
 }
 
-impl Page {
+impl AxisLayout {
     fn new(scales: &[Scale], names: &[&str]) -> Self {
         let gaps = (scales.len() - 1).max(1) as f64;
         let limit = (500.0 / gaps).clamp(GAP, WIDEST + 12.0) - 12.0;
@@ -152,7 +153,7 @@ impl Page {
     }
 }
 
-/// A line through what is there; a place without neighbours is a short dash.
+/// Path data of a line with gaps. A point without neighbours becomes a short dash.
 fn path(places: impl Iterator<Item = Option<(f64, f64)>>) -> String {
     let places: Vec<_> = places.collect();
     let mut data = String::new();

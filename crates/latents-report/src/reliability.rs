@@ -1,30 +1,40 @@
-//! Whether a classifier is right as often as it says: a reliability diagram (Guo et al., 2017).
+//! Reliability diagrams, which show how well the confidences of a classifier are calibrated (Guo et al., 2017).
 
 use crate::figure::Figure;
 use crate::frame::{Axes, Frame, LABEL, MARGIN, heading, label, room_beside};
 use crate::palette;
 use crate::scale::Scale;
-use crate::scene::{Anchor, Scene, Text, num};
+use crate::scene::{Anchor, Scene, Text};
+use crate::svg::num;
 
 const SIDE: f64 = 320.0;
-/// Height of the histogram of confidences below.
+/// Height of the histogram of confidences.
 const LOW: f64 = 70.0;
 
-/// The samples whose confidence lies in a range.
+/// One bin of a reliability diagram: the samples whose confidence lies in a range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reliability {
-    /// The range.
+    /// The range of confidences, within 0 to 1.
     pub range: (f64, f64),
-    /// How many samples are in it; a range without any has no bar.
+    /// Number of samples. A bin without samples has no bar.
     pub count: u64,
     /// Their mean confidence, from 0 to 1.
     pub confidence: f64,
-    /// The part of them that is right, from 0 to 1.
+    /// The fraction of them whose prediction is right, from 0 to 1.
     pub accuracy: f64,
 }
 
-/// Draws accuracy against confidence, one bar for each range, with the gap to a perfect calibration in orange; below it, how the
-/// samples are spread over the ranges. `note`, such as the expected calibration error, stands in the upper left corner.
+/// Draws a reliability diagram: the accuracy of each bin as a bar, with its gap to the mean confidence in orange, and below it the share
+/// of the samples in each bin. `note`, such as the expected calibration error, stands in the upper left corner.
+///
+/// ```
+/// use latents_report::{Reliability, reliability};
+///
+/// let low = Reliability { range: (0.0, 0.5), count: 10, confidence: 0.4, accuracy: 0.3 };
+/// let high = Reliability { range: (0.5, 1.0), count: 90, confidence: 0.9, accuracy: 0.85 };
+/// let figure = reliability("Test images", "ECE 0.055", &[low, high]);
+/// assert!(figure.svg().contains("ECE 0.055"));
+/// ```
 #[must_use]
 pub fn reliability(title: &str, note: &str, bins: &[Reliability]) -> Figure {
     let unit = || Scale::linear(0.0, 1.0, false);
@@ -56,7 +66,7 @@ pub fn reliability(title: &str, note: &str, bins: &[Reliability]) -> Figure {
         palette::MUTED
     ));
     if full.is_empty() {
-        frame.say(&mut scene, "no data");
+        frame.message(&mut scene, "no data");
     }
     let corner = label(
         "note",
@@ -79,7 +89,7 @@ pub fn reliability(title: &str, note: &str, bins: &[Reliability]) -> Figure {
     Figure::new(width, frame.below + MARGIN, scene)
 }
 
-/// Left end and width of a range's bar.
+/// Left end and width of the bar of a bin.
 fn columns(frame: &Frame, bin: &Reliability) -> (f64, f64) {
     let (from, to) = (frame.across(bin.range.0), frame.across(bin.range.1));
     (from + 1.0, (to - from - 2.0).max(1.0))

@@ -1,12 +1,12 @@
-//! Axes as arithmetic: from values to places, linear or logarithmic, and the ticks with their labels. Powers and
-//! logarithms come from `libm`, so that every machine gets the same digits.
+//! The arithmetic of axes: positions of values on a linear or logarithmic scale, and ticks with their labels. Powers and logarithms
+//! come from `libm`, so every machine gets the same digits.
 
 use crate::font;
 use crate::number::superscript;
 
-/// The largest magnitude that is drawn; beyond it differences would overflow.
+/// The largest magnitude that is drawn. Beyond it, differences could overflow.
 const LARGEST: f64 = 1e300;
-/// The smallest positive value that a logarithmic axis takes, and the smallest width of a linear one.
+/// Lower bound of the values on a logarithmic axis, and of the width of a linear one.
 const SMALLEST: f64 = 1e-290;
 
 /// Whether a value can be placed on an axis.
@@ -14,7 +14,7 @@ pub(crate) fn drawable(v: f64) -> bool {
     v.abs() <= LARGEST
 }
 
-/// Smallest and largest of the values that can be drawn.
+/// The smallest and the largest value that can be drawn; `None` if there is none.
 pub(crate) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.filter(|&v| drawable(v)).fold(None, |range, v| match range {
         None => Some((v, v)),
@@ -22,37 +22,37 @@ pub(crate) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A position along an axis that deserves a mark.
+/// A tick of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
-    /// From 0 at the axis's lower end to 1.
+    /// Position, from 0 at the lower end of the axis to 1 at the upper.
     pub(crate) at: f64,
-    /// Empty for a minor tick.
+    /// The label; empty for a minor tick.
     pub(crate) label: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
-    /// Ticks may lie between whole numbers, or not.
+    /// `whole`: ticks are at whole numbers only.
     Linear {
         whole: bool,
     },
     Log,
-    /// The names of 0, 1, 2, ...
+    /// The names of the values 0, 1, 2, ...
     Choices(Vec<String>),
 }
 
-/// A mapping of values to `0..=1`.
+/// A mapping from values to positions in `0..=1`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scale {
     kind: Kind,
-    /// The ends: values for a linear axis and for choices, decimal logarithms for a logarithmic one.
+    /// The ends of the axis: values, or decimal logarithms of values on a logarithmic axis.
     lo: f64,
     hi: f64,
 }
 
 impl Scale {
-    /// A linear axis from `lo` to `hi`, widened where they are too close to tell apart; `whole`: ticks at whole numbers.
+    /// A linear axis from `lo` to `hi`, widened if they are too close to each other. `whole`: ticks are at whole numbers only.
     pub(crate) fn linear(lo: f64, hi: f64, whole: bool) -> Self {
         let size = lo.abs().max(hi.abs());
         let (lo, hi) = if hi - lo > (size * 1e-9).max(SMALLEST) {
@@ -64,29 +64,29 @@ impl Scale {
         Self { kind: Kind::Linear { whole }, lo, hi }
     }
 
-    /// A logarithmic axis for values from `lo` to `hi`, with some room around them.
+    /// A logarithmic axis for values from `lo` to `hi`, with a margin.
     pub(crate) fn log(lo: f64, hi: f64) -> Self {
         let (lo, hi) = (libm::log10(lo), libm::log10(hi));
         let room = if hi - lo > 1e-6 { (hi - lo) * 0.05 } else { 0.1 };
         Self { kind: Kind::Log, lo: lo - room, hi: hi + room }
     }
 
-    /// An axis with one place for each name, the first at the lower end.
+    /// An axis with one position for each name, the first at the lower end.
     pub(crate) fn choices(names: &[String]) -> Self {
         let kind = Kind::Choices(names.iter().map(|name| font::clean(name)).collect());
         Self { kind, lo: -0.5, hi: names.len().max(1) as f64 - 0.5 }
     }
 
-    /// An axis for values from `lo` to `hi` such as losses, with some room around them: logarithmic where all are
-    /// positive and span a factor of more than eight, else linear; from zero where zero is near anyway.
+    /// An axis for values such as losses from `lo` to `hi`, with a margin. It is logarithmic if all values are positive and span a
+    /// factor of more than eight, else linear. A linear axis starts at zero if zero is near.
     pub(crate) fn for_values(lo: f64, hi: f64) -> Self {
-        let scale = Self::for_spread(lo, hi);
+        let scale = Self::for_differences(lo, hi);
         let near_zero = scale.kind != Kind::Log && (0.0..0.35 * hi).contains(&lo);
         if near_zero { Self::linear(0.0, scale.hi, false) } else { scale }
     }
 
-    /// The same, but not from zero: for values that matter only by their differences.
-    pub(crate) fn for_spread(lo: f64, hi: f64) -> Self {
+    /// Like [`Scale::for_values`], but a linear axis does not start at zero: for values of which only differences matter.
+    pub(crate) fn for_differences(lo: f64, hi: f64) -> Self {
         if Self::takes_log(lo) && hi / lo > 8.0 {
             return Self::log(lo, hi);
         }
@@ -95,8 +95,8 @@ impl Scale {
         Self::linear(from - room, to + room, false)
     }
 
-    /// The same axis with its ends moved out until `v` lies at `below` or more from the lower, and at `above` or more
-    /// from the upper end, as shares of the length.
+    /// Moves the ends of the axis out until `v` is at least `below` away from the lower end and at least `above` from the upper end,
+    /// both as fractions of the length.
     pub(crate) fn clear_around(mut self, v: f64, below: f64, above: f64) -> Self {
         let at = self.place(v);
         if at < below {
@@ -114,7 +114,7 @@ impl Scale {
         drawable(v) && v > SMALLEST
     }
 
-    /// Whether this axis can show `v`; its ends do not matter.
+    /// Whether this kind of axis can show `v`, regardless of its ends.
     pub(crate) fn takes(&self, v: f64) -> bool {
         match &self.kind {
             Kind::Linear { .. } => drawable(v),
@@ -127,13 +127,13 @@ impl Scale {
         matches!(self.kind, Kind::Choices(_))
     }
 
-    /// Where `v` lies: 0 at the lower end, 1 at the upper.
+    /// Position of `v`: 0 at the lower end, 1 at the upper.
     pub(crate) fn place(&self, v: f64) -> f64 {
         let v = if self.kind == Kind::Log { libm::log10(v) } else { v };
         (v - self.lo) / (self.hi - self.lo)
     }
 
-    /// Ticks from the lower end up, of which about `most` are labelled; of choices only those that are.
+    /// Ticks from the lower end to the upper, about `most` of them with labels. An axis of choices only has labelled ticks.
     pub(crate) fn ticks(&self, most: usize) -> Vec<Tick> {
         match &self.kind {
             &Kind::Linear { whole } => self.linear_ticks((self.lo, self.hi), most.max(1), whole),
@@ -153,7 +153,7 @@ impl Scale {
         let (factor, exponent) = nice((hi - lo) / most as f64);
         let (factor, exponent) = if whole && exponent < 0 { (1, 0) } else { (factor, exponent) };
         let step = f64::from(factor) * power(exponent);
-        // Less than 1e10 steps from zero, since the axis is at least 1e-9 of its values wide.
+        // Fewer than 1e10 steps from zero, since the axis is at least 1e-9 of its values wide.
         let first = (lo / step - 1e-9).ceil() as i64;
         let last = (hi / step + 1e-9).floor() as i64;
         let size = lo.abs().max(hi.abs());
@@ -178,7 +178,7 @@ impl Scale {
         for digits in &[&[1, 2, 5][..], &[1, 3], &[1]][densest..] {
             ticks = self.decade_ticks(digits, stride);
             if labelled(&ticks) < 2 && most > 1 {
-                // Less than a decade: round values, as on a linear axis.
+                // Less than a decade: use round values, as on a linear axis.
                 return self.linear_ticks((power_of(self.lo), power_of(self.hi)), most, false);
             }
             if labelled(&ticks) <= most + most / 2 {
@@ -192,7 +192,7 @@ impl Scale {
         ticks
     }
 
-    /// Ticks at all digits, labelled at some of them in every `stride`th decade.
+    /// Ticks at all digits, with labels at `digits` in every `stride`th decade.
     fn decade_ticks(&self, digits: &[i32], stride: i32) -> Vec<Tick> {
         let decades = self.hi - self.lo;
         let decimal = self.lo >= -5.0 && self.hi <= 5.0;
@@ -233,7 +233,7 @@ fn power_of(exponent: f64) -> f64 {
     libm::pow(10.0, exponent)
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is not below `step`, as factor and exponent.
+/// The smallest number that is at least `step` and 1, 2 or 5 times a power of ten, as factor and exponent.
 fn nice(step: f64) -> (i32, i32) {
     let exponent = libm::log10(step).floor() as i32;
     let rest = step / power(exponent);
@@ -245,8 +245,8 @@ fn nice(step: f64) -> (i32, i32) {
     }
 }
 
-/// `v`, a multiple of a step of the order `10^exponent`, on an axis of values up to `size`, with as many digits as the
-/// step needs; values far from 1 are written as multiples of one common power of ten.
+/// The label of `v`, a multiple of a step of order `10^exponent`, on an axis of values up to `size`: with as many digits as the step
+/// needs. Values far from 1 are multiples of one common power of ten.
 fn plain(v: f64, exponent: i32, size: f64) -> String {
     let top = libm::log10(size).floor() as i32;
     let text = if (-3..6).contains(&top) {

@@ -1,6 +1,6 @@
-//! Maps of many points, such as latents in the plane: coloured by class, or with the images themselves where there is room for
-//! one. Both axes have one scale, since distances are what a map shows. Ten thousand points stay a small file: those of a class are a few
-//! paths of dots, not elements of their own.
+//! Maps of many points, such as projected latents: coloured by class, or as images. Both axes have the same scale, because a map
+//! shows distances. The points of a class are a few paths of dots rather than one element each, so ten thousand points stay a small
+//! file.
 
 use std::fmt::Write as _;
 
@@ -10,32 +10,42 @@ use crate::frame::{LABEL, MARGIN, heading, label};
 use crate::legend::{self, Entry, Sample};
 use crate::marks::{Mark, Shape, density};
 use crate::palette;
+use crate::raster::{ImageView, Raster};
 use crate::scale::{drawable, extent};
-use crate::scene::{Anchor, Scene, num};
-use crate::tiles::{ImageView, Raster};
+use crate::scene::{Anchor, Scene};
+use crate::svg::num;
 
-/// Side of the square that a map is drawn in.
+/// Side of the square of a map.
 const SIDE: f64 = 640.0;
 const WIDTH: f64 = SIDE + 2.0 * MARGIN;
-/// Between the outermost points and the frame.
+/// Distance between the outermost points and the frame.
 const ROOM: f64 = 12.0;
-/// Each class is drawn in so many parts, in turn with the others, so that none lies on top of all.
+/// The classes are drawn in this many turns, so that none covers all others.
 const TURNS: usize = 12;
-/// Side of the cell that a thumbnail gets, its border included.
+/// Side of the cell of a thumbnail, including its border.
 const CELL: usize = 32;
 
-/// Points of one class.
+/// The points of one class.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Points {
-    /// What the legend calls them; any text. Without a name they are not in it.
+pub struct PointGroup {
+    /// Name in the legend; any text. A group without a name is not in the legend.
     pub name: String,
-    /// Where they are; a point that is not finite is left out.
+    /// Positions `(x, y)`. A point that is not finite is left out.
     pub xy: Vec<(f64, f64)>,
 }
 
-/// Draws a map of points, each class in its colour. `axes` names the two axes, where they mean something; the axes carry no numbers.
+/// Draws a map of points, each class in its own colour. `axes` names the two axes, if they have a meaning; they carry no numbers.
+///
+/// ```
+/// use latents_report::{PointGroup, scatter};
+///
+/// let cats = PointGroup { name: "cat".into(), xy: vec![(0.0, 0.1), (0.2, 0.0)] };
+/// let dogs = PointGroup { name: "dog".into(), xy: vec![(1.0, 0.9)] };
+/// let figure = scatter("Principal components", &[cats, dogs], Some(("component 1", "component 2")));
+/// assert!(figure.svg().contains("component 2"));
+/// ```
 #[must_use]
-pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> Figure {
+pub fn scatter(title: &str, classes: &[PointGroup], axes: Option<(&str, &str)>) -> Figure {
     let mut scene = Scene::new(title);
     let top = heading(&mut scene, title, WIDTH).ceil() + 8.0;
     let all = || classes.iter().flat_map(|c| &c.xy).copied();
@@ -69,7 +79,7 @@ pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> F
     scene.markup("</g>".into());
     let mut below = area.below(&mut scene, axes);
     if n == 0 {
-        area.say(&mut scene, "no points");
+        area.message(&mut scene, "no points");
     }
     let entries = classes.iter().zip(&colours).map(|(class, colour)| entry(&class.name, colour));
     let entries: Vec<Entry> = entries.filter(|e| !e.name.is_empty()).collect();
@@ -79,26 +89,68 @@ pub fn scatter(title: &str, classes: &[Points], axes: Option<(&str, &str)>) -> F
     Figure::new(WIDTH, below + MARGIN, scene)
 }
 
-/// What the legend says of a class.
+/// Draws a map of the points `xy`, `[n, 2]`, coloured by `labels`, `[n]`, which index `classes`. Without labels or classes, all
+/// points have one colour and there is no legend. A label beyond `classes` counts as the last class; a point beyond `labels` is
+/// left out. `axes` is as in [`scatter`].
+///
+/// ```
+/// let classes = ["cat".to_owned(), "dog".to_owned()];
+/// let figure =
+///     latents_report::scatter_by_class("t-SNE", &[0.0, 0.1, 1.0, 0.9], Some(&[0, 1]), &classes, None);
+/// assert!(figure.svg().contains("dog"));
+/// ```
+#[must_use]
+pub fn scatter_by_class(
+    title: &str,
+    xy: &[f32],
+    labels: Option<&[u8]>,
+    classes: &[String],
+    axes: Option<(&str, &str)>,
+) -> Figure {
+    let group = |name: &String| PointGroup { name: name.clone(), xy: vec![] };
+    let mut groups: Vec<PointGroup> = classes.iter().map(group).collect();
+    if labels.is_none() || groups.is_empty() {
+        groups = vec![group(&String::new())];
+    }
+    let last = groups.len() - 1;
+    for (i, point) in xy.chunks_exact(2).enumerate() {
+        let class = labels.map_or(Some(0), |labels| labels.get(i).map(|&l| usize::from(l)));
+        if let Some(class) = class {
+            groups[class.min(last)].xy.push((f64::from(point[0]), f64::from(point[1])));
+        }
+    }
+    scatter(title, &groups, axes)
+}
+
+/// The legend entry of a class.
 fn entry(name: &str, colour: &str) -> Entry {
     let mark =
         Mark { shape: Shape::Disc, colour: colour.to_owned().into(), radius: 4.0, opacity: 1.0 };
     Entry { name: font::clean(name), sample: Sample::Point(mark), end: None }
 }
 
-/// An image at its place on a map.
+/// An image and its position on a map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thumbnail<'a> {
-    /// Where it is.
+    /// Position `(x, y)`.
     pub at: (f64, f64),
-    /// What is shown.
+    /// The image.
     pub image: ImageView<'a>,
-    /// Which colour its border has; none for no border.
+    /// The class that gives the colour of its border; `None` for no border.
     pub class: Option<usize>,
 }
 
-/// Draws a map of images: in each cell of a grid over the map the one whose place is nearest to the cell's middle. `names` are those of
-/// the classes, for the legend.
+/// Draws a map of images. A grid covers the map, and each cell shows the image nearest to its centre. `names` are the names of the
+/// classes, for the legend; `axes` is as in [`scatter`].
+///
+/// ```
+/// use latents_report::{ImageView, Thumbnail, thumbnails};
+///
+/// let pixels = [0.0, 0.5, 0.5, 1.0];
+/// let image = ImageView { shape: [1, 2, 2], pixels: &pixels };
+/// let images = [(0.0, 0.1), (1.0, 0.9)].map(|at| Thumbnail { at, image, class: Some(0) });
+/// assert!(thumbnails("t-SNE", &images, &["cat".into()], None).svg().contains("cat"));
+/// ```
 #[must_use]
 pub fn thumbnails(
     title: &str,
@@ -110,7 +162,7 @@ pub fn thumbnails(
     let top = heading(&mut scene, title, WIDTH).ceil() + 8.0;
     let area = Area::around(images.iter().map(|i| i.at), top);
     let cells = SIDE as usize / CELL;
-    // The image of each cell, and how far it is from the middle.
+    // The image of each cell, and its squared distance from the centre.
     let mut chosen: Vec<Option<(f64, &Thumbnail<'_>)>> = vec![None; cells * cells];
     for image in images {
         let Some((x, y)) = area.place(image.at) else { continue };
@@ -136,7 +188,7 @@ pub fn thumbnails(
     scene.markup(raster.element((area.left, area.top)));
     area.frame(&mut scene);
     if images.is_empty() {
-        area.say(&mut scene, "no images");
+        area.message(&mut scene, "no images");
     }
     let mut below = area.below(&mut scene, axes);
     let shown = |class: usize| chosen.iter().flatten().any(|(_, i)| i.class == Some(class));
@@ -148,11 +200,11 @@ pub fn thumbnails(
     Figure::new(WIDTH, below + MARGIN, scene)
 }
 
-/// The square that a map lies in, and how places come into it.
+/// The square of a map, and the projection of points into it.
 struct Area {
     left: f64,
     top: f64,
-    /// The map's middle, and pixels to its unit.
+    /// Centre of the map, and pixels per unit of the map.
     middle: (f64, f64),
     scale: f64,
 }
@@ -164,7 +216,7 @@ impl Area {
         let y = extent(points.map(|p| p.1)).unwrap_or((0.0, 0.0));
         let widest = (x.1 - x.0).max(y.1 - y.0);
         let scale = if widest > 1e-290 { (SIDE - 2.0 * ROOM) / widest } else { 1.0 };
-        // Halved first: the ends may be so far apart that their sum overflows.
+        // Halved first, because the sum of distant ends could overflow.
         Area { left: MARGIN, top, middle: (x.0 / 2.0 + x.1 / 2.0, y.0 / 2.0 + y.1 / 2.0), scale }
     }
 
@@ -186,7 +238,7 @@ impl Area {
         ));
     }
 
-    /// Names the axes; returns the y below.
+    /// Draws the names of the axes. Returns the y below them.
     fn below(&self, scene: &mut Scene, axes: Option<(&str, &str)>) -> f64 {
         let bottom = self.top + SIDE;
         let Some((x, y)) = axes else { return bottom + 4.0 };
@@ -200,7 +252,7 @@ impl Area {
         bottom + 14.0 + LABEL
     }
 
-    fn say(&self, scene: &mut Scene, what: &str) {
+    fn message(&self, scene: &mut Scene, what: &str) {
         let (x, y) = (self.left + SIDE / 2.0, self.top + SIDE / 2.0);
         scene.text(label("label", x, y, Anchor::Middle, what.into()));
     }
@@ -211,13 +263,13 @@ mod tests {
     use super::*;
     use crate::testing::Pixels;
 
-    fn classes(n: usize) -> Vec<Points> {
+    fn classes(n: usize) -> Vec<PointGroup> {
         let point = |i: usize| {
             let angle = i as f64 * 2.4;
             ((i as f64).sqrt() * libm::cos(angle), (i as f64).sqrt() * libm::sin(angle))
         };
         (0..10)
-            .map(|c| Points {
+            .map(|c| PointGroup {
                 name: format!("class {c}"),
                 xy: (0..n).filter(|i| i % 10 == c).map(point).collect(),
             })
@@ -234,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_point_is_where_it_should_be_in_its_colour() {
-        let points = |name: &str, xy: &[(f64, f64)]| Points { name: name.into(), xy: xy.to_vec() };
+        let points =
+            |name: &str, xy: &[(f64, f64)]| PointGroup { name: name.into(), xy: xy.to_vec() };
         let bad = (f64::NAN, 0.0);
         let classes = [points("a", &[(0.0, 0.0), bad]), points("b", &[(2.0, 0.0), (0.0, 1.0)])];
         let figure = scatter("Map", &classes, Some(("first", "second")));
@@ -253,13 +306,36 @@ mod tests {
 
     #[test]
     fn no_two_classes_have_one_colour() {
-        let many: Vec<Points> = (0..12)
-            .map(|c| Points { name: format!("class {c}"), xy: vec![(f64::from(c), 0.0)] })
+        let many: Vec<PointGroup> = (0..12)
+            .map(|c| PointGroup { name: format!("class {c}"), xy: vec![(f64::from(c), 0.0)] })
             .collect();
         let figure = scatter("Map", &many, None);
         let colours: std::collections::BTreeSet<&str> =
             figure.svg().split(" stroke=").skip(1).map(|rest| &rest[..9]).collect();
-        assert!(colours.len() > 12, "the frame's besides: {colours:?}");
+        assert!(colours.len() > 12, "including that of the frame: {colours:?}");
+    }
+
+    #[test]
+    fn points_are_grouped_by_their_labels() {
+        let xy = [0.0_f32, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+        let axes = Some(("first", "second"));
+        let group = |name: &str, points: &[usize]| {
+            let at = |&i: &usize| (f64::from(xy[2 * i]), f64::from(xy[2 * i + 1]));
+            PointGroup { name: name.into(), xy: points.iter().map(at).collect() }
+        };
+        let names = ["a", "b", "c"].map(String::from);
+        let drawn = |labels: Option<&[u8]>, classes: &[String]| {
+            scatter_by_class("Map", &xy, labels, classes, axes).svg().to_owned()
+        };
+        let wanted = |groups: &[PointGroup]| scatter("Map", groups, axes).svg().to_owned();
+        let classes = [group("a", &[1, 3]), group("b", &[]), group("c", &[0, 2])];
+        assert_eq!(drawn(Some(&[2, 0, 2, 0]), &names), wanted(&classes));
+        assert_eq!(drawn(Some(&[2, 0, 200, 0]), &names), wanted(&classes), "beyond the classes");
+        let classes = [group("a", &[0]), group("b", &[1]), group("c", &[])];
+        assert_eq!(drawn(Some(&[0, 1]), &names), wanted(&classes), "two have no label");
+        let all = wanted(&[group("", &[0, 1, 2, 3])]);
+        assert_eq!(drawn(None, &names), all);
+        assert_eq!(drawn(Some(&[2, 0, 2, 0]), &[]), all);
     }
 
     #[test]
@@ -269,7 +345,7 @@ mod tests {
             figure.png().unwrap();
         }
         let same =
-            Points { name: String::new(), xy: vec![(1e308, -1e308), (5.0, 5.0), (5.0, 5.0)] };
+            PointGroup { name: String::new(), xy: vec![(1e308, -1e308), (5.0, 5.0), (5.0, 5.0)] };
         assert_eq!(scatter("Map", &[same], None).svg().matches("h.01").count(), 2);
     }
 

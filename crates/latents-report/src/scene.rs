@@ -1,31 +1,10 @@
-//! A drawing before it is a file: shapes and texts in CSS pixels (x to the right, y down) and the one writer that turns
-//! them into SVG. What a figure shows and where is decided elsewhere.
+//! A drawing in memory: shapes and texts in CSS pixels (x to the right, y down), and the writer that turns them into SVG. The
+//! figures decide what is drawn where.
 
 use std::fmt::Write as _;
 
 use crate::font::{self, Weight};
-
-/// A number as SVG: two decimals at most, no trailing zeros, never `-0`.
-pub(crate) fn num(v: f64) -> String {
-    let text = format!("{v:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
-}
-
-/// `text` for the inside of an element or a double-quoted attribute.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
+use crate::svg::{escape, num};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
@@ -37,7 +16,7 @@ pub(crate) enum Anchor {
 /// A line of text on its baseline.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
-    /// What it is, for style sheets and tests: `title`, `label`, `tick`, `key` or `caption`.
+    /// Class of the element, for style sheets and tests: `title`, `label`, `tick`, `key` or `caption`.
     pub(crate) class: &'static str,
     pub(crate) x: f64,
     pub(crate) y: f64,
@@ -45,15 +24,15 @@ pub(crate) struct Text {
     pub(crate) weight: Weight,
     pub(crate) anchor: Anchor,
     pub(crate) fill: &'static str,
-    /// Edged in white, to be read where it lies on data.
+    /// Whether the text has a white edge, which keeps it readable on top of data.
     pub(crate) halo: bool,
-    /// Turned about (x, y) to be read upwards.
+    /// Whether the text is rotated about (x, y) and reads upwards.
     pub(crate) turned: bool,
-    /// Already cleaned, not yet escaped.
+    /// The text, cleaned but not escaped.
     pub(crate) content: String,
 }
 
-/// How the letters are written: as text for a reader, or as outlines for a renderer that knows no fonts.
+/// How letters are written: as text for a viewer, or as outlines for the renderer, which has no fonts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Letters {
     Text,
@@ -65,19 +44,19 @@ enum Item {
     Text(Text),
 }
 
-/// Shapes and texts, drawn in the order in which they are added.
+/// Shapes and texts. Later ones are drawn on top.
 pub(crate) struct Scene {
     title: String,
     items: Vec<Item>,
 }
 
 impl Scene {
-    /// An empty scene; `title` is its name for screen readers.
+    /// An empty scene. Screen readers read `title` as its name.
     pub(crate) fn new(title: &str) -> Self {
         Self { title: font::clean(title), items: Vec::new() }
     }
 
-    /// Adds an element as it is; texts within its attributes must be escaped.
+    /// Adds an element as it is. The caller escapes texts in it.
     pub(crate) fn markup(&mut self, element: String) {
         self.items.push(Item::Markup(element));
     }
@@ -88,7 +67,7 @@ impl Scene {
         }
     }
 
-    /// A straight hairline.
+    /// Adds a straight line one pixel wide.
     pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, class: &str) {
         self.markup(format!(
             r#"<path class="{class}" d="M{} {}L{} {}" stroke="{stroke}"/>"#,
@@ -127,7 +106,7 @@ impl Scene {
     }
 }
 
-/// Width of the edge around letters, of which half lies outside.
+/// Stroke width of the white edge around letters; half of it lies outside.
 const HALO: f64 = 3.0;
 
 fn halo(width: f64) -> String {

@@ -1,40 +1,40 @@
-//! The objective of a study against each of its parameters, as small axes side by side.
+//! The objective of a study against each of its parameters, in small panels side by side.
 
 use crate::figure::Figure;
-use crate::font::{self, CAP_HEIGHT, Weight};
-use crate::frame::{Axes, Frame, LABEL, MARGIN, SLACK, heading, label, room_beside};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
+use crate::frame::{Axes, Frame, LABEL, MARGIN, heading, label, room_beside};
 use crate::legend;
 use crate::marks::{Mark, density};
 use crate::number::{significant, typeset};
 use crate::palette;
 use crate::scale::{Scale, extent};
-use crate::scene::{Anchor, Scene, num};
-use crate::study::{Study, Trial};
+use crate::scene::{Anchor, Scene};
+use crate::study::{StudyView, TrialView};
+use crate::svg::num;
 
 const WIDTH: f64 = 720.0;
-/// Height of each pair of axes, its least and largest width, and what is between two.
+/// Height of each panel, its least and largest width, and the gap between two.
 const HEIGHT: f64 = 180.0;
 const NARROWEST: f64 = 205.0;
 const WIDEST: f64 = 440.0;
 const GAP: f64 = 28.0;
 const COLUMNS: usize = 4;
 const LINE: f64 = 15.0;
-/// Length of the colours that tell a trial's number.
+/// Length of the colour bar of trial numbers.
 const RAMP: f64 = 96.0;
 
-/// Draws the value of each complete trial against each of its parameters, in rows of at most four that share the axis
-/// of values.
+/// Draws the value of each complete trial against each of its parameters, in rows of at most four panels that share the axis of
+/// values.
 ///
-/// Points are light for the first trials and dark for the last; the best is red and on top. Axes are logarithmic where
-/// [`ParameterKind`](crate::ParameterKind) says so; that of the values where all are
-/// positive and the largest is more than eight times the smallest.
-/// A trial that lacks a parameter has no point there. Trials that are pruned, failed or without a finite value are
-/// counted below.
+/// Points are light for early trials and dark for late ones; the best is red and on top. The axis of a parameter is logarithmic if
+/// its [`ParameterKind`](crate::ParameterKind) says so; the axis of values is logarithmic if all values are positive and the largest
+/// is more than eight times the smallest. A trial without a parameter has no point in its panel. A note below counts the trials that
+/// are pruned, failed or without a finite value. See [`StudyView`] for an example.
 #[must_use]
-pub fn slices(title: &str, study: &Study) -> Figure {
+pub fn slices(title: &str, study: &StudyView) -> Figure {
     let ranked = study.ranked();
     let (lo, hi) = extent(ranked.iter().map(|r| r.1)).unwrap_or((0.0, 1.0));
-    let y = Scale::for_spread(lo, hi);
+    let y = Scale::for_differences(lo, hi);
     let count = study.parameters.len();
     let columns = count.div_ceil(count.div_ceil(COLUMNS).max(1)).max(1);
     let beside = room_beside(&y, HEIGHT);
@@ -92,9 +92,9 @@ pub fn slices(title: &str, study: &Study) -> Figure {
 }
 
 /// Draws a point for each trial that has the parameter `i`.
-fn points(scene: &mut Scene, frame: &Frame, ranked: &[(&Trial, f64)], i: usize, x: &Scale) {
+fn points(scene: &mut Scene, frame: &Frame, ranked: &[(&TrialView, f64)], i: usize, x: &Scale) {
     let Some((best, others)) = ranked.split_last() else {
-        frame.say(scene, "no complete trials");
+        frame.message(scene, "no complete trials");
         return;
     };
     let (radius, opacity) = density(ranked.len());
@@ -121,14 +121,14 @@ fn points(scene: &mut Scene, frame: &Frame, ranked: &[(&Trial, f64)], i: usize, 
     }
 }
 
-/// The least and the greatest number of the trials.
-fn numbers(trials: &[(&Trial, f64)]) -> (u64, u64) {
+/// The smallest and the largest trial number.
+fn numbers(trials: &[(&TrialView, f64)]) -> (u64, u64) {
     let numbers = || trials.iter().map(|(trial, _)| trial.number);
     (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0))
 }
 
-/// Says what the colours mean, for a page of this width; returns the y below.
-fn key(scene: &mut Scene, top: f64, width: f64, ranked: &[(&Trial, f64)]) -> f64 {
+/// Draws the key of the colours, for a figure of this width. Returns the y below it.
+fn key(scene: &mut Scene, top: f64, width: f64, ranked: &[(&TrialView, f64)]) -> f64 {
     let Some(&(trial, value)) = ranked.last() else { return top };
     let mut y = top + LINE;
     let mut x = MARGIN;

@@ -1,101 +1,107 @@
-//! What the figures of a hyper-parameter study are drawn from: its parameters and trials as plain numbers. How a study
-//! is run or stored is no matter of this crate.
+//! What the figures of a hyperparameter study show: its parameters and trials as plain numbers. This crate neither runs nor
+//! stores studies.
 
 use crate::scale::{Scale, drawable, extent};
 
-/// Which values of the objective are better.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Small ones.
-    #[default]
-    Minimize,
-    /// Large ones.
-    Maximize,
-}
-
-/// What has become of a trial. Trials that still run or wait are not drawn.
+/// How a trial ended. Trials that are waiting or running are not drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrialState {
-    /// It has its value.
+pub enum TrialOutcome {
+    /// It finished and has a value.
     Complete,
-    /// It was stopped early.
+    /// It was stopped early by a pruner.
     Pruned,
     /// It ended without a value.
     Failed,
 }
 
-/// What values a parameter takes.
+/// The kind of values that a parameter takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterKind {
     /// Numbers.
     Number {
-        /// Whether they are shown by their logarithm; those not above zero are then left out.
+        /// Whether the axis is logarithmic. A logarithmic axis leaves out values that are not positive.
         log: bool,
     },
-    /// Named choices, in the order of their indices; any text.
+    /// Named choices, in the order of their indices. A name can be any text.
     Choices(Vec<String>),
 }
 
-/// A parameter of a [`Study`].
+/// A parameter of a [`StudyView`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// What it is called; any text.
+pub struct ParameterView {
+    /// Its name; any text.
     pub name: String,
-    /// What values it takes.
+    /// The kind of its values.
     pub kind: ParameterKind,
 }
 
-/// A trial of a [`Study`].
+/// A trial of a [`StudyView`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
-    /// From 0, in the order in which the trials began.
+pub struct TrialView {
+    /// Number of the trial, counted from 0 in the order in which the trials started.
     pub number: u64,
-    /// What has become of it.
-    pub state: TrialState,
-    /// The objective; of a pruned trial the last that it reported.
+    /// How the trial ended.
+    pub outcome: TrialOutcome,
+    /// Value of the objective. For a pruned trial, its last intermediate value.
     pub value: Option<f64>,
-    /// For each of the study's parameters the number or the index of the choice; none where the trial lacks it.
+    /// For each parameter of the study its number, or the index of its choice; `None` if the trial lacks the parameter.
     pub params: Vec<Option<f64>>,
 }
 
-/// A study as its figures need it. Values that are not finite (or beyond 1e300) are never placed on an axis.
+/// A hyperparameter study as its figures need it. Values that are not finite, or beyond 1e300, are never placed on an axis.
+///
+/// ```
+/// use latents_report::{ParameterKind, ParameterView, StudyView, TrialOutcome, TrialView, trials};
+///
+/// let rate = ParameterView { name: "learning_rate".into(), kind: ParameterKind::Number { log: true } };
+/// let trial = |number, rate, value| TrialView {
+///     number,
+///     outcome: TrialOutcome::Complete,
+///     value: Some(value),
+///     params: vec![Some(rate)],
+/// };
+/// let study = StudyView {
+///     objective: "validation loss".into(),
+///     lower_is_better: true,
+///     parameters: vec![rate],
+///     trials: vec![trial(0, 1e-2, 0.034), trial(1, 1e-3, 0.021)],
+/// };
+/// assert!(trials("Trials", &study).svg().contains("trial 1: 0.02100"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Study {
-    /// What the objective is, such as "validation loss"; any text.
+pub struct StudyView {
+    /// Name of the objective, such as "validation loss"; any text.
     pub objective: String,
-    /// Which of its values are better.
-    pub direction: Direction,
-    /// In the order in which they are shown.
-    pub parameters: Vec<Parameter>,
-    /// In any order.
-    pub trials: Vec<Trial>,
+    /// Whether the study minimises the objective.
+    pub lower_is_better: bool,
+    /// The parameters, in the order in which the figures show them.
+    pub parameters: Vec<ParameterView>,
+    /// The trials, in any order.
+    pub trials: Vec<TrialView>,
 }
 
-impl Trial {
-    /// Its value, where that can be placed on an axis.
+impl TrialView {
+    /// The value, if it can be placed on an axis.
     pub(crate) fn shown(&self) -> Option<f64> {
         self.value.filter(|&v| drawable(v))
     }
 
-    /// The parameter at `index`, where it can be placed on `scale`.
+    /// The parameter at `index`, if it can be placed on `scale`.
     pub(crate) fn param(&self, index: usize, scale: &Scale) -> Option<f64> {
         self.params.get(index).copied().flatten().filter(|&v| scale.takes(v))
     }
 }
 
-impl Study {
-    /// A number that is less for what is better.
+impl StudyView {
+    /// The value as a loss: lower is better.
     pub(crate) fn loss(&self, value: f64) -> f64 {
-        match self.direction {
-            Direction::Minimize => value,
-            Direction::Maximize => -value,
-        }
+        if self.lower_is_better { value } else { -value }
     }
 
-    /// The complete trials whose values can be drawn, with these, from the worst to the best; of equals the earlier
-    /// counts as better.
-    pub(crate) fn ranked(&self) -> Vec<(&Trial, f64)> {
-        let complete = self.trials.iter().filter(|t| t.state == TrialState::Complete);
+    /// The complete trials whose values can be drawn, with their values, from the worst to the best. Of equal values the
+    /// earlier trial ranks better.
+    pub(crate) fn ranked(&self) -> Vec<(&TrialView, f64)> {
+        let complete = self.trials.iter().filter(|t| t.outcome == TrialOutcome::Complete);
         let mut ranked: Vec<_> = complete.filter_map(|t| Some((t, t.shown()?))).collect();
         ranked.sort_by(|a, b| {
             self.loss(b.1).total_cmp(&self.loss(a.1)).then(b.0.number.cmp(&a.0.number))
@@ -104,7 +110,7 @@ impl Study {
     }
 
     /// The axis of the parameter at `index`, for the values that the trials have.
-    pub(crate) fn scale(&self, index: usize, trials: &[(&Trial, f64)]) -> Scale {
+    pub(crate) fn scale(&self, index: usize, trials: &[(&TrialView, f64)]) -> Scale {
         let log = match &self.parameters[index].kind {
             ParameterKind::Choices(names) => return Scale::choices(names),
             ParameterKind::Number { log } => *log,
@@ -120,14 +126,14 @@ impl Study {
         Scale::linear(lo - room, hi + room, whole)
     }
 
-    /// Says which trials have no place among [`Study::ranked`]; empty where all have.
+    /// A note that counts the trials missing from [`StudyView::ranked`]; empty if none is missing.
     pub(crate) fn left_out(&self) -> String {
-        let of = |state| self.trials.iter().filter(move |t| t.state == state);
+        let of = |outcome| self.trials.iter().filter(move |t| t.outcome == outcome);
         let counts = [
-            (of(TrialState::Pruned).count(), "pruned"),
-            (of(TrialState::Failed).count(), "failed"),
+            (of(TrialOutcome::Pruned).count(), "pruned"),
+            (of(TrialOutcome::Failed).count(), "failed"),
             (
-                of(TrialState::Complete).filter(|t| t.shown().is_none()).count(),
+                of(TrialOutcome::Complete).filter(|t| t.shown().is_none()).count(),
                 "without a finite value",
             ),
         ];

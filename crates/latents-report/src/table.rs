@@ -1,33 +1,32 @@
-//! Tables of texts and numbers, as Markdown for people, and as CSV and JSON for programs. Numbers are rounded for people
-//! only. What is in a table is decided elsewhere.
+//! Tables of texts and numbers: rounded as Markdown for people, exact as CSV and JSON for programs.
 
 use std::fmt::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::number::{significant, trimmed};
 
-/// How a number is shown to people.
+/// How a number is rounded for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
-    /// With so many significant digits, as for what was measured: 0.02070, 1.500e-7.
+    /// With this many significant digits, as for measurements: 0.02070, 1.500e-7.
     Significant(usize),
-    /// With at most so many significant digits, as for what was set: 0.001, 1.5e-7.
+    /// With at most this many significant digits, as for settings: 0.001, 1.5e-7.
     UpTo(usize),
-    /// With so many digits after the point, as for what is added up: 12.50.
+    /// With this many decimals, as for totals: 12.50.
     Decimals(usize),
 }
 
-/// What stands at one place of a [`Table`].
+/// A cell of a [`Table`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     /// Nothing.
     Empty,
     /// Any text.
     Text(String),
-    /// A whole number, always shown in full.
+    /// An integer, always shown in full.
     Integer(i128),
-    /// A number, and how it is shown to people; [`Cell::from`] takes four significant digits.
+    /// A number and its rounding for people. [`Cell::from`] uses four significant digits.
     Number(f64, Show),
 }
 
@@ -48,28 +47,32 @@ pub enum Cell {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
-    /// Names of the columns; any text. In JSON a name that is used again gets a number.
+    /// Names of the columns; any text. In JSON, a repeated name gets a number.
     pub columns: Vec<String>,
-    /// Cells in the order of the columns. Cells that a row lacks are empty; cells beyond the named columns get columns
-    /// of their own.
+    /// Cells in the order of the columns. Missing cells of a row are empty; cells beyond the named columns get columns of their
+    /// own.
     pub rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    /// Writes `<stem>.md`, `<stem>.csv` and `<stem>.json` into `dir`, which is made where it is missing. Each file appears whole or not at
-    /// all.
+    /// Writes `<stem>.md`, `<stem>.csv` and `<stem>.json` into `folder` and returns their paths. The folder is created if it does
+    /// not exist. Each file is written whole or not at all.
     ///
     /// # Errors
-    /// [`Error::File`] where the system refuses.
-    pub fn save(&self, dir: &Path, stem: &str) -> Result<(), Error> {
-        for (kind, text) in [("md", self.markdown()), ("csv", self.csv()), ("json", self.json())] {
-            latents_files::write(&dir.join(format!("{stem}.{kind}")), text.as_bytes())?;
+    /// [`Error::File`] if a file cannot be written.
+    pub fn save(&self, folder: &Path, stem: &str) -> Result<Vec<PathBuf>, Error> {
+        let texts = [("md", self.markdown()), ("csv", self.csv()), ("json", self.json())];
+        let mut written = vec![];
+        for (kind, text) in texts {
+            let path = folder.join(format!("{stem}.{kind}"));
+            latents_files::write(&path, text.as_bytes())?;
+            written.push(path);
         }
-        Ok(())
+        Ok(written)
     }
 
-    /// A table of GitHub Flavored Markdown, padded to be read as plain text too. Columns of numbers are aligned at
-    /// their right; white space within a text is one space.
+    /// A table in GitHub Flavored Markdown, padded so that it is readable as plain text. Columns of numbers are aligned right; white
+    /// space within a text becomes one space.
     #[must_use]
     pub fn markdown(&self) -> String {
         let names = self.names();
@@ -77,7 +80,7 @@ impl Table {
         lines.extend(self.full_rows().map(|row| row.map(Cell::marked).collect()));
         let columns = 0..names.len();
         let length = |line: &Vec<String>, i: usize| line[i].chars().count();
-        // A rule takes three characters at least, and one more for the colon.
+        // A rule has at least three characters, and one more for the colon.
         let widths: Vec<usize> = columns
             .clone()
             .map(|i| lines.iter().map(|line| length(line, i)).max().unwrap_or(0).max(4))
@@ -106,15 +109,15 @@ impl Table {
         out
     }
 
-    /// Comma-separated values with a line of names, quoted as in RFC 4180; lines end in a line feed. Numbers are exact:
-    /// read back, they are the same; those that are not finite are `NaN`, `inf` and `-inf`.
+    /// Comma-separated values with a header line, quoted as in RFC 4180; lines end in a line feed. Numbers are exact: reading them
+    /// gives the same bits. Numbers that are not finite are `NaN`, `inf` and `-inf`.
     #[must_use]
     pub fn csv(&self) -> String {
         let mut out = String::new();
         let names = self.names();
         let mut line = |fields: Vec<String>| {
             let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",");
-            // An empty line would be no row.
+            // A reader would skip an empty line.
             out.push_str(if line.is_empty() && !fields.is_empty() { "\"\"" } else { &line });
             out.push('\n');
         };
@@ -125,8 +128,8 @@ impl Table {
         out
     }
 
-    /// An array with an object for each row, one to a line, with its fields in the order of the columns. Numbers are
-    /// exact; what is empty or not finite is `null`.
+    /// A JSON array with one object per row, one per line, with its fields in the order of the columns. Numbers are exact; empty
+    /// cells and numbers that are not finite are `null`.
     #[must_use]
     pub fn json(&self) -> String {
         let names = distinct(self.names());
@@ -140,7 +143,7 @@ impl Table {
         format!("[{}{end}]\n", rows.join(","))
     }
 
-    /// Names of all columns, also of those that have none of their own.
+    /// Names of all columns. A column without a name is called `column 3`.
     pub(crate) fn names(&self) -> Vec<String> {
         let most = self.rows.iter().map(Vec::len).max().unwrap_or(0).max(self.columns.len());
         let name =
@@ -148,13 +151,13 @@ impl Table {
         (0..most).map(name).collect()
     }
 
-    /// Rows with a cell in each column.
+    /// All rows, with a cell in each column.
     pub(crate) fn full_rows(&self) -> impl Iterator<Item = impl Iterator<Item = &Cell>> {
         let most = self.names().len();
         self.rows.iter().map(move |row| (0..most).map(|i| row.get(i).unwrap_or(&Cell::Empty)))
     }
 
-    /// Whether a column has numbers and nothing else.
+    /// Whether a column contains numbers and no text.
     pub(crate) fn is_numeric(&self, column: usize) -> bool {
         let cells = || self.rows.iter().filter_map(|row| row.get(column));
         cells().any(|cell| matches!(cell, Cell::Integer(_) | Cell::Number(..)))
@@ -175,7 +178,7 @@ impl Cell {
             Cell::Empty => String::new(),
             Cell::Text(text) => text.clone(),
             Cell::Integer(v) => v.to_string(),
-            // The shortest text that is read as this very number.
+            // The shortest text that parses to exactly this number.
             Cell::Number(v, _) => format!("{v:?}"),
         }
     }
@@ -190,7 +193,7 @@ impl Cell {
     }
 }
 
-/// As people are shown it, in plain text.
+/// The cell as plain text, rounded for people.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&match self {
@@ -198,7 +201,7 @@ impl fmt::Display for Cell {
             Cell::Number(v, Show::UpTo(digits)) => trimmed(&significant(*v, *digits)),
             Cell::Number(v, Show::Decimals(digits)) => {
                 let text = format!("{v:.digits$}");
-                // What is rounded to zero has no sign.
+                // A number that is rounded to zero has no sign.
                 let zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
                 if zero { text.replace('-', "") } else { text }
             }
@@ -249,7 +252,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// A text of Markdown that shows `text`.
+/// `text` escaped for Markdown, on one line.
 pub(crate) fn marked(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let chars: Vec<char> = text.chars().collect();
@@ -258,9 +261,9 @@ pub(crate) fn marked(text: &str) -> String {
     for (i, &c) in chars.iter().enumerate() {
         let special = match c {
             '|' | '\\' | '`' | '*' | '<' | '[' | '~' => true,
-            // Within a word it is a letter.
+            // Within a word it has no special meaning.
             '_' => !(word(i.checked_sub(1)) && word(Some(i + 1))),
-            // Otherwise no entity begins here.
+            // Otherwise it does not begin an entity.
             '&' => word(Some(i + 1)) || chars.get(i + 1) == Some(&'#'),
             _ => false,
         };
@@ -284,7 +287,7 @@ fn json_text(text: String) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The names, with a number behind each that came before: an object holds a key once.
+/// The names, with a number appended to repeated ones, because the keys of an object are unique.
 fn distinct(names: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for name in names {

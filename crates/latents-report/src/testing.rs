@@ -1,9 +1,9 @@
-//! What the tests of figures share: labels read back from an SVG with the boxes they fill, and pixels from a PNG.
+//! Helpers of the tests of figures: labels read back from an SVG with their boxes, and pixels of a PNG.
 
 use roxmltree::{Document, Node};
 
 use crate::font::{self, Weight};
-use crate::study::{Direction, Parameter, ParameterKind, Study, Trial, TrialState};
+use crate::study::{ParameterKind, ParameterView, StudyView, TrialOutcome, TrialView};
 
 /// A text of an SVG and its box: left, top, right, bottom.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub(crate) fn labels(svg: &str) -> Vec<Label> {
             let (anchor, y) = (attribute(&n, "x"), attribute(&n, "y"));
             let (along, across) =
                 ([left, left + width], [y - size * font::CAP_HEIGHT, y + size * 0.22]);
-            // A quarter turn about the anchor takes what is to the right of it to what is above.
+            // A quarter turn about the anchor moves the text from its right to above it.
             let (x, y) = match n.attribute("transform") {
                 None => (along, across),
                 Some(turn) => {
@@ -52,7 +52,7 @@ pub(crate) fn labels(svg: &str) -> Vec<Label> {
         .collect()
 }
 
-/// Asserts that every label lies within the page's margins and none touches another; returns them.
+/// Asserts that every label lies within the margins of the page and no two touch. Returns the labels.
 pub(crate) fn tidy_labels(svg: &str) -> Vec<Label> {
     let document = Document::parse(svg).unwrap();
     let page: Vec<f64> = document
@@ -78,7 +78,7 @@ pub(crate) fn tidy_labels(svg: &str) -> Vec<Label> {
     labels
 }
 
-/// Steps `M` and `L` of a path.
+/// The steps `M` and `L` of a path.
 pub(crate) fn vertices(path: &Node<'_, '_>) -> Vec<(char, f64, f64)> {
     let data = path.attribute("d").unwrap().replace('M', ";M ").replace('L', ";L ");
     data.split(';')
@@ -99,7 +99,7 @@ pub(crate) fn of_class<'a, 'input>(
     document.descendants().filter(has).collect()
 }
 
-/// Where the labelled tick `text` stands: the middle of the number along x, or beside the axis along y.
+/// Position of the tick labelled `text`: the centre of the label along x, or along y if `vertical`.
 pub(crate) fn tick(document: &Document<'_>, text: &str, vertical: bool) -> f64 {
     let anchor = if vertical { "end" } else { "middle" };
     let node = of_class(document, "tick")
@@ -114,7 +114,7 @@ pub(crate) fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 0.011
 }
 
-/// Centres of the circles within the groups of a class.
+/// Centres of the circles in the groups of a class.
 pub(crate) fn circles(document: &Document<'_>, class: &str) -> Vec<(f64, f64)> {
     let circles = of_class(document, class).into_iter().flat_map(|g| g.descendants());
     circles
@@ -123,36 +123,36 @@ pub(crate) fn circles(document: &Document<'_>, class: &str) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Asserts that no number of an SVG is other than finite.
+/// Asserts that all numbers of an SVG are finite.
 pub(crate) fn assert_finite(svg: &str) {
     let numbers = svg.replace("finite", "");
     assert!(!numbers.contains("NaN") && !numbers.contains("inf"), "{svg}");
 }
 
-/// A study of complete trials with these values, each with these parameters.
+/// A study of complete trials, given as pairs of value and parameters.
 pub(crate) fn study(
     parameters: &[(&str, ParameterKind)],
     trials: &[(f64, &[Option<f64>])],
-) -> Study {
-    let parameter = |(name, kind): &(&str, ParameterKind)| Parameter {
+) -> StudyView {
+    let parameter = |(name, kind): &(&str, ParameterKind)| ParameterView {
         name: (*name).to_owned(),
         kind: kind.clone(),
     };
-    let trial = |(i, (value, params)): (usize, &(f64, &[Option<f64>]))| Trial {
+    let trial = |(i, (value, params)): (usize, &(f64, &[Option<f64>]))| TrialView {
         number: i as u64,
-        state: TrialState::Complete,
+        outcome: TrialOutcome::Complete,
         value: Some(*value),
         params: params.to_vec(),
     };
-    Study {
+    StudyView {
         objective: "loss".into(),
-        direction: Direction::Minimize,
+        lower_is_better: true,
         parameters: parameters.iter().map(parameter).collect(),
         trials: trials.iter().enumerate().map(trial).collect(),
     }
 }
 
-/// Choices with these names.
+/// A parameter with these choices.
 pub(crate) fn choices(names: &[&str]) -> ParameterKind {
     ParameterKind::Choices(names.iter().map(|&name| name.to_owned()).collect())
 }
@@ -160,8 +160,8 @@ pub(crate) fn choices(names: &[&str]) -> ParameterKind {
 pub(crate) const LINEAR: ParameterKind = ParameterKind::Number { log: false };
 pub(crate) const LOG: ParameterKind = ParameterKind::Number { log: true };
 
-/// Studies that are hard to draw, of up to `most` trials: few and many, long names, hostile numbers.
-pub(crate) fn hard_studies(most: usize) -> Vec<Study> {
+/// Studies that are hard to draw, of up to `most` trials: few and many trials, long names, extreme numbers.
+pub(crate) fn hard_studies(most: usize) -> Vec<StudyView> {
     let long =
         "encoder.block_3.rather_long_name of a parameter that somebody gave to it one evening";
     let word = "word".repeat(60);
@@ -206,21 +206,21 @@ pub(crate) fn hard_studies(most: usize) -> Vec<Study> {
                     (4, _) if i % 3 == k % 3 => None,
                     _ => Some(noise(i, k) * 100.0 + 0.01),
                 };
-                Trial {
+                TrialView {
                     number: i as u64 * if temper == 3 { 1 << 40 } else { 1 },
-                    state: match (i + temper) % 7 {
-                        3 => TrialState::Pruned,
-                        5 => TrialState::Failed,
-                        _ => TrialState::Complete,
+                    outcome: match (i + temper) % 7 {
+                        3 => TrialOutcome::Pruned,
+                        5 => TrialOutcome::Failed,
+                        _ => TrialOutcome::Complete,
                     },
                     value: Some(value).filter(|_| i % 11 != 10),
                     params: (0..parameters).map(param).collect(),
                 }
             };
-            let kind = |k: usize| Parameter { name: name(k), kind: kinds[k].clone() };
-            studies.push(Study {
+            let kind = |k: usize| ParameterView { name: name(k), kind: kinds[k].clone() };
+            studies.push(StudyView {
                 objective: name(4 - temper),
-                direction: [Direction::Minimize, Direction::Maximize][temper % 2],
+                lower_is_better: temper % 2 == 0,
                 parameters: (0..parameters).map(kind).collect(),
                 trials: (0..count).map(trial).collect(),
             });

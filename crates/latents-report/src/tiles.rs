@@ -1,63 +1,62 @@
-//! Images side by side with captions: one image through the epochs, or rows of originals and reconstructions. Each
+//! Images side by side with captions: one image through the epochs, rows of originals and reconstructions, or many images. Each
 //! pixel of a small image becomes a whole number of pixels on the page, so nothing is blurred or lost.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::figure::Figure;
-use crate::font::{self, CAP_HEIGHT, Weight};
-use crate::frame::{LABEL, MARGIN, SLACK, heading, label};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
+use crate::frame::{LABEL, MARGIN, heading, label};
 use crate::palette;
-use crate::scene::{Anchor, Scene, num};
+use crate::raster::{ImageView, data_url, encode};
+use crate::scene::{Anchor, Scene};
+use crate::svg::num;
 
-/// Images are enlarged to at most this side.
+/// Small images are enlarged to at most this side.
 const SIDE: usize = 96;
-/// Images that are larger by themselves are shown up to this side.
+/// Larger images are shown up to this side.
 const LARGEST: usize = 160;
-/// A strip goes on in a new row beyond this width.
+/// A strip continues in a new row beyond this width.
 const PAGE: f64 = 720.0;
-/// No figure is narrower, so that titles have room.
+/// Least width of a figure, which leaves room for the title.
 const NARROWEST: f64 = 320.0;
 const GAP: f64 = 14.0;
-/// Captions are set on two lines rather than wider than this.
+/// Rows and columns of a gallery.
+const GALLERY: [usize; 2] = [8, 10];
+/// Captions wider than this are broken into two lines.
 const CAPTION: f64 = 120.0;
 const LINE: f64 = 15.0;
 
-/// Borrowed pixels of one image.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ImageView<'a> {
-    /// `[c, h, w]` with one channel (grey) or three (red, green, blue).
-    pub shape: [usize; 3],
-    /// `c * h * w` values from 0 (black) to 1; values outside are clamped, and what is no number is shown in magenta.
-    pub pixels: &'a [f32],
-}
-
-/// An image with its caption. An image whose shape does not fit its pixels, or has another number of channels than one
-/// or three, is shown as a crossed-out box.
+/// An image with its caption. An image whose shape does not fit its pixels, or whose number of channels is neither one nor three, is
+/// shown as a crossed-out box.
+///
+/// ```
+/// use latents_report::{ImageView, Tile, strip};
+///
+/// let pixels = [0.0, 0.5, 0.5, 1.0];
+/// let tile = Tile { caption: "original".into(), image: ImageView { shape: [1, 2, 2], pixels: &pixels } };
+/// assert!(strip("One image", &[tile]).svg().contains("original"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tile<'a> {
-    /// Set below the image; any text.
+    /// The text below the image; any text.
     pub caption: String,
-    /// What is shown.
+    /// The image.
     pub image: ImageView<'a>,
 }
 
-/// Draws one image through the epochs: `tiles` in reading order, by custom the original first, then its reconstruction
-/// after selected epochs. It goes on in a new row where the page ends.
+/// Draws one image through the epochs: `tiles` in reading order, usually the original and then its reconstructions after selected
+/// epochs. A strip that is too wide continues in a new row.
 #[must_use]
 pub fn strip(title: &str, tiles: &[Tile<'_>]) -> Figure {
     let cell = Cell::around(tiles.iter(), true);
     let fit = ((PAGE - 2.0 * MARGIN + GAP) / (cell.width + GAP)).floor().max(1.0) as usize;
-    // Rows of even length look better than a last row of one.
+    // Rows of equal length look better than a short last row.
     let columns = tiles.len().div_ceil(tiles.len().div_ceil(fit).max(1)).max(1);
     let rows: Vec<Row<'_>> =
         tiles.chunks(columns).map(|tiles| Row { caption: String::new(), tiles }).collect();
     sheet(title, &rows, None)
 }
 
-/// Draws rows of images, such as pairs of original and reconstruction for several objects. `row_captions` stand to the
-/// left of their rows; rows beyond them have none. Where all rows carry the same captions, these are set once, as heads
-/// of the columns.
+/// Draws rows of images, such as pairs of original and reconstruction. `row_captions` stand on the left of their rows; a row beyond
+/// them has no caption. If all rows have the same tile captions, these appear once, as heads of the columns.
 #[must_use]
 pub fn grid(title: &str, rows: &[Vec<Tile<'_>>], row_captions: &[String]) -> Figure {
     let captions = |row: &[Tile<'_>]| row.iter().map(|t| t.caption.clone()).collect::<Vec<_>>();
@@ -76,12 +75,48 @@ pub fn grid(title: &str, rows: &[Vec<Tile<'_>>], row_captions: &[String]) -> Fig
     sheet(title, &rows, heads.as_deref())
 }
 
+/// Splits `images`, `[n, c, h, w]` with values from 0 to 1, into tiles. `shape` is `[c, h, w]`; `caption` gives the caption of each
+/// index. Trailing values that do not fill an image are ignored.
+///
+/// ```
+/// use latents_report::{grid, tiles};
+///
+/// let images = [0.0_f32; 6 * 3 * 4 * 4];
+/// let tiles = tiles(&images, [3, 4, 4], |i| format!("image {i}"));
+/// let rows: Vec<_> = tiles.chunks(3).map(|row| row.to_vec()).collect();
+/// assert!(grid("Images", &rows, &[]).svg().contains("image 5"));
+/// ```
+#[must_use]
+pub fn tiles(
+    images: &[f32],
+    shape: [usize; 3],
+    caption: impl Fn(usize) -> String,
+) -> Vec<Tile<'_>> {
+    let size = shape.iter().try_fold(1_usize, |size, &n| size.checked_mul(n)).unwrap_or(0);
+    if size == 0 {
+        return vec![];
+    }
+    let each = images.chunks_exact(size).enumerate();
+    each.map(|(i, pixels)| Tile { caption: caption(i), image: ImageView { shape, pixels } })
+        .collect()
+}
+
+/// Draws the first 80 of `images`, `[n, c, h, w]` with values from 0 to 1, in rows of 10 without captions. `shape` is `[c, h, w]`.
+#[must_use]
+pub fn gallery(title: &str, images: &[f32], shape: [usize; 3]) -> Figure {
+    let [rows, columns] = GALLERY;
+    let tiles = tiles(images, shape, |_| String::new());
+    let rows: Vec<Vec<Tile<'_>>> =
+        tiles.chunks(columns).take(rows).map(<[Tile<'_>]>::to_vec).collect();
+    grid(title, &rows, &[])
+}
+
 struct Row<'a> {
     caption: String,
     tiles: &'a [Tile<'a>],
 }
 
-/// The room that every tile of a figure gets: the largest image's, and a caption's.
+/// The size of every tile of a figure: that of the largest image and the longest caption.
 struct Cell {
     width: f64,
     height: f64,
@@ -91,7 +126,7 @@ struct Cell {
 
 impl Cell {
     fn around<'a>(tiles: impl Iterator<Item = &'a Tile<'a>> + Clone, captions_below: bool) -> Self {
-        let size = |tile: &Tile<'_>| Shown::of(&tile.image);
+        let size = |tile: &Tile<'_>| Size::of(&tile.image);
         let width = tiles.clone().map(|t| size(t).width).fold(0.0, f64::max);
         let height = tiles.clone().map(|t| size(t).height).fold(0.0, f64::max);
         let text = tiles
@@ -112,7 +147,7 @@ fn sheet(title: &str, rows: &[Row<'_>], heads: Option<&[String]>) -> Figure {
     let tiles = rows.iter().flat_map(|row| row.tiles);
     let cell = Cell::around(tiles, heads.is_none());
     let columns = rows.iter().map(|row| row.tiles.len()).max().unwrap_or(0);
-    // As wide as the lines turn out, not as wide as they may be.
+    // The actual width of the lines, not the greatest allowed one.
     let row_caption = rows
         .iter()
         .flat_map(|row| caption_lines(&row.caption, CAPTION))
@@ -130,7 +165,7 @@ fn sheet(title: &str, rows: &[Row<'_>], heads: Option<&[String]>) -> Figure {
         let lines: Vec<_> = heads.iter().map(|head| caption_lines(head, cell.width)).collect();
         let most = lines.iter().map(Vec::len).max().unwrap_or(0);
         for (i, lines) in lines.iter().enumerate() {
-            // Heads stand on the images, so a short one keeps to the last line.
+            // Heads are aligned at the bottom, directly above the images.
             let top = y + (most - lines.len()) as f64 * LINE;
             set_lines(&mut scene, lines, column(i) + cell.width / 2.0, top, Anchor::Middle);
         }
@@ -167,15 +202,15 @@ fn set_lines(scene: &mut Scene, lines: &[String], x: f64, top: f64, anchor: Anch
     }
 }
 
-/// How large an image is on the page.
-struct Shown {
+/// The size of an image on the page.
+struct Size {
     width: f64,
     height: f64,
-    /// Whether each pixel of the PNG shows one pixel of the image, rather than a mean of several.
+    /// Whether each pixel of the PNG shows one pixel of the image rather than a mean of several.
     exact: bool,
 }
 
-impl Shown {
+impl Size {
     fn of(image: &ImageView<'_>) -> Self {
         let [_, h, w] = image.shape;
         let side = h.max(w);
@@ -190,27 +225,27 @@ impl Shown {
     }
 }
 
-/// Draws an image in the middle of its cell.
+/// Draws an image in the centre of its cell.
 fn place(scene: &mut Scene, image: &ImageView<'_>, x: f64, y: f64, cell: &Cell) {
-    let shown = Shown::of(image);
-    // On whole pixels, or the image would be resampled.
+    let shown = Size::of(image);
+    // On whole pixels, so that the image is not resampled.
     let x = x + ((cell.width - shown.width) / 2.0).floor();
     let y = y + ((cell.height - shown.height) / 2.0).floor();
     let (w, h) = (shown.width, shown.height);
     if let Some(png) = encode(image) {
-        // As a style: `pixelated` is CSS, not one of the attribute's values in SVG 1.1.
+        // A style, because `pixelated` is CSS and not a value of the attribute in SVG 1.1.
         let rendering = if shown.exact { r#" style="image-rendering:pixelated""# } else { "" };
         scene.markup(format!(
             concat!(
                 r#"<image class="tile" x="{}" y="{}" width="{}" height="{}" preserveAspectRatio="none"{} "#,
-                r#"href="data:image/png;base64,{}"/>"#
+                r#"href="{}"/>"#
             ),
             num(x),
             num(y),
             num(w),
             num(h),
             rendering,
-            STANDARD.encode(png)
+            data_url(&png)
         ));
     } else {
         scene.line((x, y), (x + w, y + h), palette::GRID, "no-image");
@@ -225,118 +260,6 @@ fn place(scene: &mut Scene, image: &ImageView<'_>, x: f64, y: f64, cell: &Cell) 
         num(h + 1.0),
         palette::GRID
     ));
-}
-
-/// The image as an 8-bit PNG; `None` if it is not an image.
-fn encode(image: &ImageView<'_>) -> Option<Vec<u8>> {
-    let [c, h, w] = image.shape;
-    let area = h.checked_mul(w)?;
-    if area == 0 || !matches!(c, 1 | 3) || area.checked_mul(c)? != image.pixels.len() {
-        return None;
-    }
-    let colour = c == 3 || image.pixels.iter().any(|v| v.is_nan());
-    let bytes: Vec<u8> = if colour {
-        let pixel = |i: usize| {
-            // A grey image lends its one plane to all three colours.
-            let rgb = [0, 1, 2].map(|plane| image.pixels[(plane % c) * area + i]);
-            if rgb.iter().any(|v| v.is_nan()) { [255, 0, 255] } else { rgb.map(byte) }
-        };
-        (0..area).flat_map(pixel).collect()
-    } else {
-        image.pixels.iter().map(|&v| byte(v)).collect()
-    };
-    let kind = if colour { png::ColorType::Rgb } else { png::ColorType::Grayscale };
-    png_of(kind, w, h, &bytes)
-}
-
-/// A picture made of small images, as one element.
-pub(crate) struct Raster {
-    width: usize,
-    height: usize,
-    /// Red, green, blue.
-    bytes: Vec<u8>,
-}
-
-impl Raster {
-    /// White.
-    pub(crate) fn new(width: usize, height: usize) -> Self {
-        Self { width, height, bytes: vec![255; width * height * 3] }
-    }
-
-    /// Draws an image into the middle of the square of side `cell` at `at`, enlarged as far as whole pixels fit, or with pixels left out
-    /// where it is larger; with a border around it in a colour such as `#0072b2`. What is no image leaves the square white.
-    pub(crate) fn draw(
-        &mut self,
-        image: &ImageView<'_>,
-        at: (usize, usize),
-        cell: usize,
-        border: Option<&str>,
-    ) {
-        let [c, h, w] = image.shape;
-        let area = h * w;
-        if area == 0 || !matches!(c, 1 | 3) || c * area != image.pixels.len() {
-            return;
-        }
-        // A pixel of border on each side.
-        let room = cell - 2;
-        let (up, down) = ((room / h.max(w)).max(1), h.max(w).div_ceil(room));
-        let (shown_w, shown_h) = (w.div_ceil(down) * up, h.div_ceil(down) * up);
-        let (left, top) = (at.0 + (cell - shown_w) / 2, at.1 + (cell - shown_h) / 2);
-        let edge = border.map(rgb);
-        for y in 0..shown_h + 2 {
-            for x in 0..shown_w + 2 {
-                let inside = (1..=shown_w).contains(&x) && (1..=shown_h).contains(&y);
-                let colour = if inside {
-                    let from =
-                        ((y - 1) / up * down).min(h - 1) * w + ((x - 1) / up * down).min(w - 1);
-                    [0, 1, 2].map(|plane| image.pixels[plane % c * area + from]).map(byte)
-                } else if let Some(edge) = edge {
-                    edge
-                } else {
-                    continue;
-                };
-                let to = ((top + y - 1) * self.width + left + x - 1) * 3;
-                self.bytes[to..to + 3].copy_from_slice(&colour);
-            }
-        }
-    }
-
-    /// The picture at its place, a pixel to a pixel of the page.
-    pub(crate) fn element(&self, (x, y): (f64, f64)) -> String {
-        let (width, height) = (self.width, self.height);
-        let png = png_of(png::ColorType::Rgb, width, height, &self.bytes).unwrap_or_default();
-        format!(
-            concat!(
-                r#"<image class="raster" x="{}" y="{}" width="{}" height="{}" "#,
-                r#"style="image-rendering:pixelated" href="data:image/png;base64,{}"/>"#
-            ),
-            num(x),
-            num(y),
-            width,
-            height,
-            STANDARD.encode(png)
-        )
-    }
-}
-
-fn byte(v: f32) -> u8 {
-    (v.clamp(0.0, 1.0) * 255.0).round() as u8
-}
-
-fn rgb(colour: &str) -> [u8; 3] {
-    [1, 3, 5]
-        .map(|i| colour.get(i..i + 2).and_then(|c| u8::from_str_radix(c, 16).ok()).unwrap_or(0))
-}
-
-fn png_of(colour: png::ColorType, width: usize, height: usize, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, width.try_into().ok()?, height.try_into().ok()?);
-    encoder.set_color(colour);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().ok()?;
-    writer.write_image_data(bytes).ok()?;
-    writer.finish().ok()?;
-    Some(out)
 }
 
 #[cfg(test)]

@@ -1,43 +1,44 @@
-//! The trials of a study in the order in which they began, and the best value so far.
+//! The values of the trials of a study in the order in which the trials started, and the best value so far.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::figure::Figure;
-use crate::font::{self, CAP_HEIGHT, Weight};
-use crate::frame::{Axes, Frame, LABEL, MARGIN, SLACK, heading, label};
+use crate::font::{self, CAP_HEIGHT, SLACK, Weight};
+use crate::frame::{Axes, Frame, LABEL, MARGIN, heading, label};
 use crate::legend::{self, Entry, Sample};
 use crate::marks::{Mark, Shape, density};
 use crate::number::{significant, typeset};
 use crate::palette;
 use crate::scale::{Scale, extent};
-use crate::scene::{Anchor, Scene, Text, num};
-use crate::study::{Direction, Study, Trial, TrialState};
+use crate::scene::{Anchor, Scene, Text};
+use crate::study::{StudyView, TrialOutcome, TrialView};
+use crate::svg::num;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
-/// Room for the name of the best trial beyond its mark.
+/// Room for the label of the best trial beyond its mark.
 const NAME: f64 = 26.0;
-/// Crosses stand this far from the edge, and values at least twice that.
+/// Distance of crosses from the edge; values keep at least twice that.
 const EDGE: f64 = 8.0;
 
 /// Draws the value of each trial against its number.
 ///
-/// Complete trials are discs, pruned ones rings at their last value; failed ones, and others without a finite value,
-/// are crosses along the edge of bad values. The best complete trial is red and labelled with its value; a thin line is
-/// the best value so far. The y axis is logarithmic where that of [`curves`](crate::curves) would be.
+/// A complete trial is a disc, a pruned one a ring at its last value. A failed trial, or any other without a finite value, is a cross
+/// along the edge of bad values. The best complete trial is red and labelled with its value; a thin line shows the best value so
+/// far. The y axis is logarithmic under the same conditions as that of [`curves`](crate::curves). See [`StudyView`] for an example.
 #[must_use]
-pub fn trials(title: &str, study: &Study) -> Figure {
-    let mut ordered: Vec<&Trial> = study.trials.iter().collect();
+pub fn trials(title: &str, study: &StudyView) -> Figure {
+    let mut ordered: Vec<&TrialView> = study.trials.iter().collect();
     ordered.sort_by_key(|t| t.number);
-    let valued = |state| -> Vec<&Trial> {
-        ordered.iter().copied().filter(|t| t.state == state && t.shown().is_some()).collect()
+    let valued = |outcome| -> Vec<&TrialView> {
+        ordered.iter().copied().filter(|t| t.outcome == outcome && t.shown().is_some()).collect()
     };
-    let (complete, pruned) = (valued(TrialState::Complete), valued(TrialState::Pruned));
-    let crossed: Vec<&Trial> = ordered
+    let (complete, pruned) = (valued(TrialOutcome::Complete), valued(TrialOutcome::Pruned));
+    let crossed: Vec<&TrialView> = ordered
         .iter()
         .copied()
-        .filter(|t| t.state == TrialState::Failed || t.shown().is_none())
+        .filter(|t| t.outcome == TrialOutcome::Failed || t.shown().is_none())
         .collect();
     let best = study.ranked().last().copied();
 
@@ -45,15 +46,15 @@ pub fn trials(title: &str, study: &Study) -> Figure {
     let top = heading(&mut scene, title, WIDTH);
     let x = numbers(ordered.iter().map(|t| t.number as f64));
     let values = complete.iter().chain(&pruned).filter_map(|t| t.shown());
-    let y = values_scale(study.direction, extent(values), best, !crossed.is_empty());
+    let y = values_scale(study.lower_is_better, extent(values), best, !crossed.is_empty());
     let labels = ("trial", study.objective.as_str());
     let axes = Axes::alone((x, y), labels, (WIDTH - MARGIN, HEIGHT));
     let frame = Frame::draw(&mut scene, axes, top);
     if ordered.is_empty() {
-        frame.say(&mut scene, "no trials");
+        frame.message(&mut scene, "no trials");
     }
 
-    let placed = |t: &&Trial| t.shown().map(|v| frame.at((t.number as f64, v)));
+    let placed = |t: &&TrialView| t.shown().map(|v| frame.at((t.number as f64, v)));
     let (radius, opacity) = density(ordered.len());
     let colour = Cow::Borrowed(palette::AXIS);
     let mut legend = Vec::new();
@@ -71,16 +72,13 @@ pub fn trials(title: &str, study: &Study) -> Figure {
         legend.push(named("pruned (last value)", rings));
     }
     if !crossed.is_empty() {
-        // They stand in one line, where many would be a bar.
+        // They stand in one line, so many of them need to be transparent.
         let opacity = (100.0 / crossed.len() as f64).clamp(0.1, 1.0);
         let crosses = Mark { shape: Shape::Cross, colour, radius: 3.2, opacity };
-        let edge = match study.direction {
-            Direction::Minimize => frame.top + EDGE,
-            Direction::Maximize => frame.bottom - EDGE,
-        };
+        let edge = if study.lower_is_better { frame.top + EDGE } else { frame.bottom - EDGE };
         let places = crossed.iter().map(|t| (frame.across(t.number as f64), edge));
         crosses.draw(&mut scene, "failed", places);
-        let failed = crossed.iter().all(|t| t.state == TrialState::Failed);
+        let failed = crossed.iter().all(|t| t.outcome == TrialOutcome::Failed);
         legend.push(named(
             if failed { "failed" } else { "failed or without a finite value" },
             crosses,
@@ -90,7 +88,7 @@ pub fn trials(title: &str, study: &Study) -> Figure {
         let red = Mark::best(radius);
         let place = frame.at((trial.number as f64, value));
         red.draw(&mut scene, "best", [place]);
-        write_best(&mut scene, &frame, (trial, value), (place, red.radius), study.direction);
+        write_best(&mut scene, &frame, (trial, value), (place, red.radius), study.lower_is_better);
         legend.push(named("best", red));
     }
     if complete.len() > 1 {
@@ -101,17 +99,17 @@ pub fn trials(title: &str, study: &Study) -> Figure {
     Figure::new(WIDTH, bottom + MARGIN, scene)
 }
 
-/// An entry of the legend, which shows a mark well even where there are many small ones.
+/// An entry of the legend. Its mark is visible even if the marks in the figure are small and transparent.
 fn named(name: &str, mark: Mark) -> Entry {
     let mark = Mark { radius: mark.radius.max(3.2), opacity: 1.0, ..mark };
     Entry { name: name.into(), sample: Sample::Point(mark), end: None }
 }
 
-/// The axis of values, with room for the name of the best, and for crosses where there are some.
+/// The axis of values, with room for the label of the best trial and for crosses, if any.
 fn values_scale(
-    direction: Direction,
+    lower_is_better: bool,
     range: Option<(f64, f64)>,
-    best: Option<(&Trial, f64)>,
+    best: Option<(&TrialView, f64)>,
     crosses: bool,
 ) -> Scale {
     let (lo, hi) = range.unwrap_or((0.0, 1.0));
@@ -120,12 +118,11 @@ fn values_scale(
         let (below, above) = if upwards { (0.0, room / HEIGHT) } else { (room / HEIGHT, 0.0) };
         scale.clear_around(v, below, above)
     };
-    let maximize = direction == Direction::Maximize;
     if crosses {
-        scale = clear(scale, if maximize { lo } else { hi }, 2.0 * EDGE, !maximize);
+        scale = clear(scale, if lower_is_better { hi } else { lo }, 2.0 * EDGE, lower_is_better);
     }
     match best {
-        Some((_, value)) => clear(scale, value, NAME, maximize),
+        Some((_, value)) => clear(scale, value, NAME, !lower_is_better),
         None => scale,
     }
 }
@@ -137,8 +134,8 @@ fn numbers(numbers: impl Iterator<Item = f64>) -> Scale {
     Scale::linear(lo - room, hi + room, true)
 }
 
-/// Draws the best value so far, from the first complete trial to the last.
-fn steps(scene: &mut Scene, frame: &Frame, study: &Study, complete: &[&Trial]) {
+/// Draws the best value so far as steps, from the first complete trial to the last.
+fn steps(scene: &mut Scene, frame: &Frame, study: &StudyView, complete: &[&TrialView]) {
     let mut data = String::new();
     let mut best: Option<f64> = None;
     let mut end = frame.left;
@@ -163,20 +160,18 @@ fn steps_stroke() -> String {
     format!(r#"fill="none" stroke="{}" stroke-width="1.1" stroke-opacity="0.55""#, palette::BEST)
 }
 
-/// Writes the best trial's value on the side where no complete trial is.
+/// Writes the value of the best trial on the side without complete trials.
 fn write_best(
     scene: &mut Scene,
     frame: &Frame,
-    (trial, value): (&Trial, f64),
+    (trial, value): (&TrialView, f64),
     ((x, y), radius): ((f64, f64), f64),
-    direction: Direction,
+    lower_is_better: bool,
 ) {
     let text = format!("trial {}: {}", trial.number, typeset(&significant(value, 4)));
     let half = font::width(&text, LABEL, Weight::SemiBold) * SLACK / 2.0 + 4.0;
-    let baseline = match direction {
-        Direction::Minimize => y + radius + 5.0 + LABEL * CAP_HEIGHT,
-        Direction::Maximize => y - radius - 5.0,
-    };
+    let baseline =
+        if lower_is_better { y + radius + 5.0 + LABEL * CAP_HEIGHT } else { y - radius - 5.0 };
     let x = x.clamp(frame.left + half, frame.right - half);
     scene.text(Text {
         weight: Weight::SemiBold,

@@ -1,5 +1,4 @@
-//! What training goes on from: weights, the optimiser's memory, and how far it has got. One file, replaced whole; the one before
-//! it is kept beside it.
+//! Checkpoints: weights, the optimiser's state, and the progress of training. One file, replaced whole; the one before it is kept next to it.
 
 use std::path::Path;
 
@@ -10,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::run::Run;
 
-/// How far training has got.
+/// The progress of training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Position {
+pub(crate) struct Progress {
     /// Whole epochs done.
     pub(crate) epoch: u64,
     /// Steps of the next epoch done.
@@ -32,18 +31,18 @@ pub(crate) struct Position {
     pub(crate) best: Option<(f64, u64)>,
 }
 
-/// How far training goes.
+/// The extent of training.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Course {
+pub(crate) struct Extent {
     /// Epochs in all.
     pub(crate) epochs: u64,
     /// Steps of each.
     pub(crate) steps: u64,
 }
 
-impl Course {
-    /// Whether training comes by a position.
-    fn has(self, at: &Position) -> bool {
+impl Extent {
+    /// Whether training passes through this progress.
+    fn contains(self, at: &Progress) -> bool {
         let most = self.steps.saturating_mul(self.epochs);
         at.epoch <= self.epochs
             && at.step <= self.steps
@@ -55,7 +54,7 @@ impl Course {
 /// A state of training.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoint {
-    pub(crate) position: Position,
+    pub(crate) progress: Progress,
     pub(crate) parameters: Vec<f32>,
     pub(crate) optimizer: OptimizerState,
 }
@@ -65,31 +64,31 @@ const NOTE: &str = "position";
 impl Checkpoint {
     pub(crate) fn save(&self, run: &Run, layout: &Layout) -> Result<(), Error> {
         let path = run.checkpoint_path();
-        let position = serde_json::to_string(&self.position);
-        let position = position.map_err(|e| Error::Config(format!("position of the run: {e}")))?;
+        let position = serde_json::to_string(&self.progress);
+        let position = position.map_err(|e| Error::Config(format!("progress of the run: {e}")))?;
         let mut tensors = Tensors::default();
         tensors.notes.insert(NOTE.into(), position);
         tensors.push_parameters("", layout, &self.parameters);
         tensors.push_parameters("optimizer.first.", layout, &self.optimizer.first);
         tensors.push_parameters("optimizer.second.", layout, &self.optimizer.second);
-        // One that is damaged must not take the place of the whole one before it.
+        // A damaged one must not replace the intact one before it.
         if let Ok(last) = Tensors::load(&path) {
-            // A copy under the other name, not a rename: `path` is there at every instant.
+            // A copy under the other name, not a rename: `path` exists at every moment.
             last.save(&previous(&path))?;
         }
         tensors.save(&path)?;
         Ok(())
     }
 
-    /// The newest whole checkpoint; none where training has not got to one. Where the newest is damaged, the one before it.
-    pub(crate) fn load(run: &Run, layout: &Layout, course: Course) -> Result<Option<Self>, Error> {
+    /// The newest intact checkpoint, or none if training has not written one. If the newest is damaged, the one before it.
+    pub(crate) fn load(run: &Run, layout: &Layout, extent: Extent) -> Result<Option<Self>, Error> {
         let path = run.checkpoint_path();
         if !path.exists() {
             return Ok(None);
         }
-        match Self::read(&path, layout, course) {
+        match Self::read(&path, layout, extent) {
             Err(damage) => {
-                let before = Self::read(&previous(&path), layout, course).map(Some);
+                let before = Self::read(&previous(&path), layout, extent).map(Some);
                 let (path, source) = (run.dir().to_owned(), Box::new(damage));
                 before.map_err(|_| Error::NoCheckpoint { path, source })
             }
@@ -97,23 +96,23 @@ impl Checkpoint {
         }
     }
 
-    fn read(path: &Path, layout: &Layout, course: Course) -> Result<Self, Error> {
+    fn read(path: &Path, layout: &Layout, extent: Extent) -> Result<Self, Error> {
         let mut tensors = Tensors::load(path)?;
         let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
         let note = tensors.notes.get(NOTE);
         let note =
-            note.ok_or_else(|| damaged("it does not say how far training had got".into()))?;
-        let position = serde_json::from_str::<Position>(note);
-        let position = position
-            .map_err(|e| damaged(format!("how far training had got cannot be understood ({e})")))?;
-        if !course.has(&position) {
-            return Err(damaged("it is at a place where this run never is".into()));
+            note.ok_or_else(|| damaged("it does not hold the progress of training".into()))?;
+        let progress = serde_json::from_str::<Progress>(note);
+        let progress = progress
+            .map_err(|e| damaged(format!("the progress of training in it cannot be read ({e})")))?;
+        if !extent.contains(&progress) {
+            return Err(damaged("its progress is none that this run passes through".into()));
         }
         Ok(Checkpoint {
-            position,
+            progress,
             parameters: tensors.parameters("", layout, path)?,
             optimizer: OptimizerState {
-                steps: position.optimizer_steps,
+                steps: progress.optimizer_steps,
                 first: tensors.parameters("optimizer.first.", layout, path)?,
                 second: tensors.parameters("optimizer.second.", layout, path)?,
             },

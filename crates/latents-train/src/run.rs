@@ -1,58 +1,21 @@
-//! A run's folder: where each of its files is, and how they are read. `config.toml` says all that the run depends on;
-//! `metrics.jsonl` has a line for each epoch; `checkpoint/` is what training goes on from; `snapshots/` has some images as they are
-//! reconstructed after some epochs; `model.safetensors` is what the run was for.
+//! A run's folder: where each of its files is, and how they are read. `config.toml` holds all settings that the run depends on;
+//! `metrics.jsonl` has a line for each epoch; training resumes from `checkpoint/`; `snapshots/` has some images and their reconstructions after
+//! some epochs; `model.safetensors` holds the trained weights.
 
 use std::path::{Path, PathBuf};
 
 use latents_engine::{Engine, Shape};
 use latents_files::Lock;
 use latents_models::Tensors;
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::config::{RunConfig, with_nearest};
+use crate::config::RunConfig;
+use crate::encoder::EncoderTraining;
 use crate::error::Error;
+use crate::hints::with_nearest;
+use crate::metrics::EpochMetrics;
 
-/// What an epoch came to: a line of `metrics.jsonl`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// From 1.
-    pub epoch: u64,
-    /// Mean loss over the epoch's steps, with dropout, while the weights were changing. Penalties are in it with their whole weight,
-    /// also while that is still rising and whatever is free of charge, so that epochs can be compared.
-    pub train_loss: f64,
-    /// Mean loss over the validation images after the epoch, without dropout; none where no image validates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub val_loss: Option<f64>,
-    /// The part of the validation images that is classified rightly, where a model learns classes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub val_accuracy: Option<f64>,
-    /// Of a model that holds its latents to a prior: `train_loss` without that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_reconstruction: Option<f64>,
-    /// And the KL divergence from the prior, in nats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_kl: Option<f64>,
-    /// Or what else holds latents together, neither weighted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_penalty: Option<f64>,
-    /// `val_loss` without that; latents are drawn once for each image, as the evidence bound has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub val_reconstruction: Option<f64>,
-    /// As `train_kl`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub val_kl: Option<f64>,
-    /// As `train_penalty`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub val_penalty: Option<f64>,
-    /// Learning rate of the epoch's last step.
-    pub learning_rate: f64,
-    /// Time for the epoch, validation included.
-    pub seconds: f64,
-    /// Training images in a second of training.
-    pub samples_per_second: f64,
-}
-
-/// Some validation images and what became of them after an epoch.
+/// Some validation images and their reconstructions after an epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// From 1.
@@ -74,8 +37,8 @@ pub struct Run {
 impl Run {
     /// The run in a folder, which need not exist yet.
     #[must_use]
-    pub fn at(dir: &Path) -> Self {
-        Run { dir: dir.to_owned() }
+    pub fn at(dir: impl AsRef<Path>) -> Self {
+        Run { dir: dir.as_ref().to_owned() }
     }
 
     /// Its folder.
@@ -102,7 +65,21 @@ impl Run {
         self.dir.join("model.safetensors")
     }
 
-    /// What training goes on from.
+    /// The latents of the training images, `z` `[n, d]`, if the run keeps them.
+    #[must_use]
+    pub fn latents_path(&self) -> PathBuf {
+        self.dir.join("latents.safetensors")
+    }
+
+    /// SHA-256 of the trained weights' file, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn model_digest(&self) -> Result<String, Error> {
+        digest(&self.model_path())
+    }
+
+    /// The checkpoint that training resumes from.
     pub(crate) fn checkpoint_path(&self) -> PathBuf {
         self.dir.join("checkpoint/last.safetensors")
     }
@@ -117,7 +94,7 @@ impl Run {
         self.dir.join(format!("snapshots/epoch-{epoch:05}.safetensors"))
     }
 
-    /// Keeps other processes from training in the folder, and removes what a killed one left half written.
+    /// Keeps other processes from training in the folder, and removes files that a killed one left half-written.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let lock = latents_files::lock(&self.dir.join("checkpoint/lock"))?;
         let lock = lock.ok_or_else(|| Error::Busy { path: self.dir.clone() })?;
@@ -136,14 +113,10 @@ impl Run {
     /// Reads the settings.
     ///
     /// # Errors
-    /// Where there is no run, or its settings cannot be understood.
+    /// If there is no run, or its settings cannot be understood.
     pub fn config(&self) -> Result<RunConfig, Error> {
         if !self.exists() {
-            let missing = format!(
-                "holds no run (it has no config.toml): name another folder, or train one with `latents train ae --out {}`",
-                self.dir.display()
-            );
-            return Err(Error::NoRun { path: self.dir.clone(), missing });
+            return Err(Error::NoRun { path: self.dir.clone() });
         }
         let path = self.config_path();
         let text = latents_files::read_text(&path)?;
@@ -163,10 +136,10 @@ impl Run {
         self.metrics_path().exists()
     }
 
-    /// Reads the metrics of all epochs so far. A last line that was cut short by a crash is left out.
+    /// Reads the metrics of all epochs so far. A last line that a crash cut short is left out.
     ///
     /// # Errors
-    /// Where the file cannot be read or a line in it is not the metrics of an epoch.
+    /// If the file cannot be read or a line in it is not the metrics of an epoch.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
         let path = self.metrics_path();
         let text = latents_files::read_text(&path)?;
@@ -177,7 +150,7 @@ impl Run {
                 Err(_) if !line.ends_with('\n') => break,
                 Err(e) => {
                     let reason = format!(
-                        "line {} is not the metrics of an epoch ({e}); put the file back as it was",
+                        "line {} is not the metrics of an epoch ({e}); restore the file",
                         i + 1
                     );
                     return Err(Error::Damaged { path, reason });
@@ -190,7 +163,7 @@ impl Run {
     /// Reads all snapshots, in the order of their epochs.
     ///
     /// # Errors
-    /// Where one cannot be read.
+    /// If one cannot be read.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>, Error> {
         let Ok(folder) = std::fs::read_dir(self.dir.join("snapshots")) else {
             return Ok(vec![]);
@@ -222,7 +195,7 @@ impl Run {
     /// The trained weights, for an engine that was made for the run's model.
     ///
     /// # Errors
-    /// Where the run has not finished, or its weights are damaged.
+    /// If the run has not finished, or its weights are damaged.
     pub fn parameters(&self, engine: &Engine) -> Result<Vec<f32>, Error> {
         let path = self.model_path();
         if !path.exists() {
@@ -230,33 +203,57 @@ impl Run {
         }
         let mut tensors = match Tensors::load(&path) {
             Err(latents_models::Error::Weights { path, reason }) => {
-                let next = if self.checkpoint_path().exists() {
-                    format!("delete it, and {} writes it again", self.resume())
-                } else {
-                    "put a copy of it back".into()
-                };
-                return Err(Error::Damaged { path, reason: format!("{reason}; {next}") });
+                let (kind, again) = (self.kind(), self.checkpoint_path().exists());
+                let run = self.dir.clone();
+                return Err(Error::DamagedWeights { path, reason, again, kind, run });
             }
             tensors => tensors?,
         };
         tensors.parameters("", engine.layout(), &path).map_err(|e| match e {
             latents_models::Error::Weights { path, reason } => {
-                let why = "config.toml beside it is not as it was when the run began";
+                let why = "config.toml next to it has changed since the run was trained";
                 Error::Damaged { path, reason: format!("{reason}; {why}") }
             }
             e => e.into(),
         })
     }
 
-    /// That training has not come to its end.
-    pub(crate) fn unfinished(&self) -> Error {
-        let missing = format!("has no model.safetensors yet: go on with {}", self.resume());
-        Error::NoRun { path: self.dir.clone(), missing }
+    /// How a classifier on this run's encoder starts: from the run's weights, with the settings that they were trained with.
+    ///
+    /// # Errors
+    /// If the run has no weights yet, or its files cannot be read.
+    pub fn encoder_training(&self) -> Result<EncoderTraining, Error> {
+        let training = self.config()?.training;
+        let path = self.model_path();
+        if !path.exists() {
+            return Err(self.unfinished());
+        }
+        Ok(EncoderTraining {
+            weights_digest: digest(&path)?,
+            weights: Some(path),
+            optimizer: training.optimizer,
+            learning_rate: training.learning_rate,
+            weight_decay: training.weight_decay,
+            momentum: training.momentum,
+            nesterov: training.nesterov,
+            ..EncoderTraining::default()
+        })
     }
 
-    /// The command that goes on with it.
-    fn resume(&self) -> String {
-        let kind = self.config().map_or("ae", |config| config.model.kind());
-        format!("`latents train {kind} --resume --out {}`", self.dir.display())
+    /// The error that training has not reached its end.
+    fn unfinished(&self) -> Error {
+        Error::Unfinished { path: self.dir.clone(), kind: self.kind() }
     }
+
+    /// The kind of its model; `ae` if that cannot be read.
+    fn kind(&self) -> &'static str {
+        self.config().map_or("ae", |config| config.model.kind())
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal digits.
+pub(crate) fn digest(path: &Path) -> Result<String, Error> {
+    let sum = Sha256::digest(latents_files::read(path)?);
+    let digits = sum.into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    Ok(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
 }

@@ -1,98 +1,64 @@
-//! The loop: epochs of steps, early stop. All that it draws is keyed by seed, epoch and sample, so a run that goes on from a checkpoint ends
-//! with the same bytes as one that was never stopped. What an epoch came to is in `trainer/judge.rs`, what is kept of it in `trainer/keep.rs`.
+//! The training loop: epochs of steps, early stopping. Every draw is addressed by seed, epoch and sample, so a run that resumes from a checkpoint ends
+//! with the same bytes as one that was never stopped. Validation is in `trainer/validate.rs`, the files that an epoch leaves in `trainer/keep.rs`.
 
-mod judge;
 mod keep;
+mod validate;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use latents_data::{Augmented, Images, Labelled, epoch_order, split};
 use latents_engine::{
-    Engine, Inputs, Loss, Mixture, Objective, Optimizer, Pass, Runtime, Targets, clip_norm,
+    Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
 use latents_models::{Target, load_parameters, save_parameters};
+use latents_progress::{Monitor, count, duration};
+use serde::Serialize;
 
-use crate::checkpoint::{Checkpoint, Course, Position};
+use crate::checkpoint::{Checkpoint, Extent, Progress};
 use crate::config::RunConfig;
-use crate::encoder::{encoder, initial_parameters};
+use crate::encoder::encoder;
 use crate::error::Error;
-use crate::run::{EpochMetrics, Run};
-use crate::trainer::judge::Means;
+use crate::initial::initial_parameters;
+use crate::metrics::{EpochMetrics, Terms};
+use crate::run::Run;
 
-/// Between two checkpoints in a long epoch.
+/// Interval between two checkpoints in a long epoch.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
-/// Between two reports of progress.
+/// Interval between two reports of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// The task whose progress training reports, in images over all epochs.
+const TASK: &str = "training";
 
-/// What training tells while it goes on.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// It begins, or goes on from a checkpoint.
-    Started {
-        /// Whole epochs that were done before.
-        epochs_done: u64,
-        /// Epochs in all.
-        epochs: u64,
-        /// Images that train.
-        train: usize,
-        /// Images that validate.
-        validation: usize,
-        /// Numbers in the model.
-        parameters: usize,
-    },
-    /// Some steps have been made.
-    Progress {
-        /// From 1.
-        epoch: u64,
-        /// Images of the epoch that have been trained on.
-        samples: u64,
-        /// Mean loss of the epoch so far.
-        loss: f64,
-        /// Training images in a second, over the epoch so far.
-        samples_per_second: f64,
-    },
-    /// An epoch is over.
-    Epoch(&'a EpochMetrics),
+/// The result of a finished training run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TrainSummary {
+    /// Epochs trained, fewer than asked for if training stopped early.
+    pub epochs: u64,
+    /// The epoch, from 1, that the written weights are from.
+    pub kept_epoch: u64,
+    /// That epoch's training loss.
+    pub train_loss: f64,
+    /// That epoch's validation loss, if images validate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
+    /// Time for all epochs, before and after a resume.
+    pub seconds: f64,
 }
 
-/// How training ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
-    /// All epochs are done, or there was nothing more to gain; the model has been written.
-    Finished {
-        /// The last epoch, from 1.
-        epoch: u64,
-        /// The epoch that the written weights are from.
-        kept: u64,
-        /// That epoch's training loss.
-        train_loss: f64,
-        /// That epoch's validation loss, where images validate.
-        val_loss: Option<f64>,
-        /// Time for all epochs, also before a resume.
-        seconds: f64,
-    },
-    /// It was asked to stop, and has saved what it needs to go on.
-    Interrupted {
-        /// Whole epochs done.
-        epochs_done: u64,
-    },
-}
-
-/// Trains the model of `config` on `data` and keeps everything in `run`; goes on from the run's checkpoint where there is one.
-/// When `stop` becomes true, it saves and returns.
+/// Trains the model of `config` on `data` and keeps everything in `run`; resumes from the run's checkpoint if there is one. `on_epoch` is called with
+/// the metrics of each epoch. If the monitor's token is cancelled, training saves a checkpoint and ends with [`Error::Interrupted`].
 ///
 /// # Errors
-/// Where the settings or the model do not fit, a file cannot be written, or the loss is no longer a number.
+/// If the settings or the model do not fit, a file cannot be written, the loss is not finite, or training was interrupted.
 pub fn train(
     run: &Run,
     config: &RunConfig,
     data: &Labelled,
     runtime: &Arc<Runtime>,
-    stop: &AtomicBool,
-    report: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<Outcome, Error> {
+    monitor: &Monitor,
+    on_epoch: &mut (dyn FnMut(&EpochMetrics) + Send),
+) -> Result<TrainSummary, Error> {
     if let Some(problem) = config.training.problem() {
         return Err(Error::Config(problem));
     }
@@ -106,12 +72,10 @@ pub fn train(
     }
     let labels = match (config.model.target(), &data.labels) {
         (Target::Image, _) => None,
-        (Target::Class, Some(labels)) => Some(known(labels, images.len(), &config.data.classes)?),
-        (Target::Class, None) => {
-            return Err(Error::Config(
-                "the images have no labels, and this model learns nothing else".into(),
-            ));
+        (Target::Class, Some(labels)) => {
+            Some(checked_labels(labels, images.len(), &config.data.classes)?)
         }
+        (Target::Class, None) => return Err(Error::Unlabelled),
     };
     let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
     let settings = &config.training;
@@ -121,31 +85,32 @@ pub fn train(
         let are = if n == 1 { "image is" } else { "images are" };
         return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
     }
-    let count = engine.layout().parameter_count();
+    let parameter_count = engine.layout().parameter_count();
     let mut optimizer = config.optimizer(engine.layout())?;
     let initial = || initial_parameters(config, engine.layout());
-    // What cannot begin leaves no folder behind.
+    // A run that cannot start leaves no folder.
     let first = if run.exists() { None } else { Some(initial()?) };
     let _lock = run.lock()?;
     let steps = training.len().div_ceil(settings.batch_size) as u64;
-    let course = Course { epochs: settings.epochs, steps };
-    let (parameters, position) = match Checkpoint::load(run, engine.layout(), course)? {
+    let extent = Extent { epochs: settings.epochs, steps };
+    let (parameters, progress) = match Checkpoint::load(run, engine.layout(), extent)? {
         Some(checkpoint) => {
             optimizer.restore(checkpoint.optimizer)?;
-            (checkpoint.parameters, checkpoint.position)
+            (checkpoint.parameters, checkpoint.progress)
         }
-        None => (first.map_or_else(initial, Ok)?, Position::default()),
+        None => (first.map_or_else(initial, Ok)?, Progress::default()),
     };
-    if position == Position::default() {
+    if progress == Progress::default() {
         run.write_config(config)?;
     }
-    report(Event::Started {
-        epochs_done: position.epoch,
-        epochs: settings.epochs,
-        train: training.len(),
-        validation: validation.len(),
-        parameters: count,
-    });
+    monitor.note(&format!(
+        "{} images train, {} validate; {} parameters; {} of {} epochs to go",
+        count(training.len() as u64),
+        count(validation.len() as u64),
+        count(parameter_count as u64),
+        settings.epochs - progress.epoch.min(settings.epochs),
+        settings.epochs,
+    ));
     if let Some(of_encoder) = &settings.encoder {
         let held = of_encoder.frozen_epochs.saturating_mul(steps);
         optimizer.hold(encoder(engine.layout()), held);
@@ -155,34 +120,38 @@ pub fn train(
         config,
         images,
         labels,
-        objective: match config.model.objective() {
-            objective @ Objective { loss: Loss::CrossEntropy { .. }, .. } => {
+        criterion: match config.model.criterion() {
+            criterion @ Criterion { loss: Loss::CrossEntropy { .. }, .. } => {
                 let label_smoothing = settings.label_smoothing;
-                Objective { loss: Loss::CrossEntropy { label_smoothing }, ..objective }
+                Criterion { loss: Loss::CrossEntropy { label_smoothing }, ..criterion }
             }
-            objective => objective,
+            criterion => criterion,
         },
         training,
         validation,
         engine,
         optimizer,
-        gradients: vec![0.0; count],
+        gradients: vec![0.0; parameter_count],
         parameters,
-        position,
-        changed: Augmented::default(),
+        progress,
+        augmented: Augmented::default(),
         saved: Instant::now(),
     };
-    runtime.run(|| trainer.train(stop, report))
+    runtime.run(|| trainer.train(monitor, on_epoch))
 }
 
-/// The labels of so many images, where each is one of the classes.
-fn known<'a>(labels: &'a [u8], images: usize, classes: &[String]) -> Result<&'a [u8], Error> {
+/// The labels, after checking that there is one for each image and each is one of the classes.
+fn checked_labels<'a>(
+    labels: &'a [u8],
+    images: usize,
+    classes: &[String],
+) -> Result<&'a [u8], Error> {
     if labels.len() != images {
         return Err(Error::Config(format!("{images} images have {} labels", labels.len())));
     }
     match labels.iter().find(|&&label| usize::from(label) >= classes.len()) {
         Some(label) => Err(Error::Config(format!(
-            "an image has the label {label}, but the run knows {} classes, from 0",
+            "an image has the label {label}, but the run has {} classes, from 0",
             classes.len()
         ))),
         None => Ok(labels),
@@ -193,18 +162,18 @@ struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
     images: &'a Images,
-    /// The class of each image, where the model learns classes.
+    /// The class of each image, if the model learns classes.
     labels: Option<&'a [u8]>,
-    objective: Objective,
+    criterion: Criterion,
     training: Vec<u32>,
     validation: Vec<u32>,
     engine: Engine,
     optimizer: Optimizer,
     gradients: Vec<f32>,
     parameters: Vec<f32>,
-    position: Position,
-    /// The images of a step, where they are changed for it.
-    changed: Augmented,
+    progress: Progress,
+    /// The images of a step, if they are augmented.
+    augmented: Augmented,
     /// When the last checkpoint was written.
     saved: Instant,
 }
@@ -212,108 +181,127 @@ struct Trainer<'a> {
 impl Trainer<'_> {
     fn train(
         &mut self,
-        stop: &AtomicBool,
-        report: &mut (dyn FnMut(Event<'_>) + Send),
-    ) -> Result<Outcome, Error> {
+        monitor: &Monitor,
+        on_epoch: &mut (dyn FnMut(&EpochMetrics) + Send),
+    ) -> Result<TrainSummary, Error> {
         let mut metrics = self.metrics_so_far()?;
         let patience = self.config.training.patience;
-        while self.position.epoch < self.config.training.epochs && !self.is_stale(patience) {
-            let Some(epoch) = self.epoch(stop, report)? else {
-                self.save()?;
-                return Ok(Outcome::Interrupted { epochs_done: self.position.epoch });
-            };
+        while self.progress.epoch < self.config.training.epochs && !self.is_stale(patience) {
+            let epoch = self.epoch(monitor)?;
+            monitor.note(&self.epoch_line(&epoch));
+            on_epoch(&epoch);
             metrics.push(epoch);
-            report(Event::Epoch(&epoch));
         }
-        let best = self.position.best.map_or(0, |(_, epoch)| epoch);
-        let kept = if patience.is_some() { best } else { self.position.epoch };
-        if kept == self.position.epoch {
+        let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
+        let kept = if patience.is_some() { best } else { self.progress.epoch };
+        if kept == self.progress.epoch {
             save_parameters(&self.run.model_path(), self.engine.layout(), &self.parameters)?;
         } else {
-            // Read, not copied: what is damaged is told by its own name.
+            // Read, not copied: a damaged file is named in the error.
             let best = load_parameters(&self.run.best_path(), self.engine.layout())?;
             save_parameters(&self.run.model_path(), self.engine.layout(), &best)?;
         }
         let of_kept = metrics.iter().find(|m| m.epoch == kept);
         let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
-        Ok(Outcome::Finished {
-            epoch: self.position.epoch,
-            kept,
+        // The task is over, also if training stopped early.
+        let images = self.images_in(self.config.training.epochs);
+        monitor.progress(TASK, images, images, "");
+        Ok(TrainSummary {
+            epochs: self.progress.epoch,
+            kept_epoch: kept,
             train_loss: of_kept.train_loss,
             val_loss: of_kept.val_loss,
-            seconds: self.position.total_seconds,
+            seconds: self.progress.total_seconds,
         })
     }
 
     /// Whether the validation loss has stopped improving.
     fn is_stale(&self, patience: Option<u64>) -> bool {
-        let best = self.position.best.map_or(0, |(_, epoch)| epoch);
-        patience.is_some_and(|p| self.position.epoch - best >= p)
+        let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
+        patience.is_some_and(|p| self.progress.epoch - best >= p)
     }
 
-    /// One epoch, or the rest of one; none where it was asked to stop on the way.
-    fn epoch(
-        &mut self,
-        stop: &AtomicBool,
-        report: &mut (dyn FnMut(Event<'_>) + Send),
-    ) -> Result<Option<EpochMetrics>, Error> {
+    /// So many epochs in images.
+    fn images_in(&self, epochs: u64) -> u64 {
+        epochs.saturating_mul(self.training.len() as u64)
+    }
+
+    /// The metrics of an epoch on one line, for people.
+    fn epoch_line(&self, metrics: &EpochMetrics) -> String {
+        let epochs = self.config.training.epochs;
+        let width = epochs.to_string().len();
+        let validation =
+            metrics.val_loss.map_or_else(String::new, |loss| format!("  validation {loss:.5}"));
+        format!(
+            "epoch {:>width$}/{epochs}  train {:.5}{validation}  {:>6} images/s  {}",
+            metrics.epoch,
+            metrics.train_loss,
+            count(metrics.samples_per_second as u64),
+            duration(metrics.seconds),
+        )
+    }
+
+    /// One epoch, or the rest of one. If the token is cancelled on the way, saves a checkpoint.
+    fn epoch(&mut self, monitor: &Monitor) -> Result<EpochMetrics, Error> {
         let settings = &self.config.training;
-        let epoch = self.position.epoch;
+        let epoch = self.progress.epoch;
         let order = epoch_order(&self.training, settings.seed, epoch);
         let batches: Vec<&[u32]> = order.chunks(settings.batch_size).collect();
         let steps = batches.len() as u64;
         let all = steps.saturating_mul(settings.epochs);
         let factor = |step| settings.schedule.factor(epoch * steps + step, all);
-        let (start, before) = (Instant::now(), self.position.seconds);
+        let (start, before) = (Instant::now(), self.progress.seconds);
         let mut shown = Instant::now();
-        for batch in &batches[self.position.step as usize..] {
-            let done = epoch as f64 + self.position.step as f64 / steps as f64;
-            let weight = self.config.model.weight(done);
-            self.step(batch, epoch, factor(self.position.step), weight)?;
-            self.position.seconds = before + start.elapsed().as_secs_f64();
+        for batch in &batches[self.progress.step as usize..] {
+            let done = epoch as f64 + self.progress.step as f64 / steps as f64;
+            let weight = self.config.model.penalty_weight(done);
+            self.step(batch, epoch, factor(self.progress.step), weight)?;
+            self.progress.seconds = before + start.elapsed().as_secs_f64();
             if shown.elapsed() >= PROGRESS_INTERVAL {
                 shown = Instant::now();
                 let samples =
-                    (self.position.step * settings.batch_size as u64).min(order.len() as u64);
-                report(Event::Progress {
-                    epoch: epoch + 1,
-                    samples,
-                    loss: self.means(samples).loss,
-                    samples_per_second: samples as f64 / self.position.seconds,
-                });
+                    (self.progress.step * settings.batch_size as u64).min(order.len() as u64);
+                let message = format!(
+                    "epoch {}/{}  loss {:.5}  {} images/s",
+                    epoch + 1,
+                    settings.epochs,
+                    self.means(samples).loss,
+                    count((samples as f64 / self.progress.seconds) as u64)
+                );
+                let done = self.images_in(epoch) + samples;
+                monitor.progress(TASK, done, self.images_in(settings.epochs), &message);
             }
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
+            if let Err(interrupted) = monitor.check() {
+                self.save()?;
+                return Err(interrupted.into());
             }
             if self.saved.elapsed() >= CHECKPOINT_INTERVAL {
                 self.save()?;
             }
         }
-        let samples_per_second = order.len() as f64 / self.position.seconds;
+        let samples_per_second = order.len() as f64 / self.progress.seconds;
         let training = self.means(order.len() as u64);
         let (validation, val_accuracy) = self.validate()?;
-        if validation.is_some_and(|means| !means.loss.is_finite()) {
+        if validation.as_ref().is_some_and(|means| !means.loss.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         let seconds = before + start.elapsed().as_secs_f64();
+        let mut terms = Terms::default();
+        terms.extend("train", &training.terms);
+        terms.extend("val", validation.as_ref().map_or(&[], |means| &means.terms));
         let metrics = EpochMetrics {
             epoch: epoch + 1,
             train_loss: training.loss,
             val_loss: validation.map(|means| means.loss),
             val_accuracy,
-            train_reconstruction: training.reconstruction(),
-            train_kl: training.kl(),
-            train_penalty: training.other_penalty(),
-            val_reconstruction: validation.and_then(Means::reconstruction),
-            val_kl: validation.and_then(Means::kl),
-            val_penalty: validation.and_then(Means::other_penalty),
-            // Of the epoch's last step, also where that was made before a resume.
+            terms,
+            // Of the epoch's last step, also if that was made before a resume.
             learning_rate: settings.learning_rate * factor(steps - 1),
             seconds,
             samples_per_second,
         };
         self.finish_epoch(&metrics)?;
-        Ok(Some(metrics))
+        Ok(metrics)
     }
 
     /// `factor` is of the learning rate, `weight` that of the penalty.
@@ -325,51 +313,51 @@ impl Trainer<'_> {
             Inputs::Bytes { pixels: self.images.pixels(), index: batch },
             Pass::Train { seed: settings.seed, epoch },
         );
-        let (places, mixtures): (Vec<u32>, Vec<Mixture>);
+        let (places, mixed): (Vec<u32>, Vec<Mixup>);
         if !settings.augmentation.is_nothing() {
             settings.augmentation.apply(
                 self.images,
                 batch,
                 settings.seed,
                 epoch,
-                &mut self.changed,
+                &mut self.augmented,
             );
             places = (0..batch.len() as u32).collect();
-            inputs = Inputs::Bytes { pixels: &self.changed.pixels, index: &places };
-            if let (Some(classes), false) = (&classes, self.changed.shares.is_empty()) {
-                let shares = self.changed.partners.iter().zip(&self.changed.shares);
-                let mixture = |(&class, (&partner, &weight)): (&u8, (&u32, &f32))| Mixture {
+            inputs = Inputs::Bytes { pixels: &self.augmented.pixels, index: &places };
+            if let (Some(classes), false) = (&classes, self.augmented.shares.is_empty()) {
+                let shares = self.augmented.partners.iter().zip(&self.augmented.shares);
+                let mix = |(&class, (&partner, &weight)): (&u8, (&u32, &f32))| Mixup {
                     classes: [class, classes[partner as usize]],
                     weight,
                 };
-                mixtures = classes.iter().zip(shares).map(mixture).collect();
-                targets = Targets::Mixtures(&mixtures);
+                mixed = classes.iter().zip(shares).map(mix).collect();
+                targets = Targets::Mixup(&mixed);
             }
-            // Dropout knows these images only by their places in the step, so each step is an epoch to it.
+            // Dropout identifies these images only by their places in the step, so each step counts as an epoch.
             pass = Pass::Train { seed: settings.seed, epoch: self.optimizer.state().steps };
         }
-        let objective = Objective { weight, ..self.objective };
+        let criterion = Criterion { weight, ..self.criterion };
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
         let losses =
-            self.engine.gradients(parameters, inputs, targets, objective, pass, gradients)?;
-        let sums: [f64; 2] = [losses.fit.iter().sum(), losses.penalty.iter().sum()];
+            self.engine.gradients(parameters, inputs, targets, criterion, pass, gradients)?;
+        let sums: [f64; 2] = [losses.loss.iter().sum(), losses.penalty.iter().sum()];
         if !sums.iter().all(|sum| sum.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         if let Some(limit) = settings.clip_norm {
-            // What stays as it is has no part in the norm, as what has no gradient in PyTorch.
+            // Frozen parameters do not count in the norm, as parameters without a gradient do not in PyTorch.
             self.gradients[self.optimizer.held()].fill(0.0);
             clip_norm(self.engine.layout(), &mut self.gradients, limit);
         }
         let runtime = Arc::clone(self.engine.runtime());
         self.optimizer.step(&runtime, &mut self.parameters, &self.gradients, factor);
-        self.position.step += 1;
-        self.position.loss_sum += sums[0];
-        self.position.penalty_sum += sums[1];
+        self.progress.step += 1;
+        self.progress.loss_sum += sums[0];
+        self.progress.penalty_sum += sums[1];
         Ok(())
     }
 
-    /// The classes of some images, where the model learns classes.
+    /// The classes of some images, if the model learns classes.
     fn classes_of(&self, index: &[u32]) -> Option<Vec<u8>> {
         self.labels.map(|labels| index.iter().map(|&i| labels[i as usize]).collect())
     }

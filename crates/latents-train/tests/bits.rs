@@ -6,17 +6,16 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{assert_same, autoencoder, contents, go_on, runtime, sample, small, variational};
+use common::{assert_same, autoencoder, contents, finish, runtime, sample, small, variational};
 use latents_engine::Isa;
 use latents_models::{Likelihood, Regularizer, VaeConfig};
-use latents_train::{Outcome, RunConfig};
+use latents_train::RunConfig;
 
-/// What a run on 297 images leaves: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
+/// The contents of a run on 297 images: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
 fn trained(config: &RunConfig, threads: usize, isa: Isa) -> BTreeMap<String, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
-    let outcome = go_on(folder.path(), config, &sample(297), &runtime(threads, isa), |_, _| {});
-    let epochs = config.training.epochs;
-    assert!(matches!(outcome, Ok(Outcome::Finished { epoch, .. }) if epoch == epochs));
+    let summary = finish(folder.path(), config, &sample(297), &runtime(threads, isa)).unwrap();
+    assert_eq!(summary.epochs, config.training.epochs);
     contents(folder.path())
 }
 
@@ -83,7 +82,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| c.sigma = Some(0.5),
         |c| c.likelihood = Likelihood::Bernoulli,
         |c| c.likelihood = Likelihood::ContinuousBernoulli,
-        |c| c.halves.noise = 0.0,
+        |c| c.autoencoder.noise = 0.0,
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
     ];

@@ -1,4 +1,4 @@
-//! A run that was stopped anywhere goes on to the same bytes; damage that a crash can leave is survived, other damage is named.
+//! A run that was interrupted anywhere resumes and ends with the same bytes. Training survives damage that a crash can leave, and names other damage.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
@@ -7,20 +7,22 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
-use common::{assert_same, contents, go_on, one_step, runtime, sample, small, variational};
+use common::{
+    assert_same, contents, one_step, runtime, sample, small, steps_until_finished, variational,
+};
 use latents_data::{Images, Labelled};
 use latents_engine::{Isa, Runtime, Schedule};
-use latents_train::{Error, Event, Outcome, Run, RunConfig};
+use latents_progress::{Cancel, Monitor, Progress, Reporter};
+use latents_train::{EpochMetrics, Error, Run, RunConfig, TrainSummary, train};
 
 const EPOCHS: u64 = 3;
 /// 150 images: 120 train, in batches of 32.
 const IMAGES: usize = 150;
 const STEPS: u64 = 4;
 
-/// A small run with all that a resume must keep: moments of Adam, a schedule, best weights, snapshots.
+/// A small run with everything that a resume must keep: moments of Adam, a schedule, best weights, snapshots.
 struct Scene {
     config: RunConfig,
     data: Labelled,
@@ -34,40 +36,37 @@ impl Scene {
         Scene { config, data: sample(IMAGES), runtime: runtime(2, Isa::detect()) }
     }
 
-    fn finish(&self, dir: &Path) -> Result<Outcome, Error> {
-        go_on(dir, &self.config, &self.data, &self.runtime, |_, _| {})
+    fn finish(&self, dir: &Path) -> Result<TrainSummary, Error> {
+        common::finish(dir, &self.config, &self.data, &self.runtime)
     }
 
-    fn step(&self, dir: &Path) -> Result<Outcome, Error> {
-        one_step(dir, &self.config, &self.data, &self.runtime)
-    }
-
-    /// A run that has made `steps` steps, one at a time.
+    /// A run that has taken `steps` steps, one at a time.
     fn stopped_after(&self, steps: u64) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for step in 1..=steps {
-            let epochs_done = (step - 1) / STEPS;
-            let outcome = self.step(folder.path()).unwrap();
-            assert_eq!(outcome, Outcome::Interrupted { epochs_done }, "step {step}");
+            let result = one_step(folder.path(), &self.config, &self.data, &self.runtime);
+            assert!(matches!(result, Err(Error::Interrupted(_))), "step {step}: {result:?}");
+            assert_eq!(epochs_done(folder.path()), (step - 1) / STEPS, "step {step}");
         }
         folder
     }
 
-    /// How many more steps a run makes until it is finished.
+    /// How many more steps a run takes until it has finished.
     fn steps_left(&self, dir: &Path) -> u64 {
-        let mut steps = 0;
-        while matches!(self.step(dir).unwrap(), Outcome::Interrupted { .. }) {
-            steps += 1;
-        }
-        steps
+        steps_until_finished(dir, &self.config, &self.data, &self.runtime)
     }
 
-    /// What it leaves when nothing stops it.
+    /// The contents of the run when nothing interrupts it.
     fn uninterrupted(&self) -> BTreeMap<String, Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
         self.finish(folder.path()).unwrap();
         contents(folder.path())
     }
+}
+
+/// The number of epochs that have left their metrics.
+fn epochs_done(dir: &Path) -> u64 {
+    Run::at(dir).metrics().unwrap().len() as u64
 }
 
 fn last(dir: &Path) -> std::path::PathBuf {
@@ -110,24 +109,24 @@ fn stopping_after_every_step_changes_no_byte() {
 fn one_stop_anywhere_changes_no_byte() {
     let scene = Scene::new();
     let whole = scene.uninterrupted();
-    // In the middle of an epoch, before and after its last step, and with nothing left to do but to write the model; each goes
-    // on with another number of threads.
+    // In the middle of an epoch, before and after its last step, and when only the model is left to write. Each resumes with another number
+    // of threads.
     for (steps, threads) in [(1, 1), (3, 3), (4, 5), (5, 2), (8, 1), (10, 3), (12, 2)] {
         let folder = scene.stopped_after(steps);
         let runtime = runtime(threads, Isa::detect());
-        let mut done = None;
-        let outcome = go_on(folder.path(), &scene.config, &scene.data, &runtime, |event, _| {
-            if let Event::Started { epochs_done, .. } = event {
-                done = Some(epochs_done);
-            }
-        });
-        assert!(matches!(outcome, Ok(Outcome::Finished { epoch: EPOCHS, kept: EPOCHS, .. })));
-        assert_eq!(done, Some((steps - 1) / STEPS));
+        let mut seen = vec![];
+        let mut on_epoch = |metrics: &EpochMetrics| seen.push(metrics.epoch);
+        let (run, monitor) = (Run::at(folder.path()), Monitor::default());
+        let summary =
+            train(&run, &scene.config, &scene.data, &runtime, &monitor, &mut on_epoch).unwrap();
+        assert_eq!((summary.epochs, summary.kept_epoch), (EPOCHS, EPOCHS));
+        let done = (steps - 1) / STEPS;
+        assert!(seen.iter().copied().eq(done + 1..=EPOCHS), "{seen:?}");
         assert_same(&contents(folder.path()), &whole, &format!("stopped after step {steps}"));
     }
 }
 
-/// Warm-up, draws and both sums of an epoch go on where they were.
+/// Warm-up, draws and both sums of an epoch continue where they stopped.
 #[test]
 fn stopping_a_variational_autoencoder_after_every_step_changes_no_byte() {
     let mut scene = Scene::new();
@@ -143,15 +142,18 @@ fn a_stop_between_epochs_and_a_second_finish_change_no_byte() {
     let folder = tempfile::tempdir().unwrap();
     let mut seen = vec![];
     for _ in 0..EPOCHS {
-        let outcome =
-            go_on(folder.path(), &scene.config, &scene.data, &scene.runtime, |event, stop| {
-                if let Event::Epoch(metrics) = event {
-                    seen.push(metrics.epoch);
-                    stop.store(true, Ordering::Relaxed);
-                }
-            });
-        let left = EPOCHS - seen.len() as u64;
-        assert_eq!(matches!(outcome.unwrap(), Outcome::Finished { .. }), left == 0);
+        let monitor = Monitor::default();
+        let mut on_epoch = |metrics: &EpochMetrics| {
+            seen.push(metrics.epoch);
+            monitor.cancel().cancel();
+        };
+        let (run, runtime) = (Run::at(folder.path()), &scene.runtime);
+        let result = train(&run, &scene.config, &scene.data, runtime, &monitor, &mut on_epoch);
+        if seen.len() as u64 == EPOCHS {
+            assert_eq!(result.unwrap().epochs, EPOCHS);
+        } else {
+            assert!(matches!(result, Err(Error::Interrupted(_))), "{result:?}");
+        }
     }
     assert_eq!(seen, [1, 2, 3]);
     let whole = scene.uninterrupted();
@@ -172,28 +174,28 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     for (damage, bytes) in [("cut", &good[..good.len() / 2]), ("empty", b""), ("bent", &twisted)] {
         let folder = scene.stopped_after(7);
         fs::write(last(folder.path()), bytes).unwrap();
-        // Step 7 is made again, after which five are left.
+        // Step 7 is taken again, and then five are left.
         assert_eq!(scene.steps_left(folder.path()), 6, "{damage}");
         assert_same(&contents(folder.path()), &whole, damage);
     }
 }
 
 #[test]
-fn where_both_checkpoints_are_damaged_it_says_so_and_touches_nothing() {
+fn if_both_checkpoints_are_damaged_the_error_says_so_and_nothing_changes() {
     let scene = Scene::new();
     let folder = scene.stopped_after(2);
     for name in ["last", "previous"] {
         fs::write(folder.path().join(format!("checkpoint/{name}.safetensors")), b"x").unwrap();
     }
     let error = scene.finish(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("no checkpoint that can be gone on from"), "{error}");
+    assert!(error.to_string().contains("no usable checkpoint"), "{error}");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("last.safetensors: it is not a whole safetensors file"), "{cause}");
     assert_eq!(fs::read(last(folder.path())).unwrap(), b"x");
 }
 
 #[test]
-fn metrics_that_a_crash_cut_short_or_left_behind_are_made_again() {
+fn metrics_that_a_crash_cut_short_or_left_behind_are_written_again() {
     let scene = Scene::new();
     let whole = scene.uninterrupted();
     let future = "{\"epoch\":2,\"train_loss\":9.0,\"val_loss\":9.0,\"learning_rate\":9.0,\
@@ -204,7 +206,7 @@ fn metrics_that_a_crash_cut_short_or_left_behind_are_made_again() {
         let before = fs::read_to_string(&path).unwrap();
         assert_eq!(before.lines().count(), 1);
         fs::write(&path, format!("{before}{extra}")).unwrap();
-        assert!(matches!(scene.finish(folder.path()), Ok(Outcome::Finished { .. })));
+        scene.finish(folder.path()).unwrap();
         assert_same(&contents(folder.path()), &whole, extra);
     }
 }
@@ -217,14 +219,14 @@ fn metrics_that_no_crash_leaves_are_named() {
     let line = fs::read_to_string(&path).unwrap();
     for (text, expected) in [
         (format!("not JSON\n{line}"), "line 1 is not the metrics of an epoch"),
-        (String::new(), "lacks some of the 1 epochs"),
-        (format!("{line}{line}"), "lacks some of the 1 epochs"),
+        (String::new(), "lacks some of the 1 finished epochs"),
+        (format!("{line}{line}"), "lacks some of the 1 finished epochs"),
     ] {
         fs::write(&path, &text).unwrap();
         let error = scene.finish(folder.path()).unwrap_err();
         assert!(matches!(&error, Error::Damaged { path: p, .. } if *p == path), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
-        assert_eq!(fs::read_to_string(&path).unwrap(), text, "what is damaged is left alone");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "a damaged file is left as it is");
     }
 }
 
@@ -234,15 +236,49 @@ fn images_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let images = Images::new(1, 14, 56, scene.data.images.pixels().to_vec()).unwrap();
     let images = Labelled { images, labels: None, names: None };
-    let outcome = go_on(folder.path(), &scene.config, &images, &scene.runtime, |_, _| {});
-    let error = outcome.unwrap_err().to_string();
+    let result = common::finish(folder.path(), &scene.config, &images, &scene.runtime);
+    let error = result.unwrap_err().to_string();
     assert!(error.contains("[1, 14, 56]") && error.contains("[1, 28, 28]"), "{error}");
     assert!(!Run::at(folder.path()).exists());
 }
 
 #[test]
-fn a_run_without_end_can_be_stopped() {
+fn a_run_without_end_can_be_interrupted() {
     let mut scene = Scene::new();
     scene.config.training.epochs = u64::MAX;
     scene.stopped_after(STEPS + 1);
+}
+
+/// Keeps the notes, and the last progress report.
+#[derive(Default)]
+struct Log {
+    notes: Mutex<Vec<String>>,
+    last: Mutex<Option<(String, u64, u64)>>,
+}
+
+impl Reporter for Log {
+    fn progress(&self, progress: &Progress<'_>) {
+        let Progress { task, done, total, .. } = *progress;
+        *self.last.lock().unwrap() = Some((task.to_owned(), done, total));
+    }
+
+    fn note(&self, text: &str) {
+        self.notes.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[test]
+fn training_reports_each_epoch_and_its_end() {
+    let scene = Scene::new();
+    let folder = scene.stopped_after(STEPS + 1);
+    let log = Arc::new(Log::default());
+    let monitor = Monitor::new(log.clone(), Cancel::default());
+    let run = Run::at(folder.path());
+    train(&run, &scene.config, &scene.data, &scene.runtime, &monitor, &mut |_| {}).unwrap();
+    let notes = log.notes.lock().unwrap();
+    assert!(notes[0].starts_with("120 images train, 30 validate; "), "{}", notes[0]);
+    assert!(notes[0].ends_with("; 2 of 3 epochs to go"), "{}", notes[0]);
+    let epochs: Vec<&str> = notes[1..].iter().map(|note| &note[..10]).collect();
+    assert_eq!(epochs, ["epoch 2/3 ", "epoch 3/3 "]);
+    assert_eq!(*log.last.lock().unwrap(), Some(("training".into(), 360, 360)));
 }

@@ -1,4 +1,4 @@
-//! Runs that end before their last epoch: early stopping keeps the best weights, and divergence loses nothing.
+//! Runs that end before their last epoch: early stopping keeps the best weights, and a run that diverges keeps its last checkpoint.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
@@ -8,11 +8,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{assert_same, contents, go_on, one_step, runtime, sample, small};
+use common::{assert_same, contents, one_step, runtime, sample, small, steps_until_finished};
 use latents_data::split;
 use latents_engine::{Engine, Inputs, Isa, Loss, Pass, Runtime, Targets};
 use latents_models::load_parameters;
-use latents_train::{Error, OptimizerKind, Outcome, Run, RunConfig};
+use latents_train::{Error, OptimizerKind, Run, RunConfig, TrainSummary};
 
 const EPOCHS: u64 = 30;
 const IMAGES: usize = 60;
@@ -29,11 +29,15 @@ fn restless() -> RunConfig {
     config
 }
 
-fn finish(dir: &Path, config: &RunConfig) -> Outcome {
-    go_on(dir, config, &sample(IMAGES), &best_runtime(), |_, _| {}).unwrap()
+fn try_to_finish(dir: &Path, config: &RunConfig) -> Result<TrainSummary, Error> {
+    common::finish(dir, config, &sample(IMAGES), &best_runtime())
 }
 
-/// The validation loss of the weights in a file, computed apart from the loop.
+fn finish(dir: &Path, config: &RunConfig) -> TrainSummary {
+    try_to_finish(dir, config).unwrap()
+}
+
+/// The validation loss of the weights in a file, computed without the training loop.
 fn validation_loss(path: &Path, config: &RunConfig) -> f64 {
     let images = sample(IMAGES).images;
     let network = config.network().unwrap();
@@ -44,7 +48,7 @@ fn validation_loss(path: &Path, config: &RunConfig) -> f64 {
     let inputs = Inputs::Bytes { pixels: images.pixels(), index: &index };
     let loss = Loss::MeanSquaredError;
     let losses = engine.losses(&parameters, inputs, Targets::Inputs, loss, Pass::Evaluate).unwrap();
-    losses.mean_fit()
+    losses.mean_loss()
 }
 
 /// The first epoch, from 1, with the least loss.
@@ -58,21 +62,25 @@ fn patience_stops_when_it_should_and_keeps_the_best() {
     let folder = tempfile::tempdir().unwrap();
     let (patient, whole) = (folder.path().join("patient"), folder.path().join("whole"));
     let mut config = restless();
-    let Outcome::Finished { epoch: EPOCHS, kept: EPOCHS, .. } = finish(&whole, &config) else {
-        panic!("without patience, all epochs are done and the last is kept")
-    };
+    let summary = finish(&whole, &config);
+    assert_eq!(
+        (summary.epochs, summary.kept_epoch),
+        (EPOCHS, EPOCHS),
+        "without patience, all epochs are trained and the last is kept"
+    );
     let run = Run::at(&whole);
     let losses: Vec<f64> = run.metrics().unwrap().iter().filter_map(|m| m.val_loss).collect();
-    // Where three epochs in a row bring nothing better for the first time.
+    // The first time that three epochs in a row bring no improvement.
     let end = (4..=losses.len()).find(|&n| first_least(&losses[..n]) == n - 3).unwrap();
     let best = end - 3;
-    assert!(end + 3 < losses.len() && best > 1, "the run tells early from late: {losses:?}");
+    assert!(
+        end + 3 < losses.len() && best > 1,
+        "early and late stopping differ in this run: {losses:?}"
+    );
 
     config.training.patience = Some(3);
-    let Outcome::Finished { epoch, kept, val_loss, .. } = finish(&patient, &config) else {
-        panic!("nobody stopped it")
-    };
-    assert_eq!((epoch, kept), (end as u64, best as u64));
+    let TrainSummary { epochs, kept_epoch, val_loss, .. } = finish(&patient, &config);
+    assert_eq!((epochs, kept_epoch), (end as u64, best as u64));
     let run = Run::at(&patient);
     let metrics = run.metrics().unwrap();
     assert_eq!(metrics.len(), end);
@@ -81,15 +89,13 @@ fn patience_stops_when_it_should_and_keeps_the_best() {
     assert_eq!(validation_loss(&run.model_path(), &config).to_bits(), val_loss.to_bits());
     assert_eq!(fs::read(run.model_path()).unwrap(), fs::read(run.best_path()).unwrap());
 
-    // Stopped after every step, it stops early at the same place; and once it has, there is nothing to go on with.
+    // A run that is interrupted after every step stops early after the same epoch, and is not continued after that.
     let stepwise = folder.path().join("stepwise");
-    let images = sample(IMAGES);
-    while let Outcome::Interrupted { .. } =
-        one_step(&stepwise, &config, &images, &best_runtime()).unwrap()
-    {}
-    assert_same(&contents(&stepwise), &contents(&patient), "stopped after every step");
+    let steps = steps_until_finished(&stepwise, &config, &sample(IMAGES), &best_runtime());
+    assert_eq!(steps, 6 * end as u64, "48 images train in batches of 8");
+    assert_same(&contents(&stepwise), &contents(&patient), "interrupted after every step");
     finish(&stepwise, &config);
-    assert_same(&contents(&stepwise), &contents(&patient), "resumed when it was over");
+    assert_same(&contents(&stepwise), &contents(&patient), "resumed when it had finished");
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn without_patience_the_last_weights_are_kept() {
     let run = Run::at(folder.path());
     let losses: Vec<f64> = run.metrics().unwrap().iter().filter_map(|m| m.val_loss).collect();
     let best = first_least(&losses);
-    assert_ne!(best, 12, "the run tells best from last: {losses:?}");
+    assert_ne!(best, 12, "best and last differ in this run: {losses:?}");
     let loss = |path: &Path| validation_loss(path, &config).to_bits();
     assert_eq!(loss(&run.model_path()), losses[11].to_bits());
     assert_eq!(loss(&run.best_path()), losses[best - 1].to_bits());
@@ -112,11 +118,10 @@ fn patience_without_end_never_stops() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = small(3);
     config.training.patience = Some(u64::MAX);
-    let outcome = finish(folder.path(), &config);
-    assert!(matches!(outcome, Outcome::Finished { epoch: 3, .. }), "{outcome:?}");
+    assert_eq!(finish(folder.path(), &config).epochs, 3);
 }
 
-/// Settings that throw the weights out of all bounds in the first step.
+/// Settings with which the first step makes the weights overflow.
 fn wild() -> RunConfig {
     let mut config = small(3);
     config.training.optimizer = OptimizerKind::Sgd;
@@ -126,30 +131,30 @@ fn wild() -> RunConfig {
 }
 
 #[test]
-fn divergence_is_told_and_leaves_the_last_checkpoint() {
+fn divergence_is_an_error_and_keeps_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let (config, images) = (wild(), sample(IMAGES));
-    let outcome = one_step(folder.path(), &config, &images, &best_runtime()).unwrap();
-    assert_eq!(outcome, Outcome::Interrupted { epochs_done: 0 });
+    let result = one_step(folder.path(), &config, &images, &best_runtime());
+    assert!(matches!(result, Err(Error::Interrupted(_))), "{result:?}");
+    assert_eq!(Run::at(folder.path()).metrics().unwrap(), [], "no epoch is done");
     let before = contents(folder.path());
     for _ in 0..2 {
-        let outcome = go_on(folder.path(), &config, &images, &best_runtime(), |_, _| {});
-        let error = outcome.unwrap_err();
+        let error = try_to_finish(folder.path(), &config).unwrap_err();
         assert!(matches!(error, Error::Diverged { epoch: 1, rate } if rate > 9e37), "{error}");
-        assert!(error.to_string().contains("lower learning rate"), "{error}");
+        assert!(error.to_string().contains("try a learning rate below"), "{error}");
         assert_same(&contents(folder.path()), &before, "after divergence");
     }
 }
 
 #[test]
-fn divergence_in_the_last_step_of_an_epoch_is_told() {
+fn divergence_in_the_last_step_of_an_epoch_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = wild();
     config.training.batch_size = IMAGES;
-    let outcome = go_on(folder.path(), &config, &sample(IMAGES), &best_runtime(), |_, _| {});
-    assert!(matches!(outcome, Err(Error::Diverged { epoch: 1, .. })), "{outcome:?}");
+    let result = try_to_finish(folder.path(), &config);
+    assert!(matches!(result, Err(Error::Diverged { epoch: 1, .. })), "{result:?}");
     let run = Run::at(folder.path());
-    assert_eq!(run.metrics().unwrap(), [], "an epoch that came to nothing has no line");
+    assert_eq!(run.metrics().unwrap(), [], "a failed epoch has no metrics");
     assert!(!run.best_path().exists() && !run.model_path().exists());
 }
 
@@ -166,12 +171,11 @@ fn settings_that_no_run_can_have_are_refused_by_name() {
         (|c| c.training.patience = Some(0), "patience must"),
         (|c| c.training.learning_rate = -1.0, "learning rate = -1 "),
     ];
-    let (folder, images) = (tempfile::tempdir().unwrap(), sample(IMAGES));
+    let folder = tempfile::tempdir().unwrap();
     for (change, expected) in cases {
         let mut config = small(1);
         change(&mut config);
-        let outcome = go_on(folder.path(), &config, &images, &best_runtime(), |_, _| {});
-        let error = outcome.unwrap_err().to_string();
+        let error = try_to_finish(folder.path(), &config).unwrap_err().to_string();
         assert!(error.contains(expected), "{expected}: {error}");
         assert!(!Run::at(folder.path()).exists(), "{expected}: nothing is written");
     }

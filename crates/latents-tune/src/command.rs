@@ -1,13 +1,14 @@
-//! Any program as an objective. Its command line is a template with the parameters' ranges in braces; what it prints last is its value,
-//! and lines of a step and a value on the way are its reports. It needs to know nothing of this crate.
+//! Runs any program as an objective. Its command line is a template with the ranges of parameters in braces. The last number that it
+//! prints is its value; lines with a step and a value report intermediate values. The program needs to know nothing of this crate.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
+
+use latents_progress::Monitor;
 
 use crate::distribution::Distribution;
 use crate::driver::{Objective, Outcome};
@@ -16,14 +17,23 @@ use crate::space::{Dimension, Params, Space};
 use crate::study::Trial;
 use crate::value::Value;
 
-/// Between two looks at whether to stop while a program says nothing.
+/// Time between two checks for cancellation while a program prints nothing.
 const POLL: Duration = Duration::from_millis(100);
 
 /// A command line with parameters in braces.
 ///
 /// `{name:float:0..1}`, `{name:log:1e-5..1e-1}`, `{name:int:1..10}`, `{name:logint:1..1000}` and `{name:choice:a,b,c}` are parameters;
-/// a third number is a step, as in `{name:int:16..256:16}`. `{name}` is one that is named elsewhere, `{trial}` the trial's number, `{folder}`
-/// its folder; `{{` and `}}` are braces.
+/// a third number is a step, as in `{name:int:16..256:16}`. `{name}` is a parameter that is defined elsewhere, `{trial}` the number of the
+/// trial, and `{folder}` its folder; `{{` and `}}` are literal braces.
+///
+/// ```
+/// use latents_tune::command::Template;
+///
+/// let template = Template::parse(&["./train".into(), "--lr={lr:log:1e-5..1e-1}".into()])?;
+/// let space = template.space(None)?;
+/// assert_eq!(space.dimensions()[0].distribution.to_string(), "float in 1e-5..0.1, logarithmic");
+/// # Ok::<(), latents_tune::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     words: Vec<Vec<Piece>>,
@@ -37,10 +47,10 @@ enum Piece {
 }
 
 impl Template {
-    /// Reads a command line, the program first.
+    /// Parses a command line. The first word is the program.
     ///
     /// # Errors
-    /// Where there is no program, or a pair of braces does not make sense.
+    /// If there is no program, or the text in a pair of braces cannot be parsed.
     pub fn parse(words: &[String]) -> Result<Self, Error> {
         if words.is_empty() {
             return Err(Error::Space("there is no program to run".into()));
@@ -65,19 +75,19 @@ impl Template {
         Ok(Template { words: parsed, dimensions })
     }
 
-    /// The parameters in its braces and those of `others`, as one space.
+    /// The search space of the parameters in braces and those of `others`.
     ///
     /// # Errors
-    /// Where they contradict each other, or a name in braces is none of them.
+    /// If they contradict each other, or a name in braces is not a parameter.
     pub fn space(&self, others: Option<&Space>) -> Result<Space, Error> {
         let others = others.map_or(&[][..], Space::dimensions);
         let space = Space::new(self.dimensions.iter().chain(others).cloned().collect())?;
         for piece in self.words.iter().flatten() {
             if let Piece::Name(name) = piece {
-                let is_known = space.dimensions().iter().any(|d| d.name == *name);
-                if !is_known && !["trial", "folder"].contains(&name.as_str()) {
+                let is_defined = space.dimensions().iter().any(|d| d.name == *name);
+                if !is_defined && !["trial", "folder"].contains(&name.as_str()) {
                     return Err(Error::Space(format!(
-                        "`{{{name}}}` is no parameter; give its range, as in {{{name}:float:0..1}}"
+                        "`{{{name}}}` is not a parameter; give its range, as in {{{name}:float:0..1}}"
                     )));
                 }
             }
@@ -85,7 +95,7 @@ impl Template {
         Ok(space)
     }
 
-    /// The command line of a trial. A parameter that is not there under its conditions is empty.
+    /// The command line of a trial. A parameter whose conditions do not hold is replaced by nothing.
     fn fill(&self, params: &Params, number: u64, folder: &Path) -> Vec<String> {
         let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -100,10 +110,10 @@ impl Template {
     }
 }
 
-/// Text and names in braces, in turn.
+/// Splits a word into text and names in braces.
 fn split(word: &str) -> Result<Vec<Piece>, Error> {
     let fault =
-        |why: &str| Error::Space(format!("`{word}`: {why}; a brace itself is {{{{ or }}}}"));
+        |why: &str| Error::Space(format!("`{word}`: {why}; write {{{{ or }}}} for a brace itself"));
     let mut pieces = vec![];
     let mut text = String::new();
     let mut rest = word.chars().peekable();
@@ -136,10 +146,10 @@ fn split(word: &str) -> Result<Vec<Piece>, Error> {
 }
 
 fn read<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.trim().parse().map_err(|_| format!("`{text}` is no number of that kind"))
+    text.trim().parse().map_err(|_| format!("`{text}` is not a number of that type"))
 }
 
-/// Reads `name:kind:range` or `name:kind:range:step`.
+/// Parses `name:kind:range` or `name:kind:range:step`.
 fn parameter(text: &str) -> Result<Dimension, String> {
     let mut parts = text.splitn(3, ':');
     let mut part = || parts.next().unwrap_or_default();
@@ -165,23 +175,25 @@ fn parameter(text: &str) -> Result<Dimension, String> {
         ("int", Some(step)) => Distribution::stepped_int(read(low)?, read(high)?, read(step)?),
         ("logint", None) => Distribution::log_int(read(low)?, read(high)?),
         ("log" | "logint", Some(_)) => return Err("a logarithmic range has no steps".into()),
-        _ => return Err(format!("`{kind}` is none of float, log, int, logint and choice")),
+        _ => return Err(format!("`{kind}` is not one of float, log, int, logint and choice")),
     };
     distribution.map(|d| Dimension::new(name, d)).map_err(|e| e.to_string())
 }
 
-/// What is told of a step that a program reports: worker, trial, step, value.
+/// Called when a program reports an intermediate value: worker, trial, step, value.
 pub type OnStep<'a> = dyn Fn(usize, u64, i64, f64) + Sync + 'a;
 
-/// A program as an objective. It finds the trial's folder in the environment as `LATENTS_FOLDER`, where it may keep a checkpoint for whoever takes
-/// the trial up; the trial's number as `LATENTS_TRIAL`; and the parameters as one JSON object in `LATENTS_PARAMS`. What it says is kept in the
-/// folder's `log.txt`.
+/// A program as an objective.
+///
+/// The program's environment holds the trial's folder as `LATENTS_FOLDER`, the trial's number as `LATENTS_TRIAL`, and the parameters as a
+/// JSON object in `LATENTS_PARAMS`. It may keep a checkpoint in the folder, from which it continues if the trial is resumed. Its output is
+/// appended to `log.txt` in the folder. It is killed if the trial is pruned or interrupted.
 pub struct Program<'a> {
-    /// Its command line.
+    /// The command line.
     pub template: Template,
-    /// Holds a folder for each trial.
+    /// The folder that holds a folder for each trial.
     pub folder: PathBuf,
-    /// Told of each step.
+    /// Called at each report.
     pub on_step: &'a OnStep<'a>,
 }
 
@@ -191,7 +203,7 @@ impl Objective for Program<'_> {
         trial: &mut Trial<'_>,
         params: &Params,
         worker: usize,
-        stop: &AtomicBool,
+        monitor: &Monitor,
     ) -> Result<Outcome, Error> {
         let number = trial.number();
         let folder = self.folder.join(format!("{number:05}"));
@@ -218,7 +230,7 @@ impl Objective for Program<'_> {
             .spawn();
         let mut child = Running(child.map_err(|e| failed(format!("run {}", words[0]), e))?);
         let Some(output) = child.0.stdout.take() else {
-            return Ok(Outcome::Failed("its output cannot be read".into()));
+            return Ok(Outcome::Failed("the program's output cannot be read".into()));
         };
         let lines = lines(output, log);
         let mut last = String::new();
@@ -239,33 +251,36 @@ impl Objective for Program<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if stop.load(Ordering::Relaxed) {
+            if monitor.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
         }
         let status = child.0.wait().map_err(|e| failed(format!("wait for {}", words[0]), e))?;
         if !status.success() {
-            // An interrupt from the keyboard reaches the program too, and maybe first.
+            // An interrupt from the keyboard also reaches the program, perhaps earlier than this process.
             std::thread::sleep(POLL);
-            if stop.load(Ordering::Relaxed) {
+            if monitor.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            return Ok(Outcome::Failed(format!("it ended with {status}; see {}", path.display())));
+            return Ok(Outcome::Failed(format!(
+                "the program ended with {status}; see {}",
+                path.display()
+            )));
         }
         match last.split_whitespace().last().map(str::parse) {
             Some(Ok(value)) => Ok(Outcome::Value(value)),
             Some(Err(_)) => Ok(Outcome::Failed(format!(
-                "it must print its value last, but its last line is `{}`",
+                "the program must print its value last, but its last line is `{}`",
                 last.trim()
             ))),
-            None => {
-                Ok(Outcome::Failed("it must print its value last, but it printed nothing".into()))
-            }
+            None => Ok(Outcome::Failed(
+                "the program must print its value last, but it printed nothing".into(),
+            )),
         }
     }
 }
 
-/// A program that does not outlive our interest in it.
+/// A program that is killed when this is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -276,7 +291,7 @@ impl Drop for Running {
     }
 }
 
-/// The program's lines as they come, also written to its log. Ends with its output.
+/// The lines of the program's output, as they arrive. They are also written to its log.
 fn lines(output: ChildStdout, mut log: File) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -293,7 +308,7 @@ fn lines(output: ChildStdout, mut log: File) -> Receiver<String> {
     receiver
 }
 
-/// A line of a step and a value.
+/// Parses a line with a step and a value.
 fn report(line: &str) -> Option<(i64, f64)> {
     let mut words = line.split_whitespace();
     let report = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
@@ -347,12 +362,12 @@ mod tests {
             (&["p", "x}"], "`x}`: a brace is not opened"),
             (&["p", "{}"], "there is nothing in its braces"),
             (&["p", "{x:float}"], "`{x:float}`: its range is not of the form low..high"),
-            (&["p", "{x:double:0..1}"], "`double` is none of float, log"),
-            (&["p", "{x:int:0..1.5}"], "`1.5` is no number of that kind"),
+            (&["p", "{x:double:0..1}"], "`double` is not one of float, log"),
+            (&["p", "{x:int:0..1.5}"], "`1.5` is not a number of that type"),
             (&["p", "{x:log:0..1}"], "a logarithmic range must begin above 0"),
             (&["p", "{x:log:1..2:1}"], "a logarithmic range has no steps"),
-            (&["p", "{x:float:0..1}", "{y}"], "`{y}` is no parameter; give its range"),
-            (&["p", "{x:float:0..1}", "{x:float:0..1}"], "parameter `x` is there twice"),
+            (&["p", "{x:float:0..1}", "{y}"], "`{y}` is not a parameter; give its range"),
+            (&["p", "{x:float:0..1}", "{x:float:0..1}"], "parameter `x` is defined twice"),
             (&["p"], "there is no parameter in it"),
         ];
         for (words, expected) in cases {

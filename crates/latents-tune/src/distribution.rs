@@ -1,5 +1,5 @@
-//! What values a parameter may take, as Optuna 5.0 defines it, down to the JSON that its storage keeps. A distribution maps values to
-//! the numbers that samplers and storage work with: a number stands for itself, a choice is its index.
+//! Distributions: the values that a parameter may take. They follow Optuna 5.0, including its JSON format. A distribution maps values to
+//! internal numbers, which samplers and storages use: a number represents itself, and a choice is represented by its index.
 
 use std::fmt;
 
@@ -8,50 +8,61 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::value::Value;
 
-/// What values a parameter may take. Made by its constructors, which check it, or read from JSON by [`Distribution::from_json`].
+/// The values that a parameter may take. Its constructors and [`Distribution::from_json`] check it.
+///
+/// ```
+/// use latents_tune::Distribution;
+///
+/// let even = Distribution::stepped_int(2, 9, 2)?;
+/// assert_eq!(even.to_string(), "integer in 2..8 in steps of 2");
+/// let kind = Distribution::categorical(["adam", "sgd"])?;
+/// assert_eq!(kind.internal(&"sgd".into())?, 1.0);
+/// assert!(Distribution::log_float(0.0, 1.0).is_err());
+/// # Ok::<(), latents_tune::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", content = "attributes")]
 #[non_exhaustive]
 pub enum Distribution {
-    /// Numbers in `[low, high]`.
+    /// Floating-point numbers in `[low, high]`.
     #[serde(rename = "FloatDistribution")]
     Float {
-        /// Distance of two values, counted from `low`; any number without it.
+        /// Distance between neighbouring values, counted from `low`. `None`: any number.
         step: Option<f64>,
-        /// The least.
+        /// The smallest value.
         low: f64,
-        /// The greatest.
+        /// The largest value.
         high: f64,
-        /// Whether values are spread evenly by their logarithm.
+        /// Whether values are drawn on a logarithmic scale.
         log: bool,
     },
-    /// Whole numbers in `[low, high]`.
+    /// Integers in `[low, high]`.
     #[serde(rename = "IntDistribution")]
     Int {
-        /// Whether values are spread evenly by their logarithm.
+        /// Whether values are drawn on a logarithmic scale.
         log: bool,
-        /// Distance of two values, counted from `low`.
+        /// Distance between neighbouring values, counted from `low`.
         step: i64,
-        /// The least.
+        /// The smallest value.
         low: i64,
-        /// The greatest.
+        /// The largest value.
         high: i64,
     },
-    /// Values without an order.
+    /// Categories: values without an order.
     #[serde(rename = "CategoricalDistribution")]
     Categorical {
-        /// All of them.
+        /// All values.
         choices: Vec<Value>,
     },
 }
 
 impl Distribution {
-    /// Any number in `[low, high]`.
+    /// Any number in `[low, high]`, on a linear scale.
     pub fn float(low: f64, high: f64) -> Result<Self, Error> {
         Distribution::Float { step: None, low, high, log: false }.checked()
     }
 
-    /// Any number in `[low, high]`, spread evenly by its logarithm.
+    /// Any number in `[low, high]`, on a logarithmic scale; `low` must be above 0.
     pub fn log_float(low: f64, high: f64) -> Result<Self, Error> {
         Distribution::Float { step: None, low, high, log: true }.checked()
     }
@@ -61,12 +72,12 @@ impl Distribution {
         Distribution::Float { step: Some(step), low, high, log: false }.checked()
     }
 
-    /// Whole numbers in `[low, high]`.
+    /// Integers in `[low, high]`, on a linear scale.
     pub fn int(low: i64, high: i64) -> Result<Self, Error> {
         Distribution::Int { log: false, step: 1, low, high }.checked()
     }
 
-    /// Whole numbers in `[low, high]`, spread evenly by their logarithm.
+    /// Integers in `[low, high]`, on a logarithmic scale; `low` must be at least 1.
     pub fn log_int(low: i64, high: i64) -> Result<Self, Error> {
         Distribution::Int { log: true, step: 1, low, high }.checked()
     }
@@ -76,7 +87,7 @@ impl Distribution {
         Distribution::Int { log: false, step, low, high }.checked()
     }
 
-    /// One of some values.
+    /// One of some choices.
     pub fn categorical<V: Into<Value>>(
         choices: impl IntoIterator<Item = V>,
     ) -> Result<Self, Error> {
@@ -84,7 +95,7 @@ impl Distribution {
         Distribution::Categorical { choices }.checked()
     }
 
-    /// Reads Optuna's JSON.
+    /// Parses Optuna's JSON.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let parsed: Self = serde_json::from_str(text)
             .map_err(|e| Error::Distribution(format!("{text} is not a distribution: {e}")))?;
@@ -97,7 +108,7 @@ impl Distribution {
         serde_json::json!(self).to_string()
     }
 
-    /// Checks it, and lowers `high` to a value that the steps reach.
+    /// Checks the distribution, and lowers `high` to the last value that the steps reach.
     pub(crate) fn checked(self) -> Result<Self, Error> {
         let fault = |why: &str| Err(Error::Distribution(format!("{self}: {why}")));
         match &self {
@@ -128,7 +139,7 @@ impl Distribution {
                     return fault("the lower bound is above the upper one");
                 }
                 if low.unsigned_abs().max(high.unsigned_abs()) > 1 << 53 {
-                    return fault("the bounds are beyond 2^53, where numbers are no longer exact");
+                    return fault("the bounds are beyond 2^53, where integers are no longer exact");
                 }
                 if step <= 0 {
                     return fault("the step must be more than 0");
@@ -143,7 +154,7 @@ impl Distribution {
             }
             Distribution::Categorical { choices } => {
                 if choices.is_empty() {
-                    return Err(Error::Distribution("there must be a choice".into()));
+                    return Err(Error::Distribution("there must be at least one choice".into()));
                 }
                 Ok(self)
             }
@@ -160,7 +171,7 @@ impl Distribution {
         }
     }
 
-    /// The number that stands for the only value that is possible, if there is only one.
+    /// The internal number of the only possible value, if there is only one.
     pub(crate) fn only(&self) -> Option<f64> {
         self.is_single().then_some(match self {
             Distribution::Float { low, .. } => *low,
@@ -169,7 +180,7 @@ impl Distribution {
         })
     }
 
-    /// Values at its ends, or all choices.
+    /// The smallest and the largest value, or all choices.
     #[must_use]
     pub fn extremes(&self) -> Vec<Value> {
         match self {
@@ -179,7 +190,7 @@ impl Distribution {
         }
     }
 
-    /// Whether the number `internal` stands for one of the values.
+    /// Whether the number `internal` represents one of the values.
     #[must_use]
     pub fn contains(&self, internal: f64) -> bool {
         match self {
@@ -200,10 +211,10 @@ impl Distribution {
         }
     }
 
-    /// The value that `internal` stands for.
+    /// The value that the number `internal` represents.
     ///
     /// # Errors
-    /// Where there is no such choice.
+    /// If there is no such choice.
     pub fn value(&self, internal: f64) -> Result<Value, Error> {
         match self {
             Distribution::Float { .. } => Ok(Value::Float(internal)),
@@ -216,15 +227,15 @@ impl Distribution {
         }
     }
 
-    /// The number that stands for `value`. It need not be within the bounds.
+    /// The number that represents `value`. The value may be outside the bounds.
     ///
     /// # Errors
-    /// Where it is no number, or none of the choices.
+    /// If `value` is not a number of the right type, or not one of the choices.
     pub fn internal(&self, value: &Value) -> Result<f64, Error> {
-        let fault = || Error::Distribution(format!("{self}: {value} is none of its values"));
+        let fault = || Error::Distribution(format!("{self}: {value} is not one of its values"));
         match self {
             Distribution::Categorical { choices } => {
-                let index = choices.iter().position(|choice| choice.same(value));
+                let index = choices.iter().position(|choice| choice.is_equal(value));
                 index.map(|i| i as f64).ok_or_else(fault)
             }
             Distribution::Float { log, .. } | Distribution::Int { log, .. } => {
@@ -235,7 +246,8 @@ impl Distribution {
         }
     }
 
-    /// Whether one parameter may have both in the trials of a study: the bounds may differ, kind, scale and choices may not.
+    /// Whether a parameter may have both distributions in trials of one study. Bounds and steps may differ; type, scale and choices
+    /// may not.
     #[must_use]
     pub fn is_compatible(&self, other: &Distribution) -> bool {
         match (self, other) {
@@ -244,7 +256,7 @@ impl Distribution {
             (
                 Distribution::Categorical { choices: a },
                 Distribution::Categorical { choices: b },
-            ) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            ) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_equal(b)),
             _ => false,
         }
     }
@@ -278,7 +290,7 @@ impl fmt::Display for Distribution {
     }
 }
 
-/// The last of `low`, `low + step`, ... that is not above `high`, in decimal arithmetic: 0.3 is a multiple of 0.1.
+/// The last of `low`, `low + step`, ... that is at most `high`, in decimal arithmetic: 0.3 is a multiple of 0.1.
 fn last_step(low: f64, high: f64, step: f64) -> f64 {
     let places = [low, high, step].map(decimal_places).into_iter().max().unwrap_or(0);
     let whole = |x: f64| -> Option<i128> {
@@ -292,11 +304,11 @@ fn last_step(low: f64, high: f64, step: f64) -> f64 {
         let sign = if last < 0 { "-" } else { "" };
         format!("{sign}{}e-{places}", last.unsigned_abs()).parse().ok()
     };
-    // Where the numbers are too long for that, the rounded quotient is as good.
+    // If the numbers are too long for that, a rounded quotient is as good.
     reached().unwrap_or_else(|| low + ((high - low) / step * (1.0 + 1e-12)).floor() * step)
 }
 
-/// Digits after the point in the shortest decimal number that is `x`.
+/// Number of digits after the decimal point in the shortest decimal representation of `x`.
 fn decimal_places(x: f64) -> usize {
     format!("{x}").split_once('.').map_or(0, |(_, fraction)| fraction.len())
 }
@@ -342,7 +354,7 @@ mod tests {
             (Distribution::log_int(0, 5), "must begin at 1 or above"),
             (Distribution::stepped_int(0, 5, -1), "the step must be more than 0"),
             (Distribution::int(0, i64::MAX), "beyond 2^53"),
-            (Distribution::categorical::<f64>([]), "there must be a choice"),
+            (Distribution::categorical::<f64>([]), "there must be at least one choice"),
         ];
         for (made, expected) in cases {
             let said = made.unwrap_err().to_string();

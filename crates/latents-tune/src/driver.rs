@@ -1,260 +1,308 @@
-//! Runs an objective over a study: workers in threads, heartbeats, an end. What the objective is, and whom it tells of its progress,
-//! is the caller's.
+//! Runs an objective over a study: worker threads, heartbeats, interruption. What is tuned, and how progress is shown, is the
+//! caller's.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use latents_progress::{Cancel, Interrupted, Monitor};
+
 use crate::error::Error;
 use crate::space::{Params, Space};
-use crate::study::{Asked, Study, Trial};
+use crate::study::{AskResult, Study, Trial};
 use crate::trial::{TrialRecord, TrialState};
-use crate::worker::HEARTBEAT;
+use crate::worker::HEARTBEAT_INTERVAL;
 
-/// Between two looks at whether other workers are done.
+/// Time between two checks for other workers' trials and for cancellation.
 const POLL: Duration = Duration::from_millis(100);
 
-/// How a study is worked on.
+/// How many trials [`optimize`] runs, and how many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// Trials in all, those that are there already included; no limit without it.
+pub struct OptimizeOptions {
+    /// Total number of trials, including those that the study already has. Default: no limit.
     pub trials: Option<u64>,
-    /// Trials that run at once in this process.
+    /// Number of trials that run at the same time in this process. Default: 1.
     pub workers: usize,
 }
 
-/// How an objective ended.
+impl Default for OptimizeOptions {
+    fn default() -> Self {
+        OptimizeOptions { trials: None, workers: 1 }
+    }
+}
+
+/// How a trial of an objective ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// With its value.
+    /// The trial has this value.
     Value(f64),
-    /// The pruner stopped it.
+    /// The pruner stopped the trial.
     Pruned,
-    /// Without a value, for a reason that lies in this trial's parameters.
+    /// The trial has no value, for a reason that lies in its parameters. The reason is stored with the trial.
     Failed(String),
-    /// It was asked to stop; any worker may take it up.
+    /// The trial was interrupted. Any worker may resume it. An objective may return [`Error::Interrupted`] instead.
     Interrupted,
 }
 
-/// What happens to a study.
+/// An event of a study, as [`optimize`] reports it.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A trial begins, or is taken up.
+pub enum StudyEvent<'a> {
+    /// A trial starts or is resumed.
     Started {
-        /// What is known of it.
+        /// The trial.
         trial: &'a TrialRecord,
         /// The values of its parameters.
         params: &'a Params,
     },
-    /// A trial is over, and how.
+    /// A trial has ended.
     Finished {
         /// Its number.
         number: u64,
-        /// How it ended.
+        /// Its final state.
         state: TrialState,
     },
-    /// There is nothing left but trials that other processes are at.
+    /// All remaining trials are running in other processes, and this one waits for them.
     Waiting {
-        /// How many.
+        /// Number of those trials.
         others: usize,
     },
 }
 
-/// What is tuned. It is called by several workers at once, whose numbers count from 0; it looks at `stop` now and then.
+/// What is tuned. Several workers call it at the same time.
 pub trait Objective: Sync {
-    /// Runs a trial to its end.
+    /// Runs a trial to its end. `worker`, counted from 0, is the thread that runs it. The objective should check `monitor` often,
+    /// and return [`Outcome::Interrupted`] or [`Error::Interrupted`] once it is cancelled.
     ///
     /// # Errors
-    /// For a reason that another trial would meet too; the study is left then, and the trial to whoever goes on with it.
+    /// If the objective cannot continue, for a reason that other trials would meet too. The study then stops, and the trial stays
+    /// open for whoever resumes it.
     fn run(
         &self,
         trial: &mut Trial<'_>,
         params: &Params,
         worker: usize,
-        stop: &AtomicBool,
+        monitor: &Monitor,
     ) -> Result<Outcome, Error>;
 }
 
-/// Works on a study until it has all its trials and none of them is running, or until `stop` is true. An error makes `stop` true.
+/// Runs trials until the study has all of them and none is running.
+///
+/// Every result is stored as soon as it is known, so a study that was interrupted or killed continues when `optimize` is called
+/// again. The objective's monitor is a child of `monitor`: an error of one worker interrupts the others, but does not cancel
+/// `monitor` itself. `report` receives the events of the study.
 ///
 /// # Errors
-/// The first that a worker met.
+/// [`Error::Interrupted`] if `monitor` was cancelled before the study was complete. Otherwise the first error of a worker, in the
+/// order of workers.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use latents_progress::Monitor;
+/// use latents_tune::{
+///     Error, Objective, OptimizeOptions, Outcome, Params, Space, StudyConfig, StudyTarget, Trial, Value, optimize,
+/// };
+///
+/// struct Bowl;
+///
+/// impl Objective for Bowl {
+///     fn run(&self, _: &mut Trial<'_>, params: &Params, _: usize, monitor: &Monitor) -> Result<Outcome, Error> {
+///         monitor.check()?;
+///         let x = params.get("x").and_then(Value::as_f64).unwrap_or(f64::NAN);
+///         Ok(Outcome::Value((x - 2.0).powi(2)))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let space: Space = serde_json::from_str(r#"{"x": {"float": [-10, 10]}}"#)?;
+/// let config = StudyConfig { url: Some("memory:".into()), trials: 50, ..StudyConfig::default() };
+/// let study = config.open(Path::new("runs"), &StudyTarget::new("bowl"), &space)?;
+/// optimize(&study, &space, config.options(), &Bowl, &Monitor::default(), &mut |_| {})?;
+/// assert!(study.best()?.and_then(|trial| trial.value).is_some_and(|value| value < 0.5));
+/// # Ok(())
+/// # }
+/// ```
 pub fn optimize(
     study: &Study,
     space: &Space,
-    schedule: Schedule,
+    options: OptimizeOptions,
     objective: &dyn Objective,
-    stop: &AtomicBool,
-    report: &mut (dyn FnMut(Event<'_>) + Send),
+    monitor: &Monitor,
+    report: &mut (dyn FnMut(StudyEvent<'_>) + Send),
 ) -> Result<(), Error> {
+    let monitor = monitor.child();
     let shared = Shared {
         study,
         space,
-        schedule,
+        options,
         objective,
-        stop,
+        monitor: &monitor,
         report: Mutex::new(report),
         asking: Mutex::new(()),
         running: Mutex::new(BTreeSet::new()),
         finished: Condvar::new(),
     };
-    std::thread::scope(|scope| {
+    let results: Vec<Result<(), Error>> = std::thread::scope(|scope| {
         let worker = |number: usize| {
             let shared = &shared;
             scope.spawn(move || {
-                let _end = EndOfAll(stop, &shared.finished);
+                let _guard = CancelOnPanic(shared.monitor.cancel(), &shared.finished);
                 let result = shared.work(number);
                 if result.is_err() {
-                    stop.store(true, Ordering::Relaxed);
+                    shared.monitor.cancel().cancel();
                 }
                 shared.finished.notify_all();
                 result
             })
         };
-        let workers: Vec<_> = (0..schedule.workers.max(1)).map(worker).collect();
-        let mut results = vec![];
-        for worker in workers {
-            results.push(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results.into_iter().collect()
-    })
+        let workers: Vec<_> = (0..options.workers.max(1)).map(worker).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        workers.into_iter().map(join).collect()
+    });
+    // A worker ends without an error only when the study is complete, even if others were interrupted while they waited.
+    let is_complete = results.iter().any(Result::is_ok);
+    let is_interrupted = |error: &Error| matches!(error, Error::Interrupted(_));
+    match results.into_iter().filter_map(Result::err).find(|error| !is_interrupted(error)) {
+        Some(error) => Err(error),
+        None if is_complete => Ok(()),
+        None => Err(Interrupted.into()),
+    }
 }
 
 struct Shared<'a> {
     study: &'a Study,
     space: &'a Space,
-    schedule: Schedule,
+    options: OptimizeOptions,
     objective: &'a dyn Objective,
-    stop: &'a AtomicBool,
-    report: Mutex<&'a mut (dyn FnMut(Event<'_>) + Send)>,
-    /// Held while a trial is given its parameters, so that each knows those of the trials before it.
+    monitor: &'a Monitor,
+    report: Mutex<&'a mut (dyn FnMut(StudyEvent<'_>) + Send)>,
+    /// Held while a trial gets its parameters, so that each trial knows those of the trials before it.
     asking: Mutex<()>,
-    /// Numbers of this process's trials.
+    /// Numbers of this process's running trials.
     running: Mutex<BTreeSet<u64>>,
-    /// Told when one is over.
+    /// Notified when a trial ends.
     finished: Condvar,
 }
 
 impl Shared<'_> {
+    /// Runs trials until the study is complete.
     fn work(&self, worker: usize) -> Result<(), Error> {
-        while !self.stop.load(Ordering::Relaxed) {
+        loop {
+            self.monitor.check()?;
             let asking = lock(&self.asking);
-            match self.study.ask(self.schedule.trials)? {
-                Asked::Full { running: 0 } => return Ok(()),
-                Asked::Full { running } => {
+            match self.study.ask(self.options.trials)? {
+                AskResult::Full { running: 0 } => return Ok(()),
+                AskResult::Full { running } => {
                     drop(asking);
                     let others = running.saturating_sub(lock(&self.running).len());
                     if others > 0 {
-                        self.tell(Event::Waiting { others });
+                        self.tell(StudyEvent::Waiting { others });
                     }
                     let guard = lock(&self.running);
                     drop(self.finished.wait_timeout(guard, POLL));
                 }
-                Asked::Trial(mut trial) => {
+                AskResult::Trial(mut trial) => {
                     let number = trial.number();
                     lock(&self.running).insert(number);
-                    let begun = self.begin(&mut trial);
+                    let started = self.start(&mut trial);
                     drop(asking);
-                    let ended = match begun {
-                        Ok(Some(params)) => self.run(*trial, &params, worker),
-                        Ok(None) => Ok(()),
-                        // It would be the same the next time, so it is over.
+                    let ended = match started {
+                        Ok(params) => self.run(*trial, &params, worker),
+                        // It would fail again the next time, so it ends here.
                         Err(error @ Error::Queued { .. }) => trial
                             .fail(&error.to_string())
-                            .map(|state| self.tell(Event::Finished { number, state })),
+                            .map(|state| self.tell(StudyEvent::Finished { number, state })),
                         Err(error) => Err(error),
                     };
                     lock(&self.running).remove(&number);
                     self.finished.notify_all();
                     match ended {
-                        // Whoever has the trial now will finish it.
-                        Err(Error::Lost { .. }) | Ok(()) => {}
+                        // Another worker will finish a lost trial, and any worker an interrupted one.
+                        Err(Error::Lost { .. } | Error::Interrupted(_)) | Ok(()) => {}
                         Err(error) => return Err(error),
                     }
                 }
             }
         }
-        Ok(())
     }
 
-    /// Gives a trial its parameters, once all trials that it is to learn from are over; none where it was asked to stop meanwhile.
-    fn begin(&self, trial: &mut Trial<'_>) -> Result<Option<Params>, Error> {
+    /// Gives a trial its parameters, once all trials that it learns from have ended.
+    fn start(&self, trial: &mut Trial<'_>) -> Result<Params, Error> {
         if let Some(workers) = self.study.lockstep() {
             let mut running = lock(&self.running);
             while running.first().is_some_and(|first| first + workers <= trial.number()) {
-                if self.stop.load(Ordering::Relaxed) {
-                    return Ok(None);
-                }
+                self.monitor.check()?;
                 let waited = self.finished.wait_timeout(running, POLL);
                 running = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
         let params = trial.suggest_all(self.space)?;
-        self.tell(Event::Started { trial: trial.record(), params: &params });
-        Ok(Some(params))
+        self.tell(StudyEvent::Started { trial: trial.record(), params: &params });
+        Ok(params)
     }
 
     fn run(&self, mut trial: Trial<'_>, params: &Params, worker: usize) -> Result<(), Error> {
         let number = trial.number();
-        let pulse = trial.pulse();
+        let heartbeat = trial.heartbeat();
         let over = (Mutex::new(false), Condvar::new());
         let outcome = std::thread::scope(|scope| {
-            // Whoever waits for this trial must hear of it also while the objective says nothing for long.
+            // Workers that wait for this trial must hear of it even if the objective reports nothing for a long time.
             scope.spawn(|| {
-                let mut beaten = Instant::now();
+                let mut recorded = Instant::now();
                 let mut is_over = lock(&over.0);
                 while !*is_over {
                     let waited = over.1.wait_timeout(is_over, Duration::from_secs(1));
                     is_over = waited.unwrap_or_else(PoisonError::into_inner).0;
-                    if !*is_over && beaten.elapsed().as_secs_f64() >= HEARTBEAT {
-                        beaten = Instant::now();
-                        // A storage that does not answer now may do so later; a lost trial is noticed at its next report.
-                        let _ = pulse.beat();
+                    if !*is_over && recorded.elapsed().as_secs_f64() >= HEARTBEAT_INTERVAL {
+                        recorded = Instant::now();
+                        // The storage may answer again later; a lost trial is noticed at its next report.
+                        let _ = heartbeat.record();
                     }
                 }
             });
-            let _end = EndOfPulse(&over);
-            self.objective.run(&mut trial, params, worker, self.stop)
+            let _guard = StopHeartbeat(&over);
+            self.objective.run(&mut trial, params, worker, self.monitor)
         });
         let state = match outcome? {
             Outcome::Value(value) => trial.complete(value)?,
             Outcome::Pruned => trial.prune()?,
             Outcome::Failed(reason) => trial.fail(&reason)?,
-            Outcome::Interrupted => return Ok(()),
+            Outcome::Interrupted => return Err(Interrupted.into()),
         };
-        self.tell(Event::Finished { number, state });
+        self.tell(StudyEvent::Finished { number, state });
         Ok(())
     }
 
-    fn tell(&self, event: Event<'_>) {
+    fn tell(&self, event: StudyEvent<'_>) {
         (*lock(&self.report))(event);
     }
 }
 
-/// Where an objective panics, stops the other workers, some of which may wait for its trial.
-struct EndOfAll<'a>(&'a AtomicBool, &'a Condvar);
+/// If the objective panics, stops the other workers, some of which may be waiting for its trial.
+struct CancelOnPanic<'a>(&'a Cancel, &'a Condvar);
 
-impl Drop for EndOfAll<'_> {
+impl Drop for CancelOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.store(true, Ordering::Relaxed);
+            self.0.cancel();
             self.1.notify_all();
         }
     }
 }
 
-/// Stops the heartbeats, also where the objective panics.
-struct EndOfPulse<'a>(&'a (Mutex<bool>, Condvar));
+/// Ends the heartbeat thread, even if the objective panics.
+struct StopHeartbeat<'a>(&'a (Mutex<bool>, Condvar));
 
-impl Drop for EndOfPulse<'_> {
+impl Drop for StopHeartbeat<'_> {
     fn drop(&mut self) {
         *lock(&self.0.0) = true;
         self.0.1.notify_all();
     }
 }
 
-/// What is behind these locks is whole also after a panic.
+/// Locks a mutex whose content stays valid even if a thread panics.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,75 +1,192 @@
-//! What can go wrong with a study.
+//! Errors of this crate.
 
-/// An error of a study.
+use std::path::PathBuf;
+
+use latents_files::FileError;
+use latents_progress::Interrupted;
+
+use crate::pruner::InvalidPruner;
+use crate::trial::Direction;
+
+/// An error of a study, of its storage, or of a search space.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A distribution that contradicts itself, or a value that is none of it.
+    /// A distribution contradicts itself, or does not contain a value.
     #[error("{0}")]
     Distribution(String),
-    /// A search space that contradicts itself.
+    /// A search space contradicts itself, or a sampler does not support it.
     #[error("search space: {0}")]
     Space(String),
-    /// A parameter that means another thing in the study's earlier trials.
+    /// A search space has no parameter.
+    #[error("search space: there is no parameter in it")]
+    EmptySpace,
+    /// A parameter has an incompatible distribution in an earlier trial of the study.
     #[error(
-        "parameter `{name}` is {now} here, but {before} in the study's earlier trials; take another study"
+        "parameter `{name}` is {now} here, but {before} in the study's earlier trials; use another study name"
     )]
     Incompatible {
-        /// Which parameter.
+        /// Name of the parameter.
         name: String,
-        /// In this trial.
+        /// Its distribution in this trial.
         now: String,
-        /// In an earlier one.
+        /// Its distribution in an earlier trial.
         before: String,
     },
-    /// The address of a storage cannot be understood, or its kind is not built in.
+    /// A name is not in the list of [`SamplerKind`](crate::SamplerKind)s or [`PrunerKind`](crate::PrunerKind)s.
+    #[error("unknown {what} `{name}`; use one of {}", known.join(", "))]
+    UnknownName {
+        /// What it should name: `sampler` or `pruner`.
+        what: &'static str,
+        /// The unknown name.
+        name: String,
+        /// All names that are known.
+        known: Vec<&'static str>,
+    },
+    /// The settings of a pruner contradict themselves.
+    #[error(transparent)]
+    Pruner(#[from] InvalidPruner),
+    /// The URL of a storage cannot be parsed, or names an unknown kind of storage.
     #[error("study storage {url}: {reason}")]
     Address {
-        /// As it was given.
+        /// The URL, without a password.
         url: String,
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// The storage refuses.
+    /// The URL names a PostgreSQL database, but this crate was built without its feature `postgres`.
+    #[error("study storage {url}: this build has no PostgreSQL support (feature `postgres`)")]
+    NoPostgres {
+        /// The URL, without a password.
+        url: String,
+    },
+    /// The storage reports an error.
     #[error("study storage {url}: cannot {action}: {reason}")]
     Storage {
-        /// Which storage, without a password.
+        /// URL of the storage, without a password.
         url: String,
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// Why it failed, in the storage's words.
+        /// The error, in the storage's words.
         reason: String,
     },
-    /// The study is not the one that is asked for.
+    /// A storage file does not exist, and looking for a study must not create it.
+    #[error("there is no file {}: no study is stored there", file.display())]
+    NoFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A storage file is empty.
+    #[error("the file {} is empty: no study is stored there", file.display())]
+    EmptyFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A storage has no study of a name.
+    #[error("there is no study `{name}` in {url}; there are: {}", listed(studies))]
+    NoStudy {
+        /// URL of the storage, without a password.
+        url: String,
+        /// The name that was looked for.
+        name: String,
+        /// Names of the studies in the storage.
+        studies: Vec<String>,
+    },
+    /// A storage does not have exactly one study, so the address must name one.
+    #[error("which study? Name one as {url}#NAME; there are: {}", listed(studies))]
+    WhichStudy {
+        /// URL of the storage, without a password.
+        url: String,
+        /// Names of the studies in the storage.
+        studies: Vec<String>,
+    },
+    /// A study cannot be used.
     #[error("study `{study}`: {reason}")]
     Study {
-        /// Its name.
+        /// Name of the study.
         study: String,
-        /// What does not fit.
+        /// Why not.
         reason: String,
     },
-    /// Another worker has taken the trial up, or it is over; this worker must leave it alone.
-    #[error("trial {number} is another worker's now")]
+    /// A study has the opposite direction.
+    #[error(
+        "study `{study}`: it {}; use another study name or another storage",
+        match direction {
+            Direction::Minimize => "minimises, but is asked to maximise",
+            Direction::Maximize => "maximises, but is asked to minimise",
+        }
+    )]
+    OtherDirection {
+        /// Name of the study.
+        study: String,
+        /// The study's own direction.
+        direction: Direction,
+    },
+    /// A study has another seed.
+    #[error(
+        "study `{study}`: its seed is {seed}; give this seed or none to continue it, or use another study name"
+    )]
+    OtherSeed {
+        /// Name of the study.
+        study: String,
+        /// The study's own seed.
+        seed: u64,
+    },
+    /// A study was begun with other settings.
+    #[error(
+        "study `{study}` was begun with other settings; use the same settings, or another study name:\n  {}",
+        differences.join("\n  ")
+    )]
+    OtherSettings {
+        /// Name of the study.
+        study: String,
+        /// The settings that differ, a line each, as [`differences`](crate::differences) gives them.
+        differences: Vec<String>,
+    },
+    /// The stored settings of a study cannot be read.
+    #[error(
+        "{url}: the settings of study `{study}` are damaged, or were written by another version of this program; use another study"
+    )]
+    DamagedSettings {
+        /// URL of the storage, without a password.
+        url: String,
+        /// Name of the study.
+        study: String,
+        /// Why they cannot be read.
+        source: serde_json::Error,
+    },
+    /// Another worker has taken the trial over, or the trial has ended. This worker must not change it.
+    #[error("trial {number} belongs to another worker now")]
     Lost {
-        /// Which trial.
+        /// Number of the trial.
         number: u64,
     },
     /// A trial was queued with a value that its parameter cannot have.
     #[error("trial {number} was queued with a value that `{name}` cannot have: {reason}")]
     Queued {
-        /// Which trial.
+        /// Number of the trial.
         number: u64,
-        /// Of which parameter.
+        /// Name of the parameter.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         reason: String,
     },
-    /// The objective cannot go on, for a reason that another trial would meet too.
+    /// The objective cannot continue, for a reason that other trials would meet too.
     #[error("trial {number}: {reason}")]
     Objective {
-        /// Which trial.
+        /// Number of the trial.
         number: u64,
-        /// What it said.
+        /// The reason.
         reason: String,
     },
+    /// A file or folder cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The work was cancelled. Everything that it needs to continue has been saved.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }

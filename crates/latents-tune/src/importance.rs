@@ -1,6 +1,6 @@
-//! How much each parameter matters to a study's value, by PED-ANOVA (S. Watanabe et al., "PED-ANOVA: Efficiently Quantifying
-//! Hyperparameter Importance in Arbitrary Subspaces", IJCAI 2023) with its rule for parameters that only some trials have
-//! (K. Ito et al., "Conditional PED-ANOVA", 2026), as Optuna 5.0's `PedAnovaImportanceEvaluator` has them by default.
+//! The importance of each parameter for a study's value, by PED-ANOVA (S. Watanabe et al., "PED-ANOVA: Efficiently Quantifying
+//! Hyperparameter Importance in Arbitrary Subspaces", IJCAI 2023) with its extension to parameters that only some trials have
+//! (K. Ito et al., "Conditional PED-ANOVA", 2026). Follows Optuna 5.0's `PedAnovaImportanceEvaluator` with its defaults.
 
 use std::collections::BTreeSet;
 use std::f64::consts::SQRT_2;
@@ -8,16 +8,37 @@ use std::f64::consts::SQRT_2;
 use crate::distribution::Distribution;
 use crate::trial::{History, TrialRecord, TrialState};
 
-/// What part of the trials counts as good.
+/// Share of the trials that counts as good.
 const GOOD: f64 = 0.1;
-/// Most cells that a range of numbers is divided into.
-const CELLS: usize = 50;
-/// Weight of the prior, which is flat, in trials.
+/// Maximum number of cells into which a range of numbers is divided.
+const MAX_CELLS: usize = 50;
+/// Weight of the flat prior, in trials.
 const PRIOR: f64 = 1.0;
 
-/// How much each parameter matters to being among the best tenth of the complete trials, with a finite value, rather than among all of
-/// them. In descending order, equals by name; the sum is 1, and where nothing tells the parameters apart, they are equal. It is steady
-/// from about 50 trials on. Fewer than two tell nothing, and give an empty list.
+/// The importance of each parameter: how much it matters for being among the best tenth of the complete trials with a finite value, rather
+/// than among all of them. The list is in descending order, with equal ones by name, and the importances sum to 1. If all are 0, they are
+/// set equal. The result is stable from about 50 trials on. With fewer than two trials the list is empty.
+///
+/// ```
+/// use latents_tune::importance::ped_anova;
+/// use latents_tune::{AskResult, Space, StudyConfig, StudyTarget};
+/// use latents_tune::{History, SamplerKind};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let space: Space = serde_json::from_str(r#"{"cause": {"int": [1, 9]}, "noise": {"int": [1, 9]}}"#)?;
+/// let sampler = SamplerKind::Random;
+/// let config = StudyConfig { url: Some("memory:".into()), sampler, ..StudyConfig::default() };
+/// let study = config.open(".".as_ref(), &StudyTarget::new("mine"), &space)?;
+/// while let AskResult::Trial(mut trial) = study.ask(Some(100))? {
+///     let cause = trial.suggest_all(&space)?["cause"].as_f64().unwrap_or(0.0);
+///     trial.complete(cause)?;
+/// }
+/// let trials = study.trials()?;
+/// let importances = ped_anova(History { direction: study.direction(), trials: &trials });
+/// assert_eq!(importances[0].0, "cause");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub fn ped_anova(history: History<'_>) -> Vec<(String, f64)> {
     let complete = history.in_states(&[TrialState::Complete]);
@@ -46,7 +67,7 @@ pub fn ped_anova(history: History<'_>) -> Vec<(String, f64)> {
     importances
 }
 
-/// The importance of a parameter, up to a factor that all of them share. `trials` says which are good.
+/// The importance of a parameter, up to a factor that all parameters share. `trials` tells which trials are good.
 fn importance(name: &str, trials: &[(&TrialRecord, bool)]) -> f64 {
     let n_good = trials.iter().filter(|(_, good)| *good).count() as f64;
     regimes(name, trials)
@@ -67,7 +88,7 @@ fn importance(name: &str, trials: &[(&TrialRecord, bool)]) -> f64 {
         .sum()
 }
 
-/// Trials that drew a parameter from the same distribution: the numbers that stand for its values.
+/// The trials that drew a parameter from the same distribution: its internal numbers.
 struct Regime<'a> {
     distribution: &'a Distribution,
     all: Vec<f64>,
@@ -92,7 +113,7 @@ fn regimes<'a>(name: &str, trials: &[(&'a TrialRecord, bool)]) -> Vec<Regime<'a>
     regimes
 }
 
-/// The probability of each cell of a parameter's range, estimated from some of its values and a flat prior.
+/// The probability of each cell of a parameter's range, estimated from values and a flat prior.
 fn density(distribution: &Distribution, values: &[f64]) -> Vec<f64> {
     match *distribution {
         Distribution::Categorical { ref choices } => {
@@ -101,8 +122,8 @@ fn density(distribution: &Distribution, values: &[f64]) -> Vec<f64> {
         }
         Distribution::Float { low, high, step, log } => {
             let n_cells =
-                step.map_or(CELLS, |step| ((high - low) / step).round_ties_even() as usize + 1);
-            range_density(low, high, log, n_cells.min(CELLS), values)
+                step.map_or(MAX_CELLS, |step| ((high - low) / step).round_ties_even() as usize + 1);
+            range_density(low, high, log, n_cells.min(MAX_CELLS), values)
         }
         Distribution::Int { low, high, step, log } => {
             let n_cells = if log {
@@ -110,7 +131,7 @@ fn density(distribution: &Distribution, values: &[f64]) -> Vec<f64> {
             } else {
                 ((high - low) / step) as usize + 1
             };
-            range_density(low as f64, high as f64, log, n_cells.min(CELLS), values)
+            range_density(low as f64, high as f64, log, n_cells.min(MAX_CELLS), values)
         }
     }
 }
@@ -125,7 +146,7 @@ fn count(cells: impl Iterator<Item = usize>, n_cells: usize) -> Vec<f64> {
     counts
 }
 
-/// Of choices: each that occurs has a kernel with a little of the prior in it.
+/// The density of choices. Each choice that occurs has a kernel, which includes a part of the prior.
 fn choice_density(counts: &[f64]) -> Vec<f64> {
     let n_kernels = 1.0 + counts.iter().filter(|count| **count > 0.0).count() as f64;
     let total: f64 = counts.iter().sum();
@@ -135,7 +156,7 @@ fn choice_density(counts: &[f64]) -> Vec<f64> {
     counts.iter().map(|count| (here(count) + PRIOR / n) / (total + PRIOR)).collect()
 }
 
-/// Of a range, which is divided evenly, by the logarithm if `log`.
+/// The density of a range, which is divided into equal cells, on a logarithmic scale if `log`.
 fn range_density(low: f64, high: f64, log: bool, n_cells: usize, values: &[f64]) -> Vec<f64> {
     let scale = |x: f64| if log { libm::log(x) } else { x };
     let (low, width) = (scale(low), (scale(high) - scale(low)) / (n_cells - 1) as f64);
@@ -145,17 +166,18 @@ fn range_density(low: f64, high: f64, log: bool, n_cells: usize, values: &[f64])
     let counts = count(cells, n_cells);
     let total: f64 = counts.iter().sum();
 
-    let spread = spread(&counts);
+    let bandwidth = bandwidth(&counts);
     let mut kernels: Vec<(f64, f64, f64)> = Vec::new();
     for (cell, &count) in counts.iter().enumerate() {
         if count > 0.0 {
-            kernels.push((count, cell as f64, spread));
+            kernels.push((count, cell as f64, bandwidth));
         }
     }
     kernels.push((PRIOR, (n_cells - 1) as f64 / 2.0, n_cells as f64));
     let mut density = vec![0.0; n_cells];
-    for (weight, mean, spread) in kernels {
-        let mass = |from: f64, to: f64| normal_mass((from - mean) / spread, (to - mean) / spread);
+    for (weight, mean, bandwidth) in kernels {
+        let mass =
+            |from: f64, to: f64| normal_mass((from - mean) / bandwidth, (to - mean) / bandwidth);
         let share = weight / (total + PRIOR) / mass(-0.5, n_cells as f64 - 0.5);
         for (cell, sum) in density.iter_mut().enumerate() {
             *sum += share * mass(cell as f64 - 0.5, cell as f64 + 0.5);
@@ -164,8 +186,8 @@ fn range_density(low: f64, high: f64, log: bool, n_cells: usize, values: &[f64])
     density
 }
 
-/// The width of a kernel, in cells, by Scott's rule, for how many values are in each cell.
-fn spread(counts: &[f64]) -> f64 {
+/// The bandwidth of a kernel, in cells, by Scott's rule. `counts` are the numbers of values in the cells.
+fn bandwidth(counts: &[f64]) -> f64 {
     let filled: Vec<(f64, f64)> = (0..)
         .map(f64::from)
         .zip(counts.iter().copied())
@@ -175,7 +197,7 @@ fn spread(counts: &[f64]) -> f64 {
     let mean = filled.iter().map(|(cell, count)| cell * count).sum::<f64>() / total;
     let squares: f64 = filled.iter().map(|(cell, count)| (cell - mean).powi(2) * count).sum();
     let deviation = (squares / (total - 1.0).max(1.0)).sqrt();
-    // Quartiles, as far as they are whole numbers of values.
+    // Quartiles, rounded to whole numbers of values.
     let up_to: Vec<f64> = filled
         .iter()
         .scan(0.0, |sum, (_, count)| {
@@ -186,14 +208,14 @@ fn spread(counts: &[f64]) -> f64 {
     let lower = up_to.partition_point(|sum| *sum < (total / 4.0).floor());
     let upper = up_to.partition_point(|sum| *sum <= (total * 3.0 / 4.0).floor());
     let between = filled[upper.min(filled.len() - 1)].0 - filled[lower].0;
-    let spread = 1.059 * (between / 1.34).min(deviation) * libm::pow(total, -0.2);
-    // Not so narrow that less than nine tenths of a kernel lie in its cell.
-    spread.max(0.5 / 1.64)
+    let bandwidth = 1.059 * (between / 1.34).min(deviation) * libm::pow(total, -0.2);
+    // At most nine tenths of a kernel lie in its own cell.
+    bandwidth.max(0.5 / 1.64)
 }
 
 /// The probability that a standard normal variable is between two numbers.
 fn normal_mass(from: f64, to: f64) -> f64 {
-    // The tail that is far from 1 has more digits.
+    // The tail that is far from 1 is more precise.
     let (from, to) = if from > 0.0 { (-to, -from) } else { (from, to) };
     0.5 * (libm::erfc(-to / SQRT_2) - libm::erfc(-from / SQRT_2))
 }
@@ -204,7 +226,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::trial::{Direction, Parameter};
+    use crate::trial::{Direction, TrialParameter};
 
     /// A value, and parameters in 0..9 by name.
     type Made<'a> = (f64, &'a [(&'a str, f64)]);
@@ -215,7 +237,7 @@ mod tests {
         let record = |(number, (value, params)): (usize, &Made<'_>)| {
             let params = params.iter().map(|&(name, internal)| {
                 let distribution = Arc::clone(&distribution);
-                (name.to_string(), Parameter { internal, distribution })
+                (name.to_string(), TrialParameter { internal, distribution })
             });
             Arc::new(TrialRecord {
                 id: number as i64,

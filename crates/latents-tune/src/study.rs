@@ -1,5 +1,5 @@
-//! A study: trials are asked for, choose their values, report, and are told off. Everything that a study knows is in its storage; what
-//! is here can be dropped at any instant and made again.
+//! A study and its running trials. A trial is requested with `ask`, chooses its values, reports intermediate values, and ends with
+//! `complete`, `prune` or `fail`. All state is in the storage, so the objects here can be dropped and recreated at any time.
 
 use std::sync::Arc;
 
@@ -8,31 +8,34 @@ use serde_json::Value as Json;
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::pruner::Pruner;
-use crate::sampler::{Draws, Internal, Sampler, relative_attrs};
+use crate::sampler::{Draws, Internal, TrialSampler, relative_attrs};
 use crate::space::{Params, Space};
 use crate::storage::{Claim, FIXED, Start, Storage, StudyRecord};
-use crate::trial::{Direction, History, TrialRecord, TrialState};
+use crate::trial::{Direction, History, TrialParameter, TrialRecord, TrialState};
 use crate::value::Value;
 use crate::worker::Worker;
 
-/// Note of a study that holds its seed.
+/// Attribute of a study that holds its seed.
 const SEED: &str = "latents:seed";
 
-/// How trials of a study are chosen and stopped.
+/// How a study samples and prunes its trials.
 pub struct Strategy {
-    /// Chooses values.
-    pub sampler: Box<dyn Sampler>,
+    /// Chooses the values of parameters.
+    pub sampler: Box<dyn TrialSampler>,
     /// Stops trials early.
     pub pruner: Box<dyn Pruner>,
-    /// Seed of all that is drawn; without one, the study's own, or 0 for a new study.
+    /// Seed of all random draws. `None`: the study's own seed, or 0 for a new study.
     pub seed: Option<u64>,
-    /// With how many workers the order of events is to make no difference. A trial then learns from just the trials that began so
-    /// many before it or earlier, in one process, so that the same seed gives the same trials. Without it a trial learns from all
-    /// that is known when it begins.
+    /// Makes a study with this many workers, in one process, reproducible. Trial `k` then uses only the results of trials up to
+    /// `k - lockstep`; of those in between it only knows that they are running. So the order of events does not matter, and the
+    /// same seed gives the same trials. `None`: a trial uses all results that are known when it starts.
     pub lockstep: Option<u64>,
 }
 
-/// A study in a storage, and a worker on it.
+/// A study in a storage, opened by a worker.
+///
+/// See the [crate's example](crate) for how to run its trials one by one, and [`optimize`](crate::optimize) for how to run an objective.
+/// [`StudyConfig`](crate::StudyConfig) opens a study from plain settings.
 pub struct Study {
     storage: Arc<dyn Storage>,
     record: StudyRecord,
@@ -42,10 +45,10 @@ pub struct Study {
 }
 
 impl Study {
-    /// The study of a name; a new one where the storage has none.
+    /// Opens the study of a name, or creates it.
     ///
     /// # Errors
-    /// Where it looks the other way, has another seed, or the storage refuses.
+    /// [`Error::OtherDirection`] or [`Error::OtherSeed`] if the study exists with another direction or seed; the storage's error.
     pub fn open(
         storage: Arc<dyn Storage>,
         name: &str,
@@ -53,28 +56,20 @@ impl Study {
         strategy: Strategy,
     ) -> Result<Self, Error> {
         let record = storage.create_study(name, direction)?;
-        let fault = |reason: String| Error::Study { study: name.into(), reason };
+        let study = || name.to_owned();
         if record.direction != direction {
-            let (is, asked) = match direction {
-                Direction::Minimize => ("maximises", "minimise"),
-                Direction::Maximize => ("minimises", "maximise"),
-            };
-            return Err(fault(format!(
-                "it {is}, but is asked to {asked}; take another name or another file"
-            )));
+            return Err(Error::OtherDirection { study: study(), direction: record.direction });
         }
-        let wish = Json::from(strategy.seed.unwrap_or(0));
-        let seed = storage.init_study_attr(record.id, SEED, &wish)?;
-        let seed = seed.as_u64().ok_or_else(|| fault(format!("its seed is {seed}")))?;
-        if strategy.seed.is_some_and(|wish| wish != seed) {
-            return Err(fault(format!(
-                "its seed is {seed}; leave --seed out to go on with it, or take another name"
-            )));
-        }
-        let worker = Worker::new().map_err(|e| Error::Address {
-            url: storage.url(),
-            reason: format!("no lock for this worker: {e}: {}", e.source),
+        let wanted = Json::from(strategy.seed.unwrap_or(0));
+        let seed = storage.init_study_attr(record.id, SEED, &wanted)?;
+        let seed = seed.as_u64().ok_or_else(|| Error::Study {
+            study: study(),
+            reason: format!("its seed, {seed}, is not a whole number"),
         })?;
+        if strategy.seed.is_some_and(|wanted| wanted != seed) {
+            return Err(Error::OtherSeed { study: study(), seed });
+        }
+        let worker = Worker::new()?;
         Ok(Study { storage, record, strategy, seed, worker })
     }
 
@@ -90,7 +85,7 @@ impl Study {
         self.record.direction
     }
 
-    /// Seed of all that is drawn.
+    /// Seed of all random draws.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
@@ -100,41 +95,43 @@ impl Study {
         self.strategy.lockstep
     }
 
-    /// Where it is kept.
+    /// Its storage.
     #[must_use]
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
 
-    /// All trials, by number.
+    /// All trials, in the order of their numbers.
     pub fn trials(&self) -> Result<Vec<Arc<TrialRecord>>, Error> {
         self.storage.trials(self.record.id)
     }
 
-    /// The complete trial with the best value, if there is one.
+    /// The complete trial with the best value, if any trial is complete.
     pub fn best(&self) -> Result<Option<Arc<TrialRecord>>, Error> {
         let trials = self.trials()?;
         Ok(History { direction: self.record.direction, trials: &trials }.best().cloned())
     }
 
-    /// What all workers of the study must agree on, under a key: the first to come lays it down, and each is given that.
+    /// Stores a system attribute that all workers of the study share, unless it is stored already. Returns the stored value: that of
+    /// the first worker.
     pub fn agree(&self, key: &str, value: &Json) -> Result<Json, Error> {
         self.storage.init_study_attr(self.record.id, key, value)
     }
 
-    /// Queues a trial with some values fixed.
+    /// Queues a trial in which the parameters of the given names have the given values. Returns its number.
     pub fn enqueue(&self, fixed: &[(String, Value)]) -> Result<u64, Error> {
         self.storage.enqueue(self.record.id, fixed)
     }
 
-    /// A trial to work on: one that was left behind, a queued one, or a new one unless there are `limit` already.
-    pub fn ask(&self, limit: Option<u64>) -> Result<Asked<'_>, Error> {
+    /// Requests a trial: one that another worker abandoned, else a queued one, else a new one unless the study has `limit` trials
+    /// already.
+    pub fn ask(&self, limit: Option<u64>) -> Result<AskResult<'_>, Error> {
         let is_abandoned = |owner: &str, silence| self.worker.is_abandoned(owner, silence);
         let start =
             self.storage.start_trial(self.record.id, self.worker.name(), limit, &is_abandoned)?;
         Ok(match start {
-            Start::Full { running } => Asked::Full { running },
-            Start::Trial(record) => Asked::Trial(Box::new(Trial {
+            Start::Full { running } => AskResult::Full { running },
+            Start::Trial(record) => AskResult::Trial(Box::new(Trial {
                 study: self,
                 record,
                 relative: None,
@@ -143,14 +140,14 @@ impl Study {
         })
     }
 
-    /// The trials that trial `number` may learn from.
+    /// The trials whose results trial `number` may use.
     fn history(&self, number: u64) -> Result<Vec<Arc<TrialRecord>>, Error> {
         let mut trials = self.trials()?;
         trials.retain(|trial| trial.number != number);
         if let Some(workers) = self.strategy.lockstep {
             trials.retain(|trial| trial.number < number);
             for trial in &mut trials {
-                // When it was over is chance, and of the last few even whether it is; that they were begun is not.
+                // The time at which a trial ends depends on chance; for the latest trials, so does whether they have ended.
                 let trial = Arc::make_mut(trial);
                 trial.finished = None;
                 if trial.number + workers > number {
@@ -163,11 +160,11 @@ impl Study {
         Ok(trials)
     }
 
-    /// Calls `choose` with the sampler and the trials that the trial of a number is to be sampled from.
+    /// Calls `choose` with the sampler and the trials from which trial `number` is sampled.
     fn sample<T>(
         &self,
         number: u64,
-        choose: impl FnOnce(&dyn Sampler, History<'_>, Draws) -> T,
+        choose: impl FnOnce(&dyn TrialSampler, History<'_>, Draws) -> T,
     ) -> Result<T, Error> {
         let trials = self.history(number)?;
         let history = History { direction: self.direction(), trials: &trials };
@@ -177,18 +174,18 @@ impl Study {
     }
 }
 
-/// What was asked for.
-pub enum Asked<'s> {
-    /// A trial.
+/// The result of [`Study::ask`].
+pub enum AskResult<'s> {
+    /// A trial to run.
     Trial(Box<Trial<'s>>),
-    /// None: the study is full. So many of its trials are still running.
+    /// No trial: the study has as many as it may.
     Full {
-        /// Of workers that live.
+        /// Number of its trials that are still running, by workers that are alive.
         running: usize,
     },
 }
 
-/// A trial that is running. Where it is dropped before its end, any worker may take it up.
+/// A running trial. If it is dropped before it ends, any worker may resume it.
 pub struct Trial<'s> {
     study: &'s Study,
     record: TrialRecord,
@@ -197,22 +194,23 @@ pub struct Trial<'s> {
 }
 
 impl<'s> Trial<'s> {
-    /// From 0, in the order in which the study's trials began.
+    /// Number within the study, from 0, in the order in which trials were created.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.record.number
     }
 
-    /// What the study knows of it.
+    /// Its record.
     #[must_use]
     pub fn record(&self) -> &TrialRecord {
         &self.record
     }
 
-    /// The value of a parameter; chosen when it is asked for the first time.
+    /// The value of a parameter. It is chosen at the first call and stays the same.
     ///
     /// # Errors
-    /// Where the parameter means another thing in earlier trials, the trial was lost, or the storage refuses.
+    /// [`Error::Incompatible`] if the parameter has an incompatible distribution in earlier trials; [`Error::Queued`] if the trial
+    /// was queued with a value that the parameter cannot have; [`Error::Lost`] if another worker has the trial now; the storage's error.
     pub fn suggest(&mut self, name: &str, distribution: &Distribution) -> Result<Value, Error> {
         if self.relative.is_none() && !self.record.params.contains_key(name) {
             let (relative, values) =
@@ -225,7 +223,7 @@ impl<'s> Trial<'s> {
                     let values: Params = relative.iter().filter_map(value).collect();
                     (relative, values)
                 })?;
-            // So that workers who begin meanwhile know what this trial will be like.
+            // Other workers that start meanwhile can then avoid these values.
             for (key, value) in relative_attrs(&values) {
                 self.study.storage.set_system_attr(self.claim(), &key, &value)?;
             }
@@ -233,14 +231,14 @@ impl<'s> Trial<'s> {
         }
         let distribution = Arc::new(distribution.clone());
         let internal = self.choose(name, &distribution)?;
-        // What it was chosen from stays what it was, as in Optuna.
+        // The distribution of the first call is kept, as in Optuna.
         if !self.record.params.contains_key(name) {
-            self.keep(&[(name.to_owned(), internal, distribution)])?;
+            self.store(&[(name.to_owned(), internal, distribution)])?;
         }
         self.record.params[name].distribution.value(internal)
     }
 
-    /// The values of all parameters of a space that are there under its conditions; chosen together, and kept together.
+    /// The values of all parameters of a space whose conditions hold. They are chosen and stored together.
     ///
     /// # Errors
     /// Like [`suggest`](Self::suggest).
@@ -252,8 +250,8 @@ impl<'s> Trial<'s> {
                 continue;
             }
             let name = &dimension.name;
-            let is_known = self.record.params.contains_key(name);
-            if self.relative.is_none() && !is_known {
+            let is_chosen = self.record.params.contains_key(name);
+            if self.relative.is_none() && !is_chosen {
                 let relative = self.study.sample(self.number(), |sampler, history, draws| {
                     sampler.sample_relative(history, draws)
                 })?;
@@ -262,42 +260,42 @@ impl<'s> Trial<'s> {
             let distribution = Arc::new(dimension.distribution.clone());
             let internal = self.choose(name, &distribution)?;
             params.insert(name.clone(), distribution.value(internal)?);
-            if !is_known {
+            if !is_chosen {
                 chosen.push((name.clone(), internal, distribution));
             }
         }
-        self.keep(&chosen)?;
+        self.store(&chosen)?;
         Ok(params)
     }
 
-    /// Reports a value at a step, for the pruner and for whoever watches.
+    /// Reports an intermediate value at a step, for the pruner and for figures.
     pub fn report(&mut self, step: i64, value: f64) -> Result<(), Error> {
         self.study.storage.report(self.claim(), step, value)?;
         self.record.intermediate.insert(step, value);
         Ok(())
     }
 
-    /// Whether the pruner would stop the trial after its last report.
+    /// Whether the pruner would stop the trial, after its last report.
     pub fn should_prune(&self) -> Result<bool, Error> {
         let trials = self.study.history(self.number())?;
         let history = History { direction: self.study.direction(), trials: &trials };
         Ok(self.study.strategy.pruner.prune(self.study.name(), history, &self.record))
     }
 
-    /// Keeps a note on the trial.
+    /// Sets an attribute of the trial.
     pub fn set_user_attr(&mut self, key: &str, value: Json) -> Result<(), Error> {
         self.study.storage.set_user_attr(self.claim(), key, &value)?;
         self.record.user_attrs.insert(key.into(), value);
         Ok(())
     }
 
-    /// What says that the worker is alive, from another thread if need be.
+    /// A handle that records heartbeats of the trial, usable from another thread.
     #[must_use]
-    pub fn pulse(&self) -> Pulse<'s> {
-        Pulse { storage: &*self.study.storage, claim: self.claim() }
+    pub fn heartbeat(&self) -> Heartbeat<'s> {
+        Heartbeat { storage: &*self.study.storage, claim: self.claim() }
     }
 
-    /// Ends the trial with its value; a value that is not a number fails it, as in Optuna.
+    /// Ends the trial with its value. NaN fails the trial, as in Optuna. Returns the final state.
     pub fn complete(self, value: f64) -> Result<TrialState, Error> {
         if value.is_nan() {
             return self.fail("its value is not a number");
@@ -305,13 +303,13 @@ impl<'s> Trial<'s> {
         self.finish(TrialState::Complete, Some(value))
     }
 
-    /// Ends the trial as unpromising; the last value that it reported is its value.
+    /// Ends the trial as pruned; its last reported value becomes its value. Returns the final state.
     pub fn prune(self) -> Result<TrialState, Error> {
         let last = self.record.last_report().map(|(_, value)| value).filter(|v| !v.is_nan());
         self.finish(TrialState::Pruned, last)
     }
 
-    /// Ends the trial without a value, and notes why.
+    /// Ends the trial without a value, and stores the reason as its attribute `error`. Returns the final state.
     pub fn fail(mut self, reason: &str) -> Result<TrialState, Error> {
         self.set_user_attr("error", reason.into())?;
         self.finish(TrialState::Failed, None)
@@ -328,31 +326,31 @@ impl<'s> Trial<'s> {
         Claim { trial: id, number, owner: self.study.worker.name() }
     }
 
-    /// The number that stands for a parameter's value: as it was chosen before, as it is fixed, the only one, one that was chosen
-    /// with others, or one of its own; in this order, which is Optuna's.
+    /// The number that represents a parameter's value. In this order, which is Optuna's: the value chosen before, the fixed value of a
+    /// queued trial, the only possible value, the value sampled jointly with others, or one sampled independently.
     fn choose(&self, name: &str, distribution: &Arc<Distribution>) -> Result<f64, Error> {
-        if let Some(known) = self.record.params.get(name) {
-            if !known.distribution.is_compatible(distribution) {
+        if let Some(earlier) = self.record.params.get(name) {
+            if !earlier.distribution.is_compatible(distribution) {
                 return Err(Error::Incompatible {
                     name: name.into(),
                     now: distribution.to_string(),
-                    before: known.distribution.to_string(),
+                    before: earlier.distribution.to_string(),
                 });
             }
-            return Ok(known.internal);
+            return Ok(earlier.internal);
         }
         if let Some(value) = self.record.system_attrs.get(FIXED).and_then(|all| all.get(name)) {
             let refused =
                 |reason| Error::Queued { number: self.number(), name: name.into(), reason };
-            let known: Value = serde_json::from_value(value.clone())
-                .map_err(|_| refused(format!("{value} is no value of a parameter")))?;
-            return distribution.internal(&known).map_err(|e| refused(e.to_string()));
+            let fixed: Value = serde_json::from_value(value.clone())
+                .map_err(|_| refused(format!("{value} is not a value of a parameter")))?;
+            return distribution.internal(&fixed).map_err(|e| refused(e.to_string()));
         }
         if let Some(only) = distribution.only() {
             return Ok(only);
         }
-        let together = self.relative.as_ref().and_then(|relative| relative.get(name));
-        if let Some(&internal) = together.filter(|internal| distribution.contains(**internal)) {
+        let joint = self.relative.as_ref().and_then(|relative| relative.get(name));
+        if let Some(&internal) = joint.filter(|internal| distribution.contains(**internal)) {
             return Ok(internal);
         }
         self.study.sample(self.number(), |sampler, history, draws| {
@@ -360,7 +358,7 @@ impl<'s> Trial<'s> {
         })
     }
 
-    fn keep(&mut self, chosen: &[(String, f64, Arc<Distribution>)]) -> Result<(), Error> {
+    fn store(&mut self, chosen: &[(String, f64, Arc<Distribution>)]) -> Result<(), Error> {
         let params: Vec<_> =
             chosen.iter().map(|(name, internal, d)| (name.as_str(), *internal, &**d)).collect();
         if params.is_empty() {
@@ -369,31 +367,32 @@ impl<'s> Trial<'s> {
         self.study.storage.set_params(self.claim(), &params)?;
         for (name, internal, distribution) in chosen {
             let distribution = Arc::clone(distribution);
-            let parameter = crate::Parameter { internal: *internal, distribution };
+            let parameter = TrialParameter { internal: *internal, distribution };
             self.record.params.insert(name.clone(), parameter);
         }
         Ok(())
     }
 }
 
-/// Says that a trial's worker is alive.
+/// Records heartbeats, which show that a trial's worker is alive.
 #[derive(Clone, Copy)]
-pub struct Pulse<'s> {
+pub struct Heartbeat<'s> {
     storage: &'s dyn Storage,
     claim: Claim<'s>,
 }
 
-impl Pulse<'_> {
-    /// Says so. Silence for [`GRACE`](crate::worker::GRACE) seconds gives the trial away to workers of other machines.
-    pub fn beat(self) -> Result<(), Error> {
-        self.storage.beat(self.claim)
+impl Heartbeat<'_> {
+    /// Records a heartbeat. After [`GRACE_PERIOD`](crate::worker::GRACE_PERIOD) seconds without one, workers on other machines may
+    /// take the trial over.
+    pub fn record(self) -> Result<(), Error> {
+        self.storage.record_heartbeat(self.claim)
     }
 }
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            // Where this fails, the trial is found by its silence.
+            // If this fails, other workers recognise the trial by missing heartbeats.
             let _ = self.study.storage.release(self.claim());
         }
     }

@@ -1,4 +1,4 @@
-//! What a study knows of a trial. The record is data; what happens to a trial while it runs is in `study.rs`.
+//! The record of a trial, and the history of a study's trials. A trial that is running is in `study.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use serde_json::Value as Json;
 use crate::distribution::Distribution;
 use crate::value::Value;
 
-/// Whether a study looks for the least or the greatest value.
+/// Whether a study minimises or maximises its objective.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// The least.
+    /// The smallest value is best.
     #[default]
     Minimize,
-    /// The greatest.
+    /// The largest value is best.
     Maximize,
 }
 
 impl Direction {
-    /// `value` where less is better, its negative where more is.
+    /// The quantity to minimise: `value` itself, or its negative if the study maximises.
     #[must_use]
     pub fn loss(self, value: f64) -> f64 {
         match self {
@@ -32,24 +32,24 @@ impl Direction {
     }
 }
 
-/// What has become of a trial.
+/// The state of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrialState {
-    /// A worker is at it, or was when it died.
+    /// A worker runs it, or ran it and was killed or interrupted.
     Running,
-    /// It has its value.
+    /// It ended with a value.
     Complete,
-    /// It was stopped early, as unpromising.
+    /// The pruner stopped it early.
     Pruned,
     /// It ended without a value.
     Failed,
-    /// It is queued, with some or all of its values fixed.
+    /// It is queued; some or all of its parameters may be fixed.
     Waiting,
 }
 
 impl TrialState {
-    /// Whether nothing more will happen to it.
+    /// Whether the trial has ended: complete, pruned or failed.
     #[must_use]
     pub fn is_finished(self) -> bool {
         matches!(self, TrialState::Complete | TrialState::Pruned | TrialState::Failed)
@@ -58,70 +58,89 @@ impl TrialState {
 
 /// A parameter of a trial.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// The number that stands for its value.
+pub struct TrialParameter {
+    /// Its value, as the number by which the distribution represents it.
     pub internal: f64,
-    /// What it was drawn from.
+    /// The distribution that it was drawn from.
     pub distribution: Arc<Distribution>,
 }
 
-/// What a study knows of a trial.
+/// The record of a trial in a study.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrialRecord {
-    /// Key in the storage, unique over its studies.
+    /// Key in the storage, unique over all its studies.
     pub id: i64,
-    /// From 0, in the order in which the study's trials began.
+    /// Number within the study, from 0, in the order in which trials were created.
     pub number: u64,
-    /// What has become of it.
+    /// Its state.
     pub state: TrialState,
-    /// Its value: of a complete trial always; of a pruned one the last reported, where that is a number.
+    /// Its value. A complete trial always has one; a pruned trial has its last reported value, unless that is NaN.
     pub value: Option<f64>,
     /// Its parameters by name.
-    pub params: BTreeMap<String, Parameter>,
-    /// What it reported on the way, by step.
+    pub params: BTreeMap<String, TrialParameter>,
+    /// Its intermediate values, by step.
     pub intermediate: BTreeMap<i64, f64>,
-    /// Notes of the objective's.
+    /// Attributes set by the objective.
     pub user_attrs: BTreeMap<String, Json>,
-    /// Notes of samplers, pruners and workers.
+    /// Attributes set by samplers, pruners and workers.
     pub system_attrs: BTreeMap<String, Json>,
-    /// When it began.
+    /// When it started.
     pub started: Option<SystemTime>,
-    /// When it was finished.
+    /// When it ended.
     pub finished: Option<SystemTime>,
 }
 
 impl TrialRecord {
-    /// The value of a parameter; none where the trial has no such parameter.
+    /// The value of a parameter, if the trial has that parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Value> {
-        let Parameter { internal, distribution } = self.params.get(name)?;
+        let TrialParameter { internal, distribution } = self.params.get(name)?;
         distribution.value(*internal).ok()
     }
 
-    /// The last step that was reported, and what.
+    /// The last reported step and its value.
     #[must_use]
     pub fn last_report(&self) -> Option<(i64, f64)> {
         self.intermediate.last_key_value().map(|(&step, &value)| (step, value))
     }
 
-    /// How long it took, in seconds, where it is over.
+    /// How long it took, in seconds, if it has ended.
     #[must_use]
     pub fn seconds(&self) -> Option<f64> {
         Some(self.finished?.duration_since(self.started?).ok()?.as_secs_f64())
     }
 }
 
-/// The trials of a study that a sampler or a pruner may learn from, in the order of their numbers.
+/// The trials of a study that a sampler or a pruner may use, in the order of their numbers.
+///
+/// ```
+/// use latents_tune::{AskResult, History, StudyConfig, StudyTarget, Space, Value};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let space: Space = serde_json::from_str(r#"{"n": {"int": [1, 9]}}"#)?;
+/// let config = StudyConfig { url: Some("memory:".into()), ..StudyConfig::default() };
+/// let study = config.open(".".as_ref(), &StudyTarget::new("mine"), &space)?;
+/// while let AskResult::Trial(mut trial) = study.ask(Some(5))? {
+///     let n = trial.suggest_all(&space)?["n"].as_f64().unwrap_or(0.0);
+///     trial.complete(n)?;
+/// }
+/// let trials = study.trials()?;
+/// let history = History { direction: study.direction(), trials: &trials };
+/// let best = history.best().ok_or("no trial is complete")?;
+/// assert_eq!(best.param("n").and_then(|n| n.as_f64()), best.value);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
     /// Which values are better.
     pub direction: Direction,
-    /// All but the trial in question.
+    /// All trials but the one that is to be sampled or judged.
     pub trials: &'a [Arc<TrialRecord>],
 }
 
 impl<'a> History<'a> {
-    /// The trials in some states.
+    /// The trials that are in one of `states`.
     pub fn in_states(
         self,
         states: &'a [TrialState],
@@ -129,14 +148,14 @@ impl<'a> History<'a> {
         self.trials.iter().filter(move |trial| states.contains(&trial.state))
     }
 
-    /// The complete trial with the best value; of equals the first.
+    /// The complete trial with the best value; the first of them if several are equal.
     #[must_use]
     pub fn best(self) -> Option<&'a Arc<TrialRecord>> {
         let loss = |t: &TrialRecord| t.value.map_or(f64::INFINITY, |v| self.direction.loss(v));
         self.in_states(&[TrialState::Complete]).min_by(|a, b| loss(a).total_cmp(&loss(b)))
     }
 
-    /// Parameters that all complete and pruned trials have with equal distributions, by name: what can be sampled together.
+    /// The parameters that all complete and pruned trials have with equal distributions, by name. They can be sampled jointly.
     /// Follows Optuna's `IntersectionSearchSpace(include_pruned=True)`.
     #[must_use]
     pub fn common_space(self) -> BTreeMap<String, Arc<Distribution>> {

@@ -1,27 +1,37 @@
-//! Values of parameters as people and objectives see them. How a sampler sees them is the distribution's business.
+//! Values of parameters, as people and objectives see them. [`Distribution`](crate::Distribution) maps them to the numbers that samplers
+//! use.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A parameter's value: a number, or one of the choices of a categorical parameter. In JSON and TOML it is that value itself.
+/// The value of a parameter: a number, or a choice of a categorical parameter. In JSON and TOML it is written as the bare value.
+///
+/// ```
+/// use latents_tune::Value;
+///
+/// let values: Vec<Value> = serde_json::from_str(r#"[null, true, 3, 0.5, "adam"]"#)?;
+/// assert_eq!(values[2].as_f64(), Some(3.0));
+/// assert_eq!(values[4], "adam".into());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// Nothing (`null`, Python's `None`).
+    /// No value (`null`, Python's `None`).
     None,
-    /// A truth value.
+    /// A Boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
 impl Value {
-    /// The number, where it is one.
+    /// The value as a number, if it is an integer or a floating-point number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
@@ -31,7 +41,7 @@ impl Value {
         }
     }
 
-    /// The whole number, where it is one.
+    /// The value as an integer, if it is a number without a fractional part.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -41,7 +51,7 @@ impl Value {
         }
     }
 
-    /// The text, where it is one.
+    /// The value as a string slice, if it is a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -50,8 +60,8 @@ impl Value {
         }
     }
 
-    /// Whether Python would call them equal: numbers of different kinds may be.
-    pub(crate) fn same(&self, other: &Value) -> bool {
+    /// Whether Python would call the values equal: Booleans and numbers of different types may be equal.
+    pub(crate) fn is_equal(&self, other: &Value) -> bool {
         match (self.number(), other.number()) {
             (Some(a), Some(b)) => a == b || (a.is_nan() && b.is_nan()),
             _ => self == other,

@@ -1,5 +1,6 @@
-//! Who is at a trial, and whether they still live. A worker holds a lock on a file in this machine's folder for temporary files for as long as
-//! its process lives; so its neighbours know of its death at once. Workers on other machines know it by its heartbeats.
+//! Identifies the worker that runs a trial, and tells whether it is still alive. A worker locks a file in this machine's temporary folder
+//! as long as its process lives, so other workers on the machine notice at once when it dies. Workers on other machines notice it by
+//! missing heartbeats.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,15 +8,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use latents_files::{FileError, Lock};
 
-/// Seconds between two heartbeats of a running trial.
-pub const HEARTBEAT: f64 = 10.0;
-/// Seconds without a heartbeat after which a worker on another machine is taken for dead.
-pub const GRACE: f64 = 60.0;
+/// Time between two heartbeats of a running trial, in seconds.
+pub const HEARTBEAT_INTERVAL: f64 = 10.0;
+/// Time without a heartbeat after which a worker on another machine is considered dead, in seconds.
+pub const GRACE_PERIOD: f64 = 60.0;
 
-/// Age of a lock, in seconds, after which nobody is interested in its owner any more.
-const LONG: f64 = 24.0 * 3600.0;
+/// Age after which the lock file of a dead worker is removed, in seconds.
+const STALE: f64 = 24.0 * 3600.0;
 
-/// A process that works on trials, or a part of it that does so on its own account.
+/// A worker: a process, or a part of it, that runs trials.
 #[derive(Debug)]
 pub(crate) struct Worker {
     name: String,
@@ -23,7 +24,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker whose name no other has, on any machine.
+    /// A worker with a name that is unique on all machines.
     pub(crate) fn new() -> Result<Self, FileError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -39,7 +40,7 @@ impl Worker {
         &self.name
     }
 
-    /// Whether `owner` has left its trial behind, `silence` seconds after the trial's last heartbeat.
+    /// Whether `owner` has abandoned its trial, `silence` seconds after the trial's last heartbeat.
     pub(crate) fn is_abandoned(&self, owner: &str, silence: f64) -> bool {
         let is_name = |c: char| c.is_ascii_hexdigit() || c == '-';
         if owner == self.name {
@@ -47,13 +48,13 @@ impl Worker {
         }
         let path = folder().join(owner);
         if !owner.chars().all(is_name) || !path.exists() {
-            return silence > GRACE;
+            return silence > GRACE_PERIOD;
         }
         match latents_files::lock(&path) {
             Ok(Some(free)) if free.holds() => true,
             Ok(None) => false,
-            // No word from its lock.
-            _ => silence > GRACE,
+            // The lock tells nothing.
+            _ => silence > GRACE_PERIOD,
         }
     }
 }
@@ -64,21 +65,21 @@ impl Drop for Worker {
     }
 }
 
-/// Removes the locks of workers that died long ago, whose trials are known by their silence.
+/// Removes the lock files of workers that died long ago. Their trials are recognised by missing heartbeats.
 fn sweep() {
     let Ok(files) = std::fs::read_dir(folder()) else { return };
     for file in files.flatten() {
         let age = file.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-        if age.is_some_and(|age| age.as_secs_f64() > LONG)
+        if age.is_some_and(|age| age.as_secs_f64() > STALE)
             && let Ok(Some(_free)) = latents_files::lock(&file.path())
         {
-            // It does no harm where it cannot be removed.
+            // A file that cannot be removed does no harm.
             let _ = std::fs::remove_file(file.path());
         }
     }
 }
 
-/// Where this machine's workers have their locks; each user has a folder of their own.
+/// The folder for lock files of this machine's workers; each user has their own.
 fn folder() -> PathBuf {
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(std::env::var_os);
     let user = user.unwrap_or_default().to_string_lossy().replace(['/', '\\'], "-");
@@ -94,16 +95,19 @@ mod tests {
         let [me, other] = [Worker::new().unwrap(), Worker::new().unwrap()];
         let name = other.name().to_owned();
         assert_ne!(me.name(), name);
-        assert!(!me.is_abandoned(&name, 1e9), "its lock says that it lives");
+        assert!(!me.is_abandoned(&name, 1e9), "its lock shows that it is alive");
         assert!(!me.is_abandoned(me.name(), 1e9));
-        // As when the process was killed: the file stays and the lock goes.
+        // After a process is killed, its file is still there without a lock.
         let path = folder().join("dead-0");
         std::fs::write(&path, b"").unwrap();
         assert!(me.is_abandoned("dead-0", 0.0) && me.is_abandoned("dead-0", 0.0));
         std::fs::remove_file(path).unwrap();
-        // As on another machine: there is nothing but its silence.
+        // A worker on another machine is known only by its heartbeats.
         for owner in ["dead-1", "../dead", "elsewhere"] {
-            assert!(!me.is_abandoned(owner, GRACE - 1.0) && me.is_abandoned(owner, GRACE + 1.0));
+            assert!(
+                !me.is_abandoned(owner, GRACE_PERIOD - 1.0)
+                    && me.is_abandoned(owner, GRACE_PERIOD + 1.0)
+            );
         }
         drop(other);
         assert!(!folder().join(name).exists());

@@ -1,4 +1,4 @@
-//! Importances of parameters against Optuna 5.0: `golden/importance.json`, which `xtask/python/golden_importance.py` makes.
+//! Compares importances of parameters with Optuna 5.0's, in `golden/importance.json`, which `xtask/python/golden_importance.py` writes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latents_tune::importance::ped_anova;
-use latents_tune::{Direction, Distribution, History, Parameter, TrialRecord, TrialState};
+use latents_tune::{Direction, Distribution, History, TrialParameter, TrialRecord, TrialState};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// State, value, and for each parameter which distribution and which number.
+/// State, value, and for each parameter the index of its distribution and its internal number.
 type Trial = (TrialState, Json, BTreeMap<String, (usize, f64)>);
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ fn importances_are_optunas() {
             let params =
                 params.iter().map(|(name, (distribution, internal)): (&String, &(usize, f64))| {
                     let distribution = Arc::clone(&distributions[*distribution]);
-                    (name.clone(), Parameter { internal: *internal, distribution })
+                    (name.clone(), TrialParameter { internal: *internal, distribution })
                 });
             Arc::new(TrialRecord {
                 id: number as i64,

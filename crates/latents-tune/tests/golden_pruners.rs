@@ -1,4 +1,4 @@
-//! Pruners against Optuna 5.0: every decision in `golden/pruners*.json`, which `xtask/python/golden_pruners.py` makes.
+//! Compares decisions of pruners with Optuna 5.0's, in `golden/pruners*.json`, which `xtask/python/golden_pruners.py` writes.
 
 #![allow(clippy::unwrap_used)]
 

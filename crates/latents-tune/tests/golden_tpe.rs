@@ -1,5 +1,5 @@
-//! Holds the TPE sampler's split of the trials and its densities to Optuna's, over the histories that `xtask/python/golden_tpe.py` made up.
-//! What is drawn from the densities differs, as the random numbers do.
+//! Compares the TPE sampler's split of trials and its densities with Optuna's, over the histories of `xtask/python/golden_tpe.py`. Draws from
+//! the densities differ, because the random numbers do.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latents_tune::sampler::parzen::{Marginal, Parzen};
-use latents_tune::sampler::{Draws, Sampler, Tpe};
-use latents_tune::{Direction, Distribution, History, Parameter, TrialRecord, TrialState};
+use latents_tune::sampler::{Draws, Tpe, TrialSampler};
+use latents_tune::{Direction, Distribution, History, TrialParameter, TrialRecord, TrialState};
 use serde::Deserialize;
 
 type Space = BTreeMap<String, Distribution>;
@@ -75,7 +75,7 @@ enum Kernels {
 fn record(golden: &Golden, number: usize, trial: &Trial) -> Arc<TrialRecord> {
     let param = |(name, &internal): (&String, &f64)| {
         let distribution = trial.distributions.get(name).unwrap_or(&golden.distributions[name]);
-        (name.clone(), Parameter { internal, distribution: Arc::new(distribution.clone()) })
+        (name.clone(), TrialParameter { internal, distribution: Arc::new(distribution.clone()) })
     };
     let reports = trial.reports.iter().map(|report| report.unwrap_or(f64::NAN));
     Arc::new(TrialRecord {
@@ -113,7 +113,8 @@ fn assert_density(what: &str, density: &Parzen, case: &Case, half: &Half) {
             (Marginal::Categorical(ours), Kernels::Categorical { chances }) => {
                 let kernels = half.weights.len();
                 let choices = chances.len() / kernels;
-                let each = (0..kernels).flat_map(|k| (0..choices).map(move |c| ours.chance(k, c)));
+                let each =
+                    (0..kernels).flat_map(|k| (0..choices).map(move |c| ours.probability(k, c)));
                 assert_near(&format!("{what}: chance of {name}"), each, chances);
             }
             _ => panic!("{what}: {name} is of another kind"),

@@ -1,25 +1,26 @@
-//! Studies as a whole: what is asked for, what is chosen, who works on it, and that none of it depends on chance.
+//! Tests of whole studies: requesting trials, sampling, several workers, interruption, and reproducibility.
 
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use latents_progress::Monitor;
 use latents_tune::TrialState::{Complete, Failed, Pruned};
 use latents_tune::pruner::{Hyperband, Never, Percentile, Pruner};
-use latents_tune::sampler::{Sampler, Tpe};
+use latents_tune::sampler::{Tpe, TrialSampler};
 use latents_tune::storage::{self, Storage};
 use latents_tune::{
-    Asked, Direction, Distribution, Error, Event, Objective, Outcome, Params, Schedule, Space,
-    Strategy, Study, Trial, TrialRecord, TrialState, Value, optimize,
+    AskResult, Direction, Distribution, Error, Objective, OptimizeOptions, Outcome, Params, Space,
+    Strategy, Study, StudyEvent, Trial, TrialRecord, TrialState, Value, optimize,
 };
 
 fn memory() -> Arc<dyn Storage> {
     storage::open("memory:").unwrap()
 }
 
-fn tpe() -> Box<dyn Sampler> {
+fn tpe() -> Box<dyn TrialSampler> {
     Box::new(Tpe { startup_trials: 5, ..Tpe::default() })
 }
 
@@ -44,7 +45,7 @@ fn number(params: &Params, name: &str) -> f64 {
     params.get(name).and_then(Value::as_f64).unwrap_or(0.0)
 }
 
-/// A bowl that is reported as it is approached, after naps that are another in each run.
+/// A quadratic that is reported in steps, after pauses that may differ in each run.
 struct Bowl<'a> {
     naps: &'a (dyn Fn(u64, i64) -> u64 + Sync),
 }
@@ -55,12 +56,12 @@ impl Objective for Bowl<'_> {
         trial: &mut Trial<'_>,
         params: &Params,
         _worker: usize,
-        stop: &AtomicBool,
+        monitor: &Monitor,
     ) -> Result<Outcome, Error> {
         let value = (number(params, "x") - 1.0).powi(2) + 0.1 * number(params, "width");
         for step in 1..=4 {
             std::thread::sleep(Duration::from_millis((self.naps)(trial.number(), step)));
-            if stop.load(Ordering::Relaxed) {
+            if monitor.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
             trial.report(step, value + 1.0 / step as f64)?;
@@ -73,9 +74,9 @@ impl Objective for Bowl<'_> {
 }
 
 fn run(study: &Study, workers: usize, trials: u64, naps: &(dyn Fn(u64, i64) -> u64 + Sync)) {
-    let schedule = Schedule { trials: Some(trials), workers };
-    let stop = AtomicBool::new(false);
-    optimize(study, &space(), schedule, &Bowl { naps }, &stop, &mut |_| {}).unwrap();
+    let options = OptimizeOptions { trials: Some(trials), workers };
+    let monitor = Monitor::default();
+    optimize(study, &space(), options, &Bowl { naps }, &monitor, &mut |_| {}).unwrap();
 }
 
 /// Ends each trial at once, by its number.
@@ -87,13 +88,13 @@ impl Objective for Ends {
         trial: &mut Trial<'_>,
         _params: &Params,
         _worker: usize,
-        _stop: &AtomicBool,
+        _monitor: &Monitor,
     ) -> Result<Outcome, Error> {
         Ok((self.0)(trial.number()))
     }
 }
 
-/// What a trial came to, less its times.
+/// The result of a trial, without its times.
 fn essence(trial: &TrialRecord) -> String {
     let TrialRecord { number, state, value, params, intermediate, .. } = trial;
     let params: Vec<_> = params.iter().map(|(name, p)| (name, p.internal)).collect();
@@ -115,7 +116,7 @@ fn the_same_seed_gives_the_same_trials() {
     assert_eq!(first.len(), 40);
     assert_eq!(trials(7), first);
     assert_ne!(trials(8), first);
-    // Both kinds are tried, and only one of them has a width.
+    // Both kinds are tried, and only one has a width.
     assert!(
         first.iter().any(|t| t.contains("width")) && first.iter().any(|t| !t.contains("width"))
     );
@@ -174,20 +175,20 @@ fn a_study_that_is_stopped_again_and_again_ends_like_one_that_is_not() {
         loop {
             // Another worker each time, as after a restart.
             let study = open(&storage, make());
-            let (stop, steps) = (AtomicBool::new(false), AtomicUsize::new(0));
+            let (monitor, steps) = (Monitor::default(), AtomicUsize::new(0));
             let naps = |_, _| {
                 if steps.fetch_add(1, Ordering::Relaxed) == 6 + stops {
-                    stop.store(true, Ordering::Relaxed);
+                    monitor.cancel().cancel();
                 }
                 0
             };
-            let schedule = Schedule { trials: Some(25), workers };
-            optimize(&study, &space(), schedule, &Bowl { naps: &naps }, &stop, &mut |_| {})
-                .unwrap();
-            if !stop.load(Ordering::Relaxed) {
-                break;
+            let options = OptimizeOptions { trials: Some(25), workers };
+            let objective = Bowl { naps: &naps };
+            match optimize(&study, &space(), options, &objective, &monitor, &mut |_| {}) {
+                Ok(()) => break,
+                Err(Error::Interrupted(_)) => stops += 1,
+                Err(error) => panic!("{error}"),
             }
-            stops += 1;
         }
         assert!(stops > 5, "{stops}");
         assert_eq!(essences(&open(&storage, make())), essences(&whole), "{workers} workers");
@@ -198,16 +199,16 @@ fn a_study_that_is_stopped_again_and_again_ends_like_one_that_is_not() {
 fn a_trial_that_is_dropped_is_taken_up_with_what_it_had() {
     let storage = memory();
     let (first, second) = (open(&storage, strategy(1, Never)), open(&storage, strategy(1, Never)));
-    let Asked::Trial(mut trial) = first.ask(Some(1)).unwrap() else { panic!("a trial") };
+    let AskResult::Trial(mut trial) = first.ask(Some(1)).unwrap() else { panic!("a trial") };
     let params = trial.suggest_all(&space()).unwrap();
     trial.report(1, 0.5).unwrap();
-    assert!(matches!(second.ask(Some(1)).unwrap(), Asked::Full { running: 1 }));
+    assert!(matches!(second.ask(Some(1)).unwrap(), AskResult::Full { running: 1 }));
     drop(trial);
-    let Asked::Trial(mut trial) = second.ask(Some(1)).unwrap() else { panic!("a trial") };
+    let AskResult::Trial(mut trial) = second.ask(Some(1)).unwrap() else { panic!("a trial") };
     assert_eq!((trial.number(), trial.record().last_report()), (0, Some((1, 0.5))));
     assert_eq!(trial.suggest_all(&space()).unwrap(), params);
     trial.complete(0.25).unwrap();
-    assert!(matches!(first.ask(Some(1)).unwrap(), Asked::Full { running: 0 }));
+    assert!(matches!(first.ask(Some(1)).unwrap(), AskResult::Full { running: 0 }));
     assert_eq!(first.best().unwrap().unwrap().value, Some(0.25));
 }
 
@@ -217,13 +218,13 @@ fn parameters_may_be_asked_for_one_by_one() {
     let study = open(&storage, strategy(1, Never));
     let (x, y) = (Distribution::float(0.0, 1.0).unwrap(), Distribution::int(5, 5).unwrap());
     for _ in 0..12 {
-        let Asked::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
+        let AskResult::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
         let value = trial.suggest("x", &x).unwrap().as_f64().unwrap();
         assert_eq!(trial.suggest("x", &x).unwrap(), Value::Float(value), "chosen once");
         assert_eq!(trial.suggest("y", &y).unwrap(), Value::Int(5));
         trial.complete(value).unwrap();
     }
-    // From the sixth on, values are chosen together, and other workers are told.
+    // From the sixth trial on, values are sampled jointly and published to other workers.
     let trials = study.trials().unwrap();
     let is_told = |t: &TrialRecord| t.system_attrs.contains_key("tpe:relative_params:0");
     assert_eq!(
@@ -232,7 +233,7 @@ fn parameters_may_be_asked_for_one_by_one() {
     );
     assert!(study.best().unwrap().unwrap().value.unwrap() < 0.2);
 
-    let Asked::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
+    let AskResult::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
     let said = trial.suggest("x", &Distribution::log_float(1.0, 2.0).unwrap()).unwrap_err();
     assert!(matches!(said, Error::Incompatible { ref name, .. } if name == "x"), "{said}");
 }
@@ -268,25 +269,26 @@ fn a_queued_trial_that_cannot_be_fails_and_the_next_goes_on() {
 #[test]
 fn a_panic_ends_all_workers_also_those_that_wait_for_its_trial() {
     let panics = Ends(|number| {
-        // The other worker is then at the trial after the next, which waits for this one.
+        // The other worker then waits, with the trial after the next, for this one.
         std::thread::sleep(Duration::from_millis(if number == 0 { 300 } else { 1 }));
         assert!(number > 0, "a fault of the program");
         Outcome::Value(1.0)
     });
     let strategy = Strategy { lockstep: Some(2), ..strategy(1, Never) };
     let study = open(&memory(), strategy);
-    let stop = AtomicBool::new(false);
-    let schedule = Schedule { trials: Some(10), workers: 2 };
+    let monitor = Monitor::default();
+    let options = OptimizeOptions { trials: Some(10), workers: 2 };
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        optimize(&study, &space(), schedule, &panics, &stop, &mut |_| {})
+        optimize(&study, &space(), options, &panics, &monitor, &mut |_| {})
     }));
-    assert!(ended.is_err() && stop.load(Ordering::Relaxed));
+    assert!(ended.is_err() && study.trials().unwrap().len() < 10);
+    assert!(!monitor.is_cancelled(), "only this study ends");
 }
 
 #[test]
 fn a_parameter_that_is_asked_for_again_keeps_what_it_was_chosen_from() {
     let study = open(&memory(), strategy(1, Never));
-    let Asked::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
+    let AskResult::Trial(mut trial) = study.ask(None).unwrap() else { panic!("a trial") };
     let wide = Distribution::float(0.0, 1.0).unwrap();
     let value = trial.suggest("x", &wide).unwrap();
     assert_eq!(trial.suggest("x", &Distribution::float(0.0, 0.5).unwrap()).unwrap(), value);
@@ -305,10 +307,9 @@ fn values_that_are_no_numbers_fail_the_trial() {
     });
     let study = open(&memory(), strategy(1, Never));
     let mut ends = vec![];
-    let schedule = Schedule { trials: Some(5), workers: 1 };
-    let stop = AtomicBool::new(false);
-    optimize(&study, &space(), schedule, &strange, &stop, &mut |event| {
-        if let Event::Finished { number, state } = event {
+    let options = OptimizeOptions { trials: Some(5), workers: 1 };
+    optimize(&study, &space(), options, &strange, &Monitor::default(), &mut |event| {
+        if let StudyEvent::Finished { number, state } = event {
             ends.push((number, state));
         }
     })
@@ -329,9 +330,9 @@ fn an_objective_that_cannot_go_on_ends_the_study_and_loses_nothing() {
             trial: &mut Trial<'_>,
             _params: &Params,
             _worker: usize,
-            stop: &AtomicBool,
+            monitor: &Monitor,
         ) -> Result<Outcome, Error> {
-            while trial.number() != 2 && !stop.load(Ordering::Relaxed) {
+            while trial.number() != 2 && !monitor.is_cancelled() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             match trial.number() {
@@ -342,15 +343,59 @@ fn an_objective_that_cannot_go_on_ends_the_study_and_loses_nothing() {
     }
     let storage = memory();
     let study = open(&storage, strategy(1, Never));
-    let schedule = Schedule { trials: Some(9), workers: 3 };
-    let stop = AtomicBool::new(false);
-    let said = optimize(&study, &space(), schedule, &Full, &stop, &mut |_| {}).unwrap_err();
+    let options = OptimizeOptions { trials: Some(9), workers: 3 };
+    let monitor = Monitor::default();
+    let said = optimize(&study, &space(), options, &Full, &monitor, &mut |_| {}).unwrap_err();
     assert_eq!(said.to_string(), "trial 2: disk full");
+    assert!(!monitor.is_cancelled(), "only this study ends");
     assert!(study.trials().unwrap().iter().all(|t| t.state == TrialState::Running));
     run(&open(&storage, strategy(1, Never)), 2, 9, &|_, _| 0);
     let trials = study.trials().unwrap();
     assert_eq!(trials.len(), 9);
     assert!(trials.iter().all(|t| t.state == TrialState::Complete));
+}
+
+/// Is interrupted the first time.
+struct Impatient<'a>(&'a AtomicUsize);
+impl Objective for Impatient<'_> {
+    fn run(
+        &self,
+        _trial: &mut Trial<'_>,
+        _params: &Params,
+        _worker: usize,
+        _monitor: &Monitor,
+    ) -> Result<Outcome, Error> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(latents_progress::Interrupted.into()),
+            _ => Ok(Outcome::Value(2.0)),
+        }
+    }
+}
+
+#[test]
+fn a_study_that_is_cancelled_is_interrupted_and_a_complete_one_is_not() {
+    let study = open(&memory(), strategy(1, Never));
+    let monitor = Monitor::default();
+    let options = OptimizeOptions { trials: Some(3), workers: 2 };
+    let tries = AtomicUsize::new(0);
+    let go = |monitor: &Monitor| {
+        let ends = Ends(|_| Outcome::Value(1.0));
+        let mut finished = 0;
+        let ended = optimize(&study, &space(), options, &ends, monitor, &mut |event| {
+            finished += u64::from(matches!(event, StudyEvent::Finished { .. }));
+        });
+        (ended, finished)
+    };
+    monitor.cancel().cancel();
+    assert!(matches!(go(&monitor), (Err(Error::Interrupted(_)), 0)));
+    assert!(study.trials().unwrap().is_empty());
+    assert!(matches!(go(&Monitor::default()), (Ok(()), 3)));
+
+    // An objective may also pass on the error of its own work; the trial is then resumed, here at once.
+    let options = OptimizeOptions { trials: Some(4), workers: 1 };
+    let objective = Impatient(&tries);
+    optimize(&study, &space(), options, &objective, &Monitor::default(), &mut |_| {}).unwrap();
+    assert_eq!((study.trials().unwrap()[3].value, tries.into_inner()), (Some(2.0), 2));
 }
 
 #[test]
@@ -361,7 +406,14 @@ fn a_study_of_another_kind_is_refused() {
         let strategy = Strategy { seed, ..strategy(0, Never) };
         Study::open(Arc::clone(&storage), "study", direction, strategy).map(|study| study.seed())
     };
-    let said = |result: Result<u64, Error>| result.unwrap_err().to_string();
+    let said = |result: Result<u64, Error>| {
+        let error = result.unwrap_err();
+        assert!(
+            matches!(error, Error::OtherDirection { .. } | Error::OtherSeed { .. }),
+            "{error:?}"
+        );
+        error.to_string()
+    };
     assert!(
         said(reopen(Direction::Maximize, None)).contains("it minimises, but is asked to maximise")
     );

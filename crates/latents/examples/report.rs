@@ -1,132 +1,81 @@
-//! Makes a whole report of two small autoencoders, trained for a minute on the sample that is compiled in:
-//! `cargo run --release -p latents --example report -- DIR`. The page is `DIR/report.html`; the runs are beside it.
+//! Makes a report of two small autoencoders, trained for a minute on the built-in sample:
+//! `cargo run --release -p latents --example report -- DIR`. The page is `DIR/report.html`; the runs are next to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use latents::data::{Labelled, Locations, Source};
-use latents::engine::{Engine, Inputs, Runtime};
-use latents::models::{AutoencoderConfig, DECODER, ENCODER, ModelConfig};
+use latents::models::{AutoencoderConfig, DECODER, ModelConfig};
 use latents::report::{
-    Block, Cell, Curve, Explored, ExploredModel, Explorer, Finding, ImageView, Page, Section,
-    Table, Tile, Tone, curves, grid,
+    Block, Cell, Curve, Explorer, ExplorerInput, ExplorerModel, Finding, ImageView, Page,
+    PageSection, Table, Tile, Tone, curves, grid,
 };
-use latents::train::{EpochMetrics, Run, RunConfig, train};
-
-use latents_explore::{Rows, TsneConfig, tsne};
-
-type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+use latents::train::{DataConfig, EpochMetrics};
+use latents::{Dataset, Labelled, Run, RunConfig, Session, TrainedModel, Tsne, train_run};
 
 /// What is shown of one model.
-struct Trained {
+struct Shown {
     name: String,
     dim: usize,
-    engine: Engine,
-    parameters: Vec<f32>,
+    model: TrainedModel,
     metrics: Vec<EpochMetrics>,
     latents: Vec<f32>,
     reconstructions: Vec<f32>,
     errors: Vec<f32>,
     map: Vec<[f32; 2]>,
-    config: RunConfig,
 }
 
-fn main() -> Fallible<()> {
+fn main() -> latents::Result<()> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "target/report".into()));
-    let source: Source = "fashion-mnist-sample".parse()?;
-    let dataset = source.load(&Locations::default(), &mut |_| {})?;
-    let runtime = Arc::new(Runtime::new(None, None)?);
+    let session = Session::default();
+    let data = Dataset::open("fashion-mnist-sample", &session)?;
     let models = [
-        fit(&dir.join("ae-16"), 16, &dataset.train, &dataset.test, &runtime)?,
-        fit(&dir.join("ae-2"), 2, &dataset.train, &dataset.test, &runtime)?,
+        fit(&dir.join("ae-16"), 16, &data, &session)?,
+        fit(&dir.join("ae-2"), 2, &data, &session)?,
     ];
-    page(&models, &dataset.classes, &dataset.test)?.save(&dir)?;
+    page(&models, &data.classes, &data.test)?.save(&dir)?;
     Ok(())
 }
 
-fn fit(
-    dir: &Path,
-    dim: usize,
-    training: &Labelled,
-    test: &Labelled,
-    runtime: &Arc<Runtime>,
-) -> Fallible<Trained> {
-    let mut config = RunConfig::default();
-    config.data.source = "fashion-mnist-sample".into();
-    config.data.shape = training.images.shape();
-    config.data.digest = training.images.digest();
-    config.model = ModelConfig::Ae(AutoencoderConfig {
-        latent_dim: dim,
-        dropout: 0.0,
-        ..AutoencoderConfig::default()
-    });
+fn fit(dir: &Path, dim: usize, data: &Dataset, session: &Session) -> latents::Result<Shown> {
+    let model = AutoencoderConfig { latent_dim: dim, dropout: 0.0, ..AutoencoderConfig::default() };
+    let mut config = RunConfig { data: DataConfig::of(data), ..RunConfig::default() };
+    config.model = ModelConfig::Ae(model);
     config.training.epochs = 12;
     config.training.learning_rate = 0.003;
-    let run = Run::at(dir);
-    let stop = AtomicBool::new(false);
-    if !run.model_path().exists() {
-        train(&run, &config, training, runtime, &stop, &mut |_| {})?;
-    }
-    let network = config.network()?;
-    let mut engine = Engine::new(&network, Arc::clone(runtime))?;
-    let parameters = run.parameters(&engine)?;
-    let index: Vec<u32> = (0..test.len() as u32).collect();
-    let inputs = Inputs::Bytes { pixels: test.images.pixels(), index: &index };
-    let latents = engine.forward(&parameters, inputs, ENCODER..ENCODER + 1)?;
-    let reconstructions = engine.forward(&parameters, inputs, ENCODER..DECODER + 1)?;
-    let numbers: usize = test.images.shape().iter().product();
-    let errors = reconstructions.chunks(numbers).zip(test.images.pixels().chunks(numbers)).map(
-        |(ours, theirs)| {
-            let square = |(a, &b): (&f32, &u8)| (f64::from(*a) - f64::from(b) / 255.0).powi(2);
-            (ours.iter().zip(theirs).map(square).sum::<f64>() / numbers as f64) as f32
-        },
-    );
-    Ok(Trained {
+    train_run(&Run::at(dir), &config, &data.train, session)?;
+    let mut model = TrainedModel::open(dir, session)?;
+    let z = model.encode(&data.test)?;
+    // Two dimensions are their own map.
+    let xy = if dim == 2 { z.z.clone() } else { Tsne::default().fit(&z, session)?.xy };
+    Ok(Shown {
         name: format!("Autoencoder, d = {dim}"),
         dim,
-        errors: errors.collect(),
-        metrics: run.metrics()?,
-        map: map(&latents, dim)?,
-        engine,
-        parameters,
-        latents,
-        reconstructions,
-        config,
+        metrics: model.run().metrics()?,
+        reconstructions: model.reconstruct(&data.test)?.values,
+        errors: model.reconstruction_errors(&data.test)?,
+        map: xy.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect(),
+        latents: z.z,
+        model,
     })
 }
 
-/// The latents' own plane where there are two of them, else their t-SNE.
-fn map(latents: &[f32], dim: usize) -> Fallible<Vec<[f32; 2]>> {
-    if dim == 2 {
-        return Ok(pairs_of(latents));
-    }
-    let rows = Rows::new(latents, dim)?;
-    let map = tsne(rows, &TsneConfig::default(), &AtomicBool::new(false), &mut |_| {})?;
-    Ok(pairs_of(&map.xy))
-}
-
-fn pairs_of(values: &[f32]) -> Vec<[f32; 2]> {
-    values.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect()
-}
-
-fn page(models: &[Trained], classes: &[String], test: &Labelled) -> Fallible<Page> {
+fn page(models: &[Shown], classes: &[String], test: &Labelled) -> latents::Result<Page> {
     let [wide, narrow] = [&models[0], &models[1]].map(|model| mean(&model.errors));
     let ratio = narrow / wide;
-    let finding = format!("Sixteen latents leave a mean squared error of {wide:.4}.");
-    let worse = format!("Two latents leave {ratio:.1} times as much.");
+    let finding = format!("With sixteen latent dimensions the mean squared error is {wide:.4}.");
+    let worse = format!("With two it is {ratio:.1} times as large.");
     Ok(Page {
         title: "Two autoencoders on Fashion-MNIST".into(),
-        lead: "What a latent vector of sixteen numbers holds, and what is left of it in two."
-            .into(),
-        notices: vec!["These numbers come from the small sample that is compiled in.".into()],
+        lead:
+            "What a latent vector of sixteen dimensions holds, and what two dimensions keep of it."
+                .into(),
+        notices: vec!["These numbers come from the small built-in sample.".into()],
         summary: vec![
             Finding::new(Tone::Neutral, finding).of("S1"),
             Finding::new(Tone::Worse, worse).of("S1"),
         ],
         sections: vec![
             autoencoders(models, ratio, test),
-            Section {
+            PageSection {
                 id: "S4".into(),
                 title: "The latent space".into(),
                 blocks: vec![
@@ -143,8 +92,8 @@ fn mean(errors: &[f32]) -> f64 {
     errors.iter().map(|&e| f64::from(e)).sum::<f64>() / errors.len() as f64
 }
 
-fn autoencoders(models: &[Trained], ratio: f64, test: &Labelled) -> Section {
-    let curve = |(group, model): (usize, &Trained)| Curve {
+fn autoencoders(models: &[Shown], ratio: f64, test: &Labelled) -> PageSection {
+    let curve = |(group, model): (usize, &Shown)| Curve {
         name: model.name.clone(),
         points: model
             .metrics
@@ -163,13 +112,13 @@ fn autoencoders(models: &[Trained], ratio: f64, test: &Labelled) -> Section {
     let columns = ["model", "d", "test error"].map(String::from).to_vec();
     let blocks = vec![
         Block::Paragraph(
-            "Both have the reference study's three convolutions and differ in the length d of their latent vectors alone."
+            "Both have the reference study's three convolutions and differ only in the number of latent dimensions, d."
                 .into(),
         ),
         Block::Figure {
             id: "F1".into(),
             picture: (&loss).into(),
-            caption: format!("After {epochs} epochs, d = 2 is left with {ratio:.1} times the error of d = 16."),
+            caption: format!("After {epochs} epochs, d = 2 has {ratio:.1} times the error of d = 16."),
             alt: String::new(),
         },
         Block::Table {
@@ -180,30 +129,30 @@ fn autoencoders(models: &[Trained], ratio: f64, test: &Labelled) -> Section {
         Block::Figure {
             id: "F2".into(),
             picture: (&pairs(models, test)).into(),
-            caption: "What two numbers cannot hold, sixteen can.".into(),
-            alt: "Three test images, each beside its reconstruction by both models.".into(),
+            caption: "Sixteen dimensions hold what two cannot.".into(),
+            alt: "Three test images, each next to its reconstructions by both models.".into(),
         },
     ];
-    Section { id: "S1".into(), title: "Autoencoders".into(), blocks }
+    PageSection { id: "S1".into(), title: "Autoencoders".into(), blocks }
 }
 
-fn explorer(models: &[Trained], classes: &[String], test: &Labelled) -> Fallible<Explorer> {
+fn explorer(models: &[Shown], classes: &[String], test: &Labelled) -> latents::Result<Explorer> {
     let labels: Option<Vec<usize>> =
         test.labels.as_ref().map(|labels| labels.iter().map(|&l| usize::from(l)).collect());
-    let networks = models.iter().map(|m| m.config.network());
+    let networks = models.iter().map(|m| m.model.config().network());
     let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
-    let explored = models.iter().zip(&networks).map(|(model, network)| ExploredModel {
+    let explored = models.iter().zip(&networks).map(|(model, network)| ExplorerModel {
         name: &model.name,
         map_name: if model.dim == 2 { "The latents themselves" } else { "t-SNE of the latents" },
         network,
         decode: DECODER..DECODER + 1,
-        parameters: &model.parameters,
+        parameters: model.model.parameters(),
         latents: &model.latents,
         map: &model.map,
         errors: Some(&model.errors),
         clusters: None,
     });
-    Ok(Explorer::new(&Explored {
+    Ok(Explorer::new(&ExplorerInput {
         shape: test.images.shape(),
         pixels: test.images.pixels(),
         numbers: None,
@@ -214,34 +163,28 @@ fn explorer(models: &[Trained], classes: &[String], test: &Labelled) -> Fallible
     })?)
 }
 
-fn settings(model: &Trained) -> Section {
-    let config = &model.config.training;
+fn settings(model: &Shown) -> PageSection {
+    let config = &model.model.config().training;
     let entries = vec![
         ("epochs".into(), config.epochs.to_string()),
         ("learning rate".into(), config.learning_rate.to_string()),
         ("seed".into(), config.seed.to_string()),
-        ("instruction set".into(), model.engine.runtime().isa().to_string()),
+        ("parameters".into(), model.model.parameter_count().to_string()),
     ];
     let command = "cargo run --release -p latents --example report".to_owned();
     let blocks = vec![
         Block::Settings { caption: "The same for both models".into(), entries },
-        Block::Code { caption: "This page is made again by".into(), text: command },
+        Block::Code { caption: "The command that makes this page again".into(), text: command },
     ];
-    Section { id: "settings".into(), title: "Settings".into(), blocks }
+    PageSection { id: "settings".into(), title: "Settings".into(), blocks }
 }
 
-/// Test images beside their reconstructions.
-fn pairs(models: &[Trained], test: &Labelled) -> latents::report::Figure {
+/// Test images next to their reconstructions.
+fn pairs(models: &[Shown], test: &Labelled) -> latents::report::Figure {
     let shape = test.images.shape();
     let numbers: usize = shape.iter().product();
     let shown = [0, 1, 2];
-    let originals: Vec<Vec<f32>> = shown
-        .iter()
-        .map(|i| {
-            let pixels = &test.images.pixels()[i * numbers..(i + 1) * numbers];
-            pixels.iter().map(|&v| f32::from(v) / 255.0).collect()
-        })
-        .collect();
+    let originals: Vec<Vec<f32>> = shown.iter().map(|&i| test.images.image_unit(i)).collect();
     let rows: Vec<Vec<Tile<'_>>> = shown
         .iter()
         .zip(&originals)

@@ -1,43 +1,83 @@
 //! Learn, tune and explore latent spaces of image collections on an ordinary CPU.
 //!
-//! This library hands on the crates that the `latents` command is made of: [`data`] finds and reads images, [`engine`] computes
-//! networks, [`models`] are networks worth having, [`train`] trains them and keeps runs, [`tune`] searches for good settings, [`explore`]
-//! maps, samples and measures what was learnt, and [`report`] draws figures and writes the page. Below them lie `latents-files`, by which
-//! files are whole or not there at all, and `latents-random`, by which random numbers are drawn by counter.
+//! Everything that the `latents` command does is a call of this library. A [`Session`] holds the worker threads, a reporter and a cancel token; a [`Dataset`] is
+//! a collection of images with names, labels and parts; a [`Recipe`] trains a model on it; a [`TrainedModel`] encodes, decodes, samples, traverses, classifies and
+//! is evaluated. The same settings and seed give the same bytes on any number of threads and any instruction set.
 //!
 //! ```
-//! use std::sync::Arc;
-//! use latents::{data, engine, models, train};
+//! use latents::{Dataset, Recipe, Sampler, Session, Tsne};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn main() -> latents::Result<()> {
 //! # let folder = std::env::temp_dir().join(format!("latents-doc-{}", std::process::id()));
-//! let source: data::Source = "fashion-mnist-sample".parse()?;
-//! let data = source.load(&data::Locations::default(), &mut |_| {})?.train;
-//! let images = &data.images;
-//! let mut config = train::RunConfig::default();
-//! config.data.shape = images.shape();
-//! config.training.epochs = 1;
-//! config.model = models::ModelConfig::Ae(models::AutoencoderConfig { latent_dim: 8, ..Default::default() });
-//!
-//! let run = train::Run::at(&folder);
-//! let runtime = Arc::new(engine::Runtime::new(None, None)?);
-//! let stop = std::sync::atomic::AtomicBool::new(false);
-//! train::train(&run, &config, &data, &runtime, &stop, &mut |_| {})?;
-//!
-//! let mut engine = engine::Engine::new(&config.network()?, runtime)?;
-//! let parameters = run.parameters(&engine)?;
-//! let inputs = engine::Inputs::Bytes { pixels: images.pixels(), index: &[0, 1, 2] };
-//! let latents = engine.forward(&parameters, inputs, models::ENCODER..models::ENCODER + 1)?;
-//! assert_eq!(latents.len(), 3 * 8);
-//! # std::fs::remove_dir_all(&folder)?;
+//! # let out = |name: &str| folder.join(name);
+//! let session = Session::default(); // threads, cancel token, reporter
+//! let data = Dataset::open("fashion-mnist-sample", &session)?; // or "./photos"
+//! let mut model = Recipe::vae(&data).latent_dim(16).epochs(2).seed(1).train(&data, out("vae"), &session)?;
+//! let z = model.encode(&data.test)?; // [n, 16], with names and labels
+//! Tsne::default().perplexity(30.0).fit(&z, &session)?.figure().save(out("map.svg"))?;
+//! model.sample(100, Sampler::Mixture { components: 10 }, 1)?.save(out("new.npz"))?;
+//! println!("{}", model.evaluate(&data, &session)?.markdown());
+//! # std::fs::remove_dir_all(&folder).unwrap();
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The crates below it are modules here: [`data`] finds and reads images, [`engine`] computes networks, [`models`] has the kinds of models, [`train`] trains
+//! them and keeps runs, [`tune`] searches for good settings of anything, [`explore`] maps, samples and measures vectors, and [`report`]
+//! draws figures and pages.
+
+mod data_summary;
+mod error;
+pub mod evaluate;
+pub mod figures;
+mod latents;
+mod map;
+mod model;
+mod outliers;
+mod predict;
+mod probe;
+mod recipe;
+mod reconstruct;
+mod sample;
+mod session;
+mod settings_file;
+mod training_latents;
+mod traverse;
+mod tuner;
 
 pub use latents_data as data;
 pub use latents_engine as engine;
 pub use latents_explore as explore;
 pub use latents_models as models;
+pub use latents_progress as progress;
 pub use latents_report as report;
 pub use latents_train as train;
 pub use latents_tune as tune;
+
+pub use latents_data::{Dataset, Labelled, Limits, Part, Pictures, Source};
+pub use latents_engine::Isa;
+pub use latents_explore::traverse::Interpolation;
+pub use latents_models::ModelConfig;
+pub use latents_progress::{Cancel, Interrupted, Monitor, Progress, Reporter, count, duration};
+pub use latents_train::{Run, RunConfig, SettingsLayer, TrainSummary};
+pub use latents_tune::{Space, StudyConfig};
+
+pub use data_summary::{ClassCount, class_counts, contact_sheet};
+pub use error::{Error, Result};
+pub use evaluate::{EvalOptions, Evaluation};
+pub use latents::{ImageArray, Latents, check_numbers_file, save_beside};
+pub use map::{LatentMap, MapMethod, Tsne};
+pub use model::TrainedModel;
+pub use outliers::{Outlier, OutlierConfig, Outliers};
+pub use predict::{ClassifierInput, Prediction, Predictions, Tta};
+pub use probe::{FewLabels, ProbeConfig, ProbeResults, VectorProbe};
+pub use recipe::{ASSUMED_SHAPE, FinishedRun, Recipe, open_for, train_run, train_seeds};
+pub use reconstruct::{Evidence, Reconstruction};
+pub use sample::{Sampler, Samples};
+pub use session::Session;
+pub use settings_file::settings_file;
+pub use traverse::{Axes, LatentPoint, Traversal};
+pub use tuner::{
+    BestTrial, TuneResults, TuneSummary, TunedStudy, Tuner, best_settings, default_folder,
+    default_space, parameter_cell, parse_space, refit_layer, search, tune_program,
+};

@@ -1,6 +1,5 @@
-//! `cargo xtask versus functions`: the best values that our TPE and Optuna's find of some standard
-//! functions, over some seeds. The functions are in the example `functions` of `latents-tune` and
-//! again in `xtask/python/bench_functions.py`; here the values are compared.
+//! `cargo xtask versus functions`: compares the best values that TPE of `latents` and of Optuna finds for test functions, over several seeds. The
+//! functions are in the benchmark `functions` of `latents-tune`, and again in `xtask/python/bench_functions.py`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -26,12 +25,12 @@ pub(crate) struct Options {
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let python = optuna(workspace)?;
-    workspace.build(&["--package", "latents-tune", "--example", "functions"])?;
+    let benchmark = workspace.benchmark("latents-tune", "functions")?;
     let (trials, seeds) = (options.trials.to_string(), options.seeds.to_string());
     let found = |mut command: Command| {
         found(result_of(command.args(["--trials", &trials, "--seeds", &seeds]))?)
     };
-    let ours = found(Command::new(workspace.release("examples/functions")))?;
+    let ours = found(Command::new(benchmark))?;
     println!("ours are done; Optuna's take longer");
     let mut theirs = Command::new(python);
     theirs.arg(workspace.script("bench_functions.py"));

@@ -1,5 +1,5 @@
-//! `cargo xtask versus vae` and `versus cnn`: our training step beside PyTorch's on another network than the autoencoder. The programs
-//! that measure are `xtask/python/bench_torch.py` and the examples `bench_step` and `bench_cnn` of `latents-train`.
+//! `cargo xtask versus vae` and `versus cnn`: compares the training step with PyTorch's on other networks than the autoencoder. The programs that
+//! measure are `xtask/python/bench_torch.py` and the benchmark `step` of `latents-train`.
 
 use std::process::Command;
 
@@ -20,26 +20,17 @@ pub(crate) struct Options {
     seconds: f64,
 }
 
-/// A network, and what measures it.
-pub(super) struct Network {
-    /// The command of `bench_torch.py`.
-    theirs: &'static str,
-    /// Our example, and its command.
-    ours: [&'static str; 2],
-}
+/// The command of both programs for the variational autoencoder of the reference study, with a Bernoulli likelihood.
+pub(super) const VAE: &str = "vae-step";
+/// The command of both programs for a plain convolutional classifier with normalisation.
+pub(super) const CNN: &str = "cnn-step";
 
-/// The variational autoencoder of the reference study, with a Bernoulli likelihood.
-pub(super) const VAE: Network = Network { theirs: "vae-step", ours: ["bench_step", "vae-step"] };
-/// A plain convolutional classifier with normalisation.
-pub(super) const CNN: Network = Network { theirs: "cnn-step", ours: ["bench_cnn", "plain"] };
-
-pub(super) fn run(workspace: &Workspace, options: &Options, network: &Network) -> Result<()> {
+pub(super) fn run(workspace: &Workspace, options: &Options, network: &str) -> Result<()> {
     let load = load_average();
     let python = torch(workspace)?;
-    let [example, ours_is] = network.ours;
-    workspace.build(&["--package", "latents-train", "--example", example])?;
+    let benchmark = workspace.benchmark("latents-train", "step")?;
     warn_of(load);
-    // Ours takes every core by itself.
+    // `latents` takes every core by default.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     let seconds = options.seconds.to_string();
     let (mut theirs, mut ours) = (vec![], vec![]);
@@ -47,9 +38,9 @@ pub(super) fn run(workspace: &Workspace, options: &Options, network: &Network) -
         println!("round {round} of {}", options.rounds);
         let mut command = Command::new(&python);
         command.arg(workspace.script("bench_torch.py")).args(["--threads", &threads]);
-        theirs.push(measure(command.args([network.theirs, "--seconds", &seconds]))?);
-        let mut command = Command::new(workspace.release(&format!("examples/{example}")));
-        ours.push(measure(command.args([ours_is, "--seconds", &seconds]))?);
+        theirs.push(measure(command.args([network, "--seconds", &seconds]))?);
+        let mut command = Command::new(&benchmark);
+        ours.push(measure(command.args([network, "--seconds", &seconds]))?);
     }
     let version = theirs.first().and_then(|line| line["torch"].as_str());
     let lines = [
@@ -62,7 +53,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options, network: &Network) -
         row("training step, samples/s", "train_samples_per_second", &theirs, &ours)?,
         row("peak memory of the step, MB", "peak_rss_mb", &theirs, &ours)?,
         format!(
-            "\nOurs trains at {:.1} GFLOP/s, counted as the layers are defined: {:.0} % of this machine's \
+            "\n`latents` trains at {:.1} GFLOP/s, counted as the layers are defined: {:.0} % of this machine's \
              measured {:.1}.",
             Spread::of(&ours, "gflops")?.median,
             100.0 * Spread::of(&ours, "fraction_of_peak")?.median,

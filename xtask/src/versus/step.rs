@@ -1,6 +1,5 @@
-//! `cargo xtask versus step`: our training step and encoder beside PyTorch's on the study's
-//! autoencoder. The two programs that measure are `xtask/python/bench_torch.py` and the example
-//! `bench_step` of `latents-train`; here their lines only meet.
+//! `cargo xtask versus step`: compares the training step and the encoder of the study's autoencoder with PyTorch's. The programs that measure are
+//! `xtask/python/bench_torch.py` and the benchmark `step` of `latents-train`.
 
 use std::process::Command;
 
@@ -27,9 +26,9 @@ pub(crate) struct Options {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let python = torch(workspace)?;
-    workspace.build(&["--package", "latents-train", "--example", "bench_step"])?;
+    let benchmark = workspace.benchmark("latents-train", "step")?;
     warn_of(load);
-    // Ours takes every core by itself.
+    // `latents` takes every core by default.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
 
     let theirs = || {
@@ -38,7 +37,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         command.args(["--threads", &threads.to_string()]);
         command
     };
-    let ours = || Command::new(workspace.release("examples/bench_step"));
+    let ours = || Command::new(&benchmark);
     let seconds = options.seconds.to_string();
     let images = options.images.to_string();
     let train = ["train-step", "--seconds", &seconds];
@@ -82,7 +81,7 @@ impl Measured {
             row("encoding, samples/s", encode, &self.their_encode, &self.our_encode)?,
             row("peak memory of the step, MB", memory, &self.their_train, &self.our_train)?,
             format!(
-                "\nOurs trains at {:.1} GFLOP/s, {:.0} % of this machine's measured {:.1}.",
+                "\n`latents` trains at {:.1} GFLOP/s, {:.0} % of this machine's measured {:.1}.",
                 Spread::of(&self.our_train, "gflops")?.median,
                 100.0 * Spread::of(&self.our_train, "fraction_of_peak")?.median,
                 Spread::of(&self.our_train, "peak_gflops")?.median,

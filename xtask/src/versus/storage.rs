@@ -1,6 +1,6 @@
-//! `cargo xtask versus storage`: what a trial costs besides its objective, asking, choosing five
-//! values by TPE, telling and keeping it all in an SQLite file, beside Optuna. The programs that
-//! measure are `xtask/python/bench_overhead.py` and the example `overhead` of `latents-tune`.
+//! `cargo xtask versus storage`: compares the time of a trial besides its objective with Optuna: requesting it, sampling five values by TPE,
+//! completing it, all kept in an SQLite file. The programs that measure are `xtask/python/bench_overhead.py` and the benchmark `overhead` of
+//! `latents-tune`.
 
 use std::process::Command;
 
@@ -24,18 +24,18 @@ pub(crate) struct Options {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let python = optuna(workspace)?;
-    workspace.build(&["--package", "latents-tune", "--example", "overhead"])?;
+    let benchmark = workspace.benchmark("latents-tune", "overhead")?;
     warn_of(load);
     let trials = options.trials.to_string();
     let with = |mut command: Command, storage: &str| {
         measure(command.args(["--trials", &trials, "--storage", storage]))
     };
-    let ours = || Command::new(workspace.release("examples/overhead"));
+    let ours = || Command::new(&benchmark);
 
     let mut measured = Measured::default();
     for round in 1..=options.rounds {
         println!("round {round} of {}", options.rounds);
-        // Not in the system's folder for such things, which may be no disk.
+        // Not in the system's temporary folder, which may be in memory.
         let folder = tempfile::tempdir_in(&workspace.target)?;
         let file = |name| format!("sqlite:///{}", folder.path().join(name).display());
         let mut theirs = Command::new(&python);

@@ -1,5 +1,5 @@
-//! `cargo xtask versus tsne`: our t-SNE beside openTSNE on the latents of a file. The programs that measure are
-//! `xtask/python/bench_tsne.py` and the example `bench_tsne` of `latents-explore`.
+//! `cargo xtask versus tsne`: compares t-SNE with openTSNE on the latents of a file. The programs that measure are
+//! `xtask/python/bench_tsne.py` and the benchmark `tsne` of `latents-explore`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +13,13 @@ use crate::Workspace;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What is mapped: the array `z` of an .npz file with labels, as `latents encode` writes it.
+    /// Latents to map: the array `z` of an .npz file with labels, as `latents encode` writes it.
     #[arg(long, value_name = "FILE.npz")]
     latents: PathBuf,
-    /// Another such file, of more latents, which ours alone maps, once.
+    /// Another such file with more latents, which only `latents` maps, once.
     #[arg(long, value_name = "FILE.npz")]
     large: Option<PathBuf>,
-    /// How often each is measured.
+    /// How often each program is measured.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
@@ -27,16 +27,15 @@ pub(crate) struct Options {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let python = environment(workspace, "python-tsne", "openTSNE", "requirements-tsne.txt")?;
-    workspace.build(&["--package", "latents-explore", "--example", "bench_tsne"])?;
+    let benchmark = workspace.benchmark("latents-explore", "tsne")?;
     warn_of(load);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
-    let map = workspace.release("examples").join("versus-map.npz");
-    let ours_is = workspace.release("examples/bench_tsne");
-    // Maps are judged by one program, whoever made them.
+    let map = workspace.target.join("versus-map.npz");
+    // One program scores the maps of both.
     let with = |mut command: Command, latents: &Path| -> Result<Value> {
         command.arg("--latents").arg(latents).args(["--threads", &threads]);
         let mut line = measure(command.arg("--out").arg(&map))?;
-        let mut judge = Command::new(&ours_is);
+        let mut judge = Command::new(&benchmark);
         judge.arg("--latents").arg(latents).arg("--judge").arg(&map);
         let judged = measure(judge.args(["--threads", &threads]))?;
         for key in ["trustworthiness", "neighbour_accuracy"] {
@@ -51,17 +50,17 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let mut command = Command::new(&python);
         command.arg(workspace.script("bench_tsne.py"));
         theirs.push(with(command, &options.latents)?);
-        ours.push(with(Command::new(&ours_is), &options.latents)?);
+        ours.push(with(Command::new(&benchmark), &options.latents)?);
     }
     println!("\n{}", table(&theirs, &ours)?);
     if let Some(large) = &options.large {
-        let line = with(Command::new(&ours_is), large)?;
+        let line = with(Command::new(&benchmark), large)?;
         println!("\n{}", alone(&line)?);
     }
     Ok(())
 }
 
-/// What is told of a map: its name, its key, and digits after the point.
+/// The rows of the tables: title, key, and digits after the point.
 const ROWS: [(&str, &str, usize); 5] = [
     ("seconds", "seconds", 1),
     ("KL", "kl", 3),
@@ -70,7 +69,7 @@ const ROWS: [(&str, &str, usize); 5] = [
     ("peak memory, MB", "peak_rss_mb", 0),
 ];
 
-/// Ours of a larger file.
+/// The table of a larger file, without a peer.
 fn alone(line: &Value) -> Result<String> {
     let mut lines = vec![format!("| | latents, {} points |", number(line, "points")?)];
     lines.push("|---|---|".to_owned());

@@ -38,7 +38,7 @@ pub(crate) struct Options {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let python = torch(workspace)?;
-    workspace.build(&["--package", "latents"])?;
+    workspace.build(&["--package", "latents-cli"])?;
     warn_of(load);
     let latents = workspace.release("latents");
     let data = match &options.data {
@@ -51,7 +51,9 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let folder = tempfile::tempdir_in(&workspace.target)?;
         let mut theirs = Command::new(&python);
         theirs.arg(workspace.script("bench_optuna.py")).arg("--data").arg(&data);
-        theirs.arg("--space").arg(workspace.root.join("crates/latents/src/commands/tune/ae.toml"));
+        theirs
+            .arg("--space")
+            .arg(workspace.root.join("crates/latents-models/src/autoencoder/space.toml"));
         theirs.arg("--file").arg(folder.path().join("theirs.db"));
         let theirs = timed(options.common(&mut theirs, seed))?;
         show("Optuna + PyTorch", seed, &theirs);

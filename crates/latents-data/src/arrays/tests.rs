@@ -1,4 +1,4 @@
-//! Arrays as people save them, and as they should not.
+//! Arrays as people save them, and invalid ones.
 
 use std::io::{Cursor, Write};
 
@@ -26,6 +26,17 @@ fn f64s(numbers: &[f64]) -> Vec<u8> {
     numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
+fn read(file: impl Read + Seek, settings: &Pictures) -> Result<Dataset, String> {
+    super::read(file, settings, &Monitor::default()).map_err(|failure| match failure {
+        Failure::Content(reason) => reason,
+        Failure::Interrupted(interrupted) => panic!("{interrupted}"),
+    })
+}
+
+fn notes(set: &Dataset) -> String {
+    set.notes.iter().map(Note::to_string).collect::<Vec<_>>().join("\n")
+}
+
 fn read_all(arrays: &[(&str, &str, &[usize], Vec<u8>)]) -> Dataset {
     let settings = Pictures { test_fraction: 0.0, ..Pictures::default() };
     read(file(arrays), &settings).unwrap()
@@ -43,7 +54,7 @@ fn digits_from_zero_to_sixteen() {
     assert_eq!(set.train.images.pixels(), [0, 255, 128, 16, 0, 0, 0, 48]);
     assert_eq!(set.train.labels, Some(vec![3, 1]));
     assert_eq!(set.classes, ["0", "1", "2", "3"]);
-    let notes = set.notes.join("\n");
+    let notes = notes(&set);
     assert!(notes.contains("`images` [2, 2, 2] of <f8; 0 is black and 16 white"), "{notes}");
     assert!(notes.contains("4 classes from array `target`"), "{notes}");
     let flat = read_all(&[("data", "<f8", &[2, 4], flat)]);
@@ -75,12 +86,12 @@ fn axes_are_made_out() {
 fn black_and_white_are_made_out() {
     let of = |numbers: &[f64]| {
         let set = read_all(&[("x", "<f8", &[1, 1, numbers.len()], f64s(numbers))]);
-        set.train.images.pixels().to_vec()
+        (set.train.images.pixels().to_vec(), set.range)
     };
-    assert_eq!(of(&[0.0, 0.5, 1.0]), [0, 128, 255]);
-    assert_eq!(of(&[-1.0, 0.0, 1.0]), [0, 128, 255]);
-    assert_eq!(of(&[0.0, 15.5, 255.0]), [0, 16, 255]);
-    assert_eq!(of(&[0.0, 257.0, 65535.0]), [0, 1, 255]);
+    assert_eq!(of(&[0.0, 0.5, 1.0]), (vec![0, 128, 255], [0.0, 1.0]));
+    assert_eq!(of(&[-1.0, 0.0, 1.0]), (vec![0, 128, 255], [-1.0, 1.0]));
+    assert_eq!(of(&[0.0, 15.5, 255.0]), (vec![0, 16, 255], [0.0, 255.0]));
+    assert_eq!(of(&[0.0, 257.0, 65535.0]), (vec![0, 1, 255], [0.0, 65535.0]));
     let ints = [0u16, 256, 65535].iter().flat_map(|x| x.to_be_bytes()).collect();
     let set = read_all(&[("x", ">u2", &[1, 1, 3], ints)]);
     assert_eq!(set.train.images.pixels(), [0, 1, 255]);
@@ -132,6 +143,17 @@ fn sizes_and_parts_are_made() {
     assert_eq!((set.train.len(), set.test.len()), (2, 2));
     assert_eq!(set.train.images.shape(), [1, 2, 2]);
     assert!(set.train.images.pixels().iter().all(|&p| p == 100));
+    assert_eq!(set.pictures, Pictures { grey: true, ..settings });
+    assert_eq!(set.notes[2], Note::HeldOut { held_out: 2, of: 4, stratified: false });
+}
+
+#[test]
+fn reading_can_be_cancelled() {
+    let monitor = Monitor::default();
+    monitor.cancel().cancel();
+    let images = file(&[("x", "|u1", &[2, 2, 2], vec![0; 8])]);
+    let failure = super::read(images, &Pictures::default(), &monitor).unwrap_err();
+    assert!(matches!(failure, Failure::Interrupted(_)));
 }
 
 #[test]
@@ -139,28 +161,28 @@ fn what_is_no_data_set_has_a_reason() {
     type Arrays<'a> = &'a [(&'a str, &'a str, &'a [usize], Vec<u8>)];
     let cases: &[(Arrays<'_>, &str)] = &[
         (&[], "it has no array of images"),
-        (&[("z", "<f8", &[2, 1], f64s(&[0.0; 2]))], "its arrays: `z` [2, 1] of <f8"),
-        (&[("x", "|u1", &[1, 7], vec![0; 7])], "its rows are no squares"),
+        (&[("z", "<f8", &[2, 1], f64s(&[0.0; 2]))], "its arrays are: `z` [2, 1] of <f8"),
+        (&[("x", "|u1", &[1, 7], vec![0; 7])], "its rows are not square"),
         (&[("x", "|u1", &[1, 5, 7, 2], vec![0; 70])], "has 1, 3 or 4 channels"),
         (&[("x", "|u1", &[0, 5, 7], vec![])], "it is empty"),
-        (&[("x", "<f8", &[1, 1, 2], f64s(&[0.0, f64::NAN]))], "number 1 is NaN"),
-        (&[("x", "<f8", &[1, 1, 2], f64s(&[-7.5, 3.0]))], "numbers from -7.5 to 3"),
+        (&[("x", "<f8", &[1, 1, 2], f64s(&[0.0, f64::NAN]))], "value 1 is NaN"),
+        (&[("x", "<f8", &[1, 1, 2], f64s(&[-7.5, 3.0]))], "values from -7.5 to 3"),
         (&[("x", "|u1", &[2, 2, 2], vec![0; 7])], "fewer"),
-        (&[("x", "<f2", &[1, 1, 2], vec![0; 4])], "of type <f2, which is not read"),
+        (&[("x", "<f2", &[1, 1, 2], vec![0; 4])], "of type <f2, which is not supported"),
         (
             &[("x", "|u1", &[2, 1, 1], vec![0; 2]), ("y", "|u1", &[3], vec![0; 3])],
             "has 3 labels for 2 images",
         ),
         (
             &[("x", "|u1", &[1, 1, 1], vec![0; 1]), ("y", "<f8", &[1], f64s(&[0.5]))],
-            "0.5 is no class",
+            "0.5 is not a class",
         ),
         (
             &[
                 ("x_train", "|u1", &[1, 2, 1], vec![0; 2]),
                 ("x_test", "|u1", &[1, 1, 2], vec![0; 2]),
             ],
-            "are of different sizes",
+            "have images of different sizes",
         ),
     ];
     for (arrays, expected) in cases {
@@ -168,6 +190,6 @@ fn what_is_no_data_set_has_a_reason() {
         assert!(said.contains(expected), "{expected}: {said}");
     }
     assert!(
-        read(Cursor::new(b"no zip"), &Pictures::default()).unwrap_err().contains("not a whole")
+        read(Cursor::new(b"no zip"), &Pictures::default()).unwrap_err().contains("not an intact")
     );
 }

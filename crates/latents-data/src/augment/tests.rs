@@ -1,4 +1,4 @@
-//! What each change must leave as it is, and that nothing but seed, epoch and sample decides.
+//! Invariants of each step, and that only seed, epoch and sample decide.
 
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn a_sample_is_changed_alike_wherever_it_is_in_the_work() {
     let images = images([1, 12, 9], 40, 2);
     let all: Vec<u32> = (0..40).collect();
     let together = apply(ALL, &images, &all, 3);
-    // Backwards, in batches of seven, in a buffer that held other things.
+    // In reverse order, in batches of seven, in a used buffer.
     let mut buffer = apply(ALL, &images, &all, 9);
     let backwards: Vec<u32> = all.iter().rev().copied().collect();
     for batch in backwards.chunks(7) {
@@ -71,7 +71,7 @@ fn flips_mirror_and_come_half_the_time() {
 
 #[test]
 fn shifts_reach_every_place_and_bring_in_zeros() {
-    // A bright pixel in the middle of each image shows where it went.
+    // A bright pixel in the middle of each image shows how it moved.
     let mut pixels = vec![0; 500 * 49];
     pixels.chunks_exact_mut(49).for_each(|image| image[24] = 200);
     let images = Images::new(1, 7, 7, pixels).unwrap();
@@ -89,7 +89,7 @@ fn shifts_reach_every_place_and_bring_in_zeros() {
             assert_eq!(count > 0, reachable, "{seen:?}");
         }
     }
-    // Further than the image is wide.
+    // A shift larger than the image.
     apply(Augmentation { shift: 30, ..Default::default() }, &images, &all, 0);
 }
 

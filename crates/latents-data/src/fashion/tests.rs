@@ -1,4 +1,4 @@
-//! Finding, fetching and reading Fashion-MNIST, with four tiny files in place of the real ones.
+//! Finding, downloading and reading Fashion-MNIST, with four tiny files in place of the real ones.
 
 use std::io::Write;
 
@@ -57,13 +57,13 @@ fn cache_then_system_then_download() {
         ..Locations::nowhere()
     };
     let load = |locations: &Locations| {
-        load(&remotes(&files), locations, &mut |_| {}).map(|set| {
+        load(&remotes(&files), locations, &Monitor::default()).map(|set| {
             assert_eq!((set.name.as_str(), set.classes.len()), ("fashion-mnist", 10));
             assert_eq!(set.train.labels, Some(vec![9, 0, 3, 3]));
             (set.train.images.image(0)[0], set.origin.split(',').next().unwrap().to_owned())
         })
     };
-    // Nowhere on the machine: downloaded, here after a break.
+    // Not on the machine: downloaded, here after a break.
     assert_eq!(load(&locations).unwrap(), (30, "Fashion-MNIST".into()));
     assert_eq!(server.requests().len(), 5);
     assert_eq!(server.requests()[1].range.as_deref(), Some("bytes=5-"));
@@ -71,13 +71,13 @@ fn cache_then_system_then_download() {
     locations.offline = true;
     assert_eq!(load(&locations).unwrap(), (30, "Fashion-MNIST from the cache".into()));
     assert_eq!(server.requests().len(), 5, "the network is left alone");
-    // The system's copy does not go before the cache's, only where there is none.
+    // The system's copy is used only if there is none in the cache.
     write(system.path(), &served(20));
     locations.system = vec![system.path().into()];
     assert_eq!(load(&locations).unwrap().0, 30);
     locations.cache = Some(cache.path().into());
     assert_eq!(load(&locations).unwrap(), (20, "Fashion-MNIST from the system's folder".into()));
-    // And nothing anywhere.
+    // And no copy at all.
     locations.system = vec![];
     let error = load(&locations).unwrap_err();
     assert!(
@@ -95,7 +95,7 @@ fn a_fault_in_a_found_file_is_told_and_not_hidden_by_a_download() {
     files[2].1.truncate(20);
     write(cache.path(), &files);
     let locations = Locations { cache: Some(cache.path().into()), ..Locations::nowhere() };
-    let error = load(&FILES, &locations, &mut |_| {}).unwrap_err();
+    let error = load(&FILES, &locations, &Monitor::default()).unwrap_err();
     let at_fault = cache.path().join(NAME).join("t10k-images-idx3-ubyte.gz");
     assert!(matches!(&error, Error::Idx { file, .. } if *file == at_fault), "{error}");
 }

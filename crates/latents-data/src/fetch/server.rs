@@ -1,5 +1,5 @@
-//! For tests: an HTTP server on the loopback address that serves a few files, well or badly, as its script says, and
-//! remembers what it was asked for. It knows nothing of the code under test.
+//! For tests: an HTTP server on the loopback address that serves a few files, correctly or with a given fault, and records the
+//! requests. It knows nothing of the code under test.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,19 +10,19 @@ use std::time::Duration;
 /// What to do with one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
-    /// Serve the file, or the range asked for.
+    /// Serve the file, or the requested range.
     Well,
-    /// Serve the whole file, whatever range is asked for.
+    /// Serve the whole file, whatever range is requested.
     IgnoringRange,
-    /// Say `206`, but send from the start.
+    /// Answer `206`, but send from the start.
     WrongRange,
     /// Answer with this status and an empty body.
     Status(u16),
-    /// Close the connection after so many bytes of the body.
+    /// Close the connection after this many bytes of the body.
     Truncated(usize),
-    /// Send so many bytes of the body, then nothing more.
+    /// Send this many bytes of the body, then nothing more.
     Stalled(usize),
-    /// Send one byte now and then.
+    /// Send one byte every 10 ms.
     Trickling,
     /// Change the last byte of the body.
     Corrupted,
@@ -30,17 +30,17 @@ pub(crate) enum Answer {
     TooLong,
     /// Serve another, shorter file, with its length.
     OtherFile,
-    /// Take the request and say nothing at all.
+    /// Read the request, but do not answer.
     Silent,
 }
 
-/// What the server was asked for, and what it sent.
+/// A request, and what the server sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) path: String,
     /// The value of the `Range` header.
     pub(crate) range: Option<String>,
-    /// How many bytes of the body were to be sent.
+    /// The length of the body.
     pub(crate) length: usize,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `files`; the script's answers in turn, then [`Answer::Well`] for good.
+    /// Serves `files`: the answers of the script in turn, then [`Answer::Well`] always.
     pub(crate) fn start(files: &[(&'static str, Vec<u8>)], script: &[Answer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -63,7 +63,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (files, script, log) = (files.clone(), script.clone(), requests.clone());
-                // A client that goes away is no concern of the server's.
+                // A client may close the connection at any time.
                 std::thread::spawn(move || stream.and_then(|s| serve(&s, &files, &script, &log)));
             }
         });

@@ -1,13 +1,16 @@
-//! Downloads from servers that behave well and badly.
+//! Downloads from servers with and without faults.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use latents_progress::{Cancel, Progress, Reporter};
 
 use super::server::{Answer, Server};
 use super::*;
 
 const NAME: &str = "some-file.gz";
 
-/// 300,000 bytes without a pattern that a mistake of place could hide in.
+/// 300,000 random bytes, so that a wrong offset shows.
 fn content() -> Vec<u8> {
     let mut bytes = vec![0; 300_000];
     latents_random::stream(1, latents_random::Purpose::Synthetic, 0, 0).fill_bytes(&mut bytes);
@@ -22,7 +25,27 @@ struct Case {
     folder: tempfile::TempDir,
     content: Vec<u8>,
     locations: Locations,
+    cancel: Cancel,
     seen: Vec<u64>,
+}
+
+/// Keeps every report (task, done, total), and checks that the final file is either complete or missing.
+#[derive(Default)]
+struct Watch {
+    seen: Mutex<Vec<(String, u64, u64)>>,
+    file: Option<(PathBuf, Vec<u8>)>,
+}
+
+impl Reporter for Watch {
+    fn progress(&self, progress: &Progress<'_>) {
+        let Progress { task, done, total, .. } = *progress;
+        self.seen.lock().unwrap().push((task.to_owned(), done, total));
+        if let Some((target, content)) = &self.file
+            && let Ok(bytes) = fs::read(target)
+        {
+            assert!(bytes == *content, "{} bytes under the final name", bytes.len());
+        }
+    }
 }
 
 impl Case {
@@ -34,7 +57,8 @@ impl Case {
             ..Locations::nowhere()
         };
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, content: content(), locations, seen: Vec::new() }
+        let cancel = Cancel::default();
+        Self { folder, content: content(), locations, cancel, seen: Vec::new() }
     }
 
     fn target(&self) -> PathBuf {
@@ -45,19 +69,18 @@ impl Case {
         self.folder.path().join(format!("{NAME}.part"))
     }
 
-    /// Downloads, and checks at each step that nothing but the whole file has the final name.
+    /// Downloads, and checks at each step that only the complete file has the final name.
     fn run(&mut self) -> Result<(), Error> {
         let file = remote(NAME, &self.content);
-        let (folder, target) = (self.folder.path().to_owned(), self.target());
-        let (content, seen) = (&self.content, &mut self.seen);
-        let result = download(&[file], &folder, &self.locations, &mut |progress| {
-            let Progress::Download { file, done, total } = progress else { panic!("a download") };
-            assert_eq!((file, total), (NAME, content.len() as u64));
-            seen.push(done);
-            if let Ok(bytes) = fs::read(&target) {
-                assert!(bytes == *content, "{} bytes under the final name", bytes.len());
-            }
-        });
+        let (target, content) = (self.target(), self.content.clone());
+        let total = content.len() as u64;
+        let watch = Arc::new(Watch { seen: Mutex::default(), file: Some((target, content)) });
+        let monitor = Monitor::new(watch.clone(), self.cancel.clone());
+        let result = download(&[file], self.folder.path(), &self.locations, &monitor);
+        for (task, done, all) in watch.seen.lock().unwrap().drain(..) {
+            assert_eq!((task.as_str(), all), ("downloading some-file.gz", total));
+            self.seen.push(done);
+        }
         assert_eq!(self.target().exists(), result.is_ok());
         if result.is_ok() {
             assert!(fs::read(self.target()).unwrap() == self.content);
@@ -66,7 +89,7 @@ impl Case {
         result
     }
 
-    /// The reasons of each mirror, where the download must fail.
+    /// The failures of each mirror of a download that must fail.
     fn failures(&mut self) -> Vec<String> {
         match self.run().unwrap_err() {
             Error::Download { file, folder, failures } => {
@@ -176,7 +199,7 @@ fn the_next_mirror_takes_over() {
         assert_eq!(bad.ranges(), [None], "{answer:?}: not worth a second try");
         assert_eq!(good.ranges(), [None], "{answer:?}: nothing of it is kept");
     }
-    // What a mirror did send is kept for the next one.
+    // What one mirror has sent is kept for the next.
     let (bad, good) = (server(&[Answer::Truncated(10), Answer::Status(404)]), server(&[]));
     Case::new(&[&bad, &good]).run().unwrap();
     assert_eq!(good.ranges(), [Some(range(10))]);
@@ -192,11 +215,11 @@ fn no_mirror_at_all_is_listed_reason_by_reason() {
         server(&[Answer::Status(500); 3]),
     ];
     let mut case = Case::new(&servers.each_ref());
-    case.locations.mirrors.push("http://127.0.0.1:1/".to_owned()); // where nobody listens
+    case.locations.mirrors.push("http://127.0.0.1:1/".to_owned()); // no server listens here
     let failures = case.failures();
     let expected = [
         "answers 404",
-        "right SHA-256",
+        "wrong SHA-256",
         "150000 bytes instead of 300000",
         "more than 300000",
         "answers 500",
@@ -209,7 +232,7 @@ fn no_mirror_at_all_is_listed_reason_by_reason() {
     assert_eq!(servers[4].requests().len(), 3);
 
     case.locations.mirrors.clear();
-    assert_eq!(case.failures(), ["there is no mirror to ask"]);
+    assert_eq!(case.failures(), ["there are no mirrors"]);
 }
 
 #[test]
@@ -217,7 +240,7 @@ fn a_spoilt_part_is_thrown_away() {
     let content = content();
     let mut wrong = content.clone();
     wrong[7] ^= 1;
-    // Wrong bytes at the start; all there but the name; all there and wrong; and longer than it can be.
+    // Wrong bytes at the start; complete, but not yet renamed; complete and wrong; and too long.
     let cases: [(Vec<u8>, &[Option<String>]); 4] = [
         (wrong[..1000].to_vec(), &[Some(range(1000)), None]),
         (content.clone(), &[]),
@@ -239,7 +262,7 @@ fn a_spoilt_file_under_the_final_name_is_replaced() {
     let case = Case::new(&[&server]);
     fs::write(case.target(), vec![0; 300_000]).unwrap();
     let file = remote(NAME, &case.content);
-    download(&[file], case.folder.path(), &case.locations, &mut |_| {}).unwrap();
+    download(&[file], case.folder.path(), &case.locations, &Monitor::default()).unwrap();
     assert!(fs::read(case.target()).unwrap() == case.content);
 }
 
@@ -249,17 +272,45 @@ fn several_files_share_one_measure_of_progress() {
     let server = Server::start(&files, &[]);
     let case = Case::new(&[&server]);
     let remotes = files.each_ref().map(|(name, content)| remote(name, content));
-    let mut seen = Vec::new();
+    let watch = Arc::new(Watch::default());
+    let monitor = Monitor::new(watch.clone(), Cancel::default());
     let folder = case.folder.path().join("made/when/needed");
-    download(&remotes, &folder, &case.locations, &mut |p| {
-        let Progress::Download { file, done, total } = p else { panic!("a download") };
-        seen.push((file, done, total));
-    })
-    .unwrap();
-    assert_eq!(seen.first(), Some(&("a.gz", 0, 4000)));
-    assert!(seen.contains(&("a.gz", 1000, 4000)) && seen.contains(&("b.gz", 1000, 4000)));
-    assert_eq!(seen.last(), Some(&("b.gz", 4000, 4000)));
+    download(&remotes, &folder, &case.locations, &monitor).unwrap();
+    let seen = watch.seen.lock().unwrap().clone();
+    let report = |file: &str, done, total| (format!("downloading {file}"), done, total);
+    assert_eq!(seen.first(), Some(&report("a.gz", 0, 4000)));
+    assert!(seen.contains(&report("a.gz", 1000, 4000)));
+    assert!(seen.contains(&report("b.gz", 1000, 4000)));
+    assert_eq!(seen[seen.len() - 2..], ["a.gz", "b.gz"].map(|file| report(file, 4000, 4000)));
     assert!(seen.is_sorted_by_key(|(_, done, _)| *done));
+}
+
+#[test]
+fn a_cancelled_download_is_gone_on_with_later() {
+    let slow = server(&[Answer::Trickling]);
+    let mut case = Case::new(&[&slow]);
+    case.locations.stall = Duration::from_secs(600);
+    let cancel = case.cancel.clone();
+    let part = case.part();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while fs::metadata(&part).map_or(0, |part| part.len()) < 2 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            cancel.cancel();
+        });
+        assert!(matches!(case.run(), Err(Error::Interrupted(_))));
+    });
+    let here = fs::metadata(case.part()).unwrap().len();
+    assert!((2..1000).contains(&here), "{here}");
+    // A cancelled download requests nothing.
+    let second = server(&[]);
+    case.locations.mirrors = vec![second.address.clone()];
+    assert!(matches!(case.run(), Err(Error::Interrupted(_))));
+    assert!(second.ranges().is_empty());
+    case.cancel = Cancel::default();
+    case.run().unwrap();
+    assert_eq!(second.ranges(), [Some(range(here as usize))]);
 }
 
 #[test]
@@ -270,7 +321,8 @@ fn two_at_once_do_not_spoil_each_other() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                download(&[file], case.folder.path(), &case.locations, &mut |_| {}).unwrap();
+                download(&[file], case.folder.path(), &case.locations, &Monitor::default())
+                    .unwrap();
             });
         }
     });
@@ -284,11 +336,12 @@ fn trouble_on_this_machine_is_not_blamed_on_mirrors() {
     let in_the_way = case.folder.path().join("file");
     fs::write(&in_the_way, "").unwrap();
     let file = remote(NAME, &case.content);
-    let error = download(&[file], &in_the_way, &case.locations, &mut |_| {}).unwrap_err();
+    let error = download(&[file], &in_the_way, &case.locations, &Monitor::default()).unwrap_err();
     assert!(matches!(&error, Error::Io { path, .. } if *path == in_the_way), "{error:?}");
 
     fs::create_dir(case.part()).unwrap();
-    let error = download(&[file], case.folder.path(), &case.locations, &mut |_| {}).unwrap_err();
+    let error =
+        download(&[file], case.folder.path(), &case.locations, &Monitor::default()).unwrap_err();
     assert!(matches!(&error, Error::Io { path, .. } if *path == case.part()), "{error:?}");
 }
 

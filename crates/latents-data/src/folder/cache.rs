@@ -1,6 +1,6 @@
-//! Pictures as they were decoded, in one file of the cache, so that a second start is fast and a collection may be larger than
-//! memory. A file is for one folder and one choice of settings, and holds good as long as every picture is the one that it was. What
-//! is in it: the pixels, `[n, c, h, w]`, training part first; then JSON ([`About`]); then the length of that, and [`MAGIC`].
+//! Decoded pictures in one file of the cache, so that a second start is fast and a collection may be larger than memory. A file is
+//! for one folder and one choice of settings, and valid as long as no picture changes. It has the pixels, `[n, c, h, w]`, training
+//! part first; then JSON ([`About`]); then the length of the JSON, and [`MAGIC`].
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,37 +10,39 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Bytes;
 use super::listing::Listing;
+use crate::error::Error;
+use crate::images::{Images, hexadecimal};
+use crate::locations::Locations;
 use crate::mapped::Mapped;
+use crate::note::{Note, list_files};
 use crate::pictures::Pictures;
-use crate::{Error, Locations};
 
-/// Also the version: of the file, and of all that is done between a picture and its pixels.
-const MAGIC: &[u8; 8] = b"latpix01";
-/// A picture that was written so shortly ago may be written again without its time telling.
+/// Identifies the file, and the version of its format and of all steps from a picture to its pixels.
+const MAGIC: &[u8; 8] = b"latpix02";
+/// A picture that was written more recently than this may change again without a new time of modification.
 const SETTLED: Duration = Duration::from_secs(3);
-/// The longest JSON.
+/// The most bytes of JSON.
 const MAX_ABOUT: u64 = 1 << 30;
 /// The cache's sub-folder.
 const FOLDER: &str = "pictures";
 
-/// What is said of the pixels in a file.
+/// The description of the pixels in a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct About {
-    /// What tells the pictures and settings from others.
+    /// Identifies the pictures and the settings.
     pub(super) key: String,
     /// `[c, h, w]`.
     pub(super) shape: [usize; 3],
-    /// How many images train and test.
+    /// The number of training and of test images.
     pub(super) count: [usize; 2],
     pub(super) names: Vec<String>,
     pub(super) labels: Option<Vec<u8>>,
     pub(super) classes: Vec<String>,
-    pub(super) notes: Vec<String>,
-    /// Names of pictures that could not be read, with reasons.
+    pub(super) notes: Vec<Note>,
+    /// Names of unreadable pictures, with reasons.
     pub(super) broken: Vec<(String, String)>,
-    /// Of the pixels.
+    /// CRC-32 of the pixels.
     pub(super) crc: u32,
 }
 
@@ -56,18 +58,46 @@ impl About {
     }
 }
 
+/// The pixels of both parts.
+pub(super) enum Bytes {
+    Memory(Vec<u8>),
+    Mapped(Mapped, usize),
+}
+
+impl Bytes {
+    pub(super) fn cut(self, at: usize, shape: [usize; 3]) -> Result<[Images; 2], Error> {
+        let [c, h, w] = shape;
+        Ok(match self {
+            Self::Memory(mut bytes) => {
+                let rest = bytes.split_off(at);
+                [Images::new(c, h, w, bytes)?, Images::new(c, h, w, rest)?]
+            }
+            Self::Mapped(file, end) => {
+                [Images::mapped(&file, 0..at, shape)?, Images::mapped(&file, at..end, shape)?]
+            }
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::Mapped(file, length) => &file.bytes()[..*length],
+        }
+    }
+}
+
 /// Decoded pictures.
 pub(super) struct Kept {
     pub(super) about: About,
     pub(super) pixels: Bytes,
 }
 
-/// The place of a folder's decoded pictures.
+/// The place of the decoded pictures of a folder.
 pub(super) struct Cache {
-    /// None where there is no folder for it, or the pictures have only just been written.
+    /// `None` if there is no cache, or the pictures were written too recently.
     file: Option<PathBuf>,
     key: String,
-    /// Pixels of more bytes than this are not taken into memory.
+    /// Pixels of more bytes than this stay in a mapped file.
     memory: u64,
 }
 
@@ -81,7 +111,7 @@ impl Cache {
         let settings = format!("{:?}", Pictures { strict: false, ..settings.clone() });
         let path = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
         let place = digest([path.to_string_lossy().as_ref(), &settings]);
-        let others = listing.others();
+        let others = list_files(&listing.others);
         let files = listing.files.iter().flat_map(|file| [file.name.as_str(), &file.stamp]);
         let broken = listing.broken.iter().flat_map(|(name, reason)| [name.as_str(), reason]);
         let key = digest([settings.as_str(), &others].into_iter().chain(files).chain(broken));
@@ -100,13 +130,13 @@ impl Cache {
         &self.key
     }
 
-    /// What is kept, where that is whole and of the same pictures.
+    /// The cached pictures, if they are intact and of the same pictures and settings.
     pub(super) fn load(&self) -> Option<Kept> {
         let kept = read(self.file.as_ref()?, self.memory)?;
         (kept.about.key == self.key).then_some(kept)
     }
 
-    /// A place to gather so many bytes in.
+    /// A buffer for this many bytes.
     pub(super) fn scratch(&self, bytes: u64) -> Result<Scratch, Error> {
         if bytes <= self.memory {
             return Ok(Scratch::Memory(vec![]));
@@ -123,8 +153,8 @@ impl Cache {
         Error::Io { action: "keep decoded pictures in", path, source }
     }
 
-    /// Keeps pixels, of which each image has `planes` where it needs but `about.shape[0]`. A cache that cannot be written is done
-    /// without.
+    /// Keeps pixels, of which each image has `planes` channels but needs only the first `about.shape[0]`. A cache that cannot be
+    /// written is not an error.
     pub(super) fn keep(
         &self,
         mut about: About,
@@ -164,7 +194,7 @@ impl Cache {
     }
 }
 
-/// Where pixels are gathered.
+/// A buffer of pixels, in memory or in a temporary file.
 pub(super) enum Scratch {
     Memory(Vec<u8>),
     File(File),
@@ -196,16 +226,7 @@ impl Scratch {
     }
 }
 
-impl Bytes {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Memory(bytes) => bytes,
-            Self::Mapped(file, length) => &file.bytes()[..*length],
-        }
-    }
-}
-
-/// Reads a file; none where it is not there, or is not whole.
+/// Reads a file; `None` if it is missing or damaged.
 fn read(path: &Path, memory: u64) -> Option<Kept> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
@@ -236,12 +257,12 @@ fn read(path: &Path, memory: u64) -> Option<Kept> {
     (crc32fast::hash(bytes.bytes()) == about.crc).then_some(Kept { about, pixels: bytes })
 }
 
-/// SHA-256 of texts, told apart, in hexadecimal digits.
+/// SHA-256 of texts with their lengths, in hexadecimal digits.
 fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut sum = Sha256::new();
     for text in texts {
         sum.update((text.len() as u64).to_le_bytes());
         sum.update(text);
     }
-    crate::images::hexadecimal(&sum.finalize())
+    hexadecimal(&sum.finalize())
 }

@@ -1,5 +1,5 @@
-//! What is in a folder: which of its files are to be read as pictures, in one order on every machine, and how many others there are.
-//! Files are looked at from outside only.
+//! The files of a folder: those to read as pictures, in the same order on every machine, and the number of others. Files are not
+//! opened here.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -8,33 +8,33 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use walkdir::WalkDir;
 
-use crate::Error;
+use crate::error::Error;
 use crate::picture::EXTENSIONS;
 
-/// A file that is to be read as a picture.
+/// A file to read as a picture.
 pub(super) struct Listed {
     pub(super) path: PathBuf,
-    /// Its path within the folder, with `/` between its parts.
+    /// Its path within the folder, with `/` between its components.
     pub(super) name: String,
-    /// What tells that it is another than before.
+    /// Changes if the file changes.
     pub(super) stamp: String,
-    /// When it was last written.
+    /// The time of its last modification.
     pub(super) written: SystemTime,
 }
 
-/// What is in a folder.
+/// The files of a folder.
 pub(super) struct Listing {
-    /// By name.
+    /// In the order of their names.
     pub(super) files: Vec<Listed>,
-    /// What cannot be looked at, with the reason.
+    /// Names of files and folders that cannot be accessed, with reasons.
     pub(super) broken: Vec<(String, String)>,
-    /// How many other files there are, by the ending of their name.
-    others: BTreeMap<String, usize>,
+    /// The number of other files of each extension, in lower case.
+    pub(super) others: BTreeMap<String, usize>,
 }
 
 impl Listing {
-    /// Looks through a folder and those below it. Symbolic links are followed, but not in circles; whatever has a name that
-    /// begins with a dot is passed over, and so is what macOS puts into zip files.
+    /// Lists a folder and its sub-folders. Symbolic links are followed, except to a parent folder. Names that start with a dot are
+    /// ignored, and so is the folder that macOS adds to zip files.
     pub(super) fn of(folder: &Path) -> Result<Self, Error> {
         std::fs::read_dir(folder).map_err(Error::io("read the folder", folder))?;
         let mut listing = Self { files: vec![], broken: vec![], others: BTreeMap::new() };
@@ -46,7 +46,7 @@ impl Listing {
                 Err(error) => {
                     let path = error.path().unwrap_or(folder);
                     let reason = match (error.loop_ancestor(), error.io_error()) {
-                        (Some(_), _) => "it is a link to a folder that it is in".to_owned(),
+                        (Some(_), _) => "it is a link to one of its parent folders".to_owned(),
                         (_, Some(error)) => format!("it cannot be read: {error}"),
                         _ => "it cannot be read".to_owned(),
                     };
@@ -78,15 +78,6 @@ impl Listing {
         listing.broken.sort();
         Ok(listing)
     }
-
-    /// The other files: `.txt (3), .heic (1)`; empty where there are none.
-    pub(super) fn others(&self) -> String {
-        let one = |(ending, n): (&String, &usize)| match ending.as_str() {
-            "" => format!("without an ending ({n})"),
-            _ => format!(".{ending} ({n})"),
-        };
-        self.others.iter().map(one).collect::<Vec<_>>().join(", ")
-    }
 }
 
 fn name_of(path: &Path, folder: &Path) -> String {
@@ -95,7 +86,8 @@ fn name_of(path: &Path, folder: &Path) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Length and time of the last change and, where the system has them, what not even a tool that sets that time back can hide.
+/// Length and time of the last modification and, on Unix, device, inode and time of the last status change, which no tool can set
+/// back.
 fn stamp(about: &Metadata) -> String {
     let written = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let stamp = format!("{} {}", about.len(), written.unwrap_or_default().as_nanos());

@@ -1,12 +1,15 @@
-//! Folders of pictures as users have them, and as they should not.
+//! Folders of pictures as users have them, and invalid ones.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use image::{Rgb, RgbImage};
+use latents_progress::{Cancel, Progress, Reporter};
 
 use super::*;
+use crate::pictures::Fit;
 
-/// A folder that is written into, a cache, and the settings.
+/// A folder of pictures, a cache, and the settings.
 struct Case {
     place: tempfile::TempDir,
     locations: Locations,
@@ -26,7 +29,7 @@ impl Case {
         self.place.path().join("in")
     }
 
-    /// Writes a picture of one colour, an hour ago.
+    /// Writes a picture of one colour with a time of modification an hour ago.
     fn picture(&self, name: &str, [h, w]: [u32; 2], colour: [u8; 3]) {
         let path = self.folder().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -47,15 +50,15 @@ impl Case {
     }
 
     fn load(&self) -> Result<Dataset, Error> {
-        load("x".into(), &self.folder(), &self.settings, &self.locations, &mut |_| {})
+        load("x".into(), &self.folder(), &self.settings, &self.locations, &Monitor::default())
     }
 
     /// Loads, and says whether any picture had to be decoded.
     fn decodes(&self) -> (Dataset, bool) {
-        let mut decoded = false;
-        let mut progress = |_| decoded = true;
-        let folder = self.folder();
-        let set = load("x".into(), &folder, &self.settings, &self.locations, &mut progress);
+        let log = Arc::new(Log::default());
+        let monitor = Monitor::new(log.clone(), Cancel::default());
+        let set = load("x".into(), &self.folder(), &self.settings, &self.locations, &monitor);
+        let decoded = !log.0.lock().unwrap().is_empty();
         (set.unwrap(), decoded)
     }
 
@@ -63,6 +66,21 @@ impl Case {
         let cache = self.place.path().join("cache").join("pictures");
         std::fs::read_dir(cache).map_or(vec![], |files| files.map(|f| f.unwrap().path()).collect())
     }
+}
+
+/// Every report: task, done, total.
+#[derive(Default)]
+struct Log(Mutex<Vec<(String, u64, u64)>>);
+
+impl Reporter for Log {
+    fn progress(&self, progress: &Progress<'_>) {
+        let Progress { task, done, total, .. } = *progress;
+        self.0.lock().unwrap().push((task.to_owned(), done, total));
+    }
+}
+
+fn notes(set: &Dataset) -> String {
+    set.notes.iter().map(Note::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn names(part: &Labelled) -> Vec<&str> {
@@ -83,13 +101,13 @@ fn a_flat_folder_of_mixed_sizes() {
     assert_eq!(set.train.images.shape(), [3, 32, 32]);
     assert_eq!((set.train.len(), set.test.len()), (4, 1));
     assert_eq!((&set.train.labels, set.classes.len()), (&None, 0));
-    let notes = set.notes.join("\n");
+    let notes = notes(&set);
     assert!(
         notes.contains("pictures of 50 x 20 to 33 x 200 pixels (height x width), cropped"),
         "{notes}"
     );
-    assert!(notes.contains("1 of 5 held out for testing (--test"), "{notes}");
-    assert!(notes.contains("left alone: without an ending (1), .txt (1)"), "{notes}");
+    assert!(notes.contains("1 of 5 held out for testing"), "{notes}");
+    assert!(notes.contains("ignored: without an extension (1), .txt (1)"), "{notes}");
     for part in [&set.train, &set.test] {
         for (i, name) in names(part).into_iter().enumerate() {
             let number: u8 = name[..1].parse().unwrap();
@@ -117,7 +135,7 @@ fn sub_folders_are_labels_and_may_be_deep() {
         assert_eq!(set.test.images.image(i)[0], [2, 1, 0][usize::from(*label)]);
     }
     assert!(names(&set.test)[5].starts_with("b/deep/er/"));
-    // The split is drawn, not the first ones taken.
+    // The test part is random, not the first pictures.
     let other = Case { settings: Pictures { split_seed: 1, ..Pictures::default() }, ..case };
     assert_ne!(names(&other.load().unwrap().test), names(&set.test));
 }
@@ -128,12 +146,12 @@ fn labels_that_are_none() {
     case.picture("a/0.png", [4, 4], [0; 3]);
     case.picture("a/1.png", [4, 4], [0; 3]);
     let set = case.load().unwrap();
-    assert!(set.classes.is_empty() && set.notes.join("\n").contains("all are in one sub-folder"));
+    assert!(set.classes.is_empty() && notes(&set).contains("all pictures are in one sub-folder"));
     case.picture("b/1.png", [4, 4], [0; 3]);
     assert_eq!(case.load().unwrap().classes, ["a", "b"]);
     case.picture("loose.png", [4, 4], [0; 3]);
     let set = case.load().unwrap();
-    assert!(set.classes.is_empty() && set.notes.join("\n").contains("1 of the pictures are in no"));
+    assert!(set.classes.is_empty() && notes(&set).contains("1 picture outside the sub-folders"));
 }
 
 #[test]
@@ -147,7 +165,7 @@ fn train_and_test_are_respected() {
     assert_eq!(names(&set.test), ["Test/b/0.png"]);
     assert_eq!(set.classes, ["a", "b"]);
     assert_eq!(set.test.labels, Some(vec![1]));
-    assert!(set.notes.join("\n").contains("1 outside the sub-folders train and test"));
+    assert!(notes(&set).contains("1 picture outside the sub-folders train and test"));
 }
 
 #[test]
@@ -164,27 +182,54 @@ fn broken_pictures_are_left_out_or_stop_it() {
     }
     let set = case.load().unwrap();
     assert_eq!(set.train.len() + set.test.len(), 5);
-    let notes = set.notes.join("\n");
-    assert!(
-        notes.contains("9 pictures that cannot be read were left out: 3.png (it is damaged: "),
-        "{notes}"
-    );
-    assert!(notes.contains("4.jpg (its content is no picture)") && notes.contains("and 4 more"));
+    let notes = notes(&set);
+    assert!(notes.contains("9 unreadable pictures left out: 3.png (it is damaged: "), "{notes}");
+    assert!(notes.contains("4.jpg (its content is not a picture)") && notes.contains("and 4 more"));
     case.settings.strict = true;
     let error = case.load().unwrap_err().to_string();
-    assert!(
-        error.starts_with("9 pictures in ") && error.contains("do without --strict"),
-        "{error}"
-    );
+    assert!(error.starts_with("9 pictures in ") && error.contains("turn `strict` off"), "{error}");
     case.settings.strict = false;
     for n in 0..6 {
         case.file(&format!("{n}.png"), b"");
     }
     let error = case.load().unwrap_err().to_string();
-    assert!(
-        error.contains("holds no picture that can be read") && error.contains("4.jpg"),
-        "{error}"
-    );
+    assert!(error.contains("has no readable picture") && error.contains("4.jpg"), "{error}");
+}
+
+#[test]
+fn reading_is_reported_and_can_be_cancelled() {
+    let case = Case::new();
+    for n in 0..3 {
+        case.picture(&format!("{n}.png"), [4, 4], [n; 3]);
+    }
+    let (log, cancel) = (Arc::new(Log::default()), Cancel::default());
+    let monitor = Monitor::new(log.clone(), cancel.clone());
+    let load = || load("x".into(), &case.folder(), &case.settings, &case.locations, &monitor);
+    let set = load().unwrap();
+    let report = |done| ("reading 3 pictures".to_owned(), done, 3);
+    assert_eq!(*log.0.lock().unwrap(), [report(2), report(3)], "after each part");
+    assert_eq!(set.notes[0], Note::SameSize { size: [4, 4] });
+    let pictures = Pictures { size: Some([4, 4]), grey: true, ..Pictures::default() };
+    assert_eq!((set.pictures, set.range), (pictures, [0.0, 255.0]));
+    assert_eq!(grouped(1_234_567), "1,234,567");
+    cancel.cancel();
+    assert!(matches!(load(), Err(Error::Interrupted(_))));
+}
+
+#[test]
+fn settings_and_sizes_are_noted() {
+    let mut case = Case::new();
+    case.picture("0.png", [4, 6], [9, 0, 0]);
+    case.picture("1.png", [2, 3], [0; 3]);
+    (case.settings.fit, case.settings.size) = (Fit::Contain, Some([3, 3]));
+    let set = case.load().unwrap();
+    let fit = Fit::Contain;
+    let sizes = Note::Resized { smallest: [2, 3], largest: [4, 6], fit, size: [3, 3] };
+    let held = Note::HeldOut { held_out: 1, of: 2, stratified: false };
+    assert_eq!(set.notes, [sizes, Note::NoFolders, held]);
+    assert_eq!(set.pictures, case.settings);
+    // The cache keeps the notes.
+    assert_eq!(case.load().unwrap().notes, set.notes);
 }
 
 #[cfg(unix)]
@@ -199,8 +244,8 @@ fn links_are_followed_but_not_in_circles() {
     link(Path::new("/nowhere"), "gone.png").unwrap();
     let set = case.load().unwrap();
     assert_eq!(set.train.len() + set.test.len(), 3);
-    let notes = set.notes.join("\n");
-    assert!(notes.contains("a/loop (it is a link to a folder that it is in)"), "{notes}");
+    let notes = notes(&set);
+    assert!(notes.contains("a/loop (it is a link to one of its parent folders)"), "{notes}");
     assert!(notes.contains("gone.png (it cannot be read"), "{notes}");
 }
 
@@ -262,7 +307,7 @@ fn a_collection_may_be_larger_than_memory_and_have_no_cache() {
     assert_eq!(coloured.train.images.shape(), [3, 5, 4]);
     case.locations.memory = 1 << 20;
     assert_eq!(case.load().unwrap(), coloured);
-    // A cache that cannot be written is done without.
+    // A cache that cannot be written is no error.
     case.file("blocked", b"");
     case.locations.cache = Some(case.folder().join("blocked"));
     assert_eq!(case.load().unwrap().train, coloured.train);
@@ -295,10 +340,7 @@ fn sizes_are_chosen() {
 fn impossible_settings_and_places() {
     let mut case = Case::new();
     let error = case.load().unwrap_err().to_string();
-    assert!(
-        error.ends_with("holds no picture that can be read (PNG, JPEG, WebP or GIF)"),
-        "{error}"
-    );
+    assert!(error.ends_with("has no readable picture (PNG, JPEG, WebP or GIF)"), "{error}");
     case.settings.test_fraction = 1.0;
     assert!(matches!(case.load(), Err(Error::Setting { .. })));
     case.settings = Pictures { size: Some([0, 4]), ..Pictures::default() };
@@ -308,7 +350,7 @@ fn impossible_settings_and_places() {
         Path::new("/no/where"),
         &Pictures::default(),
         &case.locations,
-        &mut |_| {},
+        &Monitor::default(),
     );
     assert!(matches!(nowhere, Err(Error::Io { .. })));
 }

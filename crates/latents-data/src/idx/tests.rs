@@ -1,4 +1,4 @@
-//! IDX files as they should be, and as an attacker or a broken disk would have them.
+//! Valid IDX files, and files from an attacker or a broken disk.
 
 use std::cell::Cell;
 
@@ -22,7 +22,7 @@ fn images_file(dims: [u32; 3], data: &[u8]) -> Vec<u8> {
     [header(0x803, &dims), data.to_vec()].concat()
 }
 
-/// The problem found in `bytes` read as images, plain and gzipped, which must be the same.
+/// The problem with `bytes` read as images, which must be the same plain and gzipped.
 fn problem(bytes: &[u8]) -> String {
     let of = |bytes: &[u8]| match parse_images(bytes, Path::new("some/file")) {
         Err(Error::Idx { file, problem }) => {
@@ -169,7 +169,7 @@ proptest! {
         start in 0usize..4,
         small in any::<bool>(),
     ) {
-        // Random bytes alone never get past the magic number: let some through to each later stage.
+        // Random bytes alone never pass the check of the magic number, so some get a valid start.
         let prefix: &[u8] = [&[][..], &[0, 0, 8, 3], &[0, 0, 8, 1], &[0x1f, 0x8b, 8, 0]][start];
         for (to, from) in bytes.iter_mut().zip(prefix) {
             *to = *from;
@@ -195,7 +195,7 @@ proptest! {
         let mut bytes = gzip(&images_file([3, 4, 4], &pixels));
         let at = place % bytes.len();
         bytes[at] ^= 1 << bit;
-        // A flip in gzip's own time stamp or flags may be harmless; but no other pixels may come out.
+        // A flipped bit in the time stamp or flags of gzip may be harmless, but the pixels must not change.
         if let Ok(images) = parse_images(&bytes[..], Path::new("x")) {
             prop_assert_eq!(images.pixels(), &pixels[..]);
         }

@@ -1,4 +1,4 @@
-//! Pictures as they should be, and as they should not.
+//! Valid and invalid pictures.
 
 use std::io::Cursor;
 
@@ -48,7 +48,7 @@ fn what_is_transparent_lies_on_the_background() {
 
 #[test]
 fn the_camera_may_have_been_held_on_its_side() {
-    // Left half white, right half black; EXIF's orientation 6 is to be turned by 90 degrees clockwise: white above.
+    // Left half white, right half black; EXIF orientation 6 rotates by 90 degrees clockwise: white above.
     let picture = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 255 } else { 0 }]));
     let jpeg = encoded(picture, ImageFormat::Jpeg);
     let tiff = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
@@ -90,7 +90,7 @@ fn fits_differ_where_the_sides_do() {
 
 #[test]
 fn large_pictures_are_averaged_not_sampled() {
-    // A chequerboard of single pixels is grey from afar.
+    // A chequerboard of single pixels becomes grey.
     let board =
         RgbImage::from_fn(400, 300, |x, y| Rgb([if (x + y) % 2 == 0 { 255 } else { 0 }; 3]));
     let small = fit(board, [15, 20], Fit::Crop, [0; 3]);
@@ -107,7 +107,7 @@ fn grey_is_luminance() {
     assert!(!is_coloured(&[1, 2, 1, 2, 1, 2]) && is_coloured(&[1, 2, 1, 2, 1, 3]));
 }
 
-/// A PNG that says it is of some size, and has no pixels.
+/// A PNG whose header declares a size, without pixels.
 fn png_of(width: u32, height: u32) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(width.to_be_bytes());
@@ -123,13 +123,13 @@ fn png_of(width: u32, height: u32) -> Vec<u8> {
 fn what_is_no_picture_has_a_reason() {
     let whole = encoded(RgbImage::new(40, 30), ImageFormat::Png);
     for (bytes, expected) in [
-        (&b"these are words, and no picture"[..], "its content is no picture"),
+        (&b"these are words, and no picture"[..], "its content is not a picture"),
         (&whole[..whole.len() / 2], "it is damaged: "),
         (&whole[..20], "it is damaged: "),
-        (&png_of(70_000, 2), "larger than is accepted"),
-        (&png_of(60_000, 60_000), "accepted"),
+        (&png_of(70_000, 2), "it is too large"),
+        (&png_of(60_000, 60_000), "it is too large"),
         (&png_of(0, 5), "it is damaged: "),
-        (b"BM\0\0\0\0", "it is of a kind that is not read, whatever its name says: "),
+        (b"BM\0\0\0\0", "its content is of an unsupported format: "),
     ] {
         let said = read(bytes, [8, 8], &with(Fit::Crop)).unwrap_err();
         assert!(said.contains(expected), "{expected}: {said}");

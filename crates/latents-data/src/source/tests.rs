@@ -1,6 +1,9 @@
-//! From names to data sets, and folders that do not hold one.
+//! Parsing of sources, and folders of IDX files, valid and invalid.
+
+use std::path::Path;
 
 use super::*;
+use crate::idx;
 
 /// A folder with four tiny IDX files: 3 training and 2 test images of 1 × 2.
 fn folder() -> tempfile::TempDir {
@@ -27,11 +30,11 @@ fn write_labels(folder: &Path, part: &str, labels: &[u8]) {
 
 fn load(folder: &Path) -> Result<Dataset, Error> {
     let source = Source::Idx(folder.into());
-    source.load(&Locations::nowhere(), &mut |_| panic!("nothing to download"))
+    source.load(&Locations::nowhere(), &Monitor::default())
 }
 
 fn load_as_named(folder: &Path) -> Result<Dataset, Error> {
-    read_folder("x".into(), "y".into(), folder, Some(&["a", "b", "c", "d"]))
+    idx_folder::read("x".into(), "y".into(), folder, Some(&["a", "b", "c", "d"]))
 }
 
 #[test]
@@ -122,7 +125,8 @@ fn a_path_alone_is_understood() {
 #[test]
 fn sources_that_are_as_they_are_take_no_settings() {
     let grey = Pictures { grey: true, ..Pictures::default() };
-    let error = Source::FashionMnistSample.load_with(&grey, &Locations::nowhere(), &mut |_| {});
+    let error =
+        Source::FashionMnistSample.load_with(&grey, &Locations::nowhere(), &Monitor::default());
     assert!(matches!(error, Err(Error::Fixed { .. })));
 }
 
@@ -146,23 +150,4 @@ fn unknown_names_bring_the_nearest_known_one() {
             error.to_string().contains("Known: fashion-mnist, fashion-mnist-sample, folder:DIR")
         );
     }
-}
-
-#[test]
-fn without_a_network_the_sample_is_taken_and_the_reason_told() {
-    let nowhere = Locations::nowhere();
-    let (set, reason) = load_default(&nowhere, &mut |_| {}).unwrap();
-    assert_eq!((set.name.as_str(), set.train.len()), ("fashion-mnist-sample", 2_500));
-    let reason = reason.unwrap();
-    assert!(
-        reason.contains("LATENTS_OFFLINE") && reason.contains("a folder of your own"),
-        "{reason}"
-    );
-
-    // The cause of an error is told too.
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let blocked = Locations { cache: Some(file.path().into()), offline: false, ..nowhere };
-    let (_, reason) = load_default(&blocked, &mut |_| {}).unwrap();
-    let reason = reason.unwrap();
-    assert!(reason.starts_with("cannot create the folder") && reason.contains(": "), "{reason}");
 }

@@ -1,7 +1,7 @@
-//! The sum behind every weight gradient: products of two activations over pixels and samples, for each pair of channels and each
-//! place of the kernel. Every accumulator is a vector of eight partial sums (samples 0 to 7 and 8 to 15 of each pixel in turn),
-//! added up in one fixed tree at the end: the same bits for every vector width. A tile of accumulators stays in registers while the
-//! pixels of one place of the kernel stream by; then it is put aside, and all are added up at once when every place has had its turn.
+//! The sum of every weight gradient: products of two activations over pixels and samples, for each pair of channels and each position
+//! of the kernel. Every accumulator is a vector of eight partial sums (samples 0 to 7 and 8 to 15 of each pixel in turn), added in one
+//! fixed tree at the end, so the bits are the same for every vector width. A tile of accumulators stays in registers during the loop
+//! over the pixels of one position of the kernel; then it is stored, and the trees of all positions are added at once.
 
 use std::ops::Range;
 
@@ -12,25 +12,25 @@ use crate::simd::{Kernel, LANES, Simd, tree};
 /// Partial sums of an accumulator.
 const PARTS: usize = 8;
 
-/// Places of the kernel that a tile works on in turn.
+/// Positions of the kernel that a tile processes in turn.
 const PLACES: usize = 16;
 
-/// Bytes of both activations that a tile goes over for each place of the kernel before it moves on: less than the nearest cache.
+/// Bytes of both activations that a tile processes for each position of the kernel in turn; smaller than the first-level cache.
 const BAND: usize = 24 << 10;
 
-/// The most accumulators of a tile for all its places, in groups of `PARTS`.
+/// The maximum number of accumulators of a tile for all its positions, in groups of `PARTS`.
 const GROUPS: usize = 4 * 4 * PLACES / PARTS;
 
-/// Accumulators of a tile, ordered by row, column and place, and their sums.
+/// Accumulators of a tile, ordered by row, column and position, and their sums.
 struct Scratch<E> {
     kept: [[[E; PARTS]; PARTS]; GROUPS],
     sums: [[E; PARTS]; GROUPS],
 }
 
-/// One run of a [`Dot`] over a micro-batch, adding to `out`. To be run on vectors of at most `PARTS` numbers.
+/// One run of a [`Dot`] over a micro-batch; adds to `out`. Runs on vectors of at most `PARTS` numbers.
 pub(crate) struct DotRun<'a, E> {
     pub(crate) plan: &'a Dot,
-    /// Which rows (channels of `a`) to work on; `out` begins with the first of them.
+    /// The rows (channels of `a`) to compute; `out` begins with the first of them.
     pub(crate) rows: Range<usize>,
     /// `[row][pixel][lane]`.
     pub(crate) a: &'a [E],
@@ -40,13 +40,13 @@ pub(crate) struct DotRun<'a, E> {
     pub(crate) out: &'a mut [E],
 }
 
-/// Whether 4 by 4 accumulators stay in registers rather than 4 by 3.
+/// Whether 4 by 4 accumulators stay in registers instead of 4 by 3.
 #[inline(always)]
 fn roomy<S: Simd>() -> bool {
     S::WIDE && S::WIDTH == PARTS
 }
 
-/// Splits `n` into parts of at most `most` that differ by one at most: `(start, length)`.
+/// Splits `n` into parts of at most `most`, whose lengths differ by at most one: `(start, length)`.
 #[inline(always)]
 fn parts(n: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = n.div_ceil(most);
@@ -111,7 +111,7 @@ impl<E: Number> Kernel<E> for DotRun<'_, E> {
 }
 
 impl<E: Number> DotRun<'_, E> {
-    /// `R` rows from `row` (counted from the first of `rows`) by `C` columns from `column`, for up to `PLACES` places from `place`.
+    /// `R` rows from `row` (counted from the first of `rows`) by `C` columns from `column`, for up to `PLACES` positions from `place`.
     ///
     /// # Safety
     /// Each rectangle lies inside `a` for each of these rows and inside `b` for each of these columns.
@@ -141,7 +141,7 @@ impl<E: Number> DotRun<'_, E> {
             for start in (0..height.max(1)).step_by(band) {
                 for (i, rect) in rects.iter().enumerate() {
                     let kept = kept.add(i * PARTS);
-                    // Sums begin with zero in the first rows, and go on from what the rows before have left.
+                    // Sums begin with zero in the first rows, and continue from the sums of the previous rows.
                     let mut sums = [[[s.splat(E::default()); 2]; C]; R];
                     if start > 0 {
                         each::<_, R, C>(s, kept, n, &mut sums, |at, sum| *sum = s.load(at));
@@ -162,7 +162,7 @@ impl<E: Number> DotRun<'_, E> {
         for (sums, kept) in scratch.sums.iter_mut().zip(&scratch.kept[..groups]) {
             *sums = s.row_sums(kept);
         }
-        // Sums of neighbouring columns lie beside each other where all places were worked on at once.
+        // Sums of neighbouring columns are adjacent if all positions were processed at once.
         let run = if n == plan.rects.len() { C } else { 1 };
         let sums = scratch.sums.as_flattened()[..R * C * n].chunks_exact(run * n);
         for (i, sums) in sums.enumerate() {
@@ -176,10 +176,10 @@ impl<E: Number> DotRun<'_, E> {
     }
 }
 
-/// Calls `f` with the address of every vector of a tile's accumulators, `step` accumulators apart, and with the vector itself.
+/// Calls `f` with the address of every vector of the accumulators of a tile, `step` accumulators apart, and with the vector.
 ///
 /// # Safety
-/// The addresses are valid for what `f` does.
+/// The addresses are valid for the accesses of `f`.
 #[inline(always)]
 unsafe fn each<S: Simd, const R: usize, const C: usize>(
     _: S,
@@ -201,8 +201,8 @@ unsafe fn each<S: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// Adds the products of some rows of pixels of a rectangle. There are two vectors to a sum where vectors are half as long; the
-/// second is not used otherwise.
+/// Adds the products of some rows of pixels of a rectangle. A sum has two vectors if vectors are half as long; otherwise the second is
+/// not used.
 ///
 /// # Safety
 /// The rectangle lies inside each of the `R` planes from `a` and of the `C` planes from `b`.
@@ -257,7 +257,7 @@ impl<E: Number> Kernel<E> for ChannelSums<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, s: S) {
-        // Independent chains of additions, so that one need not wait for the other.
+        // Independent chains of additions, so that they do not wait for each other.
         const CHAINS: usize = 4;
         let plane = self.input.len() / self.out.len();
         let vectors = PARTS / S::WIDTH;
@@ -298,7 +298,7 @@ mod tests {
         (0..n).map(|i| (i * 7919 % 1009) as f32 * 0.01 - 5.0).collect()
     }
 
-    /// More places than a tile works on at once, more rows of pixels than a band has, places that meet nothing, odd tiles.
+    /// More positions than a tile processes at once, more rows of pixels than a band, positions that meet no pixel, odd tiles.
     #[test]
     fn every_instruction_set_sums_in_the_order_that_is_written_above() {
         for (small, big, kernel, stride, padding) in [

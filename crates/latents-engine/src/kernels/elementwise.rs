@@ -1,13 +1,13 @@
-//! What is done to each number by itself: activations forward and backward, multiplication by a mask, sums of two.
+//! Elementwise operations: activations forward and backward, multiplication by masks, and sums.
 
 use crate::layer::Layer;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// An activation that is computed in a pass of its own.
+/// An activation that is computed by its own operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Activation {
-    /// Copies: where a layer that works in place needs its input kept.
+    /// A copy, if a layer that works in place must not change its input.
     Identity,
     Rectify(f64),
     Silu,
@@ -51,13 +51,13 @@ impl Activation {
         }
     }
 
-    /// Whether the derivative is read off the value, which costs less than computing the value again.
+    /// Whether the derivative is computed from the value, which is cheaper than to compute the value again.
     #[inline(always)]
     pub(crate) fn slope_is_of_value(self) -> bool {
         matches!(self, Activation::Sigmoid | Activation::Tanh)
     }
 
-    /// The derivative at input `x`; at value `x` where [`Activation::slope_is_of_value`].
+    /// The derivative at input `x`, or at value `x` if [`Activation::slope_is_of_value`].
     #[inline(always)]
     fn slope<E: Number>(self, x: E) -> E {
         let one = E::from_f64(1.0);
@@ -126,7 +126,7 @@ fn normal_cdf<E: Number>(x: E) -> E {
     scaled.erf().fused(half, half)
 }
 
-/// Repeats a loop for each kind of activation, with the kind known in it, so that each loop is vector code.
+/// Compiles a loop once for each kind of activation, so that each loop becomes vector code.
 macro_rules! each_kind {
     ($activation:expr, $kind:ident => $body:block) => {
         each_kind!(@match $activation, $kind, $body,
@@ -147,7 +147,7 @@ macro_rules! each_kind {
     };
 }
 
-/// `output = f(input)`, and what the derivative needs in `input` where that is to be kept.
+/// `output = f(input)`; stores in `input` what the derivative needs.
 pub(crate) struct Forward<'a, E> {
     pub(crate) activation: Activation,
     pub(crate) input: &'a mut [E],
@@ -172,7 +172,7 @@ impl<E: Number> Kernel<E> for Forward<'_, E> {
     }
 }
 
-/// `input = gradient * f'`: what [`Forward`] left in the input is replaced by the input's gradient.
+/// `input = gradient * f'`; reads from `input` what [`Forward`] stored.
 pub(crate) struct Backward<'a, E> {
     pub(crate) activation: Activation,
     pub(crate) input: &'a mut [E],

@@ -1,24 +1,24 @@
-//! The sum behind every forward pass and every input gradient: each output pixel is a bias plus weights times the input pixels
-//! that its taps name. A tile of accumulators (some output channels by some vectors of pixels) stays in registers while the taps
-//! stream by; each sum runs over its taps in one fixed order, so tiles and vector widths do not change a bit of it.
+//! The sum of every forward pass and every input gradient: each output pixel is a bias plus weights times the input pixels of its
+//! taps. A tile of accumulators (some output channels by some vectors of pixels) stays in registers during the loop over the taps. Each
+//! sum adds its taps in one fixed order, so tiles and vector widths do not change its bits.
 
 use crate::geometry::{Class, Gather, Tap};
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// What happens to a sum before it is stored.
+/// The last step of a sum before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Finish<E> {
-    /// Nothing.
+    /// Store it unchanged.
     Store,
-    /// `x > 0 ? x : slope * x`: ReLU where the slope is zero.
+    /// Leaky ReLU: `x > 0 ? x : slope * x`; ReLU if the slope is zero.
     Rectify(E),
-    /// The sum is the gradient of a rectified activation, which it replaces: `activation > 0 ? x : slope * x`.
+    /// The backward pass of leaky ReLU; the sum replaces the activation: `activation > 0 ? x : slope * x`.
     RectifyGradient(E),
 }
 
 impl<E: Number> Finish<E> {
-    /// What is stored in place of a sum; `before` gives what has been there.
+    /// The number to store for a sum; `before` reads the previous number.
     #[inline(always)]
     pub(crate) fn of<S: Simd<E = E>>(self, s: S, sum: S::V, before: impl Fn() -> S::V) -> S::V {
         let rectified =
@@ -36,7 +36,7 @@ pub(crate) struct GatherRun<'a, E> {
     pub(crate) plan: &'a Gather,
     /// Weights in the order of [`Gather::pack`].
     pub(crate) weights: &'a [E],
-    /// One for each output channel; none means zero.
+    /// One for each output channel; `None` means zero.
     pub(crate) bias: Option<&'a [E]>,
     /// `[channel][pixel][lane]`.
     pub(crate) input: &'a [E],
@@ -55,8 +55,8 @@ impl<E: Number> Kernel<E> for GatherRun<'_, E> {
         assert_eq!(self.input.len(), plan.input_len);
         assert_eq!(self.output.len(), plan.out_channels * plan.out_plane);
         assert!(self.bias.is_none_or(|b| b.len() == plan.out_channels));
-        // Twelve accumulators, the row's weights and one vector of pixels fill sixteen registers. Thirty-two hold two such blocks of
-        // rows; more pixels instead would need more addresses than there are registers for those.
+        // Twelve accumulators, the weights of the row and one vector of pixels fill sixteen registers. Thirty-two registers hold two
+        // such blocks of rows; more pixels instead would need too many address registers.
         let most = match plan.rows {
             1 => 12,
             2 => 6,
@@ -89,7 +89,7 @@ impl<E: Number> GatherRun<'_, E> {
             let column = at + p;
             let (base, place) = class.pixels[column / parts];
             let part = (column % parts) * S::WIDTH;
-            // A base can lie before the input; only base plus tap is ever read.
+            // A base can lie before the input; only base plus tap is read.
             x[p] = x[p].wrapping_offset(base as isize + part as isize);
             out[p] = place as usize + part;
         }
@@ -131,8 +131,8 @@ impl<E: Number> GatherRun<'_, E> {
         out: [usize; P],
         first: usize,
     ) {
-        // The plan never asks for more accumulators than there are registers; without this line, all the combinations that
-        // never run would be compiled.
+        // The plan never uses more accumulators than there are registers. Without this line, all combinations that never run would be
+        // compiled.
         if R * P > 12 || (B > 1 && !S::WIDE) {
             unreachable!("a tile of {B} times {R} by {P} was planned");
         }
@@ -152,7 +152,7 @@ impl<E: Number> GatherRun<'_, E> {
             let block = R * plan.terms;
             for tap in taps {
                 let w = weights.add(tap.w as usize * R);
-                // Whichever side is shorter is held in registers, and the other streams by.
+                // The shorter side stays in registers; the loop runs over the other.
                 if R < P {
                     let mut held = [[zero; R]; B];
                     for b in 0..B {
@@ -185,8 +185,8 @@ impl<E: Number> GatherRun<'_, E> {
             }
             let planes = self.output.as_mut_ptr().add(first * plan.out_plane);
             let plane = plan.out_plane;
-            // One loop for each way to finish: a loop that chose within would be too long to be unrolled, and the sums would have to
-            // lie in memory for it.
+            // One loop for each last step: a loop with the choice inside would be too long to unroll, so the sums would have to be in
+            // memory.
             match self.finish {
                 Finish::Store => each(sums, planes, plane, out, |sum, at| s.store(at, sum)),
                 Finish::Rectify(slope) => each(sums, planes, plane, out, |sum, at| {
@@ -203,7 +203,7 @@ impl<E: Number> GatherRun<'_, E> {
 /// Calls `store` with each sum and its place in the output.
 ///
 /// # Safety
-/// There are `B * R` planes from `planes`, and each `out[p]` is inside of one.
+/// There are `B * R` planes from `planes`, and each `out[p]` is inside a plane.
 #[inline(always)]
 unsafe fn each<E, V: Copy, const B: usize, const R: usize, const P: usize>(
     sums: [[[V; P]; R]; B],

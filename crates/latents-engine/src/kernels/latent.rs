@@ -1,40 +1,40 @@
-//! Layers that make latents and hold them against a prior: each gives every sample's penalty on the way forward, and leaves in its
-//! input what the way back needs, the penalty's own gradient included.
+//! Layers of latents with a prior. The forward pass computes the penalty of each sample, and stores in the buffer of the input what the
+//! backward pass needs, including the gradient of the penalty.
 
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// How latents are held against the prior N(0, I).
+/// The penalty that compares latents with the prior N(0, I).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prior {
-    /// Mean and log-variance go in, a draw comes out; KL divergence.
+    /// KL divergence; the input is means and log-variances, the output a draw.
     Gaussian,
     /// Half the squared norm.
     SquaredNorm,
     /// Maximum mean discrepancy among the samples of a micro-batch.
-    Discrepancy,
+    Mmd,
 }
 
-/// What one call knows of the penalty.
+/// The settings of the penalty in one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weighing {
-    /// Factor of the penalty's gradient: the objective's weight over the batch's size.
+    /// Factor of the gradient of the penalty: its weight divided by the size of the batch.
     pub(crate) scale: f64,
-    /// Divergence of an axis below which it has no gradient.
+    /// Free bits: below this divergence, an axis has no gradient.
     pub(crate) floor: f64,
-    /// Samples in the micro-batch; the other lanes have neither penalty nor gradient.
+    /// Samples in the micro-batch; other lanes have neither penalty nor gradient.
     pub(crate) samples: usize,
-    /// Whether the penalty is log q(z|x) - log p(z) of the drawn z rather than its expectation.
+    /// Whether the penalty is log q(z|x) - log p(z) of the drawn z instead of its expectation.
     pub(crate) of_draw: bool,
 }
 
-/// Forward: the penalty of each sample.
+/// The forward pass; returns the penalty of each sample.
 pub(crate) struct LatentForward<'a, E> {
     pub(crate) prior: Prior,
     pub(crate) weighing: Weighing,
-    /// What comes in; afterwards the penalty's gradient, where `differentiate`.
+    /// The input; afterwards the gradient of the penalty, if `differentiate`.
     pub(crate) input: &'a mut [E],
-    /// Standard normal draws `[d][lane]`, zeros for none; afterwards the derivative of z by the log-variance.
+    /// Standard normal draws `[d][lane]`, or zeros; afterwards the derivative of z by the log-variance.
     pub(crate) noise: &'a mut [E],
     /// The latents.
     pub(crate) output: &'a mut [E],
@@ -50,12 +50,12 @@ impl<E: Number> Kernel<E> for LatentForward<'_, E> {
         match self.prior {
             Prior::Gaussian => gaussian(self),
             Prior::SquaredNorm => squared_norm(self),
-            Prior::Discrepancy => discrepancy(self),
+            Prior::Mmd => mmd(self),
         }
     }
 }
 
-/// One where there is a sample, else zero.
+/// `x` in lanes with a sample, otherwise zero.
 #[inline(always)]
 fn mask<E: Number>(samples: usize, x: f64) -> [E; LANES] {
     std::array::from_fn(|lane| E::from_f64(if lane < samples { x } else { 0.0 }))
@@ -116,14 +116,14 @@ fn squared_norm<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
     penalty
 }
 
-/// Widths of the kernels, in the squared distance that two draws of the prior have on average.
+/// Widths of the kernels, relative to the mean squared distance of two draws of the prior.
 const WIDTHS: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// The unbiased estimate of the squared maximum mean discrepancy between the micro-batch's latents and as many draws of the prior,
-/// with the sum of inverse multiquadratic kernels c / (c + r^2) of Tolstikhin et al. (2018). It belongs to all samples together,
-/// so each has it as its penalty.
+/// The unbiased estimate of the squared maximum mean discrepancy (MMD) between the latents of the micro-batch and as many draws of the
+/// prior, with the sum of inverse multiquadratic kernels c / (c + r^2) of Tolstikhin et al. (2018). It is a property of all samples
+/// together, so it is the penalty of each of them.
 #[inline(always)]
-fn discrepancy<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
+fn mmd<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
     let LatentForward { weighing, input, noise, output, differentiate, .. } = run;
     output.copy_from_slice(input);
     let (d, n) = (output.len() / LANES, weighing.samples);
@@ -135,7 +135,7 @@ fn discrepancy<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
     }
     let (z, prior) = (&*output, &*noise);
     let mut total = 0.0;
-    // The derivative by a lane's numbers is a sum over pairs of a factor times their difference.
+    // The derivative by the numbers of a lane is a sum over pairs of a factor times their difference.
     let mut gradient = vec![0.0; d * LANES];
     let among = 1.0 / (n * (n - 1)) as f64;
     let across = -2.0 / (n * n) as f64;
@@ -149,7 +149,7 @@ fn discrepancy<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
                     |axis: usize| z[axis * LANES + i].to_f64() - other[axis * LANES + j].to_f64();
                 let (kernel, slope) = kernel((0..d).map(|axis| apart(axis) * apart(axis)).sum(), d);
                 total += weight * kernel;
-                // Among the latents the pair is met twice, and each time only one of the two moves.
+                // The loops visit each pair of latents twice, and each visit updates only one of the two.
                 let factor = weight * slope * if weight > 0.0 { 4.0 } else { 2.0 };
                 for axis in 0..d {
                     gradient[axis * LANES + i] += factor * apart(axis);
@@ -172,7 +172,7 @@ fn discrepancy<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
     std::array::from_fn(|lane| if lane < n { total } else { 0.0 })
 }
 
-/// The kernel at a squared distance, and its derivative by that.
+/// The kernel at a squared distance, and its derivative by the squared distance.
 #[inline(always)]
 fn kernel(square: f64, d: usize) -> (f64, f64) {
     WIDTHS.iter().fold((0.0, 0.0), |(value, slope), width| {
@@ -181,7 +181,7 @@ fn kernel(square: f64, d: usize) -> (f64, f64) {
     })
 }
 
-/// Backward: adds what comes from after the latents to the penalty's gradient, which [`LatentForward`] left in the input.
+/// The backward pass: adds the gradient of the latents to that of the penalty, which [`LatentForward`] stored in the input.
 pub(crate) struct LatentBackward<'a, E> {
     pub(crate) prior: Prior,
     pub(crate) input: &'a mut [E],

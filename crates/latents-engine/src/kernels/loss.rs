@@ -1,52 +1,53 @@
-//! Losses: each gives the loss of every sample and replaces the prediction by its gradient.
+//! Losses. Each computes the loss of every sample and replaces the prediction by its gradient.
 
-use crate::batch::Mixture;
+use crate::batch::Mixup;
 use crate::kernels::elementwise::{continuous_bernoulli_mean, sigmoid};
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// What is to be made small. Means are taken as PyTorch's `reduction="mean"` takes them.
+/// The loss of an output. Means are those of PyTorch's `reduction="mean"`.
 ///
-/// The likelihoods are -log p(x), summed over an image's numbers and averaged over the batch, with all constants: what a variational
-/// autoencoder's evidence bound is made of.
+/// Likelihoods are -log p(x) in nats with all constants, summed over the numbers of an image and averaged over the batch, as in the
+/// evidence lower bound (ELBO) of a variational autoencoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
     /// Squared error, averaged over all numbers (`torch.nn.MSELoss`).
     MeanSquaredError,
     /// Binary cross-entropy of logits, averaged over all numbers (`torch.nn.BCEWithLogitsLoss`); targets in `[0, 1]`.
     BinaryCrossEntropyWithLogits,
-    /// Softmax cross-entropy of logits, averaged over samples (`torch.nn.CrossEntropyLoss`); targets are classes or mixtures of two.
+    /// Softmax cross-entropy of logits, averaged over samples (`torch.nn.CrossEntropyLoss`); targets are classes or mixtures of two
+    /// classes.
     CrossEntropy {
-        /// This much of each target is spread evenly over all classes (Szegedy et al., 2016). From 0 to 1.
+        /// Share of each target that is spread evenly over all classes (Szegedy et al., 2016), from 0 to 1.
         label_smoothing: f64,
     },
-    /// Each number Bernoulli-distributed with the predicted logit; targets in `[0, 1]` (binary cross-entropy, `reduction="sum"`).
+    /// Bernoulli likelihood of each number with the predicted logit; targets in `[0, 1]` (binary cross-entropy, `reduction="sum"`).
     Bernoulli,
-    /// Each number continuous-Bernoulli-distributed with the predicted logit; targets in `[0, 1]` (Loaiza-Ganem and Cunningham, 2019;
+    /// Continuous Bernoulli likelihood of each number with the predicted logit; targets in `[0, 1]` (Loaiza-Ganem and Cunningham, 2019;
     /// `torch.distributions.ContinuousBernoulli`).
     ContinuousBernoulli,
-    /// Each number normally distributed around the prediction.
+    /// Normal likelihood of each number with the prediction as its mean.
     Gaussian {
-        /// The standard deviation of all numbers; none where the network learns it in a [`crate::Layer::LogScale`].
+        /// The standard deviation of all numbers; `None` if the network learns it in a [`crate::Layer::LogScale`].
         deviation: Option<f64>,
     },
 }
 
-/// What the predictions of a micro-batch are held against.
+/// The targets of a micro-batch.
 pub(crate) enum LaneTarget<'a, E> {
     /// `[number][lane]`.
     Values(&'a [E]),
-    /// What classes each sample is of.
-    Classes([Mixture; LANES]),
+    /// The classes of each sample.
+    Classes([Mixup; LANES]),
 }
 
 /// The loss of a micro-batch.
 pub(crate) struct LossRun<'a, E> {
     pub(crate) loss: Loss,
-    /// Predictions `[number][lane]`; their gradients afterwards.
+    /// Predictions `[number][lane]`; afterwards their gradients.
     pub(crate) prediction: &'a mut [E],
     pub(crate) target: LaneTarget<'a, E>,
-    /// Samples in the micro-batch; the gradient of the other lanes is zero.
+    /// Samples in the micro-batch; the gradient of other lanes is zero.
     pub(crate) samples: usize,
     /// Samples in the batch, over which the gradient is averaged.
     pub(crate) batch: usize,
@@ -55,7 +56,7 @@ pub(crate) struct LossRun<'a, E> {
 }
 
 impl<E: Number> Kernel<E> for LossRun<'_, E> {
-    /// The loss of each sample, averaged over its numbers where the loss is.
+    /// The loss of each sample; averaged over its numbers if the loss is a mean.
     type Output = [f64; LANES];
 
     #[inline(always)]
@@ -94,7 +95,7 @@ impl<E: Number> Kernel<E> for LossRun<'_, E> {
     }
 }
 
-/// The gradient's factor for each lane: zero where there is no sample.
+/// The factor of the gradient for each lane: zero in lanes without a sample.
 #[inline(always)]
 fn scales<E: Number>(scale: f64, samples: usize) -> [E; LANES] {
     std::array::from_fn(|lane| if lane < samples { E::from_f64(scale) } else { E::default() })
@@ -139,7 +140,7 @@ fn continuous_bernoulli<E: Number>(z: E, t: E) -> (E, E) {
     (log.minus(z.times(t)), continuous_bernoulli_mean(z).minus(t))
 }
 
-/// Sums a loss over numbers; `f` gives loss and gradient of one.
+/// Sums a loss over numbers; `f` gives the loss and the gradient of one.
 #[inline(always)]
 fn sum<E: Number>(
     prediction: &mut [E],
@@ -147,7 +148,7 @@ fn sum<E: Number>(
     scale: &[E; LANES],
     f: impl Fn(E, E) -> (E, E),
 ) -> [f64; LANES] {
-    // Short sums in the network's precision, long ones in double: exact enough at any image size.
+    // Short sums in the precision of the network, long sums in double: accurate enough at any image size.
     const SHORT: usize = 64 * LANES;
     let mut total = [0.0; LANES];
     for (prediction, target) in prediction.chunks_mut(SHORT).zip(target.chunks(SHORT)) {
@@ -170,12 +171,12 @@ fn sum<E: Number>(
 #[inline(always)]
 fn cross_entropy<E: Number>(
     logits: &mut [E],
-    targets: &[Mixture; LANES],
+    targets: &[Mixup; LANES],
     label_smoothing: f64,
     scale: &[E; LANES],
 ) -> [f64; LANES] {
     let spread = label_smoothing / (logits.len() / LANES) as f64;
-    // How much of a sample each of its two classes has beyond what is spread evenly.
+    // The share of each of the two classes, in addition to the evenly spread share.
     let weights: [[f64; 2]; LANES] = std::array::from_fn(|lane| {
         let first = f64::from(targets[lane].weight);
         [first, 1.0 - first].map(|weight| (1.0 - label_smoothing) * weight)
@@ -183,7 +184,7 @@ fn cross_entropy<E: Number>(
     let chosen: [f64; LANES] = std::array::from_fn(|lane| {
         let logit = |class: u8| logits[usize::from(class) * LANES + lane].to_f64();
         let [first, second] = targets[lane].classes.map(logit);
-        // A weight of zero says nothing of a logit that is infinite.
+        // A class of weight zero must not count, even if its logit is infinite.
         let part = |weight: f64, logit: f64| if weight == 0.0 { 0.0 } else { weight * logit };
         part(weights[lane][0], first) + part(weights[lane][1], second)
     });

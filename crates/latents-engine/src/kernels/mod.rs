@@ -1,5 +1,5 @@
-//! Everything that touches every number: written once over [`crate::simd::Simd`], run on the instruction set of the machine. The
-//! only unsafe code of the project is here and in `simd`; each kernel checks the sizes of what it is given before it begins.
+//! The kernels: all loops over numbers, written once over [`crate::simd::Simd`] and run on the instruction set of the machine. The only
+//! unsafe code of the project is here and in `simd`; each kernel checks the sizes of its arguments before it begins.
 
 pub(crate) mod dot;
 pub(crate) mod elementwise;
@@ -10,7 +10,6 @@ pub(crate) mod noise;
 pub(crate) mod normalize;
 pub(crate) mod peak;
 pub(crate) mod pool;
-pub(crate) mod transpose;
 pub(crate) mod winograd;
 
 use crate::isa::Isa;
@@ -26,9 +25,9 @@ use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
 use winograd::{Collect, Spread, SpreadGradient};
 
-/// A number that an engine computes with: `f32`, or `f64` where gradients are checked. Not to be implemented elsewhere.
+/// A number type of an engine: `f32`, or `f64` to check gradients. Do not implement it for other types.
 ///
-/// The kernels are its methods so that they are compiled here, once for each kind of number, rather than again in every crate that
+/// The kernels are its methods, so that they are compiled in this crate, once for each number type, and not again in every crate that
 /// uses the engine.
 #[allow(private_interfaces)]
 pub trait Element: Number {

@@ -1,4 +1,4 @@
-//! Normal noise, made of random bits by Box and Muller's transform. Where the bits come from is not known here.
+//! Normal noise from random bits by the Box-Muller transform; `draws` supplies the bits.
 
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
@@ -9,8 +9,8 @@ const PAIR: usize = 2 * LANES;
 /// `values += deviation * noise`, number by number.
 pub(crate) struct Noise<'a, E> {
     pub(crate) deviation: f64,
-    /// Random bits, as many as there are numbers, and one for each lane more where their rows are odd. Two rows of them make the noise
-    /// of two rows of numbers.
+    /// One random integer for each number, and one more row if the number of rows is odd. Two rows of integers give the noise of two
+    /// rows of numbers.
     pub(crate) bits: &'a [u32],
     pub(crate) values: &'a mut [E],
 }
@@ -82,12 +82,12 @@ mod tests {
             .map(|v| f64::from(v) - 1.0)
             .collect();
         let n = x.len() as f64;
-        // The two halves of a pair do not hang together, nor do neighbouring lanes.
+        // Neither the two numbers of a pair nor neighbouring lanes are correlated.
         for apart in [1, LANES] {
             let product: f64 = x.iter().zip(&x[apart..]).map(|(a, b)| a * b).sum();
             assert!((product / n).abs() < 0.009, "{apart}: {}", product / n);
         }
-        // Kolmogorov and Smirnov: beyond 1.95 / sqrt(n) once in a thousand.
+        // Kolmogorov-Smirnov test: above 1.95 / sqrt(n) once in a thousand.
         x.sort_by(f64::total_cmp);
         let cdf = |x: f64| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2);
         let gap = x.iter().enumerate().map(|(i, &v)| (cdf(v) - (i as f64 + 0.5) / n).abs());

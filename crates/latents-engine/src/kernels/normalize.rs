@@ -1,28 +1,28 @@
-//! Batch normalisation, channel by channel: a channel of a micro-batch stays in the nearer caches while it is gone over for its mean, its
-//! variance and its values. Each lane is summed by itself, and the lanes that hold a sample are added up in order: the same bits for every
-//! vector width.
+//! Batch normalisation, channel by channel: a channel of a micro-batch stays in the first caches during the passes for its mean, its
+//! variance and its values. Each lane is summed separately, and the lanes with a sample are added in order, so the bits are the same for
+//! every vector width.
 
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Vectors of the narrowest kind in a pixel.
 const VECTORS: usize = 4;
-/// Independent sums, so that one addition need not wait for the other.
+/// Number of independent sums, so that additions do not wait for each other.
 const CHAINS: usize = 4;
-/// Pixels that are summed in the network's precision before they go over to double.
+/// Number of pixels that are summed in the precision of the network before the sum continues in double.
 const SHORT: usize = 64 * CHAINS;
 
-/// What a channel was normalised with.
+/// The statistics with which a channel was normalised.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Statistics<E> {
     pub(crate) mean: E,
     /// One over the standard deviation.
     pub(crate) inverse: E,
-    /// The variance, without bias: what the running one moves towards.
+    /// The unbiased variance, towards which the running variance moves.
     pub(crate) variance: E,
 }
 
-/// `output = (input - mean) / deviation * scale + shift`, rectified where there is a slope.
+/// `output = (input - mean) / deviation * scale + shift`, followed by a leaky ReLU if there is a slope.
 pub(crate) struct Normalize<'a, E> {
     /// `[channel][pixel][lane]`.
     pub(crate) input: &'a [E],
@@ -30,11 +30,11 @@ pub(crate) struct Normalize<'a, E> {
     /// Scale, shift, running mean and running variance: `[4][channel]`.
     pub(crate) parameters: &'a [E],
     pub(crate) epsilon: f64,
-    /// Samples in the micro-batch, over which statistics are taken; none takes the running ones.
+    /// Samples in the micro-batch for the statistics; `None` uses the running statistics.
     pub(crate) samples: Option<usize>,
     /// Slope below zero.
     pub(crate) rectify: Option<f64>,
-    /// What was used, for each channel.
+    /// The statistics of each channel, as output.
     pub(crate) statistics: &'a mut [Statistics<E>],
 }
 
@@ -100,13 +100,13 @@ fn batch_statistics<S: Simd>(
     }
 }
 
-/// The sum of the lanes that hold a sample.
+/// The sum of the lanes with a sample.
 #[inline(always)]
 fn present(lanes: [f64; LANES], samples: usize) -> f64 {
     lanes[..samples].iter().sum()
 }
 
-/// Two sums of what `f` makes of the numbers of two planes, lane by lane.
+/// Two sums of the values of `f` over two planes, lane by lane.
 #[inline(always)]
 fn lane_sums<S: Simd>(
     s: S,
@@ -164,15 +164,15 @@ fn map<S: Simd>(s: S, input: &[S::E], output: &mut [S::E], f: impl Fn(S::V) -> S
     }
 }
 
-/// The gradients of scale and shift, added to `out`, with the batch's own statistics after them; and the input's gradient, which
-/// replaces the input.
+/// The backward pass: adds the gradients of scale and shift to `out`, followed by the statistics of the batch; replaces the input by its
+/// gradient.
 pub(crate) struct NormalizeBack<'a, E> {
     /// `[channel][pixel][lane]`.
     pub(crate) input: &'a mut [E],
     pub(crate) gradient: &'a [E],
     /// `[4][channel]`.
     pub(crate) parameters: &'a [E],
-    /// Whether the statistics were those of the micro-batch, through which the gradient flows as well.
+    /// Whether the statistics were those of the micro-batch; the gradient then flows through them too.
     pub(crate) train: bool,
     /// Samples in the micro-batch.
     pub(crate) samples: usize,
@@ -181,7 +181,7 @@ pub(crate) struct NormalizeBack<'a, E> {
     pub(crate) statistics: &'a [Statistics<E>],
     /// `[4][channel]`.
     pub(crate) out: &'a mut [E],
-    /// Whether the input's gradient is asked for.
+    /// Whether the gradient of the input is needed.
     pub(crate) differentiate: bool,
 }
 

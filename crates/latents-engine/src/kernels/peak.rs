@@ -1,4 +1,4 @@
-//! The most that the machine can do, to hold the kernels against.
+//! The peak rate of the machine, to compare the kernels with.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::simd::{Kernel, Simd, dispatch_f32};
 /// Accumulators: enough to hide the latency of a multiply-add, few enough to stay in registers.
 const CHAINS: usize = 12;
 
-/// Chains of multiply-adds that never leave the registers.
+/// Chains of multiply-adds in registers.
 struct Chains {
     rounds: usize,
 }
 
 impl Kernel<f32> for Chains {
-    /// A number that depends on every chain, and the additions and multiplications done.
+    /// A number that depends on every chain, and the number of additions and multiplications.
     type Output = (f32, usize);
 
     #[inline(always)]
@@ -35,15 +35,15 @@ impl Kernel<f32> for Chains {
     }
 }
 
-/// Additions and multiplications a second, in units of 10^9, of fused multiply-adds on all workers at once: what the kernels
-/// could reach if nothing had to be loaded or stored. The best of several short runs.
+/// The peak rate of fused multiply-adds on all workers at once, in GFLOP/s: the rate of the kernels if they neither loaded nor stored.
+/// The best of several short runs.
 #[must_use]
 pub fn peak_gflops(runtime: &Runtime) -> f64 {
     let run = || {
         let start = Instant::now();
         let all = runtime.broadcast(|| {
             let (value, operations) = dispatch_f32(runtime.isa(), Chains { rounds: 2_000_000 });
-            // The value keeps the chains from being optimised away; it is never negative.
+            // The test keeps the compiler from removing the chains; the value is never negative.
             if value < 0.0 { 0 } else { operations }
         });
         all.iter().sum::<usize>() as f64 / start.elapsed().as_secs_f64() / 1e9

@@ -1,17 +1,17 @@
-//! Pooling by tables of windows: forward over the pixels that come out, and backward over those that go in, so that each number is
-//! written once whatever the windows.
+//! Pooling by tables of windows: the forward pass loops over output pixels and the backward pass over input pixels, so each number is
+//! written once for any windows.
 
 use crate::geometry::Windows;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// The largest number of each window, or the mean.
+/// The maximum of each window, or the mean.
 pub(crate) struct Pool<'a, E> {
     pub(crate) windows: &'a Windows,
     /// `[channel][pixel][lane]`.
     pub(crate) input: &'a [E],
     pub(crate) output: &'a mut [E],
-    /// The place of each window's largest number, the first where there are several; none asks for the mean.
+    /// The position of the maximum of each window, the first if there are several; `None` computes the mean.
     pub(crate) places: Option<&'a mut [E]>,
 }
 
@@ -66,15 +66,15 @@ impl<E: Number> Kernel<E> for Pool<'_, E> {
     }
 }
 
-/// The gradient of what went in, which it replaces.
+/// The backward pass: the gradient replaces the input.
 pub(crate) struct PoolBack<'a, E> {
     pub(crate) windows: &'a Windows,
     /// `[channel][pixel][lane]`.
     pub(crate) input: &'a mut [E],
     pub(crate) gradient: &'a [E],
-    /// What [`Pool`] kept.
+    /// The positions that [`Pool`] stored.
     pub(crate) places: Option<&'a [E]>,
-    /// Slope below zero of the ReLU that gave the input.
+    /// Slope below zero of the ReLU that is fused into the input.
     pub(crate) input_rectify: Option<f64>,
 }
 
@@ -104,7 +104,7 @@ impl<E: Number> Kernel<E> for PoolBack<'_, E> {
                         // SAFETY: lanes of a pixel are whole vectors.
                         let mut g = unsafe { s.load(gradient[at..].as_ptr()) };
                         if let Some(kept) = kept {
-                            // Only the number that was kept has a gradient: the one whose place is neither before nor after.
+                            // Only the maximum has a gradient: the number whose position is neither before nor after the stored one.
                             let place = s.splat(names[window.place as usize]);
                             // SAFETY: as above.
                             let kept = unsafe { s.load(kept[at..].as_ptr()) };

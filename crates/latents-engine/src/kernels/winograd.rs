@@ -1,11 +1,11 @@
-//! The transforms around the products of [`crate::winograd`]: additions of vectors of samples, in one fixed order.
+//! The transforms before and after the products of [`crate::winograd`]: additions of vectors of samples, in one fixed order.
 
 use super::gather::Finish;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 use crate::winograd::{POSITIONS, Tiles};
 
-/// Tiles of 4x4 inputs into the domain of the products: `B^T d B`.
+/// Transforms tiles of 4x4 inputs to the domain of the products: `B^T d B`.
 pub(crate) struct Spread<'a, E> {
     pub(crate) tiles: &'a Tiles,
     /// The first tile of the strip.
@@ -16,7 +16,7 @@ pub(crate) struct Spread<'a, E> {
     pub(crate) output: &'a mut [E],
 }
 
-/// Tiles of 2x2 gradients of outputs into the domain of the products: `A y A^T`.
+/// Transforms tiles of 2x2 gradients of outputs to the domain of the products: `A y A^T`.
 pub(crate) struct SpreadGradient<'a, E> {
     pub(crate) tiles: &'a Tiles,
     /// The first tile of the strip.
@@ -27,24 +27,24 @@ pub(crate) struct SpreadGradient<'a, E> {
     pub(crate) output: &'a mut [E],
 }
 
-/// From the domain of the products to tiles of 2x2 outputs: `A^T m A`.
+/// Transforms products to tiles of 2x2 outputs: `A^T m A`.
 pub(crate) struct Collect<'a, E> {
     pub(crate) tiles: &'a Tiles,
     /// The first tile of the strip.
     pub(crate) first: usize,
     /// `[position][channel][tile][lane]`.
     pub(crate) products: &'a [E],
-    /// One for each channel; none means zero.
+    /// One for each channel; `None` means zero.
     pub(crate) bias: Option<&'a [E]>,
     /// `[channel][pixel][lane]`.
     pub(crate) output: &'a mut [E],
     pub(crate) finish: Finish<E>,
 }
 
-/// Reads a tile of `N` by `N` pixels whose first is at row `y` and column `x`, `padding` before the image included; zeros outside.
+/// Reads a tile of `N` by `N` pixels whose first is at row `y` and column `x` of the padded image; zeros outside of the image.
 ///
 /// # Safety
-/// From `plane`, lanes included, the image's pixels can be read.
+/// All pixels of the image, with their lanes, can be read from `plane`.
 #[inline(always)]
 unsafe fn read<S: Simd, const N: usize>(
     s: S,
@@ -71,7 +71,7 @@ unsafe fn read<S: Simd, const N: usize>(
 /// Writes the numbers of a transformed tile, `step` apart.
 ///
 /// # Safety
-/// `out` and the fifteen places after it are vectors that can be written.
+/// `out` and the fifteen positions after it are vectors that can be written.
 #[inline(always)]
 unsafe fn write<S: Simd>(s: S, tile: [[S::V; 4]; 4], out: *mut S::E, step: usize) {
     for y in 0..4 {
@@ -82,7 +82,7 @@ unsafe fn write<S: Simd>(s: S, tile: [[S::V; 4]; 4], out: *mut S::E, step: usize
     }
 }
 
-/// `m x m^T` for the matrix `m` that `line` multiplies by: first the columns of `x`, then the rows of what that gives.
+/// `m x m^T` for the matrix `m` by which `line` multiplies: first the columns of `x`, then the rows of the result.
 #[inline(always)]
 fn both_ways<V: Copy, const N: usize, const M: usize>(
     x: [[V; N]; N],
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
         Walk { tiles, first, across: tiles.across(), count: tiles.count() }
     }
 
-    /// Row and column of the first pixel that tile `i` of the strip writes; none where it lies beyond the image.
+    /// Row and column of the first pixel that tile `i` of the strip writes; `None` if it lies beyond the image.
     #[inline(always)]
     fn place(&self, i: usize) -> Option<[usize; 2]> {
         let tile = self.first + i;
@@ -131,15 +131,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where the numbers of a channel's tile are at the first position.
+    /// Offset of the tile of a channel at the first position.
     #[inline(always)]
     fn at(&self, channel: usize, i: usize) -> usize {
         (channel * self.tiles.strip + i) * LANES
     }
 }
 
-/// Brings the tiles of a strip, of `N` by `N` pixels of images of a size, into the domain of the products, by the matrix that `line`
-/// multiplies by.
+/// Transforms the tiles of a strip, of `N` by `N` pixels, to the domain of the products, with the matrix by which `line` multiplies.
 #[inline(always)]
 fn spread<S: Simd, const N: usize>(
     s: S,

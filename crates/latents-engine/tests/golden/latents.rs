@@ -1,13 +1,13 @@
-//! Terms, images and gradients of variational autoencoders and relatives, on every instruction set.
+//! Losses, penalties, images and gradients of variational autoencoders and related models, on every instruction set.
 
 use std::sync::Arc;
 
-use latents_engine::{Engine, Inputs, Loss, Objective, Pass, Targets};
+use latents_engine::{Criterion, Engine, Inputs, Loss, Pass, Targets};
 
 use crate::networks::Layers;
 use crate::{Golden, runtimes};
 
-/// How far from PyTorch, which computes these files in double precision, single precision may stray.
+/// Tolerance of single precision; PyTorch computed these files in double precision.
 const TOLERANCE: f64 = 1e-5;
 
 #[test]
@@ -23,7 +23,7 @@ fn objectives_are_those_of_pytorchs_distributions() {
             other => panic!("{}: loss {other}", golden.name),
         };
         let (weight, skip) = (golden.case("weight"), golden.case("skip"));
-        let objective = Objective { loss, weight, skip, free_bits: 0.0 };
+        let criterion = Criterion { loss, weight, skip, free_bits: 0.0 };
         let layout = network.layout().unwrap();
         let mut parameters = vec![0.0; layout.parameter_count()];
         for parameter in layout.parameters() {
@@ -40,10 +40,10 @@ fn objectives_are_those_of_pytorchs_distributions() {
             let mut gradients = vec![f32::NAN; parameters.len()];
             let (targets, pass) = (Targets::Inputs, Pass::Evaluate);
             let losses = engine
-                .gradients(&parameters, inputs, targets, objective, pass, &mut gradients)
+                .gradients(&parameters, inputs, targets, criterion, pass, &mut gradients)
                 .unwrap();
             let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-            golden.check("fit", &narrow(&losses.fit), TOLERANCE, &how);
+            golden.check("fit", &narrow(&losses.loss), TOLERANCE, &how);
             golden.check("penalty", &narrow(&losses.penalty), TOLERANCE, &how);
             for parameter in layout.parameters() {
                 let name = format!("grad.{}", parameter.name);

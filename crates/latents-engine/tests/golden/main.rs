@@ -1,7 +1,7 @@
-//! The engine against PyTorch, by the golden files in this folder, which `xtask/python/golden_*.py` made and describe: here is how
-//! they are read and compared. Properties that need no other library are tested in `gradients.rs` and beside the code.
+//! Compares the engine with PyTorch by the golden files in this folder, which `xtask/python/golden_*.py` make and describe. This module
+//! reads and compares the files. Properties that need no other library are tested in `tests/gradients` and beside the code.
 
-#![allow(clippy::unwrap_used)] // Clippy knows only functions marked as tests to be tests, not what they call.
+#![allow(clippy::unwrap_used)] // Clippy allows unwrap in test functions, but not in the functions that they call.
 
 mod latents;
 mod networks;
@@ -46,7 +46,7 @@ impl Golden {
         Golden { name: path.file_stem().unwrap().to_str().unwrap().to_owned(), case, tensors }
     }
 
-    /// All files of a kind. There must be `count`, so that none gets lost without a word.
+    /// All files of a kind. There must be `count`, so that a missing file is an error.
     fn read_all(kind: &str, count: usize) -> Vec<Golden> {
         let paths = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
         let mut goldens: Vec<Golden> = paths
@@ -63,7 +63,7 @@ impl Golden {
             .unwrap_or_else(|e| panic!("{key} of {}: {e}", self.name))
     }
 
-    /// What the case says, where it says anything.
+    /// A setting of the case, if it is present.
     fn option<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         self.case.get(key).map(|_| self.case(key))
     }
@@ -76,7 +76,7 @@ impl Golden {
         &self.tensor(name).values
     }
 
-    /// `got` is PyTorch's tensor `name` to `tolerance`.
+    /// Asserts that `got` equals PyTorch's tensor `name` to `tolerance`.
     fn check(&self, name: &str, got: &[f32], tolerance: f64, how: &str) {
         let expected: Vec<f64> = self.values(name).iter().map(|&x| f64::from(x)).collect();
         let error = relative_error(got, &expected);
@@ -84,8 +84,8 @@ impl Golden {
     }
 }
 
-/// Euclidean norm of the difference over that of what is expected. No golden tensor has a norm below 1e-3; the floor is for sums
-/// of them, which might cancel.
+/// Euclidean norm of the difference, relative to the expected norm. No golden tensor has a norm below 1e-3; the floor is for sums of
+/// tensors, which might cancel.
 fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len());
     let difference = got.iter().zip(expected).map(|(&a, b)| (f64::from(a) - b).powi(2));
@@ -93,7 +93,7 @@ fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
     difference.sum::<f64>().sqrt() / norm.max(1e-3)
 }
 
-/// One for each instruction set of this machine.
+/// One runtime for each instruction set of this machine.
 fn runtimes() -> Vec<Arc<Runtime>> {
     let runtime = |isa| Arc::new(Runtime::new(Some(2), Some(isa)).unwrap());
     Isa::available().into_iter().map(runtime).collect()

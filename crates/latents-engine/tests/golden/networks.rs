@@ -1,16 +1,14 @@
-//! Outputs, losses and gradients of every layer kind but dropout, which draws at random, on every instruction set.
+//! Outputs, losses and gradients of every layer kind without random draws, on every instruction set.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use latents_engine::{
-    Engine, Inputs, Layer, Loss, Mixture, Network, Pass, Section, Shape, Targets,
-};
+use latents_engine::{Engine, Inputs, Layer, Loss, Mixup, Network, Pass, Section, Shape, Targets};
 use serde::Deserialize;
 
 use crate::{Golden, relative_error, runtimes};
 
-/// How far from PyTorch, which computes these files in double precision, single precision may stray.
+/// Tolerance of single precision; PyTorch computed these files in double precision.
 const TOLERANCE: f64 = 1e-5;
 
 #[derive(Deserialize)]
@@ -30,11 +28,11 @@ fn networks() -> Vec<Golden> {
     Golden::read_all("network_", 48)
 }
 
-/// What a network is to be trained on.
+/// The batch of a golden file.
 struct Batch<'a> {
     golden: &'a Golden,
     classes: Vec<u8>,
-    mixtures: Vec<Mixture>,
+    mixtures: Vec<Mixup>,
     loss: Loss,
     pass: Pass,
 }
@@ -55,7 +53,7 @@ impl<'a> Batch<'a> {
                     golden
                         .values("target")
                         .chunks(3)
-                        .map(|t| Mixture { classes: [t[0] as u8, t[1] as u8], weight: t[2] }),
+                        .map(|t| Mixup { classes: [t[0] as u8, t[1] as u8], weight: t[2] }),
                 );
                 Loss::CrossEntropy { label_smoothing }
             }
@@ -75,7 +73,7 @@ impl<'a> Batch<'a> {
     fn targets(&self) -> Targets<'_, f32> {
         match (self.loss, self.golden.tensors.get("target")) {
             (Loss::CrossEntropy { .. }, _) if self.classes.is_empty() => {
-                Targets::Mixtures(&self.mixtures)
+                Targets::Mixup(&self.mixtures)
             }
             (Loss::CrossEntropy { .. }, _) => Targets::Classes(&self.classes),
             (_, Some(target)) => Targets::Values(&target.values),
@@ -83,14 +81,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Loss of each sample, and the gradient of their mean.
+    /// The loss of each sample, and the gradient of the mean loss.
     fn gradients(&self, engine: &mut Engine, parameters: &[f32]) -> (Vec<f64>, Vec<f32>) {
         let mut gradients = vec![f32::NAN; parameters.len()];
         let (inputs, targets) = (self.inputs(), self.targets());
         let losses = engine
             .gradients(parameters, inputs, targets, self.loss, self.pass, &mut gradients)
             .unwrap();
-        (losses.fit, gradients)
+        (losses.loss, gradients)
     }
 }
 
@@ -108,7 +106,7 @@ fn networks_compute_what_pytorch_computes() {
             assert_eq!(parameter.shape, tensor.shape, "{}: {}", golden.name, parameter.name);
             parameters[parameter.range()].copy_from_slice(&tensor.values);
         }
-        // Every gradient that PyTorch has is one that we have too.
+        // The engine has every gradient that PyTorch has.
         let theirs = golden.tensors.keys().filter(|n| n.starts_with("grad.") && *n != "grad.input");
         assert_eq!(theirs.count(), layout.parameters().len(), "{}", golden.name);
 
@@ -128,7 +126,7 @@ fn networks_compute_what_pytorch_computes() {
             let again = engine
                 .losses(&parameters, inputs, targets, batch.loss, Pass::Evaluate)
                 .unwrap()
-                .fit;
+                .loss;
             if batch.pass == Pass::Evaluate {
                 assert_eq!(losses, again, "{}, {how}: losses without gradients", golden.name);
             }
@@ -136,7 +134,7 @@ fn networks_compute_what_pytorch_computes() {
             let output = engine.forward(&parameters, inputs, 0..1).unwrap();
             let numbers: usize = layout.output().iter().product();
             assert_eq!(output.len(), losses.len() * numbers);
-            // A file whose targets are its inputs has only the first samples' outputs.
+            // A file whose targets are its inputs has only the outputs of the first samples.
             let first = match targets {
                 Targets::Inputs => golden.tensor("output").shape[0] * numbers,
                 _ => output.len(),
@@ -167,9 +165,9 @@ fn networks_compute_what_pytorch_computes() {
     assert_eq!(losses_seen, BTreeSet::from(expected.map(str::to_owned)));
 }
 
-/// The gradient that flows out of a network's input, seen by a matrix put in front of it. The matrix is the identity, so the
+/// The gradient of the input of a network, measured by a linear layer in front of it. The layer is the identity, so the
 /// gradient of its output is PyTorch's `grad.input` (call it `g`, one row for each sample), the gradient of its bias is the sum of
-/// the rows of `g`, and the gradient of its weight is `g^T x`, which tells the rows apart.
+/// the rows of `g`, and the gradient of its weight is `g^T x`, which distinguishes the rows.
 #[test]
 fn gradients_reach_the_input_as_in_pytorch() {
     let (runtimes, mut checked) = (runtimes(), 0);
@@ -217,7 +215,7 @@ fn gradients_reach_the_input_as_in_pytorch() {
     assert_eq!(checked, 47, "all but the study's autoencoder");
 }
 
-/// Bytes are the same images as the numbers in the file: 0 to 255 for 0 to 1.
+/// Images as bytes from 0 to 255 give the same results as numbers from 0 to 1.
 #[test]
 fn bytes_are_their_fractions_of_255() {
     let goldens = networks();

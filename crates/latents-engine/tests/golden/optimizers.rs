@@ -1,4 +1,4 @@
-//! Optimisers, one by one and side by side as groups of one vector of parameters.
+//! Optimisers, each alone and together as groups of one vector of parameters.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ const TENSORS: [&str; 3] = ["0", "1", "2"];
 /// A parameter in no group.
 const IDLE: f32 = 0.5;
 
-/// PyTorch's settings, by its names.
+/// Settings under PyTorch's names.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -48,8 +48,8 @@ impl Settings {
     }
 }
 
-/// Steps the parameters of some files, a group for each file and a number that is in no group behind it, and compares them with
-/// PyTorch's. Returns where they end.
+/// Runs the steps of some files, with one group for each file followed by a number in no group, and compares the parameters with
+/// PyTorch's. Returns the final parameters.
 fn check(goldens: &[&Golden], runtime: &Runtime) -> Vec<f32> {
     let (mut groups, mut parameters, mut tensors, mut idle) = (vec![], vec![], vec![], vec![]);
     for golden in goldens {
@@ -63,7 +63,7 @@ fn check(goldens: &[&Golden], runtime: &Runtime) -> Vec<f32> {
         groups.push(Group {
             parameters: start..parameters.len(),
             rule: settings.rule(),
-            // Halved again by the factor of every step, which is exact.
+            // The factor of every step halves it again, which is exact.
             learning_rate: 2.0 * settings.lr,
         });
         idle.push(parameters.len());

@@ -26,7 +26,7 @@ fn schedules_are_pytorchs() {
         assert!(rates.len() as u64 >= *steps);
         for (step, rate) in rates.iter().enumerate() {
             let ours = base_rate * schedule.factor(step as u64, *steps);
-            // PyTorch goes from one rate to the next, and gathers some rounding on its way.
+            // PyTorch computes each rate from the previous one, so its rounding errors accumulate.
             let off = (ours - rate).abs() / base_rate;
             assert!(off < 1e-14, "{schedule:?}, step {step} of {steps}: {ours} is not {rate}");
         }

@@ -1,23 +1,26 @@
-//! Gradients of every layer kind against central finite differences in double precision, on random geometries, and the same
-//! networks on every instruction set and number of threads, bit for bit.
+//! Compares the gradients of every layer kind with central finite differences in double precision, on random geometries, and the bits
+//! of the same networks on every instruction set and number of threads.
 
 #![allow(clippy::unwrap_used)]
 
+mod backward;
+mod conditions;
+mod differences;
 mod networks;
 
 use std::sync::Arc;
 
 use latents_engine::{
-    Engine, Init, Inputs, Isa, Layer, Layout, Loss, Mixture, Network, Objective, Pass, Role,
-    Runtime, Section, Targets, initialize,
+    Criterion, Engine, Init, Inputs, Isa, Layer, Layout, Loss, Mixup, Network, Pass, Role, Runtime,
+    Section, Targets, initialize,
 };
 use latents_random::{Purpose, Stream, stream};
 use networks::{between, network, norm, wide};
 
-/// Seeds from here on are of wide networks.
+/// Seeds from here on give wide networks.
 const WIDE: u64 = 1_000;
 
-/// The kinds of some layers and of those inside of them.
+/// The kinds of some layers and of the layers inside them.
 fn kinds(layers: &[Layer]) -> Vec<&'static str> {
     let each = layers.iter().flat_map(|layer| {
         let inside = match layer {
@@ -41,8 +44,8 @@ struct Case {
     inputs: Vec<f64>,
     targets: Vec<f64>,
     classes: Vec<u8>,
-    mixtures: Vec<Mixture>,
-    objective: Objective,
+    mixtures: Vec<Mixup>,
+    criterion: Criterion,
     pass: Pass,
 }
 
@@ -66,7 +69,7 @@ fn case(seed: u64) -> Case {
         5 => Loss::Gaussian { deviation: None },
         _ => Loss::CrossEntropy { label_smoothing: [0.0, 0.2][random.below(2) as usize] },
     };
-    let mut mixture = || Mixture {
+    let mut mixture = || Mixup {
         classes: [0; 2].map(|_| random.below(outputs.min(256) as u32) as u8),
         weight: random.uniform() as f32,
     };
@@ -79,17 +82,17 @@ fn case(seed: u64) -> Case {
         network.sections[1].layers.push(Layer::LogScale);
     }
     let layout = network.layout().unwrap();
-    let objective = Objective { weight: 0.7, ..Objective::new(loss) };
+    let criterion = Criterion { weight: 0.7, ..Criterion::new(loss) };
     let parameters = initialize(&layout, Init::Pytorch, seed);
-    // Biases away from zero keep ReLU off its corner, where a difference is not a derivative.
+    // Biases away from zero keep ReLU off its corner, where finite differences are not derivatives.
     let parameters =
         parameters.into_iter().map(|x| f64::from(x) + 0.01 * random.normal()).collect();
-    Case { network, parameters, inputs, targets, classes, mixtures, objective, pass }
+    Case { network, parameters, inputs, targets, classes, mixtures, criterion, pass }
 }
 
 impl Case {
     fn targets(&self) -> Targets<'_, f64> {
-        match self.objective.loss {
+        match self.criterion.loss {
             Loss::CrossEntropy { .. } => self.classes(),
             _ => Targets::Values(&self.targets),
         }
@@ -98,9 +101,23 @@ impl Case {
     fn classes<E>(&self) -> Targets<'_, E> {
         match self.classes.len() % 2 {
             0 => Targets::Classes(&self.classes),
-            _ => Targets::Mixtures(&self.mixtures),
+            _ => Targets::Mixup(&self.mixtures),
         }
     }
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&x| x as f32).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Every instruction set, each with several numbers of threads.
+fn ways() -> Vec<Arc<Runtime>> {
+    let each = |isa| [1, 2, 4, 5].map(|threads| runtime(threads, isa));
+    Isa::available().into_iter().flat_map(each).collect()
 }
 
 fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
@@ -120,9 +137,9 @@ fn gradients_are_the_differences_of_the_loss() {
         let mut mean = |parameters: &[f64], gradients: &mut [f64]| {
             let inputs = Inputs::Values(&case.inputs);
             let losses = engine
-                .gradients(parameters, inputs, case.targets(), case.objective, case.pass, gradients)
+                .gradients(parameters, inputs, case.targets(), case.criterion, case.pass, gradients)
                 .unwrap();
-            losses.mean_fit() + case.objective.weight * losses.mean_penalty()
+            losses.mean_loss() + case.criterion.weight * losses.mean_penalty()
         };
         let mut gradients = unused.clone();
         mean(&case.parameters, &mut gradients);
@@ -142,7 +159,7 @@ fn gradients_are_the_differences_of_the_loss() {
                     (up - mean(&moved, unused)) / (2.0 * h)
                 };
             let difference = slope(1e-5, &mut mean, &mut unused);
-            // Where two steps disagree, a ReLU's corner lies between them, and neither is the derivative.
+            // If two steps disagree, the corner of a ReLU lies between them, and neither gives the derivative.
             if (difference - slope(2e-6, &mut mean, &mut unused)).abs() > 1e-7 * largest {
                 continue;
             }
@@ -157,16 +174,12 @@ fn gradients_are_the_differences_of_the_loss() {
 
 #[test]
 fn threads_and_instruction_sets_do_not_change_a_bit() {
-    let mut ways = vec![];
-    for isa in Isa::available() {
-        ways.extend([1, 2, 5].map(|threads| runtime(threads, isa)));
-    }
+    let ways = ways();
     for seed in (0..120).chain(WIDE..WIDE + 12) {
         let case = case(seed);
-        let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         let (parameters, inputs) = (narrow(&case.parameters), narrow(&case.inputs));
         let targets = narrow(&case.targets);
-        let targets = match case.objective.loss {
+        let targets = match case.criterion.loss {
             Loss::CrossEntropy { .. } => case.classes(),
             _ => Targets::Values(&targets),
         };
@@ -175,11 +188,10 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
             let mut gradients = vec![0.0; parameters.len()];
             let inputs = Inputs::Values(&inputs);
             let losses = engine
-                .gradients(&parameters, inputs, targets, case.objective, case.pass, &mut gradients)
+                .gradients(&parameters, inputs, targets, case.criterion, case.pass, &mut gradients)
                 .unwrap();
             let outputs = engine.forward(&parameters, inputs, 0..2).unwrap();
-            let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            let losses = losses.fit.iter().chain(&losses.penalty);
+            let losses = losses.loss.iter().chain(&losses.penalty);
             let losses: Vec<u64> = losses.map(|x| x.to_bits()).collect();
             (bits(&gradients), bits(&outputs), losses)
         });
@@ -217,7 +229,7 @@ fn dropout_keeps_the_mean_and_differs_by_epoch() {
         engine
             .gradients(&parameters, inputs, targets, Loss::MeanSquaredError, pass, &mut gradients)
             .unwrap()
-            .fit
+            .loss
     };
     assert!(losses(Pass::Evaluate).iter().all(|l| (l - 1.0).abs() < 1e-12));
     let first = losses(Pass::Train { seed: 1, epoch: 1 });
@@ -229,7 +241,7 @@ fn dropout_keeps_the_mean_and_differs_by_epoch() {
     assert_ne!(first, losses(Pass::Train { seed: 1, epoch: 2 }));
 }
 
-/// Zeros go through a branch that makes each sample one, and that a sample goes without one time in four.
+/// The inputs are zeros, the branch gives ones, and a sample skips the branch with probability 1/4.
 #[test]
 fn stochastic_depth_drops_the_branch_of_whole_samples() {
     let branch = Layer::Linear { out_features: 3 };
@@ -246,11 +258,11 @@ fn stochastic_depth_drops_the_branch_of_whole_samples() {
         let mut gradients = vec![0.0; 12];
         let (inputs, targets) = (Inputs::Values(&inputs), Targets::Values(&inputs));
         let loss = Loss::MeanSquaredError;
-        engine.gradients(&parameters, inputs, targets, loss, pass, &mut gradients).unwrap().fit
+        engine.gradients(&parameters, inputs, targets, loss, pass, &mut gradients).unwrap().loss
     };
     assert!(losses(Pass::Evaluate).iter().all(|l| l.to_bits() == 1.0f64.to_bits()));
     let first = losses(Pass::Train { seed: 1, epoch: 1 });
-    // All three numbers of a sample share their fate: its loss is 0 or (1 / 0.75)^2.
+    // All three numbers of a sample are dropped together: its loss is 0 or (1 / 0.75)^2.
     let kept = first.iter().filter(|&&l| (l - 16.0 / 9.0).abs() < 1e-12).count();
     assert_eq!(kept + first.iter().filter(|&&l| l == 0.0).count(), samples);
     assert!((kept as f64 / samples as f64 - 0.75).abs() < 0.03, "{kept}");
@@ -258,7 +270,7 @@ fn stochastic_depth_drops_the_branch_of_whole_samples() {
     assert_ne!(first, losses(Pass::Train { seed: 1, epoch: 2 }));
 }
 
-/// Two micro-batches, the second with three samples: its missing lanes count for nothing.
+/// Two micro-batches, the second with three samples; its empty lanes must not count.
 #[test]
 fn running_statistics_are_offered_the_batchs_own() {
     let sections = vec![Section { name: String::new(), layers: vec![norm()] }];
@@ -302,7 +314,7 @@ fn layers_that_do_not_fit_are_named_with_their_path() {
     assert!(message.contains("net.1.layers.0.layers.1 (linear)"), "{message}");
     let message = error(vec![residual(vec![linear(5)], vec![])]);
     let expected = "net.0 (residual) cannot take [3, 4, 4]";
-    assert!(message.contains(expected) && message.contains("shortcut that does"), "{message}");
+    assert!(message.contains(expected) && message.contains("add a shortcut"), "{message}");
     let message = error(vec![residual(vec![Layer::Tanh], vec![linear(2), linear(0)])]);
     assert!(message.contains("net.0.shortcut.1 (linear)"), "{message}");
     assert!(error(vec![residual(vec![], vec![])]).contains("no layers"));
@@ -311,7 +323,7 @@ fn layers_that_do_not_fit_are_named_with_their_path() {
     assert!(message.contains("at most half"), "{message}");
     let message = error(vec![Layer::AvgPool2d { kernel: [5, 1], stride, padding: [0, 0] }]);
     assert!(message.contains("larger than the padded image"), "{message}");
-    // Its places could be told in 32 bits, those around them could not.
+    // The offsets inside the image fit 32 bits, but those around it do not.
     let (kernel, stride, padding) = ([4096, 1], [1, 4096], [4096, 0]);
     let far = Layer::Conv2d { out_channels: 1, kernel, stride, padding };
     let sections = vec![Section { name: "net".into(), layers: vec![far] }];
@@ -340,9 +352,9 @@ fn what_does_not_fit_is_refused() {
     assert!(error(one, Targets::Classes(&[3]), ce).contains("class 3"));
     assert!(error(one, Targets::Classes(&[]), ce).contains("classes"));
     let mixtures =
-        [(3, 0.5), (2, 1.5)].map(|(class, weight)| Mixture { classes: [0, class], weight });
-    assert!(error(one, Targets::Mixtures(&mixtures[..1]), ce).contains("class 3"));
-    let message = error(one, Targets::Mixtures(&mixtures[1..]), ce);
+        [(3, 0.5), (2, 1.5)].map(|(class, weight)| Mixup { classes: [0, class], weight });
+    assert!(error(one, Targets::Mixup(&mixtures[..1]), ce).contains("class 3"));
+    let message = error(one, Targets::Mixup(&mixtures[1..]), ce);
     assert!(message.contains("weight of a class = 1.5"), "{message}");
     let steep = Loss::CrossEntropy { label_smoothing: -0.1 };
     assert!(error(one, Targets::Classes(&[0]), steep).contains("label smoothing = -0.1"));

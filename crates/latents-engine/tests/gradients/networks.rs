@@ -1,4 +1,4 @@
-//! Networks drawn at random, of every kind of layer.
+//! Random networks of every kind of layer.
 
 use latents_engine::{Layer, Network, Section, Shape};
 use latents_random::Stream;
@@ -24,7 +24,7 @@ fn pair(random: &mut Stream, low: u32, high: u32) -> [usize; 2] {
     [between(random, low, high), between(random, low, high)]
 }
 
-/// A convolution of either kind, or a matrix.
+/// A convolution of either kind, or a linear layer.
 fn affine(random: &mut Stream) -> Layer {
     let out_channels = between(random, 1, 9);
     let (kernel, stride) = (pair(random, 1, 5), pair(random, 1, 3));
@@ -56,7 +56,7 @@ fn pool(random: &mut Stream) -> Layer {
     }
 }
 
-/// A branch that keeps the size of what goes in, and a shortcut where it changes the channels.
+/// A residual whose branch keeps the size of its input, with a shortcut if the branch changes the channels.
 fn residual(random: &mut Stream, [channels, ..]: Shape) -> Layer {
     let same = |out_channels, side: usize| Layer::Conv2d {
         out_channels,
@@ -66,7 +66,7 @@ fn residual(random: &mut Stream, [channels, ..]: Shape) -> Layer {
     };
     let out = if random.below(2) == 0 { channels } else { between(random, 1, 5) };
     let mut layers = vec![];
-    // Whatever writes to what it is given is tried first in the branch too.
+    // Layers that overwrite their input also come first in the branch.
     match random.below(5) {
         0 => layers.push(Layer::Dropout { p: 0.3 }),
         1 => layers.push(norm()),
@@ -88,7 +88,7 @@ fn residual(random: &mut Stream, [channels, ..]: Shape) -> Layer {
     Layer::Residual { layers, shortcut, drop: [0.0, 0.4][random.below(2) as usize] }
 }
 
-/// Two to four affine layers of any kind with anything in between, on an image of any small size.
+/// Two to four affine layers of any kind with other layers in between, on images of any small size.
 pub(crate) fn network(random: &mut Stream) -> Network {
     loop {
         let input = [between(random, 1, 7), between(random, 1, 9), between(random, 1, 9)];
@@ -121,7 +121,7 @@ pub(crate) fn network(random: &mut Stream) -> Network {
                         layers.push(Layer::Gaussian);
                     }
                     2 => layers.push(Layer::SquaredNorm),
-                    3 => layers.push(Layer::Discrepancy),
+                    3 => layers.push(Layer::MmdPenalty),
                     _ => {}
                 }
             }
@@ -135,7 +135,7 @@ pub(crate) fn network(random: &mut Stream) -> Network {
     }
 }
 
-/// Two or three convolutions of either kind that are wide enough for Winograd's transforms, with sides of any size.
+/// Two or three convolutions of either kind that are wide enough for Winograd's transforms, on images of any size.
 pub(crate) fn wide(random: &mut Stream) -> Network {
     let input = [between(random, 16, 18), between(random, 5, 6), between(random, 6, 8)];
     let mut sections = vec![];

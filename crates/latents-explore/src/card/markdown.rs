@@ -1,12 +1,12 @@
-//! The evaluation card for people. What is measured, and how, is not here.
+//! The evaluation card as Markdown. Measuring is in `measure.rs`.
 
 use std::fmt::Write as _;
 
-use super::{Card, NEIGHBOURS};
+use super::data::{Card, NEIGHBOURS};
 use crate::metrics::reconstruction::psnr;
 
 impl Card {
-    /// The card for people.
+    /// The card as a Markdown page with the heading `title`.
     #[must_use]
     pub fn markdown(&self, title: &str) -> String {
         let mut out =
@@ -24,7 +24,10 @@ impl Card {
         if let Some(ssim) = r.ssim {
             line(format!("| SSIM | {ssim:.4} | |"));
         }
-        line(format!("\nComponents of {} training images. ± is a standard error.", r.pca_images));
+        line(format!(
+            "\nPrincipal components are fitted to {} training images. ± is a standard error.",
+            r.pca_images
+        ));
         if let Some(b) = &self.bounds {
             line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
             line(format!("| evidence lower bound | {:.2} |", b.elbo));
@@ -36,18 +39,18 @@ impl Card {
             line(format!("| KL divergence from N(0, I), nats | {:.2} |", kl.iter().sum::<f64>()));
         }
         if let Some(accuracy) = self.latents.neighbour_accuracy {
-            line(format!("| accuracy of {NEIGHBOURS} nearest others | {accuracy:.3} |"));
+            line(format!("| accuracy of {NEIGHBOURS} nearest neighbours | {accuracy:.3} |"));
         }
         let s = &self.samples;
         line(format!(
-            "\n## Samples\n\nFeatures: {}. The distances are not the FID: they compare means and covariances of these features, so images that the eye finds torn may be near. Precision is the part of the samples that lie among real images.",
+            "\n## Samples\n\nFeatures: {}. The distances are not the FID: they compare means and covariances of these features, so visibly distorted samples may have small distances. Precision is the fraction of samples that lie among real images.",
             s.extractor
         ));
         line(format!(
-            "{} samples of each kind against as many training images; test images have a Fréchet distance of {:.2}. The mixture is fitted to {} training latents.\n",
+            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents.\n",
             s.number, s.floor, s.fitted
         ));
-        line("| latents from | Fréchet distance | kernel distance | precision | recall | confidence | classes, least to most |".into());
+        line("| latents from | Fréchet distance | kernel distance | precision | recall | confidence | classes, lowest to highest fraction |".into());
         line("|---|---|---|---|---|---|---|".into());
         for sampler in &s.samplers {
             let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
@@ -67,13 +70,13 @@ impl Card {
         }
         let t = &self.traversals;
         line(format!(
-            "\n## Traversals\n\nLargest over mean step between neighbouring images, {} ways of {} images; 1 is an even pace.\n",
+            "\n## Traversals\n\nLargest distance between consecutive images divided by the mean distance, over {} traversals of {} images; 1 is an even pace.\n",
             t.pairs, t.steps
         ));
-        line("| straight | spherical |\n|---|---|".into());
+        line("| linear | spherical |\n|---|---|".into());
         line(format!("| {:.3} | {:.3} |", t.linear, t.spherical));
         if !self.maps.is_empty() {
-            line("\n## Maps of the latents\n\n| map | trustworthiness | continuity | accuracy of nearest others |\n|---|---|---|---|".into());
+            line("\n## Maps of the latents\n\n| map | trustworthiness | continuity | accuracy of nearest neighbours |\n|---|---|---|---|".into());
         }
         for map in &self.maps {
             let accuracy = map.neighbour_accuracy.map_or("-".into(), |a| format!("{a:.3}"));
@@ -89,9 +92,9 @@ impl Card {
             }
             text
         };
-        line(format!("- Hardest to reconstruct: {}", list(&self.outliers.hardest)));
+        line(format!("- Largest reconstruction errors: {}", list(&self.outliers.hardest)));
         line(format!("- Farthest in the latent space: {}", list(&self.outliers.farthest)));
-        line(format!("- Pairs that are nearly the same: {}", self.outliers.near_duplicates.len()));
+        line(format!("- Pairs of near-duplicates: {}", self.outliers.near_duplicates.len()));
         out
     }
 }

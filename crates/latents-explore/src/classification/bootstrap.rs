@@ -1,35 +1,48 @@
-//! How sure scores are, for a test set of this size: percentile intervals over test sets that are drawn from it with replacement
-//! (Efron, 1979). Draws are by counter, so they do not depend on the order of work. What another training seed would give is
-//! another matter.
+//! Bootstrap percentile intervals of scores (Efron, 1979): the uncertainty due to the size of the test set, but not that due to the
+//! training seed. Draws are by counter, so they do not depend on the order of work.
 
 use latents_random::{Purpose, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{Confusion, check};
-use crate::Error;
+use super::confusion::Confusion;
+use super::labels::check;
+use crate::error::Error;
 
-/// Lower and upper end.
+/// Lower and upper end of an interval.
 pub type Interval = [f64; 2];
 
-/// Intervals of the scores of a classifier.
+/// Intervals of the scores of a classifier, computed by [`bootstrap`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {
-    /// The part of test sets that has its score within, such as 0.95.
+    /// Fraction of the replicates whose score lies in the interval, such as 0.95.
     pub level: f64,
-    /// Test sets that were drawn.
+    /// Number of resampled test sets.
     pub replicates: usize,
-    /// Of the accuracy.
+    /// Interval of the accuracy.
     pub accuracy: Interval,
-    /// Of the mean of the classes' F1.
+    /// Interval of the macro F1.
     pub macro_f1: Interval,
-    /// Of each class's F1, over the test sets that the class is in; 0 to 0 where it is in none.
+    /// Interval of the F1 of each class, over the replicates in which the class occurs; `[0, 0]` if it occurs in none.
     pub f1: Vec<Interval>,
 }
 
-/// Intervals for predictions `[n]` of labels `[n]`.
+/// Bootstrap intervals of the scores of predictions `[n]` for labels `[n]`: `replicates` test sets of `n` samples are drawn with
+/// replacement.
+///
+/// ```
+/// use latents_explore::classification::bootstrap;
+///
+/// let truth = [0, 1].repeat(50);
+/// let mut predicted = truth.clone();
+/// predicted[..10].fill(0); // 5 of 100 are wrong
+/// let [low, high] = bootstrap(&truth, &predicted, 2, 0.95, 500, 1)?.accuracy;
+/// assert!(low < 0.95 && 0.95 < high);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where there is no sample, the lists differ in length, a label is none of the classes, or the level is not between 0 and 1.
+/// If there is no sample or replicate, the two lists differ in length, a label is not less than `classes`, or `level` is not between 0
+/// and 1.
 pub fn bootstrap(
     truth: &[u8],
     predicted: &[u8],
@@ -41,12 +54,12 @@ pub fn bootstrap(
     check(truth, predicted, classes)?;
     if truth.is_empty() || replicates == 0 || !(level > 0.0 && level < 1.0) {
         return Err(Error::Invalid(format!(
-            "a bootstrap needs a sample, a replicate and a level between 0 and 1 (not {level})"
+            "a bootstrap needs at least one sample, one replicate, and a level between 0 and 1 (not {level})"
         )));
     }
     let n = u32::try_from(truth.len());
     let n = n.map_err(|_| Error::Invalid(format!("{} samples are too many", truth.len())))?;
-    // Accuracy, mean F1, then the F1 of each class.
+    // Accuracy, macro F1, then the F1 of each class.
     let mut scores = vec![Vec::with_capacity(replicates); 2 + classes];
     let (mut t, mut p) = (vec![0; truth.len()], vec![0; truth.len()]);
     for replicate in 0..replicates {
@@ -70,13 +83,13 @@ pub fn bootstrap(
     Ok(Intervals { level, replicates, accuracy, macro_f1, f1: intervals.collect() })
 }
 
-/// The middle part of some numbers, between percentiles as `numpy.percentile` has them.
+/// The interval between two percentiles, interpolated as by `numpy.percentile`, that holds the fraction `level` of the numbers.
 fn interval(mut numbers: Vec<f64>, level: f64) -> Interval {
     numbers.sort_by(f64::total_cmp);
     let Some(last) = numbers.len().checked_sub(1) else { return Interval::default() };
     let at = |quantile: f64| {
-        let place = quantile * last as f64;
-        let (below, part) = (place.floor() as usize, place.fract());
+        let position = quantile * last as f64;
+        let (below, part) = (position.floor() as usize, position.fract());
         numbers[below] + part * (numbers[(below + 1).min(last)] - numbers[below])
     };
     [at((1.0 - level) / 2.0), at(f64::midpoint(1.0, level))]

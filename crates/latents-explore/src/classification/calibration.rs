@@ -1,49 +1,59 @@
-//! Whether a classifier is right as often as it says: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks"
-//! (2017). Confidence is the probability of the class that is predicted.
+//! Calibration of a classifier: whether its confidence equals its accuracy (Guo, Pleiss, Sun and Weinberger, "On calibration of modern
+//! neural networks", 2017). Confidence is the probability of the predicted class.
 
 use serde::{Deserialize, Serialize};
 
-use super::{argmax, check};
-use crate::Error;
+use super::labels::check;
+use super::probabilities::argmax;
+use crate::error::Error;
 
-/// The samples whose confidence is in a range `(lower, upper]`; the first range has 0 too.
+/// The samples whose confidence is in `(lower, upper]`; the first bin includes 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Where the range begins.
+    /// Lower end of the bin.
     pub lower: f64,
-    /// Where it ends.
+    /// Upper end of the bin.
     pub upper: f64,
-    /// How many samples are in it.
+    /// Number of samples in the bin.
     pub count: u64,
-    /// Their mean confidence; 0 where there is none.
+    /// Mean confidence of the samples; 0 if there are none.
     pub confidence: f64,
-    /// The part of them that is predicted rightly; 0 where there is none.
+    /// Accuracy of the samples; 0 if there are none.
     pub accuracy: f64,
 }
 
-/// Confidence against accuracy.
+/// Calibration scores and the bins of a reliability diagram.
+///
+/// ```
+/// use latents_explore::classification::Calibration;
+///
+/// // Two samples, predicted as class 0 with probability 0.9 and 0.7; the second is of class 1.
+/// let found = Calibration::new(&[0, 1], &[0.9, 0.1, 0.7, 0.3], 2, Calibration::BINS)?;
+/// assert!((found.ece - (0.1 + 0.7) / 2.0).abs() < 1e-6);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Mean distance of confidence and accuracy over bins, weighted by their samples (expected calibration error).
+    /// Expected calibration error: mean absolute difference between confidence and accuracy over the bins, weighted by their samples.
     pub ece: f64,
-    /// The largest such distance (maximum calibration error).
+    /// Maximum calibration error: the largest such difference.
     pub mce: f64,
-    /// Mean negative logarithm of the true class's probability, in nats.
+    /// Mean negative log-likelihood of the true class, in nats.
     pub nll: f64,
-    /// Mean squared distance of the probabilities and the truth, summed over classes (Brier, 1950).
+    /// Brier score (1950): mean over the samples of the squared difference between probabilities and truth, summed over the classes.
     pub brier: f64,
-    /// Ranges of equal width, from 0 to 1: what a reliability diagram shows.
+    /// Bins of equal width from 0 to 1, as a reliability diagram shows them.
     pub bins: Vec<Bin>,
 }
 
 impl Calibration {
-    /// Bins of equal width that Guo et al. use.
+    /// The number of bins that Guo et al. use.
     pub const BINS: usize = 15;
 
-    /// Of labels `[n]` and probabilities `[n, classes]`.
+    /// Computes calibration from labels `[n]` and probabilities `[n, classes]`.
     ///
     /// # Errors
-    /// Where there is no sample, the sizes do not fit, or a label is none of the classes.
+    /// If there is no sample, class or bin, the sizes do not fit, or a label is not less than `classes`.
     pub fn new(
         truth: &[u8],
         probabilities: &[f32],
@@ -57,11 +67,11 @@ impl Calibration {
         }
         if probabilities.len() != truth.len() * classes {
             let (expected, got) = (truth.len() * classes, probabilities.len());
-            return Err(Error::Size { what: "the table of probabilities", expected, got });
+            return Err(Error::Size { what: "the array of probabilities", expected, got });
         }
         let predicted = argmax(probabilities, classes);
         check(truth, &predicted, classes)?;
-        // Samples, sum of confidences, right ones.
+        // For each bin: samples, sum of confidences, correct predictions.
         let mut sums = vec![(0u64, 0.0f64, 0u64); bins];
         let (mut nll, mut brier) = (0.0, 0.0);
         for (i, row) in probabilities.chunks_exact(classes).enumerate() {
@@ -72,18 +82,18 @@ impl Calibration {
             sums[bin].2 += u64::from(predicted[i] == truth[i]);
             nll -= libm::log(f64::from(row[usize::from(truth[i])]).max(f64::MIN_POSITIVE));
             for (class, &p) in row.iter().enumerate() {
-                let distance = f64::from(p) - f64::from(u8::from(class == usize::from(truth[i])));
-                brier += distance * distance;
+                let difference = f64::from(p) - f64::from(u8::from(class == usize::from(truth[i])));
+                brier += difference * difference;
             }
         }
         let n = truth.len() as f64;
         let (mut ece, mut mce) = (0.0, 0.0f64);
-        let bin = |(i, (count, confidence, right)): (usize, (u64, f64, u64))| {
+        let bin = |(i, (count, confidence, correct)): (usize, (u64, f64, u64))| {
             let each = count.max(1) as f64;
-            let (confidence, accuracy) = (confidence / each, right as f64 / each);
-            let distance = (confidence - accuracy).abs();
-            ece += distance * count as f64 / n;
-            mce = mce.max(distance);
+            let (confidence, accuracy) = (confidence / each, correct as f64 / each);
+            let gap = (confidence - accuracy).abs();
+            ece += gap * count as f64 / n;
+            mce = mce.max(gap);
             let edge = |i: usize| i as f64 / bins as f64;
             Bin { lower: edge(i), upper: edge(i + 1), count, confidence, accuracy }
         };

@@ -1,48 +1,58 @@
-//! Which class was taken for which, and the scores that follow. Definitions are scikit-learn's, with 0 where a score has no
-//! meaning (a class that was never predicted has precision 0).
+//! Confusion matrix and the scores that follow from it, defined as in scikit-learn. A score that is not defined is 0: a class that was
+//! never predicted has precision 0.
 
 use serde::{Deserialize, Serialize};
 
-use super::check;
-use crate::Error;
+use super::labels::check;
+use crate::error::Error;
 
-/// How many samples of each class were taken for each.
+/// Confusion matrix: the number of samples for each pair of true and predicted class.
+///
+/// ```
+/// use latents_explore::classification::Confusion;
+///
+/// let confusion = Confusion::new(&[0, 0, 1, 1], &[0, 1, 1, 1], 2)?;
+/// assert_eq!(confusion.counts(), [[1, 1], [0, 2]]);
+/// assert_eq!(confusion.accuracy(), 0.75);
+/// assert_eq!(confusion.scores()[0].precision, 1.0);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confusion {
-    /// `[truth][predicted]`.
+    /// `[truth][predicted]`
     counts: Vec<Vec<u64>>,
 }
 
-/// Scores of one class against all others, each in `[0, 1]`.
+/// Scores of one class against all others, each from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Of those that were taken for the class, the part that is of it.
+    /// Fraction of the samples predicted as this class that belong to it.
     pub precision: f64,
-    /// Of those that are of the class, the part that was found.
+    /// Fraction of the samples of this class that are predicted as it.
     pub recall: f64,
-    /// Harmonic mean of the two.
+    /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Samples that are of the class.
+    /// Number of samples of this class.
     pub support: u64,
 }
 
-/// One class taken for another.
+/// Samples of one class that are predicted as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// The class that it is.
+    /// The true class.
     pub truth: usize,
-    /// The class that it was taken for.
+    /// The predicted class.
     pub predicted: usize,
-    /// How often.
+    /// The number of samples.
     pub count: u64,
 }
 
 impl Confusion {
-    /// Counts labels `[n]` against predictions `[n]`.
+    /// Counts the pairs of labels `[n]` and predictions `[n]`.
     ///
     /// # Errors
-    /// Where the lists differ in length, or a label is none of the classes.
+    /// If the two lists differ in length, or a label is not less than `classes`.
     pub fn new(truth: &[u8], predicted: &[u8], classes: usize) -> Result<Self, Error> {
         check(truth, predicted, classes)?;
         let mut counts = vec![vec![0; classes]; classes];
@@ -52,7 +62,7 @@ impl Confusion {
         Ok(Confusion { counts })
     }
 
-    /// The counts, `[truth][predicted]`.
+    /// The counts, indexed `[truth][predicted]`.
     #[must_use]
     pub fn counts(&self) -> &[Vec<u64>] {
         &self.counts
@@ -64,14 +74,14 @@ impl Confusion {
         self.counts.iter().flatten().sum()
     }
 
-    /// The part of all samples that was taken for what it is; 0 where there is no sample.
+    /// Fraction of correct predictions; 0 if there are no samples.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         let right = (0..self.counts.len()).map(|class| self.counts[class][class]).sum();
         ratio(right, self.samples())
     }
 
-    /// The scores of each class.
+    /// Scores of each class `[classes]`.
     #[must_use]
     pub fn scores(&self) -> Vec<Scores> {
         let of = |class: usize| {
@@ -88,7 +98,7 @@ impl Confusion {
         (0..self.counts.len()).map(of).collect()
     }
 
-    /// The plain mean of the F1 of all classes that are there: that a sample is of or was taken for (as scikit-learn's).
+    /// Unweighted mean F1 over the classes that occur among labels or predictions (as scikit-learn).
     #[must_use]
     pub fn macro_f1(&self) -> f64 {
         let scores = self.scores();
@@ -99,12 +109,12 @@ impl Confusion {
         there.iter().sum::<f64>() / there.len().max(1) as f64
     }
 
-    /// Whether a sample is of a class, or was taken for it. Otherwise its scores say nothing.
+    /// Whether a class occurs among labels or predictions. Otherwise its scores are not defined.
     pub(crate) fn has(&self, class: usize) -> bool {
         self.counts[class].iter().chain(self.counts.iter().map(|row| &row[class])).any(|&n| n > 0)
     }
 
-    /// All mistakes that were made, the most frequent first; of equals, in the order of the classes.
+    /// All confusions of two classes, the most frequent first; equally frequent ones in the order of the classes.
     #[must_use]
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = vec![];
@@ -120,6 +130,7 @@ impl Confusion {
     }
 }
 
+/// `part / whole`, or 0 if `whole` is 0.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -1,5 +1,5 @@
-//! Scores against scikit-learn: `tests/golden/classification.json`, which `xtask/python/golden_classification.py` makes; and what
-//! bootstrap intervals must be.
+//! Compares scores with scikit-learn on `tests/golden/classification.json`, made by `xtask/python/golden_classification.py`, and bootstrap
+//! intervals with their theory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -69,7 +69,7 @@ fn mistakes_come_by_frequency() {
 
 #[test]
 fn bootstrap_intervals_are_as_wide_as_binomials() {
-    // 900 of 1,000 right: the standard deviation of the accuracy is sqrt(0.9 * 0.1 / 1000).
+    // 900 of 1,000 are correct: the standard deviation of the accuracy is sqrt(0.9 * 0.1 / 1000).
     let truth: Vec<u8> = (0..1000).map(|i| (i % 4) as u8).collect();
     let predicted: Vec<u8> =
         truth.iter().enumerate().map(|(i, &t)| if i % 10 == 3 { (t + 1) % 4 } else { t }).collect();
@@ -88,15 +88,15 @@ fn bootstrap_intervals_are_as_wide_as_binomials() {
 
 /// scikit-learn: `f1_score([0, 0, 3], [0, 0, 3], average="macro")` is 1.
 #[test]
-#[allow(clippy::float_cmp)] // Nothing is rounded otherwise.
-fn a_class_that_is_nowhere_has_no_part_in_a_mean() {
+#[allow(clippy::float_cmp)] // The expected values are exact.
+fn a_class_that_does_not_occur_is_left_out_of_the_mean() {
     let macro_f1 =
         |truth: &[u8], predicted: &[u8]| Confusion::new(truth, predicted, 4).unwrap().macro_f1();
     assert_eq!(macro_f1(&[0, 0, 3], &[0, 0, 3]), 1.0);
-    // A class that only a mistake names is one of them.
+    // A class that occurs only among predictions counts.
     assert_eq!(macro_f1(&[0, 0, 3], &[0, 1, 3]), (2.0 / 3.0 + 0.0 + 1.0) / 3.0);
     assert_eq!(macro_f1(&[], &[]), 0.0);
-    // One sample of a class is missing from a third of the test sets that are drawn.
+    // A class of one sample is missing from a third of the replicates.
     let truth = [vec![0; 40], vec![1]].concat();
     let found = bootstrap(&truth, &truth, 3, 0.95, 200, 1).unwrap();
     assert_eq!((found.macro_f1, &found.f1[..2]), ([1.0; 2], &[[1.0; 2]; 2][..]));
@@ -104,14 +104,14 @@ fn a_class_that_is_nowhere_has_no_part_in_a_mean() {
 }
 
 #[test]
-fn what_does_not_fit_is_named() {
+fn errors_name_what_does_not_fit() {
     let error = Confusion::new(&[0, 1], &[0], 2).unwrap_err().to_string();
     assert!(
         error.contains("predicted labels has 1") && error.contains("2 are expected"),
         "{error}"
     );
     let error = Confusion::new(&[0, 3], &[0, 0], 2).unwrap_err().to_string();
-    assert!(error.contains("label 3 at place 1"), "{error}");
+    assert!(error.contains("label 3 at index 1"), "{error}");
     assert!(Calibration::new(&[], &[], 2, 15).is_err());
     assert!(Calibration::new(&[0], &[0.5], 2, 15).is_err());
     assert!(bootstrap(&[], &[], 2, 0.95, 10, 0).is_err());

@@ -1,19 +1,31 @@
-//! How far two clouds of feature vectors are from each other: those of real images and those of samples. What is called Fréchet distance
-//! here is computed as the FID is, on features of one's own; it compares models under the same features only.
+//! Distances between two distributions of feature vectors, such as those of real images and of samples. The Fréchet distance is computed
+//! as the FID is, but on other features, so values are comparable only if the features are the same.
 
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::lanes::squared_distance;
 use crate::linear::{eigen, mean, scatter};
-use crate::neighbours::{nearest_others, search};
+use crate::metrics::statistics::Estimate;
+use crate::neighbours::{nearest, nearest_others};
 use crate::rows::Rows;
 
-/// Fréchet distance of the Gaussians with the means and covariances of two clouds (Dowson and Landau, 1982; Heusel et al., "GANs
-/// trained by a two time-scale update rule converge to a local Nash equilibrium", 2017).
+/// Fréchet distance, squared as in the FID, of the Gaussians with the means and covariances of `a` `[n, d]` and `b` `[m, d]` (Dowson and
+/// Landau, 1982; Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash equilibrium", 2017).
+///
+/// ```
+/// use latents_explore::metrics::distributions::frechet_distance;
+/// use latents_explore::{Rows, samplers};
+///
+/// let a = samplers::normal(500, 2, 1);
+/// let b: Vec<f32> = a.iter().map(|v| v + 3.0).collect(); // shifted by (3, 3)
+/// let distance = frechet_distance(Rows::new(&a, 2)?, Rows::new(&b, 2)?)?;
+/// assert!((distance - 18.0).abs() < 1e-3);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where the two differ in length of rows, or have fewer than two.
+/// If the two arrays have different numbers of columns, or fewer than 2 rows.
 pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64, Error> {
     a.like(b)?;
     a.at_least(2, "the Fréchet distance")?;
@@ -21,18 +33,18 @@ pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64, Error> {
     Ok(Moments::of(a, &mean(a, None), None).frechet(&Moments::of(b, &mean(b, None), None)))
 }
 
-/// Parts of two clouds that are left out in turn.
+/// Parts of the rows that the jackknife leaves out in turn.
 const PARTS: usize = 10;
 
-/// [`frechet_distance`] with its standard error by the jackknife (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 11)
-/// over ten parts of both clouds, every tenth row each: rows should come at random. A bootstrap would draw rows twice, which by itself
-/// moves clouds apart.
+/// [`frechet_distance`] with its jackknife standard error (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 11).
+/// Leaves out every tenth row of both arrays in turn, so rows should be in random order. A bootstrap would draw some rows twice, which
+/// increases the distance.
 ///
 /// # Errors
-/// As of [`frechet_distance`], and where there are fewer than 20 rows.
+/// As for [`frechet_distance`], and if there are fewer than 20 rows.
 pub fn frechet_estimate(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
-    a.at_least(2 * PARTS, "the error of a Fréchet distance")?;
-    b.at_least(2 * PARTS, "the error of a Fréchet distance")?;
+    a.at_least(2 * PARTS, "the standard error of a Fréchet distance")?;
+    b.at_least(2 * PARTS, "the standard error of a Fréchet distance")?;
     let value = frechet_distance(a, b)?;
     let parts = |rows: Rows<'_>| -> Vec<Moments> {
         let centre = mean(rows, None);
@@ -54,32 +66,32 @@ pub fn frechet_estimate(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
     };
     let (a, b) = (parts(a), parts(b));
     let left: Vec<f64> = (0..PARTS).map(|p| without(&a, p).frechet(&without(&b, p))).collect();
-    // The error of the mean of values that share all but one part is this many times too small.
+    // The jackknife standard error is the standard error of these values times (parts - 1).
     let error = Estimate::of(&left).error * (PARTS - 1) as f64;
     Ok(Estimate { value, error })
 }
 
-/// Sums over rows, from which their mean and covariance follow, and those of rows together.
+/// Sums over rows from which mean and covariance follow; those of two sets of rows can be added.
 #[derive(Clone)]
 struct Moments {
     number: f64,
-    /// What the sums are taken about `[d]`.
+    /// Subtracted from the rows before they are summed `[d]`.
     centre: Vec<f64>,
-    /// Of the rows less the centre `[d]`.
+    /// Sum of the centred rows `[d]`.
     sums: Vec<f64>,
-    /// Of their products `[d, d]`.
+    /// Sum of the outer products of the centred rows `[d, d]`.
     squares: Vec<f64>,
 }
 
 impl Moments {
-    /// Of the rows whose weight is 1 rather than 0; without weights of all.
+    /// Sums over the rows whose weight is 1 (others have weight 0); over all if no weights are given.
     fn of(rows: Rows<'_>, centre: &[f64], weights: Option<&[f64]>) -> Self {
         let number = weights.map_or(rows.len() as f64, |w| w.iter().sum());
         let sums = mean(rows, weights).iter().zip(centre).map(|(m, c)| number * (m - c)).collect();
         Moments { number, centre: centre.to_vec(), sums, squares: scatter(rows, centre, weights) }
     }
 
-    /// Of those about the same centre.
+    /// Adds the sums of other rows about the same centre.
     fn add(&mut self, other: &Self) {
         self.number += other.number;
         crate::linear::axpy(1.0, &other.sums, &mut self.sums);
@@ -97,13 +109,14 @@ impl Moments {
         self.squares.iter().enumerate().map(|(i, s)| (s - product(i)) / (n - 1.0)).collect()
     }
 
+    /// Squared Fréchet distance of the two Gaussians.
     fn frechet(&self, other: &Self) -> f64 {
         let d = self.sums.len();
         let (ca, cb) = (self.covariance(), other.covariance());
         let pairs = self.mean().into_iter().zip(other.mean());
         let between: f64 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
         let trace = |c: &[f64]| (0..d).map(|i| c[i * d + i]).sum::<f64>();
-        // The square root of ca cb has the trace of that of the symmetric ca^1/2 cb ca^1/2.
+        // trace((ca cb)^1/2) = trace((ca^1/2 cb ca^1/2)^1/2), of which the latter is symmetric.
         let e = eigen(&ca, d);
         let mut root = vec![0.0; d * d];
         for (value, vector) in e.values.iter().zip(e.vectors.chunks_exact(d)) {
@@ -120,6 +133,7 @@ impl Moments {
     }
 }
 
+/// Product of two square matrices.
 fn multiply(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
     let mut out = vec![0.0; d * d];
     out.par_chunks_mut(d).zip(a.par_chunks(d)).for_each(|(out, a)| {
@@ -130,43 +144,15 @@ fn multiply(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
     out
 }
 
-/// A number and its standard error.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Estimate {
-    /// The mean.
-    pub value: f64,
-    /// Standard error of the mean.
-    pub error: f64,
-}
-
-impl Estimate {
-    /// Mean of independent values, and its standard error; of one value the error is 0, of none all is 0.
-    #[must_use]
-    pub fn of(values: &[f64]) -> Self {
-        let n = values.len().max(1) as f64;
-        let value = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|v| (v - value) * (v - value)).sum();
-        let variance = if values.len() > 1 { squares / (n - 1.0) } else { 0.0 };
-        Estimate { value, error: (variance / n).sqrt() }
-    }
-}
-
-impl std::fmt::Display for Estimate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let digits = f.precision().unwrap_or(3);
-        write!(f, "{:.digits$} ± {:.digits$}", self.value, self.error)
-    }
-}
-
-/// Rows that the kernel distance takes at a time, at most.
+/// Maximum number of rows in a subset of the kernel distance.
 const SUBSET: usize = 1000;
 
-/// Kernel distance: the unbiased squared maximum mean discrepancy under `(x y / d + 1)^3` (Bińkowski et al., "Demystifying MMD GANs",
-/// 2018), as the mean over disjoint subsets of a tenth of the rows each, and of at most 1,000, in the order in which they come: rows
-/// should come at random.
+/// Kernel distance: the unbiased squared maximum mean discrepancy with the kernel `(x . y / d + 1)^3` (Bińkowski et al., "Demystifying MMD
+/// GANs", 2018), as the mean and standard error over disjoint subsets. Each subset has a tenth of the rows and at most 1,000, in their
+/// order, so rows should be in random order.
 ///
 /// # Errors
-/// Where the two differ in length of rows, or have fewer than two.
+/// If the two arrays have different numbers of columns, or fewer than 2 rows.
 pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
     a.like(b)?;
     a.at_least(2, "the kernel distance")?;
@@ -182,6 +168,7 @@ pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
     Ok(Estimate::of(&values))
 }
 
+/// Unbiased squared maximum mean discrepancy of two arrays with the same number of rows.
 fn discrepancy(a: Rows<'_>, b: Rows<'_>) -> f64 {
     let n = a.len() as f64;
     let off = 1.0 / (n * (n - 1.0));
@@ -189,6 +176,7 @@ fn discrepancy(a: Rows<'_>, b: Rows<'_>) -> f64 {
         - 2.0 * kernel_sum(a, b, false) / (n * n)
 }
 
+/// Sum of the kernel over all pairs of rows; if `others`, without pairs `(i, i)`.
 fn kernel_sum(a: Rows<'_>, b: Rows<'_>, others: bool) -> f64 {
     let d = a.dim() as f64;
     let row = |i: usize| -> f64 {
@@ -204,21 +192,21 @@ fn kernel_sum(a: Rows<'_>, b: Rows<'_>, others: bool) -> f64 {
     rows.iter().sum()
 }
 
-/// Improved precision and recall.
+/// Improved precision and recall of samples.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PrecisionRecall {
-    /// Part of the samples that lie where real images are: whether samples are good.
+    /// Fraction of the samples that lie on the manifold of the real images: fidelity.
     pub precision: f64,
-    /// Part of the real images that lie where samples are: whether samples are manifold.
+    /// Fraction of the real images that lie on the manifold of the samples: diversity.
     pub recall: f64,
 }
 
-/// Precision and recall of `samples` against `real`: a cloud is where its rows have their `k` nearest others (Kynkäänniemi et al.,
-/// "Improved precision and recall metric for assessing generative models", 2019, with `k` = 3). Comparable only for the same numbers
-/// of rows.
+/// Precision and recall of `samples` `[m, d]` with respect to `real` `[n, d]`. The manifold of rows is the union of the balls around them
+/// that reach to their `k`-th nearest other row (Kynkäänniemi et al., "Improved precision and recall metric for assessing generative
+/// models", 2019, with `k` = 3). Values are comparable only for the same numbers of rows.
 ///
 /// # Errors
-/// Where the two differ in length of rows, or have not more than `k`.
+/// If the two arrays have different numbers of columns, or at most `k` rows.
 pub fn precision_recall(
     real: Rows<'_>,
     samples: Rows<'_>,
@@ -228,19 +216,19 @@ pub fn precision_recall(
     Ok(PrecisionRecall { precision: within(samples, real, k)?, recall: within(real, samples, k)? })
 }
 
-/// Part of `points` that are within the reach of a row of `cloud`.
-fn within(points: Rows<'_>, cloud: Rows<'_>, k: usize) -> Result<f64, Error> {
-    let near = nearest_others(cloud, k)?;
-    let reach: Vec<f32> = (0..cloud.len()).map(|j| near.squared_of(j)[k - 1]).collect();
-    // Most are decided by their nearest rows; only the others need to be held against all.
-    let some = 8.min(cloud.len());
-    let first = search(points, cloud, some, false, &mut |_| false)?;
+/// Fraction of `points` on the manifold of `rows`.
+fn within(points: Rows<'_>, rows: Rows<'_>, k: usize) -> Result<f64, Error> {
+    let near = nearest_others(rows, k)?;
+    let radius: Vec<f32> = (0..rows.len()).map(|j| near.squared_of(j)[k - 1]).collect();
+    // Most points are in the ball of one of their nearest rows; only the others are compared with all rows.
+    let some = 8.min(rows.len());
+    let first = nearest(points, rows, some)?;
     let inside = |i: usize| {
         let nearest = first.of(i).iter().zip(first.squared_of(i));
-        if nearest.clone().any(|(&j, &s)| s <= reach[j as usize]) {
+        if nearest.clone().any(|(&j, &s)| s <= radius[j as usize]) {
             return true;
         }
-        (0..cloud.len()).any(|j| squared_distance(points.row(i), cloud.row(j)) <= reach[j])
+        (0..rows.len()).any(|j| squared_distance(points.row(i), rows.row(j)) <= radius[j])
     };
     let count = (0..points.len()).into_par_iter().filter(|&i| inside(i)).count();
     Ok(count as f64 / points.len() as f64)

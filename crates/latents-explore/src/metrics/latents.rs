@@ -1,4 +1,4 @@
-//! What the axes of a latent space are used for, how even the ways through it are, and which rows are unlike the others.
+//! Metrics of latents: use of each axis, evenness of traversals, outliers and near-duplicates.
 
 use crate::error::Error;
 use crate::linear::{eigen, mean, scatter};
@@ -6,7 +6,7 @@ use crate::neighbours::nearest_others;
 use crate::rows::Rows;
 use rayon::prelude::*;
 
-/// Variance of each axis `[d]` over the rows.
+/// Variance of each axis `[d]` of latents `[n, d]`, divided by `n`.
 #[must_use]
 pub fn variances(latents: Rows<'_>) -> Vec<f64> {
     let mean = mean(latents, None);
@@ -19,17 +19,17 @@ pub fn variances(latents: Rows<'_>) -> Vec<f64> {
     sums.iter().map(|s| s / latents.len().max(1) as f64).collect()
 }
 
-/// Axes that are in use: those along which posterior means vary by more than 0.01 (Burda et al., "Importance weighted autoencoders",
-/// 2016).
+/// Number of active units: axes along which the variance of the posterior means `[n, d]` is more than 0.01 (Burda et al., "Importance
+/// weighted autoencoders", 2016).
 #[must_use]
 pub fn active_units(means: Rows<'_>) -> usize {
     variances(means).iter().filter(|&&v| v > 0.01).count()
 }
 
-/// Mean KL divergence of each axis's posterior from N(0, 1) `[d]`, in nats, for means and log-variances `[n, d]`.
+/// Mean KL divergence of the posterior from N(0, 1) for each axis `[d]`, in nats, for means and log-variances `[n, d]`.
 ///
 /// # Errors
-/// Where the two differ in size.
+/// If the two arrays differ in size.
 pub fn kl_per_axis(means: Rows<'_>, log_variances: Rows<'_>) -> Result<Vec<f64>, Error> {
     means.like(log_variances)?;
     if means.len() != log_variances.len() {
@@ -46,18 +46,27 @@ pub fn kl_per_axis(means: Rows<'_>, log_variances: Rows<'_>) -> Result<Vec<f64>,
     Ok(sums.iter().map(|s| s / means.len().max(1) as f64).collect())
 }
 
-/// How uneven a way is: the largest Euclidean step between neighbouring images over the mean step, for the decoded images of equal
-/// steps in the latent space.
+/// Unevenness of a traversal: the largest Euclidean distance between consecutive images `[steps, c h w]` divided by the mean distance.
+/// The images are decoded from equally spaced latents.
 ///
-/// It is 1 where the images change at an even pace, and as large as there are steps where all of the change is in one of them. That is what
-/// the eye calls abrupt. It does not depend on how unlike the two ends are, nor on the scale of the pixels, so ways and models can be
-/// compared; it does depend on the number of steps, which must be the same for all. 1 where nothing changes at all. It says nothing of
-/// whether the images between look like anything: a cross-fade of the pixels has 1.
+/// It is 1 if the images change at an even pace (or not at all), and equals the number of distances if all change happens at once, which
+/// looks abrupt. It depends neither on how different the two ends are nor on the scale of the pixels, so traversals and models can be
+/// compared, as long as the number of steps is the same. It does not measure whether intermediate images look real: a cross-fade of the
+/// pixels has 1.
+///
+/// ```
+/// use latents_explore::Rows;
+/// use latents_explore::metrics::latents::unevenness;
+///
+/// assert_eq!(unevenness(Rows::new(&[0.0, 0.5, 1.0], 1)?)?, 1.0);
+/// assert_eq!(unevenness(Rows::new(&[0.0, 0.0, 1.0], 1)?)?, 2.0);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where there are fewer than two images.
+/// If there are fewer than 2 images.
 pub fn unevenness(images: Rows<'_>) -> Result<f64, Error> {
-    images.at_least(2, "a way through the latent space")?;
+    images.at_least(2, "a traversal")?;
     let step = |i: usize| {
         let pairs = images.row(i).iter().zip(images.row(i + 1));
         let sum: f64 = pairs.map(|(&a, &b)| (f64::from(b) - f64::from(a)).powi(2)).sum();
@@ -69,11 +78,11 @@ pub fn unevenness(images: Rows<'_>) -> Result<f64, Error> {
     Ok(if mean > 0.0 { largest / mean } else { 1.0 })
 }
 
-/// Mahalanobis distance of each row `[n]` from the mean of `reference`, in deviations along its principal axes (Mahalanobis, 1936).
-/// Axes without variance are left out.
+/// Mahalanobis distance of each row `[n]` from the distribution of `reference` `[m, d]`, in standard deviations (Mahalanobis, 1936).
+/// Principal axes without variance are left out.
 ///
 /// # Errors
-/// Where the two differ in length of rows, or there are fewer than two of reference.
+/// If the two arrays have different numbers of columns, or `m` is less than 2.
 pub fn mahalanobis(rows: Rows<'_>, reference: Rows<'_>) -> Result<Vec<f64>, Error> {
     rows.like(reference)?;
     reference.at_least(2, "a covariance")?;
@@ -96,7 +105,7 @@ pub fn mahalanobis(rows: Rows<'_>, reference: Rows<'_>) -> Result<Vec<f64>, Erro
     Ok(rows.values().par_chunks(d).map(distance).collect())
 }
 
-/// The places of the `k` largest values, largest first; of equals, the first.
+/// Indices of the `k` largest values, in descending order of value; equal values keep their order.
 #[must_use]
 pub fn largest(values: &[f64], k: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -105,31 +114,42 @@ pub fn largest(values: &[f64], k: usize) -> Vec<usize> {
     order
 }
 
-/// Two images that are nearly the same.
+/// Two images that are nearly equal.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Pair {
-    /// The two, the lower number first.
+pub struct NearDuplicate {
+    /// Indices of the two images, the lower first.
     pub images: [usize; 2],
-    /// Root of their mean squared difference.
+    /// Root mean squared difference of their pixels.
     pub difference: f64,
 }
 
-/// Pairs of rows whose root mean squared difference is at most `most`, each with its nearest, least difference first.
+/// Pairs of an image and its nearest other image whose root mean squared difference is at most `most`, in ascending order of difference.
+///
+/// ```
+/// use latents_explore::Rows;
+/// use latents_explore::metrics::latents::near_duplicates;
+///
+/// let images = [0.0, 0.0, 0.9, 0.8, 0.0, 0.01]; // [3, 2]
+/// let pairs = near_duplicates(Rows::new(&images, 2)?, 0.02)?;
+/// assert_eq!(pairs[0].images, [0, 2]);
+/// assert_eq!(pairs.len(), 1);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where there are fewer than two rows, or `most` is less than 0.
-pub fn near_duplicates(images: Rows<'_>, most: f64) -> Result<Vec<Pair>, Error> {
+/// If there are fewer than 2 images, or `most` is negative or NaN.
+pub fn near_duplicates(images: Rows<'_>, most: f64) -> Result<Vec<NearDuplicate>, Error> {
     if most.is_nan() || most < 0.0 {
-        let what = "largest difference of two images that are the same";
+        let what = "largest difference of near-duplicates";
         return Err(Error::Range { what, range: "at least 0", got: most });
     }
     let near = nearest_others(images, 1)?;
     let pair = |i: usize| {
         let j = near.index[i] as usize;
         let difference = (f64::from(near.squared[i]) / images.dim() as f64).sqrt();
-        Pair { images: [i.min(j), i.max(j)], difference }
+        NearDuplicate { images: [i.min(j), i.max(j)], difference }
     };
-    let mut pairs: Vec<Pair> =
+    let mut pairs: Vec<NearDuplicate> =
         (0..images.len()).map(pair).filter(|p| p.difference <= most).collect();
     pairs.sort_by(|a, b| a.difference.total_cmp(&b.difference).then(a.images.cmp(&b.images)));
     pairs.dedup_by_key(|p| p.images);

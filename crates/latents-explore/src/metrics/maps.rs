@@ -1,4 +1,4 @@
-//! How far a map can be trusted: whether neighbours on it are neighbours in the space it is of, and the other way round.
+//! Metrics of maps: whether neighbours on the map are neighbours in the original space, and vice versa.
 
 use rayon::prelude::*;
 
@@ -7,12 +7,24 @@ use crate::lanes::squared_distance;
 use crate::neighbours::nearest_others;
 use crate::rows::Rows;
 
-/// Trustworthiness of a map: 1 where the `k` nearest on the map are all among the `k` nearest in the space, less for each intruder by
-/// how far it comes from (Venna and Kaski, "Neighborhood preservation in nonlinear projection methods", 2001; as scikit-learn's
-/// `trustworthiness`). Time grows with the square of the rows.
+/// Trustworthiness of a map `[n, 2]` of `space` `[n, d]`: 1 if the `k` nearest neighbours of every row on the map are among its `k` nearest
+/// in the space; every other neighbour lowers it by its rank in the space (Venna and Kaski, "Neighborhood preservation in nonlinear
+/// projection methods", 2001; as scikit-learn's `trustworthiness`). The time grows with the square of `n`.
+///
+/// ```
+/// use latents_explore::Rows;
+/// use latents_explore::metrics::maps::trustworthiness;
+///
+/// let space: Vec<f32> = (0..20u8).map(f32::from).collect();
+/// let folded: Vec<f32> = space.iter().map(|x| (x - 10.0).abs()).collect();
+/// let (space, folded) = (Rows::new(&space, 1)?, Rows::new(&folded, 1)?);
+/// assert!((trustworthiness(space, space, 3)? - 1.0).abs() < 1e-12);
+/// assert!(trustworthiness(space, folded, 3)? < 0.9);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where the two have different numbers of rows, or `k` is not less than half of it.
+/// If the two have different numbers of rows, or `2 k >= n`.
 pub fn trustworthiness(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, Error> {
     let n = space.len();
     if map.len() != n {
@@ -29,13 +41,13 @@ pub fn trustworthiness(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, 
             let squared = squared_distance(row, space.row(j));
             (u64::from(squared.to_bits()) << 32) | j as u64
         };
-        // Ranks are only needed of rows that are not among the nearest.
-        let mut intruders: Vec<u64> = near.of(i).iter().map(|&j| key(j as usize)).collect();
-        intruders.sort_unstable();
+        // Count, for each neighbour on the map, the rows that are nearer in the space.
+        let mut neighbours: Vec<u64> = near.of(i).iter().map(|&j| key(j as usize)).collect();
+        neighbours.sort_unstable();
         let mut before = vec![0u64; k];
         for j in (0..n).filter(|&j| j != i) {
-            let place = intruders.partition_point(|&other| other <= key(j));
-            if let Some(count) = before.get_mut(place) {
+            let rank = neighbours.partition_point(|&other| other <= key(j));
+            if let Some(count) = before.get_mut(rank) {
                 *count += 1;
             }
         }
@@ -43,7 +55,7 @@ pub fn trustworthiness(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, 
         before
             .iter()
             .map(|count| {
-                // Of those before it the sums so far, and the intruders before it count as well.
+                // The prefix sum is the number of rows that are nearer, or equally near with a lower index.
                 rank += count;
                 (rank + 1).saturating_sub(k as u64)
             })
@@ -54,18 +66,19 @@ pub fn trustworthiness(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, 
     Ok(1.0 - 2.0 * sum as f64 / (n * k * (2.0 * n - 3.0 * k - 1.0)))
 }
 
-/// Continuity of a map: 1 where the `k` nearest in the space are all among the `k` nearest on the map, less for each that is torn away.
+/// Continuity of a map: 1 if the `k` nearest neighbours of every row in the space are among its `k` nearest on the map. This is
+/// [`trustworthiness`] with the two arrays exchanged.
 ///
 /// # Errors
-/// As of [`trustworthiness`].
+/// As for [`trustworthiness`].
 pub fn continuity(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, Error> {
     trustworthiness(map, space, k)
 }
 
-/// Part of the rows that have the label which most of their `k` nearest others have; of labels with as many, the least.
+/// Leave-one-out accuracy of `k`-nearest-neighbour classification of rows `[n, d]` with `labels` `[n]`; in a tie, the lowest label wins.
 ///
 /// # Errors
-/// Where labels and rows differ in number, or there are not more than `k` rows.
+/// If the number of labels is not `n`, or `n` is at most `k`.
 pub fn neighbour_accuracy(rows: Rows<'_>, labels: &[u8], k: usize) -> Result<f64, Error> {
     if labels.len() != rows.len() {
         let (expected, got) = (rows.len(), labels.len());

@@ -1,30 +1,41 @@
-//! How near reconstructions are to their originals. Images are rows of `c * h * w` numbers from 0 to 1.
+//! Metrics of reconstructions. Images are rows of `c * h * w` values from 0 to 1.
 
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::rows::Rows;
 
-/// The Gaussian window of SSIM: its side and deviation.
+/// Side and standard deviation of the Gaussian window of SSIM, in pixels.
 const WINDOW: usize = 11;
 const SIGMA: f64 = 1.5;
-/// SSIM's constants for numbers from 0 to 1: `(0.01)^2` and `(0.03)^2`.
+/// Constants of SSIM for values from 0 to 1: `0.01^2` and `0.03^2`.
 const C1: f64 = 1e-4;
 const C2: f64 = 9e-4;
 
-fn fit(images: Rows<'_>, others: Rows<'_>) -> Result<(), Error> {
+/// Returns an error if the two arrays differ in size.
+fn same_size(images: Rows<'_>, others: Rows<'_>) -> Result<(), Error> {
     images.like(others)?;
     let (expected, got) = (images.len(), others.len());
     let what = "the list of reconstructions";
     if expected == got { Ok(()) } else { Err(Error::Size { what, expected, got }) }
 }
 
-/// Mean squared error of each image `[n]`.
+/// Mean squared error of each image `[n]`, for images and their reconstructions `[n, c h w]`.
+///
+/// ```
+/// use latents_explore::Rows;
+/// use latents_explore::metrics::reconstruction::squared_errors;
+///
+/// let (images, others) = ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 1.0, 1.0]);
+/// let errors = squared_errors(Rows::new(&images, 2)?, Rows::new(&others, 2)?)?;
+/// assert_eq!(errors, [0.125, 0.0]);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 ///
 /// # Errors
-/// Where the two differ in size.
+/// If the two arrays differ in size.
 pub fn squared_errors(images: Rows<'_>, others: Rows<'_>) -> Result<Vec<f64>, Error> {
-    fit(images, others)?;
+    same_size(images, others)?;
     let error = |i: usize| {
         let pairs = images.row(i).iter().zip(others.row(i));
         let sum: f64 = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
@@ -33,24 +44,25 @@ pub fn squared_errors(images: Rows<'_>, others: Rows<'_>) -> Result<Vec<f64>, Er
     Ok((0..images.len()).into_par_iter().map(error).collect())
 }
 
-/// Peak signal-to-noise ratio in decibels of a mean squared error of numbers from 0 to 1. Infinite where there is no error.
+/// Peak signal-to-noise ratio, in decibels, for a mean squared error of values from 0 to 1. Infinite if the error is 0.
 #[must_use]
 pub fn psnr(squared_error: f64) -> f64 {
     -10.0 * libm::log10(squared_error)
 }
 
-/// Structural similarity of each image `[n]`, 1 where nothing differs: Wang et al., "Image quality assessment: from error visibility to
-/// structural similarity", 2004, with its Gaussian window, over the places where the window fits, averaged over the channels (as
-/// scikit-image with `gaussian_weights` and without `use_sample_covariance`). None where an image is smaller than the window, 11 x 11.
+/// Structural similarity (SSIM) of each image `[n]`, for images and their reconstructions `[n, c h w]`; 1 if they are equal. Wang et al.,
+/// "Image quality assessment: from error visibility to structural similarity", 2004, with a Gaussian window of 11 x 11 pixels, averaged
+/// over the positions where the window fits and over the channels (as scikit-image with `gaussian_weights` and without
+/// `use_sample_covariance`). None if images are smaller than the window.
 ///
 /// # Errors
-/// Where the two differ in size, or rows are no images of the shape `[c, h, w]`.
+/// If the two arrays differ in size, or `shape` `[c, h, w]` does not have as many values as a row.
 pub fn ssim(
     images: Rows<'_>,
     others: Rows<'_>,
     shape: [usize; 3],
 ) -> Result<Option<Vec<f64>>, Error> {
-    fit(images, others)?;
+    same_size(images, others)?;
     let [c, h, w] = shape;
     if images.dim() != c * h * w {
         return Err(Error::Size { what: "each image", expected: c * h * w, got: images.dim() });
@@ -66,6 +78,7 @@ pub fn ssim(
     Ok(Some((0..images.len()).into_par_iter().map(similarity).collect()))
 }
 
+/// The one-dimensional Gaussian window; its sum is 1.
 fn kernel() -> [f64; WINDOW] {
     let at = |i: usize| {
         let x = (i as f64 - (WINDOW / 2) as f64) / SIGMA;
@@ -76,6 +89,7 @@ fn kernel() -> [f64; WINDOW] {
     kernel.map(|k| k / sum)
 }
 
+/// Mean SSIM of one channel.
 fn of_channel(a: &[f32], b: &[f32], size: (usize, usize), kernel: &[f64; WINDOW]) -> f64 {
     let mean = |f: &dyn Fn(f64, f64) -> f64| {
         let product: Vec<f64> =
@@ -93,7 +107,7 @@ fn of_channel(a: &[f32], b: &[f32], size: (usize, usize), kernel: &[f64; WINDOW]
     (0..ma.len()).map(at).sum::<f64>() / ma.len() as f64
 }
 
-/// Weighted means over the window, where it fits.
+/// Weighted mean over the window at each position where it fits.
 fn blur(x: &[f64], (h, w): (usize, usize), kernel: &[f64; WINDOW]) -> Vec<f64> {
     let (rows, columns) = (h + 1 - WINDOW, w + 1 - WINDOW);
     let mut across = vec![0.0; h * columns];

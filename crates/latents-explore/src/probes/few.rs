@@ -1,22 +1,30 @@
-//! Few labels: which samples keep theirs when only some are to be used.
+//! Chooses the labelled samples of an experiment with few labels.
 
 use latents_random::{Purpose, stream};
 
-/// Places of `n` of the labelled samples, ascending: as many of each class as can be, drawn at random. Where a class has too few,
-/// the others make up for it. All are given where there are no more than `n`. `draw` numbers repetitions.
+/// Indices of `n` random samples, ascending, with as equal numbers of each class as possible: if a class has too few, the others
+/// supply the rest. All indices if there are at most `n` labels. `draw` numbers the repetitions.
+///
+/// ```
+/// use latents_explore::probes::few_labels;
+///
+/// let labels = [0, 0, 0, 0, 1, 1];
+/// let chosen = few_labels(&labels, 4, 1, 0);
+/// assert_eq!(chosen.iter().filter(|&&i| labels[i as usize] == 1).count(), 2);
+/// ```
 #[must_use]
 pub fn few_labels(labels: &[u8], n: usize, seed: u64, draw: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..labels.len() as u32).collect();
     stream(seed, Purpose::FewLabels, n as u64, draw).shuffle(&mut order);
-    // The first of every class in the random order, then the second of every class, and so on.
+    // In random order: the first of every class, then the second of every class, and so on.
     let mut seen = [0u32; 256];
     let mut ranked: Vec<(u32, u32, u32)> = order
         .iter()
         .enumerate()
-        .map(|(place, &sample)| {
+        .map(|(position, &sample)| {
             let rank = &mut seen[usize::from(labels[sample as usize])];
             *rank += 1;
-            (*rank, place as u32, sample)
+            (*rank, position as u32, sample)
         })
         .collect();
     ranked.sort_unstable();

@@ -1,28 +1,28 @@
-//! L-BFGS (Liu and Nocedal, 1989; Nocedal and Wright, "Numerical optimization", 2006, algorithm 7.4) for smooth convex functions,
-//! with a preconditioner for its first guess of the curvature. Everything is summed in one order.
+//! L-BFGS (Liu and Nocedal, 1989; Nocedal and Wright, "Numerical optimization", 2006, algorithm 7.4) for smooth convex functions, with a
+//! preconditioner as the initial inverse Hessian. Sums have a fixed order.
 
 use std::collections::VecDeque;
 
 use crate::linear::{axpy, dot};
 
-/// Pairs of steps and changes of the gradient that are remembered.
+/// Number of stored pairs of step and gradient change.
 const MEMORY: usize = 10;
-/// Part of the decrease that the slope promises, which a step must reach (Armijo's condition).
+/// Fraction of the decrease predicted by the slope that a step must reach (Armijo's condition).
 const DECREASE: f64 = 1e-4;
-/// How often a step is halved before the function is taken to be as low as its rounding lets one see.
+/// Number of halvings of a step after which the value is taken to be minimal up to rounding.
 const HALVINGS: usize = 30;
 
-/// How it ended.
+/// The result of a minimisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) value: f64,
     pub(super) iterations: usize,
-    /// Whether the largest part of the gradient fell to the tolerance.
+    /// Whether every component of the gradient is at most the tolerance.
     pub(super) converged: bool,
 }
 
-/// Moves `x` to the minimum of a convex function. `evaluate` gives its value and writes its gradient; `precondition` turns a
-/// gradient into a step, by an approximation of the inverse Hessian.
+/// Moves `x` to the minimum of a convex function, in at most `limit` steps. `evaluate` returns the value and writes the gradient;
+/// `precondition` multiplies a gradient in place by an approximation of the inverse Hessian.
 ///
 /// # Errors
 /// Those of `evaluate`.
@@ -44,7 +44,7 @@ pub(super) fn minimize<E>(
         let mut direction = direction(&gradient, &memory, scale, &precondition);
         let mut slope = dot(&direction, &gradient);
         if slope >= 0.0 {
-            // What was remembered is of no use any more.
+            // The stored pairs are no longer useful.
             memory.clear();
             direction = gradient.iter().map(|g| -g).collect();
             precondition(&mut direction);
@@ -83,14 +83,14 @@ pub(super) fn minimize<E>(
     Ok(Found { value, iterations: limit, converged })
 }
 
-/// A step, and how it changed the gradient.
+/// A step `s` and the change of the gradient `y`.
 struct Pair {
     rho: f64,
     s: Vec<f64>,
     y: Vec<f64>,
 }
 
-/// The two-loop recursion.
+/// Search direction, by the two-loop recursion.
 fn direction(
     gradient: &[f64],
     memory: &VecDeque<Pair>,
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_badly_scaled_bowl_is_found() {
+    fn the_minimum_of_a_badly_scaled_quadratic_is_found() {
         let curvatures = [1e4, 1.0, 1e-3, 50.0];
         let evaluate = |x: &[f64], g: &mut [f64]| {
             let mut value = 0.0;

@@ -1,33 +1,33 @@
-//! Multinomial logistic regression, to convergence. The objective is that of scikit-learn's `LogisticRegression`: `C` times the
-//! sum of cross-entropies, plus half the squared weights, the biases free; of two classes, where it has one vector of weights, half the
-//! square of what the two here differ by. The engine computes it, in double precision, so that
-//! the bits depend neither on threads nor on the instruction set.
+//! Multinomial logistic regression, fitted to convergence. The objective is that of scikit-learn's `LogisticRegression`: `C` times the sum
+//! of the cross-entropies plus half the squared norm of the weights; biases are not penalised. For two classes, scikit-learn has one weight
+//! vector; here there are two, and the penalty is half the squared norm of their difference. The engine computes the objective in double
+//! precision, so results depend neither on threads nor on the instruction set.
 
 use std::sync::Arc;
 
 use latents_engine::{Engine, Inputs, Layer, Loss, Network, Pass, Runtime, Section, Targets};
 
-use super::{count, lbfgs};
-use crate::Error;
+use super::lbfgs;
 use crate::classification::argmax;
+use crate::error::Error;
 
-/// Samples that the engine sees at once.
+/// Samples per call of the engine.
 const CHUNK: usize = 4_096;
-/// Samples that the curvature is estimated from.
+/// Maximum number of samples that the curvature is estimated from.
 const SAMPLES: usize = 5_000;
-/// Up to this many numbers in a vector, the curvature is estimated as a whole; beyond, only its diagonal.
+/// Up to this dimension the whole curvature matrix is estimated; beyond, only its diagonal.
 const WHOLE: usize = 2_048;
 
-/// Settings of the regression. The defaults are scikit-learn's, but for the limit and the tolerance: those make it converge.
+/// Settings of [`Logistic`]. The defaults are scikit-learn's, except `tolerance` and `iterations`, with which the fit converges.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogisticConfig {
-    /// Inverse strength of the penalty on weights.
+    /// Inverse strength of the penalty on the weights (scikit-learn's `C`).
     pub c: f64,
-    /// Whether every number is first shifted and scaled to mean 0 and variance 1 over the samples that it is fitted to.
+    /// Whether each column is first standardised to mean 0 and variance 1 over the training samples.
     pub standardize: bool,
-    /// Largest part of the gradient of the mean loss at which it has converged.
+    /// Maximum absolute component of the gradient of the mean loss at which the fit has converged.
     pub tolerance: f64,
-    /// Most steps of L-BFGS.
+    /// Maximum number of steps of L-BFGS.
     pub iterations: usize,
 }
 
@@ -37,14 +37,27 @@ impl Default for LogisticConfig {
     }
 }
 
-/// A fitted regression.
+/// A fitted logistic regression.
+///
+/// ```
+/// use std::sync::Arc;
+/// use latents_engine::Runtime;
+/// use latents_explore::probes::{Logistic, LogisticConfig};
+///
+/// let runtime = Arc::new(Runtime::new(Some(1), None)?);
+/// let (values, labels) = ([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1]); // [4, 1] and [4]
+/// let probe = Logistic::fit(&values, 1, &labels, 2, LogisticConfig::default(), &runtime)?;
+/// assert!(probe.converged());
+/// assert_eq!(probe.predict(&[-3.0, 3.0], &runtime)?, [0, 1]);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logistic {
     dim: usize,
     classes: usize,
-    /// Shift and factor of each number, `[d]` each.
+    /// Shift and factor of each column, `[d]` each.
     scaling: (Vec<f64>, Vec<f64>),
-    /// Weights `[classes, d]`, then biases `[classes]`, for scaled numbers.
+    /// Weights `[classes, d]`, then biases `[classes]`, for scaled columns.
     parameters: Vec<f64>,
     objective: f64,
     iterations: usize,
@@ -52,10 +65,10 @@ pub struct Logistic {
 }
 
 impl Logistic {
-    /// Fits to vectors `[n, dim]` and their labels `[n]`.
+    /// Fits a regression to vectors `[n, dim]` and their labels `[n]`.
     ///
     /// # Errors
-    /// Where the sizes do not fit, there is no vector, or a label is none of the classes.
+    /// If the sizes do not fit, there is no vector, a label is not less than `classes`, or `c` is not positive.
     pub fn fit(
         values: &[f32],
         dim: usize,
@@ -68,8 +81,8 @@ impl Logistic {
         if labels.len() != n {
             return Err(Error::Size { what: "the list of labels", expected: n, got: labels.len() });
         }
-        if let Some(place) = labels.iter().position(|&label| usize::from(label) >= classes) {
-            return Err(Error::Label { place, label: labels[place], classes });
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
+            return Err(Error::Label { index, label: labels[index], classes });
         }
         if !(config.c > 0.0 && config.c.is_finite()) {
             return Err(Error::Invalid(format!("C = {} must be more than 0", config.c)));
@@ -77,7 +90,7 @@ impl Logistic {
         let mut engine = Engine::new(&linear(dim, classes), Arc::clone(runtime))?;
         let scaling = scaling(values, dim, config.standardize);
         let mut scaled = vec![0.0; CHUNK.min(n) * dim];
-        // Two vectors that are each other's negative have half the squares of their difference.
+        // The two weight vectors are opposite, so their squared norms sum to half that of their difference.
         let penalty = if classes == 2 { 2.0 } else { 1.0 } / (config.c * n as f64);
         let weights = classes * dim;
         let precondition = Curvature::of(values, dim, &scaling, penalty);
@@ -95,7 +108,7 @@ impl Logistic {
                     Pass::Evaluate,
                     &mut chunk_gradient,
                 )?;
-                loss += losses.fit.iter().sum::<f64>();
+                loss += losses.loss.iter().sum::<f64>();
                 let part = labels.len() as f64 / n as f64;
                 for (g, c) in gradient.iter_mut().zip(&chunk_gradient) {
                     *g += part * c;
@@ -127,7 +140,7 @@ impl Logistic {
     /// Logits `[n, classes]` of vectors `[n, dim]`.
     ///
     /// # Errors
-    /// Where the vectors are of another size.
+    /// If the vectors have another size.
     pub fn logits(&self, values: &[f32], runtime: &Arc<Runtime>) -> Result<Vec<f32>, Error> {
         count("the list of vectors", values, self.dim)?;
         let mut engine = Engine::new(&linear(self.dim, self.classes), Arc::clone(runtime))?;
@@ -142,15 +155,15 @@ impl Logistic {
         Ok(logits)
     }
 
-    /// The class of each of some vectors `[n, dim]`.
+    /// Predicted classes `[n]` of vectors `[n, dim]`.
     ///
     /// # Errors
-    /// Where the vectors are of another size.
+    /// If the vectors have another size.
     pub fn predict(&self, values: &[f32], runtime: &Arc<Runtime>) -> Result<Vec<u8>, Error> {
         Ok(argmax(&self.logits(values, runtime)?, self.classes))
     }
 
-    /// Weights `[classes, dim]` for the numbers as they were given, and biases `[classes]`.
+    /// Weights `[classes, dim]` and biases `[classes]` for columns that are not standardised.
     #[must_use]
     pub fn coefficients(&self) -> (Vec<f64>, Vec<f64>) {
         let (shift, factor) = &self.scaling;
@@ -164,31 +177,41 @@ impl Logistic {
         (weights, biases)
     }
 
-    /// The least value of the objective, divided by `C n`.
+    /// The minimum of the objective divided by `C n`.
     #[must_use]
     pub fn objective(&self) -> f64 {
         self.objective
     }
 
-    /// Steps that were taken.
+    /// The number of steps of L-BFGS.
     #[must_use]
     pub fn iterations(&self) -> usize {
         self.iterations
     }
 
-    /// Whether the gradient fell to the tolerance.
+    /// Whether the gradient reached the tolerance.
     #[must_use]
     pub fn converged(&self) -> bool {
         self.converged
     }
 }
 
+/// The number of vectors in `values` `[n, dim]`.
+fn count(what: &'static str, values: &[f32], dim: usize) -> Result<usize, Error> {
+    let n = values.len().checked_div(dim).unwrap_or(0);
+    if n == 0 || n * dim != values.len() {
+        return Err(Error::Size { what, expected: n.max(1) * dim.max(1), got: values.len() });
+    }
+    Ok(n)
+}
+
+/// A network of one linear layer.
 fn linear(dim: usize, classes: usize) -> Network {
     let layers = vec![Layer::Linear { out_features: classes }];
     Network { input: [dim, 1, 1], sections: vec![Section { name: "probe".into(), layers }] }
 }
 
-/// Mean, and one over the standard deviation, of each number; one that never changes keeps its scale.
+/// Mean and inverse standard deviation of each column `[dim]`; 0 and 1 if not `standardize`. A constant column keeps its scale.
 fn scaling(values: &[f32], dim: usize, standardize: bool) -> (Vec<f64>, Vec<f64>) {
     let (mut mean, mut factor) = (vec![0.0; dim], vec![1.0; dim]);
     if !standardize {
@@ -214,6 +237,7 @@ fn scaling(values: &[f32], dim: usize, standardize: bool) -> (Vec<f64>, Vec<f64>
     (mean, factor)
 }
 
+/// Writes the scaled vectors `[n, dim]`.
 fn scale(values: &[f32], dim: usize, (shift, factor): &(Vec<f64>, Vec<f64>), out: &mut [f64]) {
     for (row, out) in values.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
         for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
@@ -222,19 +246,19 @@ fn scale(values: &[f32], dim: usize, (shift, factor): &(Vec<f64>, Vec<f64>), out
     }
 }
 
-/// An upper bound of the objective's curvature (Böhning, 1992): half the second moments of the numbers and a 1 for the bias, the
-/// same for each class, plus the penalty. It makes L-BFGS converge in tens of steps instead of thousands.
+/// An upper bound of the Hessian of the objective (Böhning, 1992): for each class, half the second moments of the columns and of a 1 for
+/// the bias, plus the penalty. As a preconditioner it makes L-BFGS converge in tens of steps instead of thousands.
 enum Curvature {
-    /// Lower Cholesky factor `[d + 1, d + 1]`.
+    /// Lower Cholesky factor of the matrix `[d + 1, d + 1]`.
     Whole(Vec<f64>),
-    /// Its diagonal `[d + 1]`.
+    /// Diagonal of the matrix `[d + 1]`.
     Diagonal(Vec<f64>),
 }
 
 impl Curvature {
     fn of(values: &[f32], dim: usize, scaling: &(Vec<f64>, Vec<f64>), penalty: f64) -> Self {
         let n = values.len() / dim;
-        // Samples at even distances: how good the estimate is changes only how long it takes.
+        // Evenly spaced samples: the estimate affects only the number of steps.
         let stride = n.div_ceil(SAMPLES);
         let used = n.div_ceil(stride) as f64;
         let size = dim + 1;
@@ -257,7 +281,7 @@ impl Curvature {
             *m *= 0.5 / used;
         }
         for i in 0..size {
-            // Something keeps it positive also where numbers never change; the bias has no penalty.
+            // Keeps the matrix positive definite if columns are constant; the bias has no penalty.
             moments[diagonal(i)] += penalty.max(1e-9);
         }
         if !whole {
@@ -274,7 +298,7 @@ impl Curvature {
         Curvature::Whole(moments)
     }
 
-    /// Divides a gradient (weights `[classes, d]`, biases `[classes]`) by it, class by class.
+    /// Solves for a gradient (weights `[classes, d]`, then biases `[classes]`) in place, class by class.
     fn solve(&self, gradient: &mut [f64], classes: usize) {
         let dim = gradient.len() / classes - 1;
         let size = dim + 1;

@@ -1,4 +1,4 @@
-//! Probes against scikit-learn: `tests/golden/probes.json`, which `xtask/python/golden_probes.py` makes.
+//! Compares probes with scikit-learn on `tests/golden/probes.json`, made by `xtask/python/golden_probes.py`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -76,7 +76,7 @@ fn bits_depend_on_neither_threads_nor_instruction_set() {
 }
 
 #[test]
-fn few_labels_are_balanced_and_come_again() {
+fn few_labels_are_balanced_and_reproducible() {
     let labels: Vec<u8> = (0..1000).map(|i| (i % 10) as u8).collect();
     let some = few_labels(&labels, 100, 3, 0);
     let mut counts = [0; 10];
@@ -88,14 +88,14 @@ fn few_labels_are_balanced_and_come_again() {
     assert_ne!(some, few_labels(&labels, 100, 3, 1));
     assert_ne!(some, few_labels(&labels, 100, 4, 0));
     assert_eq!(few_labels(&labels, 5_000, 3, 0).len(), 1000);
-    // A class that has too few is made up for by the others.
+    // If a class has too few samples, the other supplies the rest.
     let rare: Vec<u8> = (0..100).map(|i| u8::from(i < 3)).collect();
     let some = few_labels(&rare, 20, 1, 0);
     assert_eq!((some.len(), some.iter().filter(|&&i| rare[i as usize] == 1).count()), (20, 3));
 }
 
 #[test]
-fn what_does_not_fit_is_named() {
+fn errors_name_what_does_not_fit() {
     let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
     let config = LogisticConfig::default();
     let fit = |values: &[f32], labels: &[u8]| {
@@ -103,5 +103,5 @@ fn what_does_not_fit_is_named() {
     };
     assert!(fit(&[0.0; 5], &[0, 1]).contains("list of vectors has 5"));
     assert!(fit(&[0.0; 4], &[0]).contains("list of labels has 1"));
-    assert!(fit(&[0.0; 4], &[0, 3]).contains("label 3 at place 1"));
+    assert!(fit(&[0.0; 4], &[0, 3]).contains("label 3 at index 1"));
 }

@@ -1,16 +1,16 @@
-//! How near the rows are to each other, as the probabilities `P` of t-SNE: Gaussian around each row, as wide as the perplexity asks
-//! for, over its nearest neighbours only (van der Maaten, "Accelerating t-SNE using tree-based algorithms", 2014).
+//! Similarities of the rows, as the probabilities `P` of t-SNE: a Gaussian around each row, with a width that gives the perplexity, over
+//! its nearest neighbours only (van der Maaten, "Accelerating t-SNE using tree-based algorithms", 2014).
 
 use rayon::prelude::*;
 
 use crate::neighbours::Neighbours;
 
-/// Halvings or Newton steps at most; both are needed only where distances span many orders of magnitude.
-const MOST_STEPS: usize = 200;
-/// Of the logarithm of the perplexity.
+/// Maximum number of Newton steps or bisections; many are needed only if distances span many orders of magnitude.
+const MAX_STEPS: usize = 200;
+/// Tolerance of the entropy, the logarithm of the perplexity.
 const TOLERANCE: f64 = 1e-7;
 
-/// Probabilities of each query's neighbours, `[n, k]`; each row sums to 1 and has the perplexity, as far as its distances allow.
+/// Conditional probabilities of the neighbours of each query `[n, k]`. Each row sums to 1 and has the perplexity, if its distances allow.
 pub(crate) fn conditional(found: &Neighbours, perplexity: f64) -> Vec<f32> {
     let mut p = vec![0.0f32; found.squared.len()];
     p.par_chunks_mut(found.k).zip(found.squared.par_chunks(found.k)).for_each(|(p, squared)| {
@@ -19,18 +19,18 @@ pub(crate) fn conditional(found: &Neighbours, perplexity: f64) -> Vec<f32> {
     p
 }
 
-/// Finds the precision `b` at which `exp(-b d)`, normalised, has the entropy: by Newton's method on its logarithm, kept within a
-/// bracket that is halved where Newton leaves it.
+/// Finds the precision `b` at which `exp(-b d)`, normalised, has the given entropy, by Newton's method on `log b` within a bracket, with
+/// bisection if a Newton step would leave the bracket. Writes the probabilities.
 fn row(squared: &[f32], entropy: f64, p: &mut [f32]) {
     let least = squared.iter().copied().fold(f32::INFINITY, f32::min);
     let d: Vec<f64> = squared.iter().map(|&s| f64::from(s) - f64::from(least)).collect();
     let mean = d.iter().sum::<f64>() / d.len() as f64;
     let mut w = vec![1.0; d.len()];
-    // Where all are equally near, every precision gives the same.
+    // If all distances are equal, every precision gives equal probabilities.
     if mean > 0.0 {
         let mut log_b = -libm::log(mean);
         let (mut low, mut high) = (log_b - 60.0, log_b + 60.0);
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_STEPS {
             let b = libm::exp(log_b);
             let (mut z, mut first, mut second) = (0.0, 0.0, 0.0);
             for (w, &d) in w.iter_mut().zip(&d) {
@@ -40,17 +40,17 @@ fn row(squared: &[f32], entropy: f64, p: &mut [f32]) {
                 second += *w * d * d;
             }
             let (first, second) = (first / z, second / z);
-            let off = libm::log(z) + b * first - entropy;
-            if off.abs() < TOLERANCE {
+            let excess = libm::log(z) + b * first - entropy;
+            if excess.abs() < TOLERANCE {
                 break;
             }
-            if off > 0.0 {
+            if excess > 0.0 {
                 low = log_b;
             } else {
                 high = log_b;
             }
             // d entropy / d log b = -b^2 variance.
-            let newton = log_b + off / (b * b * (second - first * first));
+            let newton = log_b + excess / (b * b * (second - first * first));
             log_b = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
         }
     }
@@ -60,16 +60,17 @@ fn row(squared: &[f32], entropy: f64, p: &mut [f32]) {
     }
 }
 
-/// A symmetric sparse matrix, row after row.
+/// A symmetric sparse matrix, stored row by row.
 #[derive(Debug)]
 pub(crate) struct Affinities {
-    /// `[n + 1]`: where each row begins.
+    /// Index of the first entry of each row `[n + 1]`.
     starts: Vec<usize>,
+    /// Column and probability, in ascending order of columns within a row.
     entries: Vec<(u32, f32)>,
 }
 
 impl Affinities {
-    /// `(p(j|i) + p(i|j)) / 2n`; sums to 1.
+    /// Joint probabilities `(p(j|i) + p(i|j)) / 2n`; their sum is 1.
     pub(crate) fn symmetric(found: &Neighbours, p: &[f32]) -> Self {
         let k = found.k;
         let n = p.len() / k;
@@ -77,7 +78,7 @@ impl Affinities {
         let mut out: Vec<(u32, f32)> =
             found.index.iter().zip(p).map(|(&j, &p)| (j, p * scale)).collect();
         out.par_chunks_mut(k).for_each(|row| row.sort_unstable_by_key(|e| e.0));
-        // Where each row is a neighbour, in ascending order.
+        // The transposed matrix: for each row, the rows of which it is a neighbour, in ascending order.
         let mut ends = vec![0usize; n + 1];
         for &(j, _) in &out {
             ends[j as usize + 1] += 1;
@@ -114,7 +115,7 @@ impl Affinities {
     }
 }
 
-/// Two ascending rows as one, with the sum where both have an entry.
+/// Merges two sorted rows; entries of the same column are added.
 struct Merge<'a> {
     a: &'a [(u32, f32)],
     b: &'a [(u32, f32)],
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn rows_have_the_perplexity() {
         let mut s = stream(5, Purpose::Synthetic, 0, 0);
-        // Scales from 1e-3 to 1e3, with twins.
+        // Scales from 1e-3 to 1e3, with duplicates.
         let x: Vec<f32> = (0..300)
             .flat_map(|i| {
                 let scale = libm::pow(10.0, f64::from(i % 7) - 3.0);

@@ -1,21 +1,21 @@
-//! Fourier transforms of 16 signals at once, in single precision, by Stockham's mixed-radix method (Van Loan, "Computational
-//! Frameworks for the Fast Fourier Transform", 1992). Own code, because the sums must come in one order on every instruction set,
-//! and because signals side by side fill the vector units whatever their length.
+//! Fourier transforms of 16 signals at once, in single precision, by Stockham's mixed-radix algorithm (Van Loan, "Computational Frameworks
+//! for the Fast Fourier Transform", 1992). It is implemented here because sums must have the same order on every instruction set, and
+//! because 16 interleaved signals fill the vector units at any length.
 
 use std::f64::consts::TAU;
 
 use crate::lanes::{LANES, Lane};
 
-/// The transform of one length, a product of twos and threes.
+/// The transform of one length, whose prime factors are 2 and 3.
 #[derive(Clone, Debug)]
 pub(crate) struct Fft {
     n: usize,
     radices: Vec<usize>,
-    /// `exp(-2 pi i t / n)`.
+    /// `exp(-2 pi i t / n)` for `t` in `0..n`.
     twiddles: Vec<(f32, f32)>,
 }
 
-/// 16 complex signals.
+/// 16 complex signals, interleaved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Signals {
     pub(crate) re: Vec<Lane>,
@@ -29,7 +29,7 @@ impl Signals {
 }
 
 impl Fft {
-    /// For signals of length `n`; none where a prime factor of it is above 3.
+    /// The transform of signals of length `n`; none if `n` has a prime factor of more than 3.
     pub(crate) fn new(n: usize) -> Option<Self> {
         let mut radices = vec![];
         let mut rest = n;
@@ -46,8 +46,8 @@ impl Fft {
         (rest == 1).then(|| Fft { n, radices, twiddles: (0..n).map(twiddle).collect() })
     }
 
-    /// Transforms `x` in place; `scratch` has its size. Unscaled, with a minus in the exponent; swapping `re` and `im` before and
-    /// after gives the inverse.
+    /// Transforms `x` in place; `scratch` has the same size. The transform is not scaled and has a negative exponent; exchanging `re` and
+    /// `im` before and after gives the inverse.
     #[inline(always)]
     pub(crate) fn run(&self, x: &mut Signals, scratch: &mut Signals) {
         let (mut length, mut stride) = (self.n, 1);
@@ -128,7 +128,7 @@ fn scale((re, im): Complex, s: f32) -> Complex {
     (re.map(|v| v * s), im.map(|v| v * s))
 }
 
-/// Divided by i.
+/// `z / i`.
 #[inline(always)]
 fn over_i((re, im): Complex) -> Complex {
     (im, re.map(|v| -v))
@@ -147,7 +147,7 @@ mod tests {
     use latents_random::{Purpose, stream};
 
     #[test]
-    fn it_is_the_sum_that_defines_it() {
+    fn the_transform_is_the_sum_that_defines_it() {
         for n in [1, 2, 3, 4, 6, 8, 9, 12, 64, 72, 96, 108, 128] {
             let mut s = stream(1, Purpose::Synthetic, n as u64, 0);
             let mut x = Signals::new(n);

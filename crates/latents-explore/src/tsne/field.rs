@@ -1,95 +1,76 @@
-//! What all points of a map do to one place: the potential `sum_j 1 / (1 + |y - y_j|^2)` and its gradient, which is the repulsion
-//! of t-SNE, in time that hardly grows with the points. Points are spread onto a grid, the grid is convolved by Fourier transforms,
-//! and the result is read off between the grid's nodes: Linderman et al., "Fast interpolation-based t-SNE for improved
-//! visualization of single-cell RNA-seq data", 2019. Two things differ. The grid's functions are cubic B-splines (Unser et al., "B-spline
-//! signal processing", 1993; Essmann et al., "A smooth particle mesh Ewald method", 1995), so the potential is smooth and its own
-//! gradient is the force: one charge is transformed rather than four. And nodes keep their distance while the map grows, so the kernel
-//! is transformed again only when the grid does.
+//! The potential `sum_j 1 / (1 + |y - y_j|^2)` of the points of a map and its gradient, the repulsion of t-SNE, in time that hardly grows
+//! with the number of points. Points are deposited as charges on a grid, the grid is convolved by Fourier transforms (`grid.rs`), and the
+//! result is interpolated between the nodes (Linderman et al., "Fast interpolation-based t-SNE for improved visualization of single-cell
+//! RNA-seq data", 2019). Two things differ from that paper. The interpolation uses cubic B-splines (Unser et al., "B-spline signal
+//! processing", 1993; Essmann et al., "A smooth particle mesh Ewald method", 1995), so the potential is smooth and the force is its
+//! gradient: one grid of charges is transformed instead of four. The distance of the nodes is constant while the map grows, so the kernel
+//! is transformed again only when the grid grows.
 
-use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::lanes::{LANES, Lane, dispatch};
-use crate::tsne::fft::{Fft, Signals};
+use super::grid::{Convolution, Near, SPAN};
+use super::point::Point;
 
-/// A place in the map.
-pub(crate) type Place = [f32; 2];
-
-/// Distance of neighbouring nodes, as long as the grid is not the largest; the kernel's own width is 1.
+/// Distance of adjacent nodes, unless the grid would be too large; the width of the kernel is 1.
 const STEP: f32 = 0.4;
-/// Nodes along a side of the periodic grid, at most and at least.
-const MOST: usize = 4096;
-const LEAST: usize = 64;
-/// Parts in which points are spread, to be added up in order. A fixed number, so that the sums do not depend on the threads.
+/// Maximum and minimum number of nodes along a side of the periodic grid.
+const MAX_SIDE: usize = 4096;
+const MIN_SIDE: usize = 64;
+/// Number of parts in which points are deposited; the parts are added up in order. It is fixed, so that sums do not depend on the threads.
 const SHARDS: usize = 8;
-/// Nodes along each axis that a point is spread to.
-const SPAN: usize = 4;
-/// Nodes around the points, for places a little outside.
+/// Nodes around the points, for positions slightly outside.
 const MARGIN: usize = 4;
 
-/// Computes potentials; keeps what the next ones can use again.
+/// Computes potentials; keeps the transformed kernel for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Solver {
-    plan: Option<Plan>,
+    convolution: Option<Convolution>,
 }
 
-/// A grid's size, and the kernel on it.
-#[derive(Debug)]
-struct Plan {
-    /// Nodes along a side of the periodic grid; points lie in the first half, so that the other half's images are far away.
-    side: usize,
-    step: f32,
-    fft: Fft,
-    /// Transform of the kernel, over that of the splines: `[ceil((side / 2 + 1) / 16)][side][16]`, x frequencies in the lanes.
-    spectrum: Vec<Lane>,
-    near: Near,
-}
-
-/// What a charge on a node does to the coefficients of its neighbours, by distance along each axis.
-type Near = [[f32; SPAN]; SPAN];
-
-/// The potential of some points.
+/// The potential of the points of a map.
 #[derive(Debug)]
 pub(crate) struct Potential {
-    origin: Place,
+    origin: Point,
     step: f32,
     half: usize,
-    /// Coefficients of the splines, `[half][half]`, x first.
+    /// Spline coefficients `[half][half]`, indexed by x, then y.
     grid: Vec<f32>,
     near: Near,
 }
 
 impl Solver {
-    /// The potential of a unit charge at each of `points`, which must be finite and at least one.
-    pub(crate) fn potential(&mut self, points: &[Place]) -> Potential {
+    /// The potential of a unit charge at each of `points`. There must be at least one, and all must be finite.
+    pub(crate) fn potential(&mut self, points: &[Point]) -> Potential {
         let (low, high) = bounds(points);
         let extent = (high[0] - low[0]).max(high[1] - low[1]);
         let (side, step) = size(extent);
-        if self.plan.as_ref().is_none_or(|p| p.side != side || p.step.to_bits() != step.to_bits()) {
-            self.plan = Some(Plan::new(side, step));
+        let differs = |c: &Convolution| c.side != side || c.step.to_bits() != step.to_bits();
+        if self.convolution.as_ref().is_none_or(differs) {
+            self.convolution = Some(Convolution::new(side, step));
         }
-        let Some(plan) = &self.plan else { unreachable!("it was just made") };
+        let Some(convolution) = &self.convolution else { unreachable!("it was set above") };
         let origin = low.map(|v| v - MARGIN as f32 * step);
         let half = side / 2;
-        let charges = spread(points, origin, step, half);
-        Potential { origin, step, half, grid: plan.convolve(&charges), near: plan.near }
+        let charges = deposit(points, origin, step, half);
+        let grid = convolution.apply(&charges);
+        Potential { origin, step, half, grid, near: convolution.near }
     }
 }
 
 impl Potential {
-    /// The potential at `y`, and its gradient. Far outside the points, those of the margin's end.
+    /// The potential and its gradient at `y`; if `y` is outside the grid, at the nearest position inside.
     #[inline]
-    pub(crate) fn at(&self, y: Place) -> (f32, Place) {
+    pub(crate) fn at(&self, y: Point) -> (f32, Point) {
         self.read(self.weights(y))
     }
 
-    /// The same at one of the points, without what the point does to itself. Where points are sparse, the grid's error would be mostly
-    /// that.
+    /// The potential and its gradient at one of the points, without the contribution of the point itself, which would dominate the
+    /// interpolation error where points are sparse.
     #[inline]
-    pub(crate) fn of_others(&self, y: Place) -> (f32, Place) {
+    pub(crate) fn of_others(&self, y: Point) -> (f32, Point) {
         let at = self.weights(y);
         let (value, gradient) = self.read(at);
-        // Sums over pairs of nodes at each distance; distances to both sides count the same.
+        // Sums over pairs of nodes by absolute distance.
         let [x, y] = at.map(|(_, w, d)| {
             let (mut pairs, mut slopes) = ([0.0f32; SPAN], [0.0f32; SPAN]);
             for a in 0..SPAN {
@@ -112,16 +93,18 @@ impl Potential {
     }
 
     #[inline(always)]
-    fn weights(&self, y: Place) -> [(usize, [f32; SPAN], [f32; SPAN]); 2] {
+    /// For each axis: first node, values and slopes of the splines at `y`.
+    fn weights(&self, y: Point) -> [(usize, [f32; SPAN], [f32; SPAN]); 2] {
         let end = (self.half - SPAN) as f32;
         [0, 1].map(|a| weights(((y[a] - self.origin[a]) / self.step).clamp(1.0, end)))
     }
 
     #[inline(always)]
+    /// Interpolates value and gradient.
     fn read(
         &self,
         [(i, wx, dx), (j, wy, dy)]: [(usize, [f32; SPAN], [f32; SPAN]); 2],
-    ) -> (f32, Place) {
+    ) -> (f32, Point) {
         let (mut value, mut gradient) = (0.0f32, [0.0f32; 2]);
         for a in 0..SPAN {
             let row = &self.grid[(i + a) * self.half + j..][..SPAN];
@@ -138,38 +121,39 @@ impl Potential {
     }
 }
 
-fn bounds(points: &[Place]) -> (Place, Place) {
+/// Lower and upper corner of the bounding box.
+fn bounds(points: &[Point]) -> (Point, Point) {
     let start = (points[0], points[0]);
     points.iter().fold(start, |(low, high), y| {
         ([low[0].min(y[0]), low[1].min(y[1])], [high[0].max(y[0]), high[1].max(y[1])])
     })
 }
 
-/// Side of the periodic grid and distance of its nodes for points that lie `extent` apart at most.
+/// Side of the periodic grid and distance of its nodes, for points in a square of side `extent`.
 fn size(extent: f32) -> (usize, f32) {
     let mut step = STEP;
     loop {
         let needed = 2 * ((extent / step) as usize + 2 * MARGIN + SPAN);
-        if needed <= MOST {
+        if needed <= MAX_SIDE {
             return (length(needed), step);
         }
         step *= 2.0;
     }
 }
 
-/// The least length of a fast transform that is not less than `needed`.
+/// The smallest length of a fast transform that is at least `needed`.
 fn length(needed: usize) -> usize {
     let powers = [1, 3, 9, 27].map(|odd: usize| {
         let mut n = odd * 8;
-        while n < needed.max(LEAST) {
+        while n < needed.max(MIN_SIDE) {
             n *= 2;
         }
         n
     });
-    powers.into_iter().min().unwrap_or(MOST)
+    powers.into_iter().min().unwrap_or(MAX_SIDE)
 }
 
-/// The node before `u` less one, `u` being at least 1, and what cubic B-splines on it and the next three have at `u`: values and slopes.
+/// The first of the four nodes whose cubic B-splines are not zero at `u`, and the values and slopes of these splines. `u` is at least 1.
 #[inline(always)]
 fn weights(u: f32) -> (usize, [f32; SPAN], [f32; SPAN]) {
     let node = u.floor();
@@ -185,8 +169,8 @@ fn weights(u: f32) -> (usize, [f32; SPAN], [f32; SPAN]) {
     (node as usize - 1, value, slope)
 }
 
-/// Charges on the nodes, `[half][half]`.
-fn spread(points: &[Place], origin: Place, step: f32, half: usize) -> Vec<f32> {
+/// Deposits a unit charge at each point onto the nodes `[half][half]`.
+fn deposit(points: &[Point], origin: Point, step: f32, half: usize) -> Vec<f32> {
     let shards: Vec<Vec<f32>> = points
         .par_chunks(points.len().div_ceil(SHARDS))
         .map(|points| {
@@ -214,239 +198,22 @@ fn spread(points: &[Place], origin: Place, step: f32, half: usize) -> Vec<f32> {
     grid
 }
 
-impl Plan {
-    fn new(side: usize, step: f32) -> Self {
-        let fft = Fft::new(side).unwrap_or_else(|| unreachable!("length() gives twos and threes"));
-        let half = side / 2;
-        // The kernel is even along both axes, so one half of each says all, and its transform is real and even too.
-        let kernel = |x: usize, y: usize| {
-            let [x, y] = [x, y].map(|v| v.min(side - v) as f32 * step);
-            1.0 / (1.0 + (x * x + y * y))
-        };
-        let columns: Vec<Vec<Lane>> = (0..=half / LANES)
-            .into_par_iter()
-            .map(|block| {
-                let mut signals = Signals::new(side);
-                for (x, group) in signals.re.iter_mut().enumerate() {
-                    *group = std::array::from_fn(|l| kernel(x, (block * LANES + l).min(half)));
-                }
-                dispatch(Transform { fft: &fft, signals: &mut signals });
-                signals.re.truncate(half + 1);
-                signals.re
-            })
-            .collect();
-        let spline = |k: usize| {
-            let b = (2.0 + libm::cos(std::f64::consts::TAU * k as f64 / side as f64)) / 3.0;
-            b * b
-        };
-        let splines: Vec<f64> = (0..side).map(spline).collect();
-        let scale = 1.0 / (side * side) as f64;
-        let mut spectrum = vec![[0.0; LANES]; (half / LANES + 1) * side];
-        spectrum.par_chunks_mut(side).enumerate().for_each(|(block, out)| {
-            let mut signals = Signals::new(side);
-            for (y, group) in signals.re.iter_mut().enumerate() {
-                let y = y.min(side - y);
-                *group = std::array::from_fn(|l| {
-                    columns[y / LANES][(block * LANES + l).min(half)][y % LANES]
-                });
-            }
-            dispatch(Transform { fft: &fft, signals: &mut signals });
-            for (ky, (out, group)) in out.iter_mut().zip(&signals.re).enumerate() {
-                *out = std::array::from_fn(|l| {
-                    let spline = splines[(block * LANES + l).min(half)] * splines[ky];
-                    (f64::from(group[l]) / spline * scale) as f32
-                });
-            }
-        });
-        let mut plan = Plan { side, step, fft, spectrum, near: Near::default() };
-        let mut charges = vec![0.0; half * half];
-        charges[0] = 1.0;
-        let one = plan.convolve(&charges);
-        plan.near = std::array::from_fn(|a| std::array::from_fn(|b| one[a * half + b]));
-        plan
-    }
-
-    /// The potential's coefficients for charges `[half][half]`.
-    ///
-    /// Two real signals are transformed as one complex one; of the periodic grid only the half is touched that charges are in.
-    fn convolve(&self, charges: &[f32]) -> Vec<f32> {
-        let half = self.side / 2;
-        let pairs = half.div_ceil(2 * LANES);
-        // Along x, 32 columns at a time.
-        let forward: Vec<[Signals; 2]> = (0..pairs)
-            .into_par_iter()
-            .map(|pair| dispatch(Forward { plan: self, charges, first: pair * 2 * LANES }))
-            .collect();
-        // Along y and back, 16 frequencies of x at a time.
-        let middle: Vec<Signals> = (0..=half / LANES)
-            .into_par_iter()
-            .map(|block| dispatch(Middle { plan: self, forward: &forward, block }))
-            .collect();
-        // Along x back.
-        let columns: Vec<Signals> = (0..pairs)
-            .into_par_iter()
-            .map(|pair| dispatch(Backward { plan: self, middle: &middle, first: pair * 2 * LANES }))
-            .collect();
-        let mut grid = vec![0.0f32; half * half];
-        grid.par_chunks_mut(half).enumerate().for_each(|(x, row)| {
-            for (part, column) in row.chunks_mut(2 * LANES).zip(&columns) {
-                for (part, group) in part.chunks_mut(LANES).zip([&column.re[x], &column.im[x]]) {
-                    part.copy_from_slice(&group[..part.len()]);
-                }
-            }
-        });
-        grid
-    }
-}
-
-struct Transform<'a> {
-    fft: &'a Fft,
-    signals: &'a mut Signals,
-}
-
-impl WithSimd for Transform<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        self.fft.run(self.signals, &mut Signals::new(self.signals.re.len()));
-    }
-}
-
-/// Transforms of 32 columns along x, from the column `first` on: frequencies up to the half.
-struct Forward<'a> {
-    plan: &'a Plan,
-    charges: &'a [f32],
-    first: usize,
-}
-
-impl WithSimd for Forward<'_> {
-    type Output = [Signals; 2];
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> [Signals; 2] {
-        let side = self.plan.side;
-        let half = side / 2;
-        let mut z = Signals::new(side);
-        for x in 0..half {
-            let row = &self.charges[x * half..(x + 1) * half];
-            let row = &row[self.first..half.min(self.first + 2 * LANES)];
-            let (even, odd) = row.split_at(row.len().min(LANES));
-            z.re[x][..even.len()].copy_from_slice(even);
-            z.im[x][..odd.len()].copy_from_slice(odd);
-        }
-        self.plan.fft.run(&mut z, &mut Signals::new(side));
-        let [mut a, mut b] = [Signals::new(half + 1), Signals::new(half + 1)];
-        for k in 0..=half {
-            let m = (side - k) % side;
-            for l in 0..LANES {
-                a.re[k][l] = 0.5 * (z.re[k][l] + z.re[m][l]);
-                a.im[k][l] = 0.5 * (z.im[k][l] - z.im[m][l]);
-                b.re[k][l] = 0.5 * (z.im[k][l] + z.im[m][l]);
-                b.im[k][l] = 0.5 * (z.re[m][l] - z.re[k][l]);
-            }
-        }
-        [a, b]
-    }
-}
-
-/// The convolution along y of 16 frequencies of x.
-struct Middle<'a> {
-    plan: &'a Plan,
-    forward: &'a [[Signals; 2]],
-    block: usize,
-}
-
-impl WithSimd for Middle<'_> {
-    type Output = Signals;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Signals {
-        let side = self.plan.side;
-        let half = side / 2;
-        let used = LANES.min(half + 1 - self.block * LANES);
-        let mut z = Signals::new(side);
-        for y in 0..half {
-            let from = &self.forward[y / (2 * LANES)][y / LANES % 2];
-            for l in 0..used {
-                z.re[y][l] = from.re[self.block * LANES + l][y % LANES];
-                z.im[y][l] = from.im[self.block * LANES + l][y % LANES];
-            }
-        }
-        let mut scratch = Signals::new(side);
-        self.plan.fft.run(&mut z, &mut scratch);
-        for (k, s) in self.plan.spectrum[self.block * side..][..side].iter().enumerate() {
-            for l in 0..LANES {
-                z.re[k][l] *= s[l];
-                z.im[k][l] *= s[l];
-            }
-        }
-        inverse(&self.plan.fft, &mut z, &mut scratch);
-        z.re.truncate(half);
-        z.im.truncate(half);
-        z
-    }
-}
-
-/// 32 columns from their frequencies: the first 16 as real, the others as imaginary parts.
-struct Backward<'a> {
-    plan: &'a Plan,
-    middle: &'a [Signals],
-    first: usize,
-}
-
-impl WithSimd for Backward<'_> {
-    type Output = Signals;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Signals {
-        let side = self.plan.side;
-        let half = side / 2;
-        let mut z = Signals::new(side);
-        for k in 0..=half {
-            let from = &self.middle[k / LANES];
-            let m = (side - k) % side;
-            for l in 0..LANES {
-                let at = |y: usize| {
-                    let y = y.min(half - 1);
-                    (from.re[y][k % LANES], from.im[y][k % LANES])
-                };
-                let ((a, b), (c, d)) = (at(self.first + l), at(self.first + LANES + l));
-                // X + iY, and for the frequency on the other side the conjugates of both.
-                z.re[m][l] = a + d;
-                z.im[m][l] = c - b;
-                z.re[k][l] = a - d;
-                z.im[k][l] = b + c;
-            }
-        }
-        inverse(&self.plan.fft, &mut z, &mut Signals::new(side));
-        z.re.truncate(half);
-        z.im.truncate(half);
-        z
-    }
-}
-
-#[inline(always)]
-fn inverse(fft: &Fft, z: &mut Signals, scratch: &mut Signals) {
-    std::mem::swap(&mut z.re, &mut z.im);
-    fft.run(z, scratch);
-    std::mem::swap(&mut z.re, &mut z.im);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use latents_random::{Purpose, stream};
 
     /// Points in clusters, as maps have them.
-    fn points(n: usize, spread: f64) -> Vec<Place> {
+    fn points(n: usize, deviation: f64) -> Vec<Point> {
         let mut s = stream(2, Purpose::Synthetic, n as u64, 0);
-        let centres: Vec<[f64; 2]> = (0..8).map(|_| [0, 1].map(|_| spread * s.normal())).collect();
-        let near = |s: &mut latents_random::Stream, c: f64| (c + 0.2 * spread * s.normal()) as f32;
+        let centres: Vec<[f64; 2]> =
+            (0..8).map(|_| [0, 1].map(|_| deviation * s.normal())).collect();
+        let near =
+            |s: &mut latents_random::Stream, c: f64| (c + 0.2 * deviation * s.normal()) as f32;
         (0..n).map(|i| centres[i % 8].map(|c| near(&mut s, c))).collect()
     }
 
-    fn exact(points: &[Place], i: usize) -> (f64, [f64; 2]) {
+    fn exact(points: &[Point], i: usize) -> (f64, [f64; 2]) {
         let y = points[i].map(f64::from);
         let (mut value, mut gradient) = (0.0, [0.0; 2]);
         for p in points {
@@ -462,8 +229,8 @@ mod tests {
     #[test]
     fn potential_and_force_are_those_of_the_sum() {
         let mut solver = Solver::default();
-        for (n, spread) in [(2000, 1e-4), (2000, 3.0), (2000, 20.0), (700, 60.0), (3, 1.0)] {
-            let points = points(n, spread);
+        for (n, deviation) in [(2000, 1e-4), (2000, 3.0), (2000, 20.0), (700, 60.0), (3, 1.0)] {
+            let points = points(n, deviation);
             let potential = solver.potential(&points);
             let (mut sum, mut sums, mut error, mut size) = (0.0, 0.0, 0.0, 0.0);
             for i in 0..n {
@@ -477,9 +244,9 @@ mod tests {
                 }
             }
             let (sum, force) = ((sum / sums - 1.0).abs(), (error / size).sqrt());
-            assert!(sum < 1e-3, "{n} {spread}: {sum}");
-            // Where all lie in one spot, what is left of the force is the same for all, and moves none against another.
-            assert!(spread < 1.0 || force < 2e-2, "{n} {spread}: {force}");
+            assert!(sum < 1e-3, "{n} {deviation}: {sum}");
+            // If all points are nearly equal, the error of the force is the same for all, so it does not move them relative to each other.
+            assert!(deviation < 1.0 || force < 2e-2, "{n} {deviation}: {force}");
         }
     }
 
@@ -487,6 +254,6 @@ mod tests {
     fn grids_are_as_large_as_they_must_be() {
         assert_eq!([1, 64, 65, 73, 200, 433, 2049].map(length), [64, 64, 72, 96, 216, 512, 2304]);
         assert_eq!(size(0.0), (64, STEP));
-        assert!(size(1e6).0 <= MOST && size(1e6).1 > 400.0);
+        assert!(size(1e6).0 <= MAX_SIDE && size(1e6).1 > 400.0);
     }
 }

@@ -1,19 +1,19 @@
-//! The family's objectives against what its papers write.
+//! Losses, penalties and bounds compared with the formulas of the papers.
 
-#![allow(clippy::float_cmp)] // Where nothing is rounded, nothing may differ.
+#![allow(clippy::float_cmp)] // Values that are not rounded must be equal.
 
 use std::sync::Arc;
 
-use latents_engine::{Init, Runtime, initialize};
+use latents_engine::{Engine, Init, Inputs, Pass, Runtime, Targets, initialize};
 use latents_random::{Purpose, stream};
 
 use super::*;
 use crate::classifier::ClassifierConfig;
-use crate::model::ModelConfig;
+use crate::config::ModelConfig;
 
 fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
     let mut config = VaeConfig::default();
-    config.halves.latent_dim = 3;
+    config.autoencoder.latent_dim = 3;
     change(&mut config);
     config
 }
@@ -21,7 +21,7 @@ fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
 /// An engine in double precision, its parameters, and images `[5, 1, 28, 28]` in `[0, 1]`.
 fn scene(config: &VaeConfig) -> (Engine<f64>, Vec<f64>, Vec<f64>) {
     let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
-    let engine = Engine::new(&config.network([1, 28, 28]).unwrap(), runtime).unwrap();
+    let engine = Engine::new(&config.network([1, 28, 28], 0).unwrap(), runtime).unwrap();
     let parameters = initialize(engine.layout(), Init::Pytorch, 1);
     let parameters = parameters.into_iter().map(|x| 2.0 * f64::from(x)).collect();
     let mut random = stream(1, Purpose::Synthetic, 0, 0);
@@ -30,21 +30,21 @@ fn scene(config: &VaeConfig) -> (Engine<f64>, Vec<f64>, Vec<f64>) {
 
 #[test]
 fn the_study_is_the_default() {
-    let layout = VaeConfig::default().network([1, 28, 28]).unwrap().layout().unwrap();
+    let layout = VaeConfig::default().network([1, 28, 28], 0).unwrap().layout().unwrap();
     assert_eq!(layout.shape(layout.section(DECODER).start), [44, 1, 1]);
     assert_eq!(layout.shape(posterior(&layout).unwrap().end), [88, 1, 1]);
     assert_eq!(layout.output(), [1, 28, 28]);
-    // The autoencoder's, with a matrix of 64 to 88 for one of 64 to 44.
+    // The parameters of the autoencoder, but with a linear layer from 64 to 88 instead of from 64 to 44.
     let mut same = AutoencoderConfig { latent_dim: 44, ..AutoencoderConfig::default() };
-    let halves = same.network([1, 28, 28]).unwrap().layout().unwrap();
+    let halves = same.network([1, 28, 28], 0).unwrap().layout().unwrap();
     assert_eq!(layout.parameter_count(), halves.parameter_count() + 44 * 65);
     same.latent_dim = 0;
-    assert!(same.network([1, 28, 28]).is_err());
+    assert!(same.network([1, 28, 28], 0).is_err());
 }
 
-/// Both terms and the images, from nothing but the encoder's means and log-variances and the decoder's logits.
+/// Computes both terms and the images from the encoder's means and log-variances and the decoder's logits alone.
 #[test]
-fn the_objective_is_the_evidence_bound_for_every_likelihood() {
+fn the_criterion_is_the_evidence_bound_for_every_likelihood() {
     for (likelihood, sigma) in [
         (Likelihood::Bernoulli, None),
         (Likelihood::ContinuousBernoulli, None),
@@ -55,13 +55,13 @@ fn the_objective_is_the_evidence_bound_for_every_likelihood() {
         let (mut engine, parameters, images) = scene(&config);
         let inputs = Inputs::Values(&images);
         let pass = Pass::Evaluate;
-        let losses = engine.losses(&parameters, inputs, Targets::Inputs, config.objective(), pass);
+        let losses = engine.losses(&parameters, inputs, Targets::Inputs, config.criterion(), pass);
         let losses = losses.unwrap();
         let given = posterior(engine.layout()).unwrap();
         let given = engine.forward_layers(&parameters, inputs, given).unwrap();
         let z = engine.forward(&parameters, inputs, ENCODER..ENCODER + 1).unwrap();
         let decoder = engine.layout().section(DECODER);
-        let pre = decoder.start..decoder.end - config.objective().skip;
+        let pre = decoder.start..decoder.end - config.criterion().skip;
         let pre = engine.forward_layers(&parameters, Inputs::Values(&z), pre).unwrap();
         let shown = engine.forward(&parameters, Inputs::Values(&z), DECODER..DECODER + 1);
         let shown = shown.unwrap();
@@ -72,7 +72,7 @@ fn the_objective_is_the_evidence_bound_for_every_likelihood() {
                 means.iter().zip(logs).map(|(m, l)| 0.5 * (m * m + libm::exp(*l) - 1.0 - l)).sum();
             assert!((losses.penalty[i] - kl).abs() < 1e-9);
             let pixels = i * 784..(i + 1) * 784;
-            let fit: f64 = pixels
+            let loss: f64 = pixels
                 .map(|p| {
                     let (x, given, shown) = (images[p], pre[p], shown[p]);
                     let sigmoid = 1.0 / (1.0 + libm::exp(-given));
@@ -82,7 +82,7 @@ fn the_objective_is_the_evidence_bound_for_every_likelihood() {
                             -x * libm::log(sigmoid) - (1.0 - x) * libm::log(1.0 - sigmoid)
                         }
                         Likelihood::ContinuousBernoulli => {
-                            // The paper's C(lambda), and its mean.
+                            // The paper's C(lambda), and the mean of the distribution.
                             let c = 2.0 * libm::atanh(1.0 - 2.0 * sigmoid) / (1.0 - 2.0 * sigmoid);
                             let mean = sigmoid / (2.0 * sigmoid - 1.0)
                                 + 1.0 / (2.0 * libm::atanh(1.0 - 2.0 * sigmoid));
@@ -100,26 +100,30 @@ fn the_objective_is_the_evidence_bound_for_every_likelihood() {
                     }
                 })
                 .sum();
-            assert!((losses.fit[i] - fit).abs() < 1e-6, "{likelihood:?}: {} {fit}", losses.fit[i]);
+            assert!(
+                (losses.loss[i] - loss).abs() < 1e-6,
+                "{likelihood:?}: {} {loss}",
+                losses.loss[i]
+            );
         }
     }
 }
 
 #[test]
-fn the_relatives_hold_their_latents_as_they_say() {
+fn the_relatives_penalise_their_latents_as_documented() {
     let config = small(|c| c.regularizer = Regularizer::L2);
     let (mut engine, parameters, images) = scene(&config);
     let inputs = Inputs::Values(&images);
     let z = engine.forward(&parameters, inputs, ENCODER..ENCODER + 1).unwrap();
     let losses = |engine: &mut Engine<f64>| {
         let pass = Pass::Train { seed: 1, epoch: 0 };
-        engine.losses(&parameters, inputs, Targets::Inputs, config.objective(), pass).unwrap()
+        engine.losses(&parameters, inputs, Targets::Inputs, config.criterion(), pass).unwrap()
     };
     for (z, penalty) in z.chunks_exact(3).zip(losses(&mut engine).penalty) {
         assert!((penalty - 0.5 * z.iter().map(|z| z * z).sum::<f64>()).abs() < 1e-12);
     }
     assert!(posterior(engine.layout()).is_none());
-    // A discrepancy is of all samples together.
+    // The maximum mean discrepancy is one value for all samples.
     let config = small(|c| c.regularizer = Regularizer::Mmd);
     let (mut engine, _, _) = scene(&config);
     let shared = losses(&mut engine).penalty;
@@ -127,39 +131,39 @@ fn the_relatives_hold_their_latents_as_they_say() {
 }
 
 #[test]
-fn noise_is_on_the_inputs_and_not_on_what_they_are_held_against() {
+fn noise_is_added_to_the_inputs_and_not_to_the_targets() {
     let clean = small(|c| c.likelihood = Likelihood::Gaussian);
-    let noisy = small(|c| (c.halves.noise, c.likelihood) = (0.5, Likelihood::Gaussian));
-    let fit = |config: &VaeConfig, pass| {
+    let noisy = small(|c| (c.autoencoder.noise, c.likelihood) = (0.5, Likelihood::Gaussian));
+    let losses = |config: &VaeConfig, pass| {
         let (mut engine, parameters, images) = scene(config);
         let inputs = Inputs::Values(&images);
-        let losses = engine.losses(&parameters, inputs, Targets::Inputs, config.objective(), pass);
-        losses.unwrap().fit
+        let losses = engine.losses(&parameters, inputs, Targets::Inputs, config.criterion(), pass);
+        losses.unwrap().loss
     };
     let training = Pass::Train { seed: 1, epoch: 0 };
-    assert_eq!(fit(&clean, Pass::Evaluate), fit(&noisy, Pass::Evaluate));
-    let (clean, noisy) = (fit(&clean, training), fit(&noisy, training));
-    // A target with noise of its own would add 784 * 0.25 / 2 to each.
+    assert_eq!(losses(&clean, Pass::Evaluate), losses(&noisy, Pass::Evaluate));
+    let (clean, noisy) = (losses(&clean, training), losses(&noisy, training));
+    // If the targets had noise, each loss would rise by 784 * 0.25 / 2.
     assert!(clean.iter().zip(&noisy).all(|(a, b)| a != b && (a - b).abs() < 20.0));
 }
 
 #[test]
-fn the_bound_of_many_draws_is_the_mean_of_their_weights_and_tighter_than_one() {
+fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     let config = small(|_| {});
     let (mut engine, parameters, images) = scene(&config);
     let inputs = Inputs::Values(&images);
-    let objective = config.objective();
-    let mut bound = |draws| importance_bound(&mut engine, &parameters, inputs, objective, 7, draws);
+    let criterion = config.criterion();
+    let mut bound = |draws| importance_bound(&mut engine, &parameters, inputs, criterion, 7, draws);
     let (one, many) = (bound(1).unwrap(), bound(40).unwrap());
     assert!(bound(0).is_err());
     let mut means = [0.0; 5];
     let mut naive = [0.0; 5];
     for draw in 0..40 {
         let pass = Pass::Importance { seed: 7, draw };
-        let losses = engine.losses(&parameters, inputs, Targets::Inputs, objective, pass);
+        let losses = engine.losses(&parameters, inputs, Targets::Inputs, criterion, pass);
         let losses = losses.unwrap();
         for i in 0..5 {
-            let weight = -losses.fit[i] - losses.penalty[i];
+            let weight = -losses.loss[i] - losses.penalty[i];
             if draw == 0 {
                 assert!((one[i] - weight).abs() < 1e-9);
             }
@@ -171,20 +175,20 @@ fn the_bound_of_many_draws_is_the_mean_of_their_weights_and_tighter_than_one() {
         assert!((many[i] - libm::log(naive[i]) - one[i]).abs() < 1e-9);
         assert!(many[i] > means[i]);
     }
-    let objective = Loss::MeanSquaredError.into();
-    assert!(importance_bound(&mut engine, &parameters, inputs, objective, 7, 2).is_err());
+    let criterion = Loss::MeanSquaredError.into();
+    assert!(importance_bound(&mut engine, &parameters, inputs, criterion, 7, 2).is_err());
 }
 
 #[test]
 fn the_weight_rises_to_beta() {
     let config = small(|c| (c.beta, c.warmup_epochs) = (4.0, 10.0));
-    assert_eq!([0.0, 2.5, 10.0, 30.0].map(|e| config.weight(e)), [0.0, 1.0, 4.0, 4.0]);
-    assert_eq!(small(|_| {}).weight(0.0), 1.0);
+    assert_eq!([0.0, 2.5, 10.0, 30.0].map(|e| config.penalty_weight(e)), [0.0, 1.0, 4.0, 4.0]);
+    assert_eq!(small(|_| {}).penalty_weight(0.0), 1.0);
 }
 
-/// The divergence of the latents is of hundreds of times the cross-entropy; with it the encoder would learn little else.
+/// The KL divergence of the latents is hundreds of times the cross-entropy. If it were part of the loss, the encoder would learn little else.
 #[test]
-fn a_classifier_learns_nothing_of_what_held_the_latents_together() {
+fn a_classifier_is_trained_without_the_penalty_of_the_latents() {
     for regularizer in [Regularizer::Kl, Regularizer::Mmd, Regularizer::L2] {
         let encoder = ModelConfig::Vae(small(|c| c.regularizer = regularizer));
         let config = ClassifierConfig { encoder: Box::new(encoder), ..ClassifierConfig::default() };
@@ -194,24 +198,24 @@ fn a_classifier_learns_nothing_of_what_held_the_latents_together() {
         let parameters = initialize(engine.layout(), Init::Pytorch, 1);
         let images = vec![0.5; 5 * 784];
         let mut gradients = |weight| {
-            let objective = Objective { weight, ..config.objective() };
+            let criterion = Criterion { weight, ..config.criterion() };
             let mut gradients = vec![0.0; parameters.len()];
             let (inputs, targets) = (Inputs::Values(&images), Targets::Classes(&[0, 1, 2, 3, 4]));
             let pass = Pass::Train { seed: 1, epoch: 0 };
             engine
-                .gradients(&parameters, inputs, targets, objective, pass, &mut gradients)
+                .gradients(&parameters, inputs, targets, criterion, pass, &mut gradients)
                 .unwrap();
             gradients
         };
-        let learnt = gradients(config.weight(3.0));
-        assert_eq!(learnt, gradients(config.objective().weight));
+        let learnt = gradients(config.penalty_weight(3.0));
+        assert_eq!(learnt, gradients(config.criterion().weight));
         assert_eq!(learnt, gradients(0.0));
         assert_ne!(learnt, gradients(1.0));
     }
 }
 
 #[test]
-fn settings_are_one_flat_table_and_strangers_are_named() {
+fn settings_are_one_flat_table_and_unknown_ones_are_named() {
     let config = small(|c| (c.beta, c.sigma) = (2.0, Some(0.1)));
     let text = toml::to_string(&config).unwrap();
     assert!(text.contains("latent_dim = 3") && text.contains("beta = 2.0"), "{text}");
@@ -222,9 +226,9 @@ fn settings_are_one_flat_table_and_strangers_are_named() {
         ((|c| c.beta = -1.0) as fn(&mut VaeConfig), "beta"),
         (|c| c.sigma = Some(0.1), "likelihood gaussian"),
         (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::L2), "free_bits"),
-        (|c| c.halves.noise = -1.0, "deviation"),
+        (|c| c.autoencoder.noise = -1.0, "deviation"),
     ] {
-        let error = small(change).network([1, 28, 28]).unwrap_err().to_string();
+        let error = small(change).network([1, 28, 28], 0).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
 }

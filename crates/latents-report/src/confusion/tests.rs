@@ -1,4 +1,4 @@
-//! Tests of the confusion matrix: where cells stand, what they say, and that nothing overlaps.
+//! Tests of the confusion matrix: positions, shades and counts of cells, and labels that do not overlap.
 
 use roxmltree::Document;
 

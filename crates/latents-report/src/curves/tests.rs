@@ -1,4 +1,4 @@
-//! Tests of curves: where points land, what is thinned or skipped, that names stay tidy, and one whole file.
+//! Tests of curves: positions of points, downsampling, gaps, labels that do not overlap, and one whole file.
 
 use roxmltree::{Document, Node};
 
@@ -19,7 +19,7 @@ fn points_stand_at_their_ticks_on_linear_axes() {
         assert!(near(vertex.1, tick(&document, x, false)), "{vertex:?}");
         assert!(near(vertex.2, tick(&document, y, true)), "{vertex:?}");
     }
-    // Between the first and the last point lies the whole width, with y upwards.
+    // The points span the width of the axes, and y points up.
     assert!(path[2].1 - path[0].1 > 500.0);
     assert!(path[0].2 - path[1].2 > 250.0);
     assert!(near(path[2].2, f64::midpoint(path[0].2, path[1].2)));
@@ -67,7 +67,7 @@ fn gaps_split_the_line_and_lone_points_are_dots() {
 }
 
 #[test]
-fn colour_follows_the_group_and_dashes_the_flag() {
+fn the_group_sets_the_colour_and_the_flag_the_dashes() {
     let mut validation = curve("v", 9, &[(1.0, 1.0), (2.0, 2.0)]);
     validation.dashed = true;
     let figure = curves("t", "x", "y", &[curve("t", 2, &[(1.0, 1.0), (2.0, 1.5)]), validation]);
@@ -84,7 +84,7 @@ fn colour_follows_the_group_and_dashes_the_flag() {
 }
 
 #[test]
-fn ten_thousand_points_are_thinned_to_the_same_line() {
+fn ten_thousand_points_are_downsampled_to_the_same_line() {
     let mut points: Vec<(f64, f64)> =
         (0..10_000).map(|i| (f64::from(i), f64::from(i * 7919 % 1000) + 1000.0)).collect();
     points[5_003].1 = 4000.0;
@@ -178,13 +178,13 @@ fn pixels_show_the_curve_where_the_svg_puts_it() {
     let root = document.root_element();
     assert_eq!(pixels.width, 2 * attribute(&root, "width") as usize);
     assert_eq!(pixels.height, 2 * attribute(&root, "height") as usize);
-    // A third of the way, clear of the grid.
+    // A third of the way, away from grid lines.
     let (x, y) = (path[1].1 + (path[2].1 - path[1].1) * 0.3, path[1].2);
     let vermillion = [0xd5, 0x5e, 0x00];
     assert_eq!(pixels.at((x * 2.0) as usize, (y * 2.0) as usize), vermillion);
     assert_eq!(pixels.at((x * 2.0) as usize, (y * 2.0) as usize - 6), [255; 3]);
     assert_eq!(pixels.at(1, 1), [255; 3]);
-    // The title's letters are drawn, with the embedded font.
+    // The letters of the title are drawn.
     let dark = (24 * 2..40 * 2)
         .flat_map(|y| (24 * 2..32 * 2).map(move |x| (x, y)))
         .filter(|&(x, y)| pixels.at(x, y)[0] < 60)
@@ -202,8 +202,8 @@ fn the_same_input_gives_the_same_bytes() {
     assert_eq!(draw().png().unwrap(), draw().png().unwrap());
 }
 
-/// The whole file of a small figure. After a wanted change of looks, write it anew with `LATENTS_BLESS=1 cargo test -p
-/// latents-report` and look at the difference.
+/// The whole file of a small figure. After an intended change, rewrite it with `LATENTS_BLESS=1 cargo test -p latents-report` and
+/// review the difference.
 #[test]
 fn a_small_figure_is_written_as_expected() {
     let mut validation =

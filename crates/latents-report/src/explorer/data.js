@@ -1,8 +1,8 @@
-// What pack.rs packed, unpacked: typed arrays from base64.
+// Unpacks what pack.rs packed: typed arrays from base64.
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
-/** 16-bit numbers; pages are read on little-endian machines, as all that run browsers are. */
+/** 16-bit numbers. Assumes a little-endian machine, as all that run browsers are. */
 const indicesOf = (base64) => new Uint16Array(bytesOf(base64).buffer);
 
 /** A quantised table as floats, row by row. */
@@ -12,7 +12,7 @@ const tableOf = ({ bits, low, step, data }) => {
   return Float32Array.from(levels, (level, i) => low[i % columns] + level * step[i % columns]);
 };
 
-/** IEEE 754 binary16 as floats: a sign, five bits of exponent, ten of fraction. */
+/** IEEE 754 binary16 as floats: one sign bit, five bits of exponent, ten of fraction. */
 const halvesOf = (base64) =>
   Float32Array.from(indicesOf(base64), (half) => {
     const sign = half & 0x8000 ? -1 : 1;
@@ -39,7 +39,7 @@ const modelOf = (packed, count) => {
   };
 };
 
-/** Range and spread of each axis of the latents. */
+/** Range and standard deviation of each latent dimension. */
 const axesOf = (latents, dim) => {
   const count = latents.length / dim;
   return Array.from({ length: dim }, (_, axis) => {
@@ -56,7 +56,7 @@ const axesOf = (latents, dim) => {
   });
 };
 
-/** The square around all points of a map, as its centre and half its side. */
+/** The square around all points of a map, as its centre and half side. */
 const extentOf = (map) => {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let i = 0; i < map.length; i += 2) {
@@ -69,8 +69,8 @@ const extentOf = (map) => {
 };
 
 /**
- * The latent at a place of the map: the mean of its nearest images' latents, weighted by the inverse of their squared distance
- * (Shepard, 1968). Returns the latent and the images, nearest first.
+ * The latent vector at a point of the map: the mean of the latents of the nearest images, weighted by the inverse of their squared
+ * distance (Shepard, 1968). Returns the latent vector and the images, nearest first.
  */
 const latentAt = (model, x, y, neighbours = 8) => {
   const nearest = []; // pairs of squared distance and image, ascending
@@ -82,7 +82,7 @@ const latentAt = (model, x, y, neighbours = 8) => {
     nearest.splice(at, 0, [d, i]);
     if (nearest.length > neighbours) nearest.pop();
   }
-  // On an image, that image alone counts.
+  // At the position of an image, only that image counts.
   const least = (model.extent.half * 1e-6) ** 2;
   const latent = new Float64Array(model.dim);
   let total = 0;

@@ -1,7 +1,7 @@
-// The decoder: layers with PyTorch's semantics and layouts, one sample at a time, as the engine computes them.
+// The decoder: layers with the semantics and layouts of PyTorch, one sample at a time.
 
 /**
- * erf with an error below 1.2e-7: the Chebyshev fit of erfc by Numerical Recipes (Press et al., 1992, section 6.2).
+ * erf with an error below 1.2e-7: the Chebyshev fit of erfc from Numerical Recipes (Press et al., 1992, section 6.2).
  */
 const erf = (x) => {
   const z = Math.abs(x);
@@ -22,21 +22,21 @@ const ACTIVATIONS = {
   gelu: () => (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
   sigmoid: () => sigmoid,
   tanh: () => Math.tanh,
-  // From the logit, the natural parameter (Loaiza-Ganem and Cunningham, 2019); near zero by its series.
+  // Mean as a function of the logit (Loaiza-Ganem and Cunningham, 2019), by its series near zero.
   continuous_bernoulli_mean: () => (x) => (Math.abs(x) < 0.1 ? 0.5 + x / 12 - x ** 3 / 720 : 1 / (1 - Math.exp(-x)) - 1 / x),
 };
 
-/** What these kinds do, they do in training. */
-const same = () => (x) => x;
+/** These kinds only act in training. */
+const identity = () => (x) => x;
 
-/** Each kind gives a function from the numbers that come in to those that go out. */
+/** Each kind gives a function from its input to its output. */
 const LAYERS = {
-  dropout: same,
-  noise: same,
-  squared_norm: same,
-  discrepancy: same,
-  log_scale: same,
-  reshape: same,
+  dropout: identity,
+  noise: identity,
+  squared_norm: identity,
+  mmd_penalty: identity,
+  log_scale: identity,
+  reshape: identity,
 
   linear(_, { weight, bias }, input, [features]) {
     return (x) => {
@@ -72,7 +72,7 @@ const LAYERS = {
     };
   },
 
-  // Every pixel adds its weighted kernel to the output; what the padding cuts off is never added.
+  // Every input pixel adds its weighted kernel to the output, except for the part that the padding cuts off.
   conv_transpose2d({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] }, { weight, bias }, [channels, h, w], [outputs, oh, ow]) {
     return (x) => {
       const y = new Float32Array(outputs * oh * ow);
@@ -108,13 +108,13 @@ const LAYERS = {
   },
 };
 
-/** The places `k` from 0 to `count` for which `k * stride + offset` lies within 0 and `size`; the end is not one of them. */
+/** The range of `k` in [0, count) for which `k * stride + offset` is in [0, size), as first and end. */
 const reach = (offset, stride, size, count) => [
   Math.max(0, Math.ceil(-offset / stride)),
   Math.min(count, Math.floor((size - 1 - offset) / stride) + 1),
 ];
 
-/** A function from a latent vector to the numbers of an image, channel by channel. */
+/** A function from a latent vector to an image, channel by channel. */
 const decoderOf = ({ layers, weights }) => {
   const all = halvesOf(weights);
   const steps = layers.map(({ spec, input, output, parameters }) => {

@@ -1,11 +1,12 @@
-//! The decoder of a model as data for the page: its layers with their shapes, and its weights. `decoder.js` computes it.
+//! The decoder of a model as data for the page: its layers with their shapes, and its weights. `decoder.js` evaluates it.
 
 use serde_json::{Map, Value, json};
 
-use super::{ExploredModel, pack};
+use super::input::ExplorerModel;
+use super::pack;
 
-/// Kinds of layers that `decoder.js` computes. A kind that is missing here is refused, rather than shown wrong.
-const COMPUTED: [&str; 17] = [
+/// Kinds of layers that `decoder.js` can compute. Other kinds are an error.
+const SUPPORTED: [&str; 17] = [
     "conv2d",
     "conv_transpose2d",
     "linear",
@@ -19,14 +20,14 @@ const COMPUTED: [&str; 17] = [
     "dropout",
     "noise",
     "squared_norm",
-    "discrepancy",
+    "mmd_penalty",
     "log_scale",
     "reshape",
     "batch_norm2d",
 ];
 
-/// The decoder as JSON, and the length `d` of the latent vectors that go into it.
-pub(super) fn pack(model: &ExploredModel<'_>, image: [usize; 3]) -> Result<(Value, usize), String> {
+/// The decoder as JSON, and the length `d` of its latent vectors.
+pub(super) fn pack(model: &ExplorerModel<'_>, image: [usize; 3]) -> Result<(Value, usize), String> {
     let layout = model.network.layout().map_err(|e| e.to_string())?;
     let sections = model.decode.clone();
     if sections.is_empty() || sections.end > layout.section_count() {
@@ -34,23 +35,25 @@ pub(super) fn pack(model: &ExploredModel<'_>, image: [usize; 3]) -> Result<(Valu
     }
     if model.parameters.len() != layout.parameter_count() {
         let (got, expected) = (model.parameters.len(), layout.parameter_count());
-        return Err(format!("{got} parameters where the network has {expected}"));
+        return Err(format!("{got} parameters, but the network has {expected}"));
     }
     let first = layout.section(sections.start).start;
     let last = layout.section(sections.end - 1).end;
     let (input, output) = (layout.shape(first), layout.shape(last));
     if output != image {
-        return Err(format!("the decoder gives images of {output:?}, but these are {image:?}"));
+        return Err(format!(
+            "the decoder gives images of shape {output:?}, but the images have {image:?}"
+        ));
     }
     let mut weights = vec![];
     let mut layers = vec![];
     for section in sections {
         for (place, i) in layout.section(section).enumerate() {
             let layer = &model.network.sections[section].layers[place];
-            if !COMPUTED.contains(&layer.kind()) {
+            if !SUPPORTED.contains(&layer.kind()) {
                 return Err(format!("the page cannot compute a layer of kind {}", layer.kind()));
             }
-            // Parameters under the names they have in PyTorch, wherever they begin among the decoder's own.
+            // Parameters by their PyTorch names, each with its offset and length among the weights of the decoder.
             let name = &model.network.sections[section].name;
             let prefix =
                 if name.is_empty() { format!("{place}.") } else { format!("{name}.{place}.") };
@@ -71,7 +74,7 @@ pub(super) fn pack(model: &ExploredModel<'_>, image: [usize; 3]) -> Result<(Valu
         }
     }
     let weights = pack::halves(&weights)
-        .ok_or("weights beyond 65504 or no numbers at all do not fit 16 bits")?;
+        .ok_or("a weight is NaN or beyond 65504, which 16-bit floats cannot represent")?;
     let decoder = json!({ "layers": layers, "weights": weights });
     Ok((decoder, input.iter().product()))
 }

@@ -1,7 +1,7 @@
-// The explorer: what is picked, coloured and decoded, and the controls that say so. Each model has a view of its own; images
-// that are picked are picked in all of them, so that models can be compared.
+// The explorer: selection, colours, decoding, and the controls. Each model has its own view; the selected images are the same in all
+// views, so that models can be compared.
 
-/** Draws numbers of an image, channel by channel, 0 to 1, onto a canvas of its size. */
+/** Draws an image, given channel by channel as numbers from 0 to 1, onto a canvas of its size. */
 const paint = (canvas, numbers, [channels, h, w]) => {
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
   const image = imageOf(numbers, [channels, h, w]);
@@ -19,7 +19,7 @@ const imageOf = (numbers, [channels, h, w]) => {
 
 const digits = (value) => Number(value.toPrecision(3)).toString();
 
-/** One model: its map, its decoded image, the images between those picked, and its axes. */
+/** One model: its map, its decoded image, the interpolation between selected images, and its latent dimensions. */
 class View {
   constructor(root, model, explorer) {
     Object.assign(this, { root, model, explorer, latent: null, from: '' });
@@ -39,9 +39,9 @@ class View {
     parts.more.addEventListener('click', () => this.showAxes(this.shownAxes === FEW_AXES ? model.dim : FEW_AXES));
     this.axes = [...model.axes].sort((a, b) => b.deviation - a.deviation);
     this.showAxes(FEW_AXES);
-    // The first passes are slow, before the browser has compiled them.
+    // Warm up: the first passes are slow, before the browser has compiled the code.
     for (let i = 0; i < 5; i++) model.decode(model.latents.subarray(0, model.dim));
-    // Begin on an image near the middle, where there is something to see.
+    // Start at the image nearest to the middle of the map.
     const start = this.map.pointNear(...this.map.toCanvas(model.extent.x, model.extent.y), Infinity);
     this.decodeImage(start);
   }
@@ -50,18 +50,18 @@ class View {
 
   decodeAt(x, y) {
     const { latent, images } = latentAt(this.model, x, y);
-    this.show(latent, `At the handle, nearest to ${this.explorer.nameOf(images[0])}`);
+    this.show(latent, `At the handle; nearest image ${this.explorer.nameOf(images[0])}`);
     this.showOriginal(images[0], 'Nearest image');
   }
 
   decodeImage(i) {
     const { dim, latents, map } = this.model;
     this.map.moveHandle(map[2 * i], map[2 * i + 1]);
-    this.show(latents.slice(i * dim, (i + 1) * dim), `Image ${this.explorer.nameOf(i)}, reconstructed`);
+    this.show(latents.slice(i * dim, (i + 1) * dim), `Reconstruction of image ${this.explorer.nameOf(i)}`);
     this.showOriginal(i, 'Original');
   }
 
-  /** Decodes a latent and shows it; the sliders follow. */
+  /** Decodes a latent vector and shows the image. The sliders follow if `moveSliders`. */
   show(latent, from, moveSliders = true) {
     const { parts, model, explorer } = this;
     const start = performance.now();
@@ -70,7 +70,7 @@ class View {
     Object.assign(this, { latent, from });
     paint(parts.decoded, this.image, explorer.shape);
     parts.decoded.setAttribute('aria-label', `Decoded image. ${from}`);
-    parts['decoded-caption'].textContent = `${from}. Decoded here in ${this.decodeTime.toFixed(1)} ms.`;
+    parts['decoded-caption'].textContent = `${from}. Decoded in ${this.decodeTime.toFixed(1)} ms.`;
     explorer.say(from);
     if (moveSliders) this.moveSliders();
   }
@@ -113,9 +113,9 @@ class View {
     });
   }
 
-  // --- Between images ---------------------------------------------------------------------------
+  // --- Interpolation ----------------------------------------------------------------------------
 
-  /** Two picked images give a strip of equal steps, three or four a grid with them at its corners. */
+  /** Two selected images give a strip of equal steps, three or four a grid with them at its corners. */
   traverse(picked) {
     const { parts, model, explorer } = this;
     const few = picked.length < 2;
@@ -124,10 +124,10 @@ class View {
     const names = picked.map((i, at) => `${'ABCD'[at]} ${explorer.nameOf(i)}`);
     parts['between-caption'].textContent = [
       'Click two to four images on the map.',
-      `${names[0]} is picked; click another image.`,
+      `${names[0]} is selected; click another image.`,
       `Equal steps in latent space from ${names[0]} to ${names[1]}.`,
-      `Between ${names.join(', ')}, clockwise from the upper left; the fourth corner is their mean.`,
-      `Between ${names.join(', ')}, clockwise from the upper left.`,
+      `Interpolation between ${names.join(', ')}, clockwise from the upper left; the fourth corner is their mean.`,
+      `Interpolation between ${names.join(', ')}, clockwise from the upper left.`,
     ][picked.length];
     if (few) return;
     const rows = picked.length === 2 ? 1 : GRID;
@@ -152,13 +152,13 @@ class View {
     canvas.setAttribute('aria-label', `${rows * columns} decoded images. ${parts['between-caption'].textContent}`);
   }
 
-  // --- Axes -------------------------------------------------------------------------------------
+  // --- Latent dimensions ------------------------------------------------------------------------
 
   showAxes(count) {
     const { parts, model } = this;
     this.shownAxes = count;
     parts.more.hidden = model.dim <= FEW_AXES;
-    parts.more.textContent = count === FEW_AXES ? `All ${model.dim} axes` : 'Fewer axes';
+    parts.more.textContent = count === FEW_AXES ? `All ${model.dim} dimensions` : 'Fewer dimensions';
     parts.more.setAttribute('aria-expanded', String(count > FEW_AXES));
     this.sliders = this.axes.slice(0, count).map(({ axis, low, high }) => {
       const label = document.createElement('label');
@@ -168,12 +168,12 @@ class View {
       const step = (high - low) / 200 || 1;
       Object.assign(slider, { type: 'range', min: low, max: high, step: 'any' });
       slider.dataset.axis = axis;
-      slider.setAttribute('aria-label', `Axis ${axis}`);
+      slider.setAttribute('aria-label', `Dimension ${axis}`);
       const value = document.createElement('output');
-      // All of them change with every step of a handle; the status line says what became of it.
+      // All values change with every step of the handle; only the status line is announced.
       value.setAttribute('aria-live', 'off');
       slider.addEventListener('input', () => this.slide(axis, Number(slider.value), value));
-      // Where any value is allowed, browsers make the arrow keys' step too fine to see.
+      // With the step "any", the arrow keys of browsers move a slider by too little.
       slider.addEventListener('keydown', (event) => {
         const move = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
         if (!move) return;
@@ -192,7 +192,7 @@ class View {
     const latent = this.latent.slice();
     latent[axis] = to;
     output.textContent = to.toFixed(2);
-    this.show(latent, `Axis ${axis} at ${to.toFixed(2)}`, false);
+    this.show(latent, `Dimension ${axis} at ${to.toFixed(2)}`, false);
   }
 
   moveSliders() {
@@ -235,12 +235,12 @@ class Explorer {
     return this.data.numbers ? this.data.numbers[i] : i;
   }
 
-  /** An image as it is called: its number, and its class where that is known. */
+  /** The name of an image: its number, and its class if known. */
   nameOf(i) {
     return this.labels ? `${this.numberOf(i)} (${this.data.classes[this.labels[i]].name})` : `${this.numberOf(i)}`;
   }
 
-  /** Draws the thumbnail of an image within a square. */
+  /** Draws the thumbnail of an image into a square. */
   thumbnail(context, i, x, y, side) {
     const { columns, width, height } = this.data.thumbnails;
     const scale = side / Math.max(width, height);
@@ -254,7 +254,7 @@ class Explorer {
     this.saying = setTimeout(() => { this.part('status').textContent = text; }, 400);
   }
 
-  // --- What is picked ---------------------------------------------------------------------------
+  // --- Selection --------------------------------------------------------------------------------
 
   toggle(i) {
     if (i < 0) return;
@@ -319,7 +319,7 @@ class Explorer {
     this.legend(by);
   }
 
-  /** Three numbers for each image. */
+  /** Red, green and blue for each image. */
   coloursOf(by, model) {
     const { count, classes, clusterColours } = this.data;
     const colours = new Uint8ClampedArray(3 * count);
@@ -330,7 +330,7 @@ class Explorer {
     if (by === 'class') fill(classes.map((c) => c.colour), (i) => this.labels[i]);
     else if (by === 'cluster' && model.clusters) fill(clusterColours, (i) => model.clusters[i]);
     else if (by === 'error' && model.errors) {
-      // From the best to the worst hundredth, so that a few odd images do not take all the colours.
+      // From the smallest error to the 99th percentile, so that a few outliers do not take all the colours.
       const sorted = Float32Array.from(model.errors).sort();
       const [low, high] = [0, 0.99].map((q) => sorted[Math.floor(q * (count - 1))]);
       model.errorRange = [low, high];
@@ -342,7 +342,7 @@ class Explorer {
     return colours;
   }
 
-  /** Colours from the least to the largest error: away from the ground, which is light or dark. */
+  /** Colours from the smallest to the largest error, in increasing contrast with the background. */
   ramp() {
     return isDark() ? this.data.errorColoursDark : this.data.errorColours;
   }
@@ -356,14 +356,14 @@ class Explorer {
     bar.style.background = `linear-gradient(to right, ${this.ramp().join(', ')})`;
     const ranges = this.views.filter((view) => view.model.errorRange).map(({ model }) => {
       const [low, high] = model.errorRange.map(digits);
-      return `${model.name} ${low} to ${high} and more`;
+      return `${model.name}: ${low} to ${high} or more`;
     });
     const text = document.createElement('span');
     text.textContent = ranges.join('; ');
     legend.replaceChildren(bar, text);
   }
 
-  /** Images that a search means, best first: the one of that number, then those whose file name holds the text. */
+  /** The images that match a search: the one with that number, then those whose file name contains the text. */
   matches(text) {
     const wanted = text.trim().toLowerCase();
     if (wanted === '') return [];
@@ -391,15 +391,15 @@ class Explorer {
     }));
   }
 
-  /** Says that a search found nothing. */
+  /** Shows that a search found nothing. */
   none() {
     const item = document.createElement('li');
-    item.textContent = 'No such image';
+    item.textContent = 'No image found';
     this.part('found').replaceChildren(item);
-    this.say('No such image');
+    this.say('No image found');
   }
 
-  /** Shows an image in every map, near enough that its neighbours are pictures. */
+  /** Shows an image in every map, zoomed in so far that its neighbours are pictures. */
   goTo(i) {
     this.part('found').replaceChildren();
     for (const { map, model } of this.views) {
@@ -412,6 +412,6 @@ class Explorer {
   }
 }
 
-// Reachable from the console too: `document.querySelector('.explorer').explorer`.
+// In the console: `document.querySelector('.explorer').explorer`.
 for (const root of document.querySelectorAll('.explorer')) root.explorer = new Explorer(root);
 

@@ -1,9 +1,9 @@
-// The map: a canvas of points that is moved, zoomed and pointed at. It knows places and colours, and neither models nor latents.
+// The map: a canvas of points that can be moved, zoomed and clicked. It has positions and colours, but no models or latents.
 
-/** A colour `#rrggbb` as its three numbers. */
+/** The red, green and blue of a colour `#rrggbb`. */
 const channelsOf = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
-/** What a disc of a radius covers of each pixel around its centre, 0 to 1. */
+/** The coverage of the pixels around the centre of a disc, from 0 to 1. */
 const stampOf = (radius) => {
   const reach = Math.ceil(radius);
   const side = 2 * reach + 1;
@@ -16,14 +16,14 @@ const stampOf = (radius) => {
 
 class PointMap {
   /**
-   * `points` are x, y of each; `extent` their centre and half side; `picture(context, i, x, y, side)` draws the picture of a
-   * point. The handlers of `on` are told of hovered, clicked and dragged-to places.
+   * `points` are the x and y of each point, `extent` their centre and half side; `picture(context, i, x, y, side)` draws the picture
+   * of a point. The handlers in `on` are called when the reader hovers, clicks, moves the handle or clears the selection.
    */
   constructor(canvas, points, extent, picture, on) {
     Object.assign(this, { canvas, points, extent, picture, on });
     this.context = canvas.getContext('2d', { willReadFrequently: true });
     this.count = points.length / 2;
-    this.colours = null; // three numbers a point
+    this.colours = null; // red, green and blue of each point
     this.visible = new Uint8Array(this.count).fill(1);
     this.picked = [];
     this.hovered = -1;
@@ -34,16 +34,16 @@ class PointMap {
     this.listen();
   }
 
-  // --- Places -----------------------------------------------------------------------------------
+  // --- Positions --------------------------------------------------------------------------------
 
-  /** Shows everything. */
+  /** Shows the whole map. */
   whole() {
     this.centre = { x: this.extent.x, y: this.extent.y };
     this.zoom = 1;
     this.draw();
   }
 
-  /** CSS pixels for one unit of the map. */
+  /** CSS pixels per unit of the map. */
   get scale() {
     return (this.zoom * Math.min(this.width, this.height) * 0.46) / this.extent.half;
   }
@@ -51,7 +51,7 @@ class PointMap {
   get width() { return this.canvas.clientWidth || 1; }
   get height() { return this.canvas.clientHeight || 1; }
 
-  /** Where a place of the map is on the canvas, in CSS pixels; y of the map points up. */
+  /** Position of a point of the map on the canvas, in CSS pixels. On the map, y points up. */
   toCanvas(x, y) {
     return [this.width / 2 + (x - this.centre.x) * this.scale, this.height / 2 - (y - this.centre.y) * this.scale];
   }
@@ -60,7 +60,7 @@ class PointMap {
     return [this.centre.x + (x - this.width / 2) / this.scale, this.centre.y - (y - this.height / 2) / this.scale];
   }
 
-  /** Zooms by a factor; what is at a place of the canvas stays there. */
+  /** Zooms by a factor about a point of the canvas. */
   zoomBy(factor, x = this.width / 2, y = this.height / 2) {
     const before = this.toMap(x, y);
     this.zoom = Math.min(Math.max(this.zoom * factor, 0.5), 400);
@@ -78,7 +78,7 @@ class PointMap {
     this.draw();
   }
 
-  /** Moves the handle to a place of the map, brought into view. */
+  /** Moves the handle to a point of the map, and brings it into view. */
   moveHandle(x, y) {
     this.handle = { x, y };
     const [left, top] = this.toCanvas(x, y);
@@ -86,7 +86,7 @@ class PointMap {
     this.draw();
   }
 
-  /** The visible point nearest to a place of the canvas, within some pixels; -1 where there is none. */
+  /** The visible point nearest to a point of the canvas, within some pixels; -1 if there is none. */
   pointNear(x, y, within = 12) {
     let [best, found] = [within * within, -1];
     const [mx, my] = this.toMap(x, y);
@@ -111,7 +111,7 @@ class PointMap {
     this.draw();
   }
 
-  /** Draws with the next frame, once, whatever has changed until then. */
+  /** Draws once with the next frame, however many changes there are. */
   draw() {
     if (this.pending) return;
     this.pending = true;
@@ -134,13 +134,13 @@ class PointMap {
     this.frameTime = performance.now() - start;
   }
 
-  /** Radius of a dot in CSS pixels: less where there are many. */
+  /** Radius of a dot in CSS pixels: smaller if there are many. */
   get radius() {
     const crowded = Math.min(Math.max(90 / Math.sqrt(this.count), 1.5), 4);
     return Math.min(crowded * Math.sqrt(this.zoom) ** 0.8, 6);
   }
 
-  /** All dots, blended by hand: ten thousand calls to draw a circle would be too slow for a smooth move. */
+  /** Draws all dots, blended by hand: ten thousand calls to draw a circle are too slow for a smooth motion. */
   drawPoints(ratio, ground) {
     const { width, height } = this.canvas;
     this.image ??= this.context.createImageData(width, height);
@@ -169,7 +169,7 @@ class PointMap {
     this.context.putImageData(this.image, 0, 0);
   }
 
-  /** Pictures in place of dots, where so few are in view that they have room. */
+  /** Draws pictures instead of dots if there are few enough in view. */
   drawPictures(context) {
     const inView = [];
     for (let i = 0; i < this.count; i++) {
@@ -222,7 +222,7 @@ class PointMap {
     context.fill();
   }
 
-  // --- Hands ------------------------------------------------------------------------------------
+  // --- Input ------------------------------------------------------------------------------------
 
   listen() {
     const { canvas } = this;
@@ -272,9 +272,9 @@ class PointMap {
     if (Math.hypot(x - this.drag.x, y - this.drag.y) > 4) this.drag.moved = true;
     if (this.pointers.size === 2) {
       const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
-      const spread = (place) => Math.max(Math.hypot(place[0] - other[0], place[1] - other[1]), 1);
+      const distance = (place) => Math.max(Math.hypot(place[0] - other[0], place[1] - other[1]), 1);
       this.drag.moved = true;
-      this.zoomBy(spread([x, y]) / spread(last), (x + other[0]) / 2, (y + other[1]) / 2);
+      this.zoomBy(distance([x, y]) / distance(last), (x + other[0]) / 2, (y + other[1]) / 2);
       this.panBy((x - last[0]) / 2, (y - last[1]) / 2);
     } else if (this.drag.handle) {
       this.dragHandle(x, y);

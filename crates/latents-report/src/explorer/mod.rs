@@ -1,23 +1,23 @@
-//! The explorer: a map of latents in the report's page, whose decoder runs in the reader's browser. Here the data of one or two
-//! models is checked and packed small enough for a page that is sent around; the script that draws, drags and decodes is in
-//! `decoder.js`, `data.js`, `map.js` and `explorer.js` beside this file, its markup in `view.rs`. Nothing here trains or projects.
+//! The explorer: an interactive map of latents in the report, whose decoder runs in the reader's browser. This module checks the
+//! data of one or two models and packs it small enough for a page. The script that draws and decodes is in `data.js`, `decoder.js`,
+//! `map.js` and `explorer.js`, the markup in `view.rs`.
 
 mod decoder;
+mod input;
 mod pack;
 mod thumbnails;
 mod view;
 
-use std::ops::Range;
+pub use input::{ExplorerInput, ExplorerModel};
 
-use latents_engine::Network;
 use serde_json::{Value, json};
 
+use crate::dark;
 use crate::error::Error;
-use crate::page::dark;
 use crate::palette;
 
-/// The script of every explorer in a page. Plain JavaScript without modules, so that the page works from a disk; later files
-/// use what earlier ones define.
+/// The script of all explorers in a page: plain JavaScript without modules, so that the page also works when opened from a disk. Later
+/// files use what earlier ones define.
 pub(crate) const SCRIPT: &str = concat!(
     include_str!("data.js"),
     include_str!("decoder.js"),
@@ -25,107 +25,96 @@ pub(crate) const SCRIPT: &str = concat!(
     include_str!("explorer.js"),
 );
 
-/// Its style sheet.
+/// The style sheet of explorers.
 pub(crate) const STYLE: &str = include_str!("explorer.css");
 
-/// The most images that an explorer shows: what fits a page of some megabytes, and moves smoothly.
-const MOST_IMAGES: usize = 20_000;
+/// Greatest number of images: they fit into a page of some megabytes, and the map moves smoothly.
+const MAX_IMAGES: usize = 20_000;
 
-/// What an [`Explorer`] is made of: images, and what one or two models make of them.
-#[derive(Debug, Clone)]
-pub struct Explored<'a> {
-    /// Shape of one image, `[c, h, w]` with one channel (grey) or three (red, green, blue).
-    pub shape: [usize; 3],
-    /// All images `[n, c, h, w]`, 0 to 255.
-    pub pixels: &'a [u8],
-    /// By which number each image is known `[n]`, such as its place in a larger collection; without, they are known as 0 to n - 1.
-    pub numbers: Option<&'a [u32]>,
-    /// Names of the classes; any text.
-    pub classes: &'a [String],
-    /// The class of each image `[n]`; without, nothing of classes is shown.
-    pub labels: Option<&'a [usize]>,
-    /// Where each image came from `[n]`; any text.
-    pub files: Option<&'a [String]>,
-    /// One model, or two to be seen side by side.
-    pub models: Vec<ExploredModel<'a>>,
-}
-
-/// What one model makes of the images.
-#[derive(Debug, Clone)]
-pub struct ExploredModel<'a> {
-    /// Such as "Autoencoder"; any text.
-    pub name: &'a str,
-    /// How its map was made, such as "t-SNE of 64 latents"; any text.
-    pub map_name: &'a str,
-    /// The model; only its decoder is shown.
-    pub network: &'a Network,
-    /// Which sections of the network are the decoder: what goes in is a latent vector `[d]`, what comes out an image.
-    pub decode: Range<usize>,
-    /// All parameters of the network, as the engine holds them. In the page they have 16 bits.
-    pub parameters: &'a [f32],
-    /// A latent vector for each image `[n, d]`.
-    pub latents: &'a [f32],
-    /// Where each image lies on the map `[n]`.
-    pub map: &'a [[f32; 2]],
-    /// The reconstruction error of each image `[n]`, such as its mean squared error.
-    pub errors: Option<&'a [f32]>,
-    /// The cluster of each image `[n]`, from 0.
-    pub clusters: Option<&'a [usize]>,
-}
-
-/// An explorer, packed and ready to be a [`Block`](crate::Block) of a page.
+/// An explorer, packed for a [`Block`](crate::Block) of a page.
+///
+/// ```
+/// use latents_engine::{Layer, Network, Section};
+/// use latents_report::{Explorer, ExplorerInput, ExplorerModel};
+///
+/// // A decoder from two latents to an image of 2 x 2 pixels: 2 x 4 weights and 4 biases.
+/// let layers =
+///     vec![Layer::Linear { out_features: 4 }, Layer::Sigmoid, Layer::Reshape { shape: [1, 2, 2] }];
+/// let sections = vec![Section { name: "decoder".into(), layers }];
+/// let model = ExplorerModel {
+///     name: "Autoencoder",
+///     map_name: "the latents themselves",
+///     network: &Network { input: [2, 1, 1], sections },
+///     decode: 0..1,
+///     parameters: &[0.1; 12],
+///     latents: &[0.0, 0.0, 1.0, -1.0],
+///     map: &[[0.0, 0.0], [1.0, -1.0]],
+///     errors: None,
+///     clusters: None,
+/// };
+/// let explorer = Explorer::new(&ExplorerInput {
+///     shape: [1, 2, 2],
+///     pixels: &[128; 8],
+///     numbers: None,
+///     classes: &[],
+///     labels: None,
+///     files: None,
+///     models: vec![model],
+/// })?;
+/// # let _ = latents_report::Block::Explorer(explorer);
+/// # Ok::<(), latents_report::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Explorer {
-    /// The least and the greatest number by which an image is known.
+    /// The smallest and the largest number of an image.
     numbers: [u32; 2],
     has_files: bool,
     has_errors: bool,
     has_clusters: bool,
     /// Name, colour and number of images of each class.
     classes: Vec<(String, String, usize)>,
-    models: Vec<Shown>,
+    models: Vec<ModelTexts>,
     data: Value,
 }
 
-/// What the markup says of a model.
+/// The texts of a model in the markup.
 #[derive(Debug, Clone)]
-struct Shown {
+struct ModelTexts {
     name: String,
     map_name: String,
     dim: usize,
 }
 
 impl Explorer {
-    /// Checks the data and packs it: latents with 8 or 16 bits, weights as 16-bit floating point, images as one sheet of
-    /// thumbnails.
+    /// Checks the data and packs it: latents as 8 or 16 bits, weights as 16-bit floats, images as one sheet of thumbnails.
     ///
     /// # Errors
-    /// [`Error::Explorer`] where sizes do not fit each other, numbers are not finite, or a decoder has a layer that the page
-    /// cannot compute.
-    pub fn new(explored: &Explored<'_>) -> Result<Self, Error> {
-        let [c, h, w] = explored.shape;
-        let numbers = c * h * w;
+    /// [`Error::Explorer`] if sizes do not match, numbers are not finite, or a decoder has a layer that the page cannot compute.
+    pub fn new(input: &ExplorerInput<'_>) -> Result<Self, Error> {
+        let [c, h, w] = input.shape;
+        // Zero if no image is as large.
+        let numbers = c.checked_mul(h).and_then(|n| n.checked_mul(w)).unwrap_or(0);
         expect(numbers > 0 && matches!(c, 1 | 3), || {
-            format!("images of {:?} are neither grey nor colour", explored.shape)
+            format!("{:?} is not the shape of an image with one or three channels", input.shape)
         })?;
-        let n = explored.pixels.len() / numbers;
-        expect((1..=MOST_IMAGES).contains(&n) && explored.pixels.len() == n * numbers, || {
-            let bytes = explored.pixels.len();
+        let n = input.pixels.len() / numbers;
+        expect((1..=MAX_IMAGES).contains(&n) && input.pixels.len() == n * numbers, || {
+            let bytes = input.pixels.len();
             format!(
-                "{bytes} bytes are not 1 to {MOST_IMAGES} images of {numbers}; show a part of them"
+                "{bytes} bytes are not 1 to {MAX_IMAGES} images of {numbers} bytes; give a part of the images"
             )
         })?;
-        expect((1..=2).contains(&explored.models.len()), || {
-            format!("it shows one or two models, not {}", explored.models.len())
+        expect((1..=2).contains(&input.models.len()), || {
+            format!("it takes one or two models, not {}", input.models.len())
         })?;
-        length("numbers", explored.numbers.map(<[u32]>::len), n)?;
-        length("files", explored.files.map(<[String]>::len), n)?;
-        length("labels", explored.labels.map(<[usize]>::len), n)?;
+        length("numbers", input.numbers.map(<[u32]>::len), n)?;
+        length("files", input.files.map(<[String]>::len), n)?;
+        length("labels", input.labels.map(<[usize]>::len), n)?;
 
-        let classes = classes(explored)?;
+        let classes = classes(input)?;
         let mut models = vec![];
-        for model in &explored.models {
-            let packed = pack_model(model, explored.shape, n);
+        for model in &input.models {
+            let packed = pack_model(model, input.shape, n);
             models.push(packed.map_err(|reason| Error::Explorer {
                 reason: format!("{}: {reason}", model.name),
             })?);
@@ -134,37 +123,37 @@ impl Explorer {
             .iter()
             .map(|(name, colour, _)| json!({ "name": name, "colour": colour }))
             .collect();
-        let clusters = explored.models.iter().filter_map(|m| m.clusters?.iter().max()).max();
+        let clusters = input.models.iter().filter_map(|m| m.clusters?.iter().max()).max();
         let errors: Vec<String> =
             (0..=16).map(|i| palette::sequential(f64::from(i) / 16.0)).collect();
         let data = json!({
             "count": n,
-            "shape": explored.shape,
-            "thumbnails": thumbnails::sheet(explored.shape, explored.pixels),
-            "numbers": explored.numbers,
+            "shape": input.shape,
+            "thumbnails": thumbnails::sheet(input.shape, input.pixels),
+            "numbers": input.numbers,
             "classes": named,
-            "labels": explored.labels.map(pack::indices),
-            "files": explored.files,
+            "labels": input.labels.map(pack::indices),
+            "files": input.files,
             "models": models,
-            "clusterColours": palette::classes(clusters.map_or(0, |c| (c + 1).min(pack::MOST))),
+            "clusterColours": palette::classes(clusters.map_or(0, |c| (c + 1).min(pack::MAX_INDEX))),
             "errorColours": errors,
             "errorColoursDark": errors.iter().map(|hex| dark::counterpart(hex)).collect::<Vec<_>>(),
         });
         Ok(Self {
-            numbers: match explored.numbers {
+            numbers: match input.numbers {
                 Some(numbers) => {
                     [numbers.iter().min(), numbers.iter().max()].map(|n| *n.unwrap_or(&0))
                 }
                 None => [0, n as u32 - 1],
             },
-            has_files: explored.files.is_some(),
-            has_errors: explored.models.iter().any(|m| m.errors.is_some()),
-            has_clusters: explored.models.iter().any(|m| m.clusters.is_some()),
+            has_files: input.files.is_some(),
+            has_errors: input.models.iter().any(|m| m.errors.is_some()),
+            has_clusters: input.models.iter().any(|m| m.clusters.is_some()),
             classes,
-            models: explored
+            models: input
                 .models
                 .iter()
-                .map(|m| Shown {
+                .map(|m| ModelTexts {
                     name: m.name.to_owned(),
                     map_name: m.map_name.to_owned(),
                     dim: m.latents.len() / n,
@@ -175,35 +164,35 @@ impl Explorer {
     }
 }
 
-/// Name, colour and number of images of each class; none without labels.
-fn classes(explored: &Explored<'_>) -> Result<Vec<(String, String, usize)>, Error> {
-    let Some(labels) = explored.labels else { return Ok(vec![]) };
-    let mut counts = vec![0; explored.classes.len()];
+/// Name, colour and number of images of each class; empty without labels.
+fn classes(input: &ExplorerInput<'_>) -> Result<Vec<(String, String, usize)>, Error> {
+    let Some(labels) = input.labels else { return Ok(vec![]) };
+    let mut counts = vec![0; input.classes.len()];
     for &label in labels {
-        expect(label < counts.len().min(pack::MOST), || {
-            format!("an image is of class {label}, of which there are {}", counts.len())
+        expect(label < counts.len().min(pack::MAX_INDEX), || {
+            format!("an image has label {label}, but there are {} classes", counts.len())
         })?;
         counts[label] += 1;
     }
     let colours = palette::classes(counts.len());
-    let named = explored.classes.iter().cloned().zip(colours).zip(counts);
+    let named = input.classes.iter().cloned().zip(colours).zip(counts);
     Ok(named.map(|((name, colour), count)| (name, colour, count)).collect())
 }
 
-fn pack_model(model: &ExploredModel<'_>, shape: [usize; 3], n: usize) -> Result<Value, String> {
+fn pack_model(model: &ExplorerModel<'_>, shape: [usize; 3], n: usize) -> Result<Value, String> {
     let (decoder, dim) = decoder::pack(model, shape)?;
     let sized = |what: &str, got: Option<usize>, expected: usize| match got {
-        Some(got) if got != expected => Err(format!("{got} {what} where {expected} are needed")),
+        Some(got) if got != expected => Err(format!("{got} {what}, but {expected} are needed")),
         _ => Ok(()),
     };
-    sized("numbers of latents", Some(model.latents.len()), n * dim)?;
-    sized("places on the map", Some(model.map.len()), n)?;
+    sized("latent values", Some(model.latents.len()), n * dim)?;
+    sized("positions on the map", Some(model.map.len()), n)?;
     sized("errors", model.errors.map(<[f32]>::len), n)?;
     sized("clusters", model.clusters.map(<[usize]>::len), n)?;
-    if model.clusters.is_some_and(|c| c.iter().any(|&c| c >= pack::MOST)) {
-        return Err(format!("there are more than {} clusters", pack::MOST));
+    if model.clusters.is_some_and(|c| c.iter().any(|&c| c >= pack::MAX_INDEX)) {
+        return Err(format!("it takes at most {} clusters", pack::MAX_INDEX));
     }
-    // Sixteen bits, unless that alone would be megabytes.
+    // 16 bits, unless the latents alone would then be more than a megabyte.
     let bits = if n * dim <= 700_000 { pack::Bits::Sixteen } else { pack::Bits::Eight };
     let map = model.map.as_flattened();
     let table = |what: &str, values, columns, bits| {
@@ -213,7 +202,7 @@ fn pack_model(model: &ExploredModel<'_>, shape: [usize; 3], n: usize) -> Result<
         "name": model.name,
         "mapName": model.map_name,
         "latents": table("latents", model.latents, dim, bits)?,
-        "map": table("places on the map", map, 2, pack::Bits::Sixteen)?,
+        "map": table("positions on the map", map, 2, pack::Bits::Sixteen)?,
         "errors": model.errors.map(|e| table("errors", e, 1, pack::Bits::Sixteen)).transpose()?,
         "clusters": model.clusters.map(pack::indices),
         "decoder": decoder,

@@ -1,23 +1,23 @@
-//! Numbers packed small for the page: tables quantised to 8 or 16 bits with a range for each column, indices, and weights as
-//! 16-bit floating point; each as base64 of little-endian bytes. `data.js` reads them.
+//! Packs numbers for the page: tables quantised to 8 or 16 bits with a range for each column, indices, and weights as 16-bit floats,
+//! all as base64 of little-endian bytes. `data.js` unpacks them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use half::f16;
 use serde_json::{Value, json};
 
-/// More classes or clusters than this cannot be told apart anyway.
-pub(super) const MOST: usize = 1 << 16;
+/// Upper bound of the indices of classes and clusters.
+pub(super) const MAX_INDEX: usize = 1 << 16;
 
-/// Bits of a quantised number.
+/// Number of bits of a quantised value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bits {
     Eight,
     Sixteen,
 }
 
-/// A table `[rows, columns]`, each column quantised between its least and largest value, so that both are kept as they are;
-/// `None` where a number is not finite.
+/// A table `[rows, columns]`, each column quantised between its smallest and largest value, which are kept exactly. `None` if a number
+/// is not finite.
 pub(super) fn table(values: &[f32], columns: usize, bits: Bits) -> Option<Value> {
     if !values.iter().all(|v| v.is_finite()) {
         return None;
@@ -50,13 +50,13 @@ pub(super) fn table(values: &[f32], columns: usize, bits: Bits) -> Option<Value>
     Some(json!({ "bits": bits, "low": low, "step": step, "data": STANDARD.encode(bytes) }))
 }
 
-/// Indices below [`MOST`], 16 bits each.
+/// Indices below [`MAX_INDEX`], as 16 bits each.
 pub(super) fn indices(values: &[usize]) -> Value {
     let bytes: Vec<u8> = values.iter().flat_map(|&v| (v as u16).to_le_bytes()).collect();
     STANDARD.encode(bytes).into()
 }
 
-/// Numbers as IEEE 754 binary16, rounded to nearest; `None` where one is beyond its range.
+/// Numbers as IEEE 754 binary16, rounded to nearest; `None` if one is not finite after rounding.
 pub(super) fn halves(values: &[f32]) -> Option<Value> {
     let mut bytes = Vec::with_capacity(values.len() * 2);
     for &v in values {

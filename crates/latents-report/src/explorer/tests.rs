@@ -1,3 +1,5 @@
+//! Tests of the explorer: packed data, markup, and errors.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latents_engine::{Layer, Network, Section};
@@ -39,8 +41,8 @@ impl Data {
         }
     }
 
-    fn model(&self) -> ExploredModel<'_> {
-        ExploredModel {
+    fn model(&self) -> ExplorerModel<'_> {
+        ExplorerModel {
             name: "AE",
             map_name: "PCA",
             network: &self.network,
@@ -53,8 +55,8 @@ impl Data {
         }
     }
 
-    fn explored(&self) -> Explored<'_> {
-        Explored {
+    fn input(&self) -> ExplorerInput<'_> {
+        ExplorerInput {
             shape: [1, 2, 2],
             pixels: &self.pixels,
             numbers: None,
@@ -66,20 +68,20 @@ impl Data {
     }
 }
 
-fn refused(explored: &Explored<'_>) -> String {
-    Explorer::new(explored).unwrap_err().to_string()
+fn refused(input: &ExplorerInput<'_>) -> String {
+    Explorer::new(input).unwrap_err().to_string()
 }
 
 #[test]
 fn the_decoder_alone_is_in_the_page() {
     let data = Data::new();
-    let explorer = Explorer::new(&data.explored()).unwrap();
+    let explorer = Explorer::new(&data.input()).unwrap();
     let decoder = &explorer.data["models"][0]["decoder"];
     let layers = decoder["layers"].as_array().unwrap();
     assert_eq!(layers.len(), 3);
     assert_eq!(layers[0]["parameters"]["weight"], serde_json::json!([0, 12]));
     assert_eq!(layers[0]["parameters"]["bias"], serde_json::json!([12, 4]));
-    // Its first weight is the sixteenth parameter: 15 as a half is 0x4b80.
+    // The first weight is the sixteenth parameter: 15 as a 16-bit float is 0x4b80.
     let weights = decoder["weights"].as_str().unwrap();
     let bytes = STANDARD.decode(weights).unwrap();
     assert_eq!((bytes.len(), &bytes[..2]), (32, &[0x80, 0x4b][..]));
@@ -88,14 +90,14 @@ fn the_decoder_alone_is_in_the_page() {
 #[test]
 fn without_labels_there_are_no_classes() {
     let data = Data::new();
-    let mut explored = data.explored();
+    let mut input = data.input();
     let html =
-        |explored: &Explored<'_>| Explorer::new(explored).unwrap().markup("explorer").into_string();
-    let without = html(&explored);
+        |input: &ExplorerInput<'_>| Explorer::new(input).unwrap().markup("explorer").into_string();
+    let without = html(&input);
     assert!(!without.contains("fieldset") && !without.contains("Colour by"));
     let labels = [0, 1, 1, 0, 1];
-    explored.labels = Some(&labels);
-    let with = html(&explored);
+    input.labels = Some(&labels);
+    let with = html(&input);
     assert_eq!(with.matches("type=\"checkbox\"").count(), 2);
     assert!(with.contains("&lt;script&gt;") && with.contains(">3</span>"));
 }
@@ -105,8 +107,8 @@ fn embedded_data_cannot_end_its_element() {
     let data = Data::new();
     let files: Vec<String> = (0..5).map(|i| format!("</script><!--{i}")).collect();
     let labels = [0; 5];
-    let explored = Explored { files: Some(&files), labels: Some(&labels), ..data.explored() };
-    let html = Explorer::new(&explored).unwrap().markup("explorer").into_string();
+    let input = ExplorerInput { files: Some(&files), labels: Some(&labels), ..data.input() };
+    let html = Explorer::new(&input).unwrap().markup("explorer").into_string();
     assert_eq!(html.matches("</script").count(), 1);
     let json = html.split("<script type=\"application/json\">").nth(1).unwrap();
     let json = json.split("</script>").next().unwrap();
@@ -120,28 +122,28 @@ fn embedded_data_cannot_end_its_element() {
 fn what_does_not_fit_is_named() {
     let data = Data::new();
     let labels = [0, 1, 2, 0, 1];
-    let explored = Explored { labels: Some(&labels), ..data.explored() };
-    assert!(refused(&explored).contains("class 2, of which there are 2"));
+    let input = ExplorerInput { labels: Some(&labels), ..data.input() };
+    assert!(refused(&input).contains("label 2, but there are 2 classes"));
     let labels = [0, 1];
-    let explored = Explored { labels: Some(&labels), ..data.explored() };
-    assert!(refused(&explored).contains("2 labels for 5 images"));
-    let explored = Explored { pixels: &data.pixels[..18], ..data.explored() };
-    assert!(refused(&explored).contains("18 bytes are not"));
-    let explored = Explored { shape: [1, 4, 1], ..data.explored() };
-    assert!(refused(&explored).contains("AE: the decoder gives images of [1, 2, 2]"));
-    let explored = Explored { models: vec![], ..data.explored() };
-    assert!(refused(&explored).contains("one or two models, not 0"));
+    let input = ExplorerInput { labels: Some(&labels), ..data.input() };
+    assert!(refused(&input).contains("2 labels for 5 images"));
+    let input = ExplorerInput { pixels: &data.pixels[..18], ..data.input() };
+    assert!(refused(&input).contains("18 bytes are not"));
+    let input = ExplorerInput { shape: [1, 4, 1], ..data.input() };
+    assert!(refused(&input).contains("AE: the decoder gives images of shape [1, 2, 2]"));
+    let input = ExplorerInput { models: vec![], ..data.input() };
+    assert!(refused(&input).contains("one or two models, not 0"));
 
-    let with = |change: &dyn Fn(&mut ExploredModel<'static>)| {
+    let with = |change: &dyn Fn(&mut ExplorerModel<'static>)| {
         let mut model = Box::leak(Box::new(Data::new())).model();
         change(&mut model);
-        refused(&Explored { models: vec![model], ..data.explored() })
+        refused(&ExplorerInput { models: vec![model], ..data.input() })
     };
     assert!(with(&|m| m.decode = 2..3).contains("no sections 2..3"));
-    assert!(with(&|m| m.decode = 0..1).contains("gives images of [3, 1, 1]"));
-    assert!(with(&|m| m.latents = &m.latents[..14]).contains("14 numbers of latents where 15"));
-    assert!(with(&|m| m.map = &m.map[..4]).contains("4 places on the map where 5"));
-    assert!(with(&|m| m.parameters = &m.parameters[..30]).contains("30 parameters where"));
+    assert!(with(&|m| m.decode = 0..1).contains("gives images of shape [3, 1, 1]"));
+    assert!(with(&|m| m.latents = &m.latents[..14]).contains("14 latent values, but 15"));
+    assert!(with(&|m| m.map = &m.map[..4]).contains("4 positions on the map, but 5"));
+    assert!(with(&|m| m.parameters = &m.parameters[..30]).contains("30 parameters, but"));
     assert!(with(&|m| m.errors = Some(&[f32::NAN; 5])).contains("errors are not all finite"));
     assert!(with(&|m| m.parameters = &[1e6; 31]).contains("65504"));
 }

@@ -1,18 +1,18 @@
-//! All images on one sheet, as a PNG that is small enough for a page. Large collections are shown in fewer shades, then in
-//! fewer pixels, until they fit.
+//! All images on one sheet, as a PNG that is small enough for a page. A sheet that is too large gets fewer shades, then fewer pixels,
+//! until it fits.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// The most bytes of a sheet.
-const MOST_BYTES: usize = 4_500_000;
+/// Greatest size of a sheet in bytes.
+const MAX_BYTES: usize = 4_500_000;
 /// The longest side of a thumbnail.
 const LONGEST: usize = 96;
-/// The longest side of the sheet: what every browser draws.
+/// The longest side of the sheet, which every browser can draw.
 const SHEET: usize = 4_096;
 
-/// The sheet of images `[n, c, h, w]`, in rows of `columns` thumbnails.
+/// The sheet of images `[n, c, h, w]`, with the number of thumbnails in a row and their size.
 pub(super) fn sheet(shape: [usize; 3], pixels: &[u8]) -> Value {
     let [c, h, w] = shape;
     let n = pixels.len() / (c * h * w);
@@ -27,7 +27,7 @@ pub(super) fn sheet(shape: [usize; 3], pixels: &[u8]) -> Value {
         let sheet = arrange(shape, pixels, [height, width], columns, shades);
         let png = encode(&sheet, [rows * height, columns * width], c == 3);
         let smallest = height.max(width) <= 8;
-        if png.len() <= MOST_BYTES || smallest {
+        if png.len() <= MAX_BYTES || smallest {
             return json!({
                 "png": STANDARD.encode(png),
                 "columns": columns,
@@ -35,16 +35,16 @@ pub(super) fn sheet(shape: [usize; 3], pixels: &[u8]) -> Value {
                 "width": width,
             });
         }
-        // Thirty-two shades can hardly be told from all; from there on, only fewer pixels help.
+        // 32 shades look almost like 256. Below that, only the number of pixels is reduced.
         if shades > 32 {
             shades /= 2;
         } else {
-            scale *= (MOST_BYTES as f64 / png.len() as f64).sqrt().clamp(0.5, 0.95);
+            scale *= (MAX_BYTES as f64 / png.len() as f64).sqrt().clamp(0.5, 0.95);
         }
     }
 }
 
-/// Thumbnails in a row, for a sheet about as wide as high.
+/// Number of thumbnails in a row, for a sheet about as wide as high.
 fn columns(n: usize, h: usize, w: usize) -> usize {
     ((n * h) as f64 / w as f64).sqrt().ceil().clamp(1.0, n as f64) as usize
 }
@@ -77,7 +77,7 @@ fn arrange(
     sheet
 }
 
-/// The mean over the pixels that part `y` of `height` and `x` of `width` cover.
+/// The mean of the pixels that cell `(y, x)` of a grid of `height` by `width` covers.
 fn mean(plane: &[u8], [h, w]: [usize; 2], [y, height]: [usize; 2], [x, width]: [usize; 2]) -> u32 {
     let rows = y * h / height..((y + 1) * h).div_ceil(height);
     let columns = x * w / width..((x + 1) * w).div_ceil(width);
@@ -92,7 +92,7 @@ fn encode(sheet: &[u8], [height, width]: [usize; 2], colour: bool) -> Vec<u8> {
     encoder.set_color(if colour { png::ColorType::Rgb } else { png::ColorType::Grayscale });
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::High);
-    // Writing to memory fails only for a size of zero, which no sheet has.
+    // Writing to memory fails only if the size is zero, which never happens.
     let written = encoder.write_header().and_then(|mut writer| {
         writer.write_image_data(sheet)?;
         writer.finish()
@@ -107,7 +107,7 @@ mod tests {
 
     fn decoded(sheet: &Value) -> (png::OutputInfo, Vec<u8>) {
         let bytes = STANDARD.decode(sheet["png"].as_str().unwrap()).unwrap();
-        assert!(bytes.len() <= MOST_BYTES, "{}", bytes.len());
+        assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
         let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
         let mut data = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut data).unwrap();

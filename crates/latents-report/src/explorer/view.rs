@@ -1,18 +1,18 @@
-//! The explorer's markup: controls with their labels, and one column for each model. The script fills what depends on the data.
+//! The markup of the explorer: controls with their labels, and one column for each model. The script fills in the data.
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{Explorer, Shown};
+use super::{Explorer, ModelTexts};
 
 impl Explorer {
-    /// The explorer under its address within the page.
+    /// The explorer. `name` is its anchor in the page.
     pub(crate) fn markup(&self, name: &str) -> Markup {
-        // Within a script element only `</script` and `<!--` mean something; without `<` there is neither.
+        // Within a script element only `</script` and `<!--` are special; without `<` neither can occur.
         let data = self.data.to_string().replace('<', "\\u003c");
         let side_by_side = self.models.len() > 1;
         html! {
             div.explorer id=(name) data-models=(self.models.len()) {
-                noscript { p.notice { "The explorer needs JavaScript, which this browser does not run here." } }
+                noscript { p.notice { "The explorer needs JavaScript, which is disabled in this browser." } }
                 (self.controls(name))
                 div.models {
                     @for (i, model) in self.models.iter().enumerate() { (column(model, &format!("{name}-{i}"), side_by_side)) }
@@ -70,7 +70,7 @@ impl Explorer {
     }
 }
 
-fn column(model: &Shown, name: &str, side_by_side: bool) -> Markup {
+fn column(model: &ModelTexts, name: &str, side_by_side: bool) -> Markup {
     html! {
         section.model aria-labelledby={ (name) "-title" } {
             h3 id={ (name) "-title" } { (model.name) }
@@ -86,13 +86,12 @@ fn column(model: &Shown, name: &str, side_by_side: bool) -> Markup {
                 }
             }
             details.help open[!side_by_side] {
-                summary { "How to move around" }
+                summary { "How to use the map" }
                 p id={ (name) "-help" } {
-                    "Drag the white handle: what lies under it is decoded as it moves. A place on the map becomes a latent vector as the "
-                    "mean of its eight nearest images' latents, weighted by the inverse of their squared distance. Drag the map or scroll to move and zoom; "
-                    "near enough, dots become pictures. Click two to four images to see what lies between them. "
-                    "Keys: arrows move the handle, with Shift the map; plus and minus zoom, 0 shows all; Enter picks the image nearest to the handle, "
-                    "Escape drops all picked ones."
+                    "Drag the white handle to decode the latent vector at its position: the mean of the latents of the eight nearest images, "
+                    "weighted by the inverse of their squared distance. Drag the map to move it, and scroll to zoom; at high zoom, dots become "
+                    "pictures. Click two to four images to interpolate between them. Keys: arrows move the handle, and with Shift the map; "
+                    "plus and minus zoom, 0 shows the whole map; Enter selects the image nearest to the handle, Escape clears the selection."
                 }
             }
             div.decoded {
@@ -106,16 +105,16 @@ fn column(model: &Shown, name: &str, side_by_side: bool) -> Markup {
                 }
             }
             div.between data-part="between" {
-                h4 { "Between images" }
+                h4 { "Interpolation between images" }
                 p.caption data-part="between-caption" {}
-                canvas data-part="traversal" role="img" aria-label="Traversal" hidden {}
-                button type="button" data-part="drop" hidden { "Drop the images" }
+                canvas data-part="traversal" role="img" aria-label="Interpolation" hidden {}
+                button type="button" data-part="drop" hidden { "Clear selection" }
             }
             div.axes {
-                h4 { "Axes of the latent space" }
-                p.caption { "Most active first of " (model.dim) ", each over the range that the images fill." }
+                h4 { "Latent dimensions" }
+                p.caption { (model.dim) " dimensions, those with the largest standard deviation first. Each slider covers the range of the images." }
                 div.sliders data-part="sliders" {}
-                button type="button" data-part="more" hidden aria-expanded="false" { "All axes" }
+                button type="button" data-part="more" hidden aria-expanded="false" { "All dimensions" }
             }
         }
     }

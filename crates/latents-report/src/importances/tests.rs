@@ -1,4 +1,4 @@
-//! Tests of importances: order, lengths and labels of the bars, and values that have none.
+//! Tests of importances: order, lengths and labels of bars, and values without a bar.
 
 use roxmltree::Document;
 
@@ -21,7 +21,7 @@ fn bars_descend_and_end_at_their_values() {
         assert!((attribute(rect, "width") - length).abs() < 0.03, "{end}");
     }
     assert_eq!(rects.len(), 4);
-    // Names and values stand at the height of their bars; of equals the first comes first.
+    // Names and values are at the height of their bars; equal values keep their order.
     let labels = tidy_labels(figure.svg());
     for (rect, (name, value)) in
         rects.iter().zip([("p1", "0.400"), ("p3", "0.300"), ("p0", "0.100"), ("p2", "0.100")])

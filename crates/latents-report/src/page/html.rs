@@ -1,13 +1,14 @@
-//! The page as one HTML file: markup by maud, whose templates are checked when they are compiled and escape every text. The
-//! style sheet and the script are `page.css` and `page.js` beside this file.
+//! The page as one HTML file. The markup is made by maud, which checks templates at compile time and escapes every text. The style
+//! sheet and the script are `page.css` and `page.js`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+use super::content::{Block, Finding, Page, Picture, Tone};
 use super::names::Names;
-use super::{Block, Finding, Page, Picture, dark};
+use crate::dark;
 use crate::explorer;
 use crate::table::{Cell, Table};
 
@@ -57,7 +58,7 @@ pub(super) fn render(page: &Page, names: &Names) -> String {
                     (sections(page, names))
                 }
                 footer {
-                    p { "Made by latents " (env!("CARGO_PKG_VERSION")) ". This file is complete: it asks nothing of the network." }
+                    p { "Made by latents " (env!("CARGO_PKG_VERSION")) ". This file is self-contained and makes no network requests." }
                 }
                 script { (PreEscaped(script)) }
             }
@@ -91,7 +92,6 @@ fn finding(finding: &Finding, page: &Page, names: &Names) -> Markup {
 }
 
 fn tone_class(finding: &Finding) -> &'static str {
-    use super::Tone;
     match finding.tone {
         Tone::Better => "better",
         Tone::Same => "same",
@@ -182,7 +182,7 @@ fn table(table: &Table, id: &str, caption: &str) -> Markup {
     }
 }
 
-/// A cell; a text that begins a row names it.
+/// A cell. A text in the first column is the header of its row.
 fn cell(cell: &Cell, column: usize, class: Option<&str>) -> Markup {
     match cell {
         Cell::Text(text) if column == 0 => html! { th scope="row" { (text) } },
@@ -204,7 +204,7 @@ fn script(explores: bool) -> String {
     format!("(() => {{\n'use strict';\n{}{explorer}}})();\n", include_str!("page.js"))
 }
 
-/// Fonts, what the page and the explorer look like, and the drawings' colours on a dark page.
+/// The style sheet: fonts, page, explorer, and the colours of drawings on a dark page.
 fn style(page: &Page, explores: bool) -> String {
     let face = |weight: u16, font: &[u8]| {
         format!(

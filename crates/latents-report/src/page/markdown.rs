@@ -1,9 +1,9 @@
-//! The page as Markdown (GitHub's flavour), readable as plain text too.
+//! The page as GitHub Flavored Markdown, readable as plain text too.
 
 use std::fmt::Write as _;
 
+use super::content::{Block, Page};
 use super::names::Names;
-use super::{Block, Page};
 use crate::table::{Cell, Table, marked};
 
 pub(super) fn render(page: &Page, names: &Names) -> String {
@@ -64,7 +64,7 @@ fn block(block: &Block, name: &str, paragraph: &mut impl FnMut(String)) {
             paragraph(format!("{fence}\n{}\n{fence}", text.trim_end()));
         }
         Block::Explorer(_) => {
-            paragraph("The latents can be explored in [report.html](report.html).".into());
+            paragraph("[report.html](report.html) has an interactive map of the latents.".into());
         }
     }
 }
@@ -73,7 +73,7 @@ fn captioned(id: &str, caption: &str) -> String {
     if id.is_empty() { line(caption) } else { format!("**{}** {}", marked(id), line(caption)) }
 }
 
-/// A text as a line that shows it, and begins nothing else: no heading, list or quotation.
+/// A text as one line of Markdown, escaped so that it does not begin a heading, list or quotation.
 fn line(text: &str) -> String {
     let text = marked(text);
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -1,11 +1,11 @@
-//! Addresses within the page, which name files too: short, distinct, and made of letters, digits and hyphens alone, whatever
-//! the ids of a page are.
+//! Anchors within the page, which are also file names: short, unique, and made of letters, digits and hyphens only, whatever the ids
+//! of a page are.
 
 use std::collections::BTreeSet;
 
-use super::{Block, Page};
+use super::content::{Block, Page};
 
-/// The address of each section and of each block of a page, in reading order. Blocks without an id are numbered.
+/// The anchor of each section and of each block of a page, in reading order. Blocks without an id are numbered.
 pub(super) struct Names {
     pub(super) sections: Vec<String>,
     pub(super) blocks: Vec<String>,
@@ -13,7 +13,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(page: &Page) -> Self {
-        // What the page itself has.
+        // Anchors of the page itself.
         let mut taken: BTreeSet<String> = ["main", "summary", "contents"].map(str::to_owned).into();
         let sections =
             page.sections.iter().map(|section| distinct(&section.id, "section", &mut taken));
@@ -28,14 +28,14 @@ impl Names {
         Self { sections, blocks }
     }
 
-    /// The address of the section that a page calls `id`.
+    /// The anchor of the section with this id.
     pub(super) fn section(&self, page: &Page, id: &str) -> Option<&str> {
         let place = page.sections.iter().position(|section| section.id == id)?;
         Some(&self.sections[place])
     }
 }
 
-/// A name like `id` that is not taken, and takes it. File systems that ignore case must not confuse two.
+/// Makes a name like `id` that is not taken, and marks it as taken. Names differ even on file systems that ignore case.
 fn distinct(id: &str, otherwise: &str, taken: &mut BTreeSet<String>) -> String {
     let mut name = String::new();
     for c in id.chars().take(60) {

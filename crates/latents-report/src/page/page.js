@@ -1,12 +1,12 @@
-// The page itself: a light or a dark look, and where the reader is.
+// The page: switches between light and dark, and marks the current section in the contents.
 
 const themeButton = document.querySelector('.theme');
 const prefersDark = matchMedia('(prefers-color-scheme: dark)');
 
-/** Whether the page is dark now. */
+/** Whether the page is dark. */
 const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? 'dark' : 'light')) === 'dark';
 
-/** Called whenever the page turns light or dark. */
+/** Listeners called when the page turns light or dark. */
 const onTheme = [];
 
 const themeChanged = () => {
@@ -22,7 +22,7 @@ themeButton.addEventListener('click', () => {
 prefersDark.addEventListener('change', themeChanged);
 themeChanged();
 
-// The contents mark the section that is being read: the last one whose heading has passed the upper third.
+// The current section is the last one whose heading has passed the upper third of the window.
 const links = [...document.querySelectorAll('.contents a')];
 const headings = links.map((link) => document.getElementById(link.hash.slice(1)));
 let reading = null;

@@ -1,5 +1,7 @@
+//! Tests of the page: texts that contain markup, the policy, anchors, equal numbers in both formats, and files.
+
 use super::*;
-use crate::table::Cell;
+use crate::table::{Cell, Table};
 use crate::{Curve, curves};
 
 const HOSTILE: &str = "</script><script>alert(1)</script> & \"x\" 'y' <!-- `z` | [a](b)";
@@ -16,7 +18,7 @@ fn figure() -> Picture {
     (&curves(HOSTILE, "epoch", "loss", &[curve])).into()
 }
 
-/// A page that holds every kind of block but an explorer, each with this text.
+/// A page with every kind of block except an explorer, each with this text.
 fn page(text: &str) -> Page {
     let id = || text.to_owned();
     let blocks = vec![
@@ -38,11 +40,11 @@ fn page(text: &str) -> Page {
         lead: text.into(),
         notices: vec![text.into()],
         summary: vec![Finding::new(Tone::Worse, text).of(text)],
-        sections: vec![Section { id: id(), title: text.into(), blocks }],
+        sections: vec![PageSection { id: id(), title: text.into(), blocks }],
     }
 }
 
-/// What stands between the marks.
+/// The parts of `text` between `from` and the next `to`.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
     text.split(from).skip(1).map(|rest| rest.split(to).next().unwrap()).collect()
 }
@@ -50,7 +52,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
 #[test]
 fn no_text_becomes_markup() {
     let html = page(HOSTILE).html();
-    // The page's own script, and nothing that a text brought.
+    // Only the script of the page itself.
     assert_eq!(html.matches("<script").count(), 1);
     assert_eq!(html.matches("</script").count(), 1);
     assert!(!html.contains("alert(1)</script>") && !html.contains("<!--"));
@@ -86,7 +88,7 @@ fn addresses_are_distinct_and_links_lead_somewhere() {
     for link in between(&html, "href=\"#", "\"") {
         assert!(ids.contains(&link), "#{link} leads nowhere");
     }
-    // Headings go down by one step at most.
+    // No heading skips a level.
     let levels: Vec<u32> =
         between(&html, "<h", ">").iter().filter_map(|h| h[..1].parse().ok()).collect();
     assert_eq!(levels, [1, 2, 2, 3]);
@@ -111,7 +113,7 @@ fn markdown_shows_texts_as_they_are() {
     assert!(markdown.contains("](figures/1-text-x-2.svg)"), "{markdown}");
     let fenced = page("```\nrm").markdown();
     assert!(fenced.contains("\n````\n```\nrm\n````\n"), "{fenced}");
-    // Only the text of code, within its fence, is left as it is.
+    // Only code, within its fence, is not escaped.
     assert_eq!(page(HOSTILE).markdown().matches("\n<").count(), 1);
 }
 
@@ -119,7 +121,16 @@ fn markdown_shows_texts_as_they_are() {
 fn saving_leaves_what_the_markdown_names() {
     let folder = tempfile::tempdir().unwrap();
     let page = page("../F 1");
-    page.save(folder.path()).unwrap();
+    let written = page.save(folder.path()).unwrap();
+    let wanted = [
+        "figures/F-1-2.svg",
+        "figures/F-1-3.png",
+        "tables/F-1-4.csv",
+        "tables/F-1-4.json",
+        "report.md",
+        "report.html",
+    ];
+    assert_eq!(written, wanted.map(|name| folder.path().join(name)));
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(read("report.html"), page.html());
     let markdown = read("report.md");

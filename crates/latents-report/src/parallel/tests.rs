@@ -1,15 +1,15 @@
-//! Tests of parallel coordinates: where lines pass the axes, their colours and order, and studies that are hard to draw.
+//! Tests of parallel coordinates: positions, colours and order of lines, and studies that are hard to draw.
 
 use roxmltree::{Document, Node};
 
 use super::*;
-use crate::study::{Direction, TrialState};
+use crate::study::TrialOutcome;
 use crate::testing::{
     LINEAR, LOG, Label, assert_finite, attribute, choices, hard_studies, labels, near, of_class,
     study, tidy_labels, vertices,
 };
 
-fn small() -> Study {
+fn small() -> StudyView {
     study(
         &[("rate", LOG), ("kind", choices(&["a", "b", "c"])), ("width", LINEAR)],
         &[
@@ -35,7 +35,7 @@ fn level(labels: &[Label], x: f64, text: &str) -> f64 {
         .filter(|l| l.class == "tick" && l.text == text)
         .find(|l| (x - 16.0..x).contains(&l.x[1]))
         .unwrap_or_else(|| panic!("no {text} at {x}: {labels:?}"));
-    // The box of a text goes on below its baseline.
+    // The box of a text extends below its baseline.
     label.y[0] + 11.5 * font::CAP_HEIGHT / 2.0
 }
 
@@ -77,8 +77,8 @@ fn colours_darken_towards_the_best_which_is_red_and_on_top() {
         trial.value = Some(1e6 - i as f64);
         given.trials.push(trial);
     }
-    for direction in [Direction::Minimize, Direction::Maximize] {
-        given.direction = direction;
+    for lower_is_better in [true, false] {
+        given.lower_is_better = lower_is_better;
         let figure = parallel_coordinates("t", &given);
         let document = Document::parse(figure.svg()).unwrap();
         let strokes: Vec<String> =
@@ -90,19 +90,17 @@ fn colours_darken_towards_the_best_which_is_red_and_on_top() {
         let best = of_class(&document, "best")[0];
         assert_eq!(best.attribute("stroke"), Some("#d8182c"));
         assert!(best.range().start > lines(&document)[31].range().start);
-        let key = match direction {
-            Direction::Minimize => "best: trial 1, 1.000",
-            Direction::Maximize => "best: trial 3, 1.000×10⁶",
-        };
+        let key =
+            if lower_is_better { "best: trial 1, 1.000" } else { "best: trial 3, 1.000×10⁶" };
         assert!(figure.svg().contains(key));
 
-        // The strip beside the first axis runs from the worst value's colour to the best one's.
+        // The colour bar beside the first axis runs from the colour of the worst value to that of the best.
         let ramp = of_class(&document, "ramp")[0];
         let mut rects: Vec<Node<'_, '_>> =
             ramp.children().filter(|n| n.has_tag_name("rect")).collect();
         rects.sort_by(|a, b| attribute(a, "y").total_cmp(&attribute(b, "y")));
         let ends = [rects[0], rects[rects.len() - 1]].map(|n| n.attribute("fill").unwrap());
-        let dark = usize::from(direction == Direction::Minimize);
+        let dark = usize::from(lower_is_better);
         assert!(ends[dark] < ends[1 - dark], "{ends:?}");
         let path = vertices(&best);
         let y = attribute(&rects[if dark == 1 { rects.len() - 1 } else { 0 }], "y");
@@ -143,9 +141,9 @@ fn a_line_has_gaps_where_its_trial_lacks_a_parameter() {
 #[test]
 fn only_complete_trials_are_drawn_and_the_rest_is_counted() {
     let mut given = small();
-    given.trials[0].state = TrialState::Pruned;
+    given.trials[0].outcome = TrialOutcome::Pruned;
     given.trials[2].value = Some(f64::INFINITY);
-    given.trials.push(Trial { state: TrialState::Failed, ..given.trials[0].clone() });
+    given.trials.push(TrialView { outcome: TrialOutcome::Failed, ..given.trials[0].clone() });
     let figure = parallel_coordinates("t", &given);
     let document = Document::parse(figure.svg()).unwrap();
     assert_eq!((of_class(&document, "trials").len(), of_class(&document, "best").len()), (0, 1));

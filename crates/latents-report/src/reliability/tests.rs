@@ -29,7 +29,7 @@ fn bars_reach_accuracies_and_gaps_reach_confidences() {
     assert_eq!(heights("share", LOW), [0.1, 0.3, 0.6]);
     let first = &of_class(&document, "bar")[0];
     let gap = &of_class(&document, "gap")[0];
-    // Said more than reached: the gap stands on the bar.
+    // The confidence exceeds the accuracy, so the gap is on top of the bar.
     let end = attribute(gap, "y") + attribute(gap, "height");
     assert!((end - attribute(first, "y")).abs() < 0.03);
     assert!(tidy_labels(figure.svg()).iter().any(|l| l.text == "ECE 0.060"));

@@ -1,4 +1,4 @@
-//! Tests of scales: places, the choice of kind, ticks and their labels, hostile ranges.
+//! Tests of scales: positions, the choice of the kind, ticks and their labels, extreme ranges.
 
 use super::*;
 

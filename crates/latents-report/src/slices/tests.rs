@@ -1,4 +1,4 @@
-//! Tests of slices: panels in rows, where points stand in each, their colours, and studies that are hard to draw.
+//! Tests of slices: rows of panels, positions and colours of points, and studies that are hard to draw.
 
 use roxmltree::{Document, Node};
 
@@ -8,7 +8,7 @@ use crate::testing::{
     study, tidy_labels,
 };
 
-fn small() -> Study {
+fn small() -> StudyView {
     study(
         &[("rate", LOG), ("kind", choices(&["a", "b", "c"])), ("width", LINEAR)],
         &[
@@ -19,7 +19,7 @@ fn small() -> Study {
     )
 }
 
-/// Where the label `text` stands below the axes between `left` and `right`.
+/// Horizontal centre of the label `text` below the axes between `left` and `right`.
 fn below(labels: &[Label], text: &str, (left, right): (f64, f64)) -> f64 {
     let middle = |l: &&Label| f64::midpoint(l.x[0], l.x[1]);
     let within = |l: &&Label| l.class == "tick" && (left..right).contains(&middle(l));
@@ -110,7 +110,7 @@ fn rows_are_even_and_hold_at_most_four() {
         let panels = panels(&document);
         let lengths: Vec<usize> = panels.chunk_by(|a, b| near(a.1, b.1)).map(<[_]>::len).collect();
         assert_eq!(lengths, rows);
-        // Each is named above, and only the first of a row has numbers at its side.
+        // The name is above each panel; only the first panel of a row has numbers on its left.
         let labels = tidy_labels(figure.svg());
         for ((left, top), name) in panels.iter().zip(&names) {
             let name = labels.iter().find(|l| l.text == *name).unwrap();
@@ -138,7 +138,7 @@ fn names_of_choices_are_turned_where_they_are_too_wide() {
     let best = circles(&document, "best")[1];
     assert!((f64::midpoint(adam.x[0], adam.x[1]) - best.0).abs() < 1.5, "under its points");
 
-    // The letters of the PNG fill the box that the SVG's text has.
+    // The letters of the PNG fill the box of the text in the SVG.
     let pixels = crate::testing::Pixels::decode(&figure.png().unwrap());
     let [x, y] = [adam.x, adam.y].map(|v| [(v[0] * 2.0) as usize, (v[1] * 2.0) as usize]);
     let dark = |x: usize, y: usize| pixels.at(x, y)[0] < 140;

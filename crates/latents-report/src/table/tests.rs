@@ -1,4 +1,4 @@
-//! Tests of tables: whole texts of each format, exact numbers, and texts that mean something to the format.
+//! Tests of tables: whole texts of each format, exact numbers, and texts with special characters.
 
 use super::*;
 
@@ -108,7 +108,7 @@ fn texts_are_data_not_markup() {
     let lines: Vec<&str> = markdown.lines().collect();
     assert_eq!((lines[0], lines[2]), (&*format!("| {marked} |"), &*format!("| {marked} |")));
     assert_eq!(lines.len(), 3);
-    // The line break stays within the quotes.
+    // The line break is within the quotes.
     assert_eq!(table.csv(), format!("\"{text}\"\n\"{text}\"\n"));
     let read: Vec<serde_json::Value> = serde_json::from_str(&table.json()).unwrap();
     assert_eq!(read[0][text], text);

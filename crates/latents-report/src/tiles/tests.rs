@@ -1,4 +1,4 @@
-//! Tests of tiles: exact pixels in the PNG, rows and captions in their places, images that are none.
+//! Tests of tiles: exact pixels in the PNG, positions of images and captions, and invalid images.
 
 use roxmltree::{Document, Node};
 
@@ -9,7 +9,7 @@ fn tile<'a>(caption: &str, shape: [usize; 3], pixels: &'a [f32]) -> Tile<'a> {
     Tile { caption: caption.into(), image: ImageView { shape, pixels } }
 }
 
-/// Every value of a byte in an order without symmetry.
+/// Values of bytes in an order without symmetry.
 fn pattern(n: usize, salt: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 37 + salt * 91 + i * i / 7) % 256) as f32 / 255.0).collect()
 }
@@ -155,4 +155,34 @@ fn values_are_clamped_and_no_number_is_seen() {
         })
         .collect();
     assert_eq!(seen, [[0; 3], [255; 3], [255, 0, 255], [128; 3]]);
+}
+
+#[test]
+fn tiles_cut_an_array_into_its_images() {
+    let values = pattern(3 * 12 + 5, 4);
+    let cut = tiles(&values, [3, 2, 2], |i| format!("image {i}"));
+    let wanted: Vec<_> =
+        (0..3).map(|i| tile(&format!("image {i}"), [3, 2, 2], &values[12 * i..][..12])).collect();
+    assert_eq!(cut, wanted);
+    for shape in [[0, 2, 2], [3, usize::MAX, 2]] {
+        assert_eq!(tiles(&values, shape, |_| String::new()), []);
+    }
+}
+
+#[test]
+fn a_gallery_is_a_grid_of_the_first_eighty_images() {
+    let values = pattern(95 * 16, 5);
+    let all: Vec<_> = values.chunks(16).map(|pixels| tile("", [1, 4, 4], pixels)).collect();
+    for (count, rows) in [(95, &[10; 8][..]), (23, &[10, 10, 3]), (0, &[])] {
+        let mut rest = &all[..count.min(80)];
+        let mut given = vec![];
+        for &length in rows {
+            let (row, after) = rest.split_at(length);
+            given.push(row.to_vec());
+            rest = after;
+        }
+        assert!(rest.is_empty());
+        let figure = gallery("New images", &values[..count * 16], [1, 4, 4]);
+        assert_eq!(figure.svg(), grid("New images", &given, &[]).svg(), "{count}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Tests of trials: where marks stand and which, the best and the best so far, and studies that are hard to draw.
+//! Tests of trials: marks and their positions, the best value and the best so far, and studies that are hard to draw.
 
 use roxmltree::Document;
 
@@ -7,7 +7,7 @@ use crate::testing::{
     assert_finite, attribute, circles, hard_studies, near, of_class, study, tick, tidy_labels,
 };
 
-fn plain(values: &[f64]) -> Study {
+fn plain(values: &[f64]) -> StudyView {
     let trials: Vec<(f64, &[Option<f64>])> = values.iter().map(|&v| (v, &[][..])).collect();
     study(&[], &trials)
 }
@@ -39,13 +39,13 @@ fn a_wide_range_has_a_log_axis() {
 }
 
 #[test]
-fn states_have_their_own_marks() {
-    for direction in [Direction::Minimize, Direction::Maximize] {
+fn outcomes_have_their_own_marks() {
+    for lower_is_better in [true, false] {
         let mut given = plain(&[3.0, 2.0, 4.0, 2.5, f64::NAN, 1.0]);
-        given.direction = direction;
-        given.trials[1].state = TrialState::Pruned;
-        given.trials[3].state = TrialState::Failed;
-        given.trials[5].state = TrialState::Pruned;
+        given.lower_is_better = lower_is_better;
+        given.trials[1].outcome = TrialOutcome::Pruned;
+        given.trials[3].outcome = TrialOutcome::Failed;
+        given.trials[5].outcome = TrialOutcome::Pruned;
         given.trials[5].value = None;
         let figure = trials("t", &given);
         assert_finite(figure.svg());
@@ -54,7 +54,7 @@ fn states_have_their_own_marks() {
         assert!(near(x, tick(&document, "1", false)) && near(y, tick(&document, "2.0", true)));
         assert_eq!(circles(&document, "complete").len(), 1);
 
-        // Crosses stand in a line at the edge of bad values, each at its number, clear of the points.
+        // Crosses are in a line at the edge of bad values, each at its number.
         let crosses: Vec<(f64, f64)> = of_class(&document, "failed")[0]
             .children()
             .filter_map(|n| n.attribute("d"))
@@ -69,7 +69,7 @@ fn states_have_their_own_marks() {
         let frame = of_class(&document, "axis")[0].attribute("d").unwrap().to_owned();
         let ends: Vec<f64> =
             frame[1..].split('L').map(|p| p.split_once(' ').unwrap().1.parse().unwrap()).collect();
-        let edge = if direction == Direction::Minimize { ends[0] + EDGE } else { ends[1] - EDGE };
+        let edge = if lower_is_better { ends[0] + EDGE } else { ends[1] - EDGE };
         assert!(crosses.iter().all(|c| near(c.1, edge)), "{crosses:?} {ends:?}");
 
         let labels = tidy_labels(figure.svg());
@@ -82,11 +82,11 @@ fn states_have_their_own_marks() {
 
 #[test]
 fn the_best_is_red_and_labelled_where_no_point_is() {
-    for (direction, number, text) in
-        [(Direction::Minimize, 1, "trial 1: −0.02070"), (Direction::Maximize, 3, "trial 3: 12.00")]
+    for (lower_is_better, number, text) in
+        [(true, 1, "trial 1: −0.02070"), (false, 3, "trial 3: 12.00")]
     {
         let mut given = plain(&[3.0, -0.020_704, 4.0, 12.0, -0.020_704, 12.0]);
-        given.direction = direction;
+        given.lower_is_better = lower_is_better;
         let figure = trials("t", &given);
         let document = Document::parse(figure.svg()).unwrap();
         let group = of_class(&document, "best")[0];
@@ -99,7 +99,7 @@ fn the_best_is_red_and_labelled_where_no_point_is() {
         assert_eq!(node.attribute("fill"), Some("#d8182c"));
         assert!(label.x[0] < x && x < label.x[1]);
         let others = circles(&document, "complete");
-        if direction == Direction::Minimize {
+        if lower_is_better {
             assert!(label.y[0] > y + 4.0 && others.iter().all(|o| o.1 <= y));
         } else {
             assert!(label.y[1] < y && others.iter().all(|o| o.1 >= y));
@@ -111,7 +111,7 @@ fn the_best_is_red_and_labelled_where_no_point_is() {
 fn the_best_so_far_is_a_line_of_steps() {
     let mut given = plain(&[3.0, 4.0, 2.0, f64::INFINITY, 2.0, 1.0, 5.0]);
     // The order of the trials does not matter, nor do the values of those that are pruned.
-    given.trials[1].state = TrialState::Pruned;
+    given.trials[1].outcome = TrialOutcome::Pruned;
     given.trials[1].value = Some(0.9);
     given.trials.reverse();
     let figure = trials("t", &given);
@@ -132,7 +132,7 @@ fn the_best_so_far_is_a_line_of_steps() {
 #[test]
 fn the_best_so_far_rises_where_more_is_better() {
     let mut given = plain(&[2.0, 1.0, 3.0, 2.5]);
-    given.direction = Direction::Maximize;
+    given.lower_is_better = false;
     let figure = trials("t", &given);
     let document = Document::parse(figure.svg()).unwrap();
     let data = of_class(&document, "best-so-far")[0].attribute("d").unwrap().to_owned();
@@ -164,16 +164,17 @@ fn hard_studies_are_drawn_tidily() {
         let labels = tidy_labels(figure.svg());
         assert!(labels.iter().filter(|l| l.class == "tick").count() >= 3, "{labels:?}");
         let document = Document::parse(figure.svg()).unwrap();
-        let shown =
-            |state| study.trials.iter().filter(|t| t.state == state && t.shown().is_some()).count();
+        let shown = |outcome| {
+            study.trials.iter().filter(|t| t.outcome == outcome && t.shown().is_some()).count()
+        };
         let best = circles(&document, "best").len();
-        assert_eq!(best, shown(TrialState::Complete).min(1));
-        assert_eq!(circles(&document, "complete").len() + best, shown(TrialState::Complete));
-        assert_eq!(circles(&document, "pruned").len(), shown(TrialState::Pruned));
+        assert_eq!(best, shown(TrialOutcome::Complete).min(1));
+        assert_eq!(circles(&document, "complete").len() + best, shown(TrialOutcome::Complete));
+        assert_eq!(circles(&document, "pruned").len(), shown(TrialOutcome::Pruned));
     }
 }
 
 #[test]
-fn no_trials_are_said_to_be_none() {
+fn an_empty_study_says_that_it_has_no_trials() {
     assert!(trials("t", &plain(&[])).svg().contains("no trials"));
 }

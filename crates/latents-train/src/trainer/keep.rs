@@ -1,4 +1,4 @@
-//! What is kept of a run while it is trained: metrics, snapshots and checkpoints, and how they fit together when it goes on. Nothing is learnt here.
+//! The files that training writes: metrics, snapshots and checkpoints, and how they fit together on resume. Nothing is trained here.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,23 +9,23 @@ use latents_files::FileError;
 use latents_models::{Tensors, save_parameters};
 
 use super::Trainer;
-use crate::checkpoint::{Checkpoint, Position};
+use crate::checkpoint::{Checkpoint, Progress};
 use crate::error::Error;
-use crate::run::EpochMetrics;
+use crate::metrics::EpochMetrics;
 
 /// Images in a snapshot.
 const SNAPSHOT_IMAGES: usize = 8;
 
 impl Trainer<'_> {
-    /// Writes what the epoch left, the checkpoint last: whatever is cut off before it is done again, and comes out the same.
+    /// Writes the files of a finished epoch, the checkpoint last: if writing is cut off before it, the epoch is trained again, with the same result.
     pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
         if is_snapshot(metrics.epoch, self.config.training.epochs) {
             self.snapshot(metrics.epoch)?;
         }
         if let Some(val_loss) = metrics.val_loss
-            && self.position.best.is_none_or(|(least, _)| val_loss < least)
+            && self.progress.best.is_none_or(|(least, _)| val_loss < least)
         {
-            self.position.best = Some((val_loss, metrics.epoch));
+            self.progress.best = Some((val_loss, metrics.epoch));
             save_parameters(&self.run.best_path(), self.engine.layout(), &self.parameters)?;
         }
         let path = self.run.metrics_path();
@@ -36,15 +36,15 @@ impl Trainer<'_> {
             let before = file.metadata()?.len();
             let written =
                 file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
-            // A full disk leaves no half of a line.
+            // On a full disk no half of a line remains.
             written.inspect_err(|_| drop(file.set_len(before)))
         };
         append().map_err(FileError::on("write", &path))?;
-        self.position = Position {
+        self.progress = Progress {
             epoch: metrics.epoch,
-            total_seconds: self.position.total_seconds + metrics.seconds,
-            best: self.position.best,
-            ..Position::default()
+            total_seconds: self.progress.total_seconds + metrics.seconds,
+            best: self.progress.best,
+            ..Progress::default()
         };
         self.save()
     }
@@ -53,10 +53,8 @@ impl Trainer<'_> {
         let Some(latents) = self.config.model.latents() else { return Ok(()) };
         let images = if self.validation.is_empty() { &self.training } else { &self.validation };
         let index = &images[..SNAPSHOT_IMAGES.min(images.len())];
-        let originals: Vec<f32> = index
-            .iter()
-            .flat_map(|&i| self.images.image(i as usize).iter().map(|&x| f32::from(x) / 255.0))
-            .collect();
+        let originals: Vec<f32> =
+            index.iter().flat_map(|&i| self.images.image_unit(i as usize)).collect();
         let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
         let reconstructions =
             self.engine.forward(&self.parameters, inputs, latents.reconstruct())?;
@@ -70,9 +68,9 @@ impl Trainer<'_> {
     }
 
     pub(super) fn save(&mut self) -> Result<(), Error> {
-        self.position.optimizer_steps = self.optimizer.state().steps;
+        self.progress.optimizer_steps = self.optimizer.state().steps;
         let checkpoint = Checkpoint {
-            position: self.position,
+            progress: self.progress,
             parameters: self.parameters.clone(),
             optimizer: self.optimizer.state().clone(),
         };
@@ -81,17 +79,15 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The metrics up to the checkpoint. Lines after it are of epochs that are to be done again, and are dropped.
+    /// The metrics up to the checkpoint. Lines after it belong to epochs that will be trained again, and are dropped.
     pub(super) fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
-        let done = self.position.epoch;
+        let done = self.progress.epoch;
         let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
         metrics.retain(|m| m.epoch <= done);
         if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
-            return Err(
-                self.damaged_metrics(&format!(
-                "it lacks some of the {done} epochs that are done; put it back as it was, or begin another run"
-            ))
-            );
+            return Err(self.damaged_metrics(&format!(
+                "it lacks some of the {done} finished epochs; restore it, or start a new run"
+            )));
         }
         let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
         let lines = lines.map_err(|e| self.damaged_metrics(&e.to_string()))?;

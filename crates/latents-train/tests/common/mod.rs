@@ -1,21 +1,19 @@
-//! What the tests of training share: a small run on the compiled-in sample, and all that a run left, less the clock.
+//! Shared by the tests of training: a small run on the built-in sample, and the contents of a run's folder without times.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use latents_data::{Labelled, Locations, Source};
+use latents_data::{Dataset, Labelled};
 use latents_engine::{Isa, Runtime};
 use latents_models::{AutoencoderConfig, Likelihood, ModelConfig, VaeConfig};
-use latents_train::{Error, Event, Outcome, Run, RunConfig, train};
+use latents_progress::Monitor;
+use latents_train::{Error, Run, RunConfig, TrainSummary, train};
 
 /// The first `n` images of the sample. [1, 28, 28]
 pub(crate) fn sample(n: usize) -> Labelled {
-    let mut data = Source::FashionMnistSample
-        .load(&Locations::nowhere(), &mut |_| {})
-        .expect("it is compiled in")
-        .train;
+    let dataset = Dataset::open("fashion-mnist-sample", &Monitor::default());
+    let mut data = dataset.expect("it is compiled in").train;
     data.truncate(n);
     data
 }
@@ -32,7 +30,7 @@ pub(crate) fn small(epochs: u64) -> RunConfig {
     config
 }
 
-/// A small autoencoder, but for what `change` makes of it.
+/// A small autoencoder, changed by `change`.
 pub(crate) fn autoencoder(change: impl FnOnce(&mut AutoencoderConfig)) -> ModelConfig {
     let mut model =
         AutoencoderConfig { latent_dim: 6, hidden: vec![24], ..AutoencoderConfig::default() };
@@ -40,12 +38,13 @@ pub(crate) fn autoencoder(change: impl FnOnce(&mut AutoencoderConfig)) -> ModelC
     ModelConfig::Ae(model)
 }
 
-/// A small variational autoencoder with all that its training changes from step to step.
-#[allow(dead_code)] // Not all files of tests train one.
+/// A small variational autoencoder whose penalty warms up and whose inputs have noise.
+#[allow(dead_code)] // Not every test file trains one.
 pub(crate) fn variational(change: impl FnOnce(&mut VaeConfig)) -> ModelConfig {
     let mut model =
         VaeConfig { warmup_epochs: 1.5, likelihood: Likelihood::Gaussian, ..VaeConfig::default() };
-    (model.halves.latent_dim, model.halves.hidden, model.halves.noise) = (6, vec![24], 0.1);
+    let autoencoder = &mut model.autoencoder;
+    (autoencoder.latent_dim, autoencoder.hidden, autoencoder.noise) = (6, vec![24], 0.1);
     change(&mut model);
     ModelConfig::Vae(model)
 }
@@ -54,32 +53,52 @@ pub(crate) fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
     Arc::new(Runtime::new(Some(threads), Some(isa)).expect("a few threads"))
 }
 
-/// Trains, or goes on with it; `report` may set the flag that stops it.
-pub(crate) fn go_on(
+/// Trains a run, or resumes it, until it has finished.
+pub(crate) fn finish(
     dir: &Path,
     config: &RunConfig,
     data: &Labelled,
     runtime: &Arc<Runtime>,
-    mut report: impl FnMut(Event<'_>, &AtomicBool) + Send,
-) -> Result<Outcome, Error> {
-    let stop = AtomicBool::new(false);
-    train(&Run::at(dir), config, data, runtime, &stop, &mut |event| report(event, &stop))
+) -> Result<TrainSummary, Error> {
+    train(&Run::at(dir), config, data, runtime, &Monitor::default(), &mut |_| {})
 }
 
-/// As [`go_on`], but asked to stop before it begins: it makes one step, or finishes where none is left.
-#[allow(dead_code)] // Each file of tests compiles this one for itself, and not all make single steps.
+/// Trains with a token that is cancelled already: takes one step, or finishes the run if none is left.
+#[allow(dead_code)] // Each test file compiles this module for itself, and not all take single steps.
 pub(crate) fn one_step(
     dir: &Path,
     config: &RunConfig,
     data: &Labelled,
     runtime: &Arc<Runtime>,
-) -> Result<Outcome, Error> {
-    go_on(dir, config, data, runtime, |_, stop| stop.store(true, Ordering::Relaxed))
+) -> Result<TrainSummary, Error> {
+    let monitor = Monitor::default();
+    monitor.cancel().cancel();
+    train(&Run::at(dir), config, data, runtime, &monitor, &mut |_| {})
 }
 
-/// Every file of a run that must not depend on how it came about, by its path: weights, snapshots and settings as they are,
-/// metrics without their times, and of the last checkpoint the tensors, as its header has times too. Not the checkpoint before
-/// it, which is from wherever the run was last stopped.
+/// Takes single steps until the run has finished; how many of them were interrupted.
+#[allow(dead_code)] // See `one_step`.
+pub(crate) fn steps_until_finished(
+    dir: &Path,
+    config: &RunConfig,
+    data: &Labelled,
+    runtime: &Arc<Runtime>,
+) -> u64 {
+    let mut steps = 0;
+    loop {
+        match one_step(dir, config, data, runtime) {
+            Err(Error::Interrupted(_)) => steps += 1,
+            result => {
+                result.expect("a run that can be trained");
+                return steps;
+            }
+        }
+    }
+}
+
+/// The files of a run whose bytes must not depend on threads, instruction sets and interruptions, by path: weights, snapshots and settings
+/// as they are, metrics without times, and the tensors of the last checkpoint, because its header contains times. The checkpoint
+/// before it is left out: it depends on when the run was last stopped.
 pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];
@@ -105,13 +124,13 @@ pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// What comes after the header of a safetensors file.
+/// The bytes after the header of a safetensors file.
 fn tensors(bytes: &[u8]) -> &[u8] {
     let (length, rest) = bytes.split_first_chunk().expect("a header");
     &rest[u64::from_le_bytes(*length) as usize..]
 }
 
-/// Lines of metrics without the fields that a clock gave.
+/// Lines of metrics without times and rates.
 fn timeless(bytes: &[u8]) -> String {
     let text = std::str::from_utf8(bytes).expect("metrics are text");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole: {text}");
@@ -126,7 +145,7 @@ fn timeless(bytes: &[u8]) -> String {
     text.lines().map(line).collect()
 }
 
-/// Says which file differs, rather than print them all.
+/// Names the file that differs and does not print the others.
 #[track_caller]
 pub(crate) fn assert_same(
     got: &BTreeMap<String, Vec<u8>>,
@@ -138,7 +157,7 @@ pub(crate) fn assert_same(
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         match name.as_str() {
             "metrics.jsonl" => assert_eq!(text(bytes), text(&expected[name]), "{how}: {name}"),
-            _ => assert!(*bytes == expected[name], "{how}: {name} is another"),
+            _ => assert!(*bytes == expected[name], "{how}: {name} differs"),
         }
     }
 }

@@ -1,31 +1,32 @@
-//! Asynchronous successive halving (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020).
+//! Asynchronous successive halving, ASHA (L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020).
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Pruner, is_after, pacemaker};
+use super::{InvalidPruner, Pruner, is_after, pacemaker};
 use crate::trial::{Direction, History, TrialRecord, TrialState};
 
-/// Judges trials at rungs, of which each takes `reduction_factor` times the steps of the one before it. A trial goes on if it is
-/// among the best `1 / reduction_factor` of all that have reached the rung so far; of fewer than that many trials only the best does.
-/// It stops at a rung where it reports NaN.
+/// Asynchronous successive halving. It judges trials at rungs; each rung is at `reduction_factor` times the step of the one before it. A
+/// trial is promoted if it is among the best `1 / reduction_factor` of all trials that have reached the rung so far; of fewer than
+/// `reduction_factor` trials only the best is. A trial that reports NaN at a rung is stopped.
 ///
-/// Optuna notes a trial's values at its rungs as it goes; here they are read off its reports: the value at a rung is that of
-/// the first report, NaN aside, at or beyond the rung's step. That is the same, in whatever order trials report, as long as a report
-/// reaches one rung at most, as it does where each step from 1 on is reported. One that reaches several may have failed at the first
-/// of them: whether it did is worked out from the trials with lower numbers, which is the same where trials run one after another.
+/// Optuna stores the values of a trial at its rungs when it reports them. Here they are derived from the reports: the value at a rung is
+/// that of the first report, except NaN, at or beyond the rung's step. The result is the same, whatever the order in which trials
+/// report, as long as a report reaches at most one rung, for example if every step from 1 on is reported. A trial whose report reaches
+/// several rungs may have failed at the first of them. That is computed from the trials with lower numbers, and is the same if trials run
+/// one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SuccessiveHalving {
-    /// Step of the first rung at rate 0, at least 1. Without it, a hundredth of the steps of the first trial to complete; until then
-    /// nothing is stopped, and what was over by then is not compared with. Default none.
+    /// Step of the first rung at rate 0, at least 1. `None`: a hundredth of the steps of the first trial to complete; until then no
+    /// trial is stopped, and trials that had ended by then are not compared. Default: `None`.
     pub min_resource: Option<u64>,
-    /// How many times more steps the next rung takes, and how many trials compete for a place in it; at least 2. Default 4.
+    /// Ratio of the steps of neighbouring rungs, and number of trials of which one is promoted; at least 2. Default: 4.
     pub reduction_factor: u64,
-    /// How many rungs are left out at the beginning. Default 0.
+    /// Number of rungs that are left out at the beginning. Default: 0.
     pub min_early_stopping_rate: u32,
-    /// So many trials are stopped at each rung before one is promoted; 0 without `min_resource`. Default 0.
+    /// Number of trials that are stopped at each rung before one is promoted; must be 0 without `min_resource`. Default: 0.
     pub bootstrap_count: usize,
 }
 
@@ -54,16 +55,16 @@ impl Pruner for SuccessiveHalving {
         paced.loses(direction, trials.iter().filter(|other| is_after(other, first)), trial)
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), InvalidPruner> {
         check(self.min_resource, self.reduction_factor)?;
-        Invalid::unless(self.bootstrap_count == 0 || self.min_resource.is_some(), || {
+        InvalidPruner::unless(self.bootstrap_count == 0 || self.min_resource.is_some(), || {
             "bootstrap_count needs min_resource".into()
         })
     }
 }
 
 impl SuccessiveHalving {
-    /// Whether `trial` fails at a rung that its last report reaches, among `others` in the order of their numbers.
+    /// Whether `trial` fails at a rung that its last report reaches, compared with `others`, which are in the order of their numbers.
     pub(super) fn loses<'a>(
         &self,
         direction: Direction,
@@ -89,7 +90,7 @@ impl SuccessiveHalving {
         !rungs.is_promoted(end - 1, direction.loss(value))
     }
 
-    /// Whether a trial is at a rung after `step`.
+    /// Whether `step` reaches a rung.
     fn reaches(&self, step: i64, rung: usize) -> bool {
         let rungs =
             u32::try_from(rung).ok().and_then(|r| r.checked_add(self.min_early_stopping_rate));
@@ -99,27 +100,27 @@ impl SuccessiveHalving {
     }
 }
 
-/// What trials have reported at their rungs.
+/// The values of trials at their rungs.
 struct Rungs<'a> {
     rule: &'a SuccessiveHalving,
     direction: Direction,
-    /// Of each trial that has reached the rung, for each rung.
+    /// For each rung, the losses of all trials that have reached it.
     losses: Vec<Vec<f64>>,
 }
 
 impl Rungs<'_> {
-    /// Adds what another trial has reported.
+    /// Adds the reports of another trial.
     fn add(&mut self, trial: &TrialRecord) {
         let last = trial.last_report().map(|(step, _)| step);
         let mut rung = 0;
         for (&step, &value) in &trial.intermediate {
-            // It would not have gone on to report or to complete if it had not been promoted.
+            // If it had not been promoted, it would not have reported again or completed.
             let is_promoted = trial.state == TrialState::Complete || Some(step) != last;
             rung = self.climb(rung, step, value, is_promoted);
         }
     }
 
-    /// Adds a report of a trial that is below `rung`, and gives the rung that it is below after it.
+    /// Adds a report of a trial whose next rung is `rung`, and returns its next rung after the report.
     fn climb(&mut self, mut rung: usize, step: i64, value: f64, is_promoted: bool) -> usize {
         let loss = self.direction.loss(value);
         while !value.is_nan() && self.rule.reaches(step, rung) {
@@ -135,7 +136,7 @@ impl Rungs<'_> {
         rung
     }
 
-    /// Whether a trial with this loss, which is among those at the rung, goes on.
+    /// Whether a trial with this loss, which is included in the rung, is promoted.
     fn is_promoted(&self, rung: usize, loss: f64) -> bool {
         let rivals = &self.losses[rung];
         let places = (rivals.len() as u64 / self.rule.reduction_factor).max(1);
@@ -144,10 +145,10 @@ impl Rungs<'_> {
     }
 }
 
-/// What successive halving and Hyperband ask of their settings.
-pub(super) fn check(min_resource: Option<u64>, reduction_factor: u64) -> Result<(), Invalid> {
-    Invalid::unless(min_resource != Some(0), || "min_resource must be at least 1".into())?;
-    Invalid::unless(reduction_factor >= 2, || {
+/// Checks the settings that successive halving and Hyperband share.
+pub(super) fn check(min_resource: Option<u64>, reduction_factor: u64) -> Result<(), InvalidPruner> {
+    InvalidPruner::unless(min_resource != Some(0), || "min_resource must be at least 1".into())?;
+    InvalidPruner::unless(reduction_factor >= 2, || {
         format!("reduction_factor must be at least 2, but is {reduction_factor}")
     })
 }
@@ -185,19 +186,19 @@ mod tests {
         assert!(!prune(slow, &others, &[(0, 9.0)]));
         assert!(!prune(slow, &[], &[(1, f64::INFINITY)]));
         assert!(prune(slow, &[], &[(1, f64::NAN)]));
-        // Between rungs nothing is asked.
+        // Between rungs no trial is judged.
         assert!(!prune(slow, &others, &[(1, 1.0), (2, 9.0)]));
         assert!(!prune(slow, &others, &[(1, 1.0), (2, f64::NAN)]));
     }
 
     #[test]
     fn a_report_may_reach_several_rungs() {
-        // The first goes through all; the second fails at the first rung and is unknown to the others.
+        // The first passes all rungs; the second fails at the first rung and does not reach the others.
         let first = reports(0, TrialState::Complete, &[(9, 2.0)]);
         let second = reports(1, TrialState::Pruned, &[(9, 3.0)]);
         let third = reports(2, TrialState::Pruned, &[(2, 4.0)]);
         let trials = [first, second, third];
-        // Of 4 trials at the first rung, 2 go on; at the next ones, the better of 2.
+        // Of 4 trials at the first rung, 2 are promoted; at the next ones, the better of 2.
         assert!(!prune(HALVES, &trials, &[(9, 1.0)]));
         assert!(prune(HALVES, &trials, &[(9, 2.5)]));
         assert!(!prune(HALVES, &trials, &[(1, 2.5)]));
@@ -234,7 +235,7 @@ mod tests {
         let failed = at(1, TrialState::Failed, 300);
         assert!(!prune(estimated, &[running.clone(), failed.clone()], &[(300, 9.0)]));
         let (first, second) = (at(2, TrialState::Complete, 200), at(3, TrialState::Complete, 900));
-        // The rungs are at 2, 4, ...; none but the running one and the second compete.
+        // The rungs are at 2, 4, ...; only the running trial and the second one compete.
         let trials = [running, failed.clone(), first.clone(), second];
         assert!(!prune(estimated, &trials, &[(1, 9.0)]));
         assert!(prune(estimated, &trials, &[(2, 9.0)]));

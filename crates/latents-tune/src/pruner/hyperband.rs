@@ -6,23 +6,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Pruner, SuccessiveHalving, halving, is_after, pacemaker};
+use super::{InvalidPruner, Pruner, SuccessiveHalving, halving, is_after, pacemaker};
 use crate::trial::{History, TrialRecord};
 
-/// Deals the trials out to brackets, each of which halves its own trials (see [`SuccessiveHalving`]) but begins a rung later than the
-/// one before it. The bracket is a hash of the study's name and the trial's number, so that early brackets get more trials.
+/// Assigns trials to brackets. Each bracket applies [`SuccessiveHalving`] to its own trials, and starts one rung later than the bracket
+/// before it. A hash of the study's name and the trial's number chooses the bracket, in such proportions that brackets that start earlier
+/// get more trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hyperband {
-    /// Step of the first bracket's first rung, at least 1. Default 1.
+    /// Step of the first bracket's first rung, at least 1. Default: 1.
     pub min_resource: u64,
-    /// Steps of a whole trial. Less than `min_resource` makes no bracket, and nothing is stopped. Without it, one more than the last
-    /// step of the first trial to complete; until then there are no brackets and nothing is stopped, and what was over by then is not
-    /// compared with. Default none.
+    /// Number of steps of a whole trial. If it is below `min_resource`, there are no brackets and no trial is stopped. `None`: one more
+    /// than the last step of the first trial to complete; until then there are no brackets and no trial is stopped, and trials that had
+    /// ended by then are not compared. Default: `None`.
     pub max_resource: Option<u64>,
-    /// How many times more steps the next rung takes, and how many trials compete for a place in it; at least 2. Default 3.
+    /// Ratio of the steps of neighbouring rungs, and number of trials of which one is promoted; at least 2. Default: 3.
     pub reduction_factor: u64,
-    /// So many trials of a bracket are stopped at each rung before one is promoted; 0 without `max_resource`. Default 0.
+    /// Number of trials of a bracket that are stopped at each rung before one is promoted; must be 0 without `max_resource`. Default: 0.
     pub bootstrap_count: usize,
 }
 
@@ -53,7 +54,7 @@ impl Pruner for Hyperband {
         halving.loses(history.direction, rivals, trial)
     }
 
-    /// The trials of its bracket.
+    /// The other trials of the same bracket.
     fn peers<'a>(
         &self,
         study: &str,
@@ -67,17 +68,19 @@ impl Pruner for Hyperband {
         Cow::Owned(peers)
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), InvalidPruner> {
         halving::check(Some(self.min_resource), self.reduction_factor)?;
-        Invalid::unless(self.max_resource != Some(0), || "max_resource must be at least 1".into())?;
-        Invalid::unless(self.bootstrap_count == 0 || self.max_resource.is_some(), || {
+        InvalidPruner::unless(self.max_resource != Some(0), || {
+            "max_resource must be at least 1".into()
+        })?;
+        InvalidPruner::unless(self.bootstrap_count == 0 || self.max_resource.is_some(), || {
             "bootstrap_count needs max_resource".into()
         })
     }
 }
 
 impl Hyperband {
-    /// The brackets; none as long as it is not known how long trials are.
+    /// The brackets. There are none as long as the length of trials is unknown.
     fn brackets(&self, history: History<'_>) -> Brackets {
         let estimated = || pacemaker(history).map(|(_, last)| last.saturating_add(1));
         let max_resource = self.max_resource.or_else(estimated);
@@ -96,9 +99,9 @@ impl Hyperband {
     }
 }
 
-/// How the trials are dealt out.
+/// The proportions in which trials are assigned to brackets.
 struct Brackets {
-    /// Of the trials, for each bracket, relative to each other.
+    /// Relative share of the trials, for each bracket.
     shares: Vec<u128>,
 }
 
@@ -118,15 +121,15 @@ impl Brackets {
     }
 }
 
-/// The natural logarithm of a positive number, rounded to the nearest, as Python's is. `libm::log` gives the next number now and
-/// then, for 3 among others, and here that would make another bracket.
+/// The natural logarithm of a positive number, correctly rounded, like Python's. `libm::log` is off by one unit in the last place for some
+/// numbers, such as 3, which would change the number of brackets.
 fn ln(x: f64) -> f64 {
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     let (mut m, mut exponent) = libm::frexp(x);
     if m < FRAC_1_SQRT_2 {
         (m, exponent) = (2.0 * m, exponent - 1);
     }
-    // ln m is twice the inverse hyperbolic tangent of s = (m - 1) / (m + 1), here with its rounding errors.
+    // ln m is twice the inverse hyperbolic tangent of s = (m - 1) / (m + 1), computed with its rounding error.
     let (sum, sum_error) = exact_sum(m, 1.0);
     let s = (m - 1.0) / sum;
     let s_error = (libm::fma(-s, sum, m - 1.0) - s * sum_error) / sum;
@@ -136,7 +139,7 @@ fn ln(x: f64) -> f64 {
     high + (low + (k * LN_2[1] + 2.0 * (s_error + s * series)))
 }
 
-/// A sum, and what it lost to rounding.
+/// A sum, and its rounding error.
 fn exact_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;

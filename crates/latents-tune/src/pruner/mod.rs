@@ -1,9 +1,9 @@
-//! Whether a trial is worth going on with. A pruner decides from what the trial and those before it have reported; it draws nothing,
-//! keeps nothing and writes nothing down, so a study that was stopped goes on as if it had not been. The rules are Optuna 5.0's.
-//! Who asks, and when, is the study's business.
+//! Pruners, which stop unpromising trials early. A pruner decides from the intermediate values of the trial and of other trials. It has no
+//! random numbers and no state, so a study that is interrupted and resumed prunes the same trials. The rules follow Optuna 5.0.
 
 mod halving;
 mod hyperband;
+mod kind;
 mod patient;
 mod percentile;
 mod threshold;
@@ -13,20 +13,29 @@ use std::sync::Arc;
 
 pub use halving::SuccessiveHalving;
 pub use hyperband::Hyperband;
+pub use kind::PrunerKind;
 pub use patient::Patient;
 pub use percentile::Percentile;
 pub use threshold::Threshold;
 
 use crate::trial::{History, TrialRecord, TrialState};
 
-/// Decides whether a trial is to be stopped early.
+/// Decides whether to stop a trial early.
+///
+/// ```
+/// use latents_tune::pruner::{Percentile, Pruner};
+///
+/// let pruner = Percentile { n_startup_trials: 10, ..Percentile::median() };
+/// assert!(pruner.check().is_ok());
+/// assert!(Percentile { percentile: 101.0, ..pruner }.check().is_err());
+/// ```
 pub trait Pruner: Send + Sync {
-    /// Whether `trial`, which is running and has just reported, is to be stopped. `history` holds all other trials of the study of the
-    /// name `study`, in whatever state. It is meant to be asked after each report, and heeded. A pruner that fails its
-    /// [`check`](Pruner::check) stops nothing.
+    /// Whether to stop `trial`, which is running and has just reported an intermediate value. `study` is the name of the study, and
+    /// `history` holds all its other trials, in any state. Call it after each report, and stop the trial if it returns true. A pruner
+    /// that fails its [`check`](Pruner::check) stops no trial.
     fn prune(&self, study: &str, history: History<'_>, trial: &TrialRecord) -> bool;
 
-    /// Those of the study's other trials that the trial of a number is compared with, and that a sampler is to learn from.
+    /// The other trials that trial `number` is compared with, and from which a sampler learns. By default all.
     fn peers<'a>(
         &self,
         _study: &str,
@@ -36,25 +45,28 @@ pub trait Pruner: Send + Sync {
         Cow::Borrowed(history.trials)
     }
 
-    /// Whether its settings make sense. To be called once, before a study begins.
-    fn check(&self) -> Result<(), Invalid> {
+    /// Checks the settings. Call it once, before a study starts.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or settings contradict each other.
+    fn check(&self) -> Result<(), InvalidPruner> {
         Ok(())
     }
 }
 
-/// A setting of a pruner's that makes no sense.
+/// An invalid setting of a pruner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("pruner: {0}")]
-pub struct Invalid(String);
+pub struct InvalidPruner(String);
 
-impl Invalid {
-    /// An error with `message` unless `holds`.
+impl InvalidPruner {
+    /// An error with `message`, unless `holds`.
     fn unless(holds: bool, message: impl FnOnce() -> String) -> Result<(), Self> {
-        if holds { Ok(()) } else { Err(Invalid(message())) }
+        if holds { Ok(()) } else { Err(InvalidPruner(message())) }
     }
 }
 
-/// Stops nothing.
+/// Stops no trial, like Optuna's `NopPruner`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Never;
 
@@ -64,18 +76,18 @@ impl Pruner for Never {
     }
 }
 
-/// Whether a trial is to be looked at after its last report: from step `warmup` on, and once in each `interval` of steps, at the first
-/// report that falls into it.
+/// Whether to judge a trial after its last report: from step `warmup` on, and once per `interval` steps, at the first report in the
+/// interval.
 fn is_due(trial: &TrialRecord, warmup: u64, interval: u64) -> bool {
-    // Steps below 0 precede any warm-up.
+    // Steps below 0 are before any warm-up.
     let mut steps = trial.intermediate.keys().rev().map_while(|&step| u64::try_from(step).ok());
     let Some(since) = steps.next().and_then(|last| last.checked_sub(warmup)) else { return false };
     let begin = since / interval * interval + warmup;
     steps.next().is_none_or(|previous| previous < begin)
 }
 
-/// The trial that says how long trials are, where that is to be estimated, and its last step: the first to complete, of those that
-/// reported. Optuna keeps what it found when it first looked; this is the same unless several had completed by then.
+/// The trial from which the length of trials is estimated, and its last step: the first to complete of those that reported. Optuna keeps
+/// the estimate that it made first; this is the same unless several trials had completed by then.
 fn pacemaker(history: History<'_>) -> Option<(&TrialRecord, u64)> {
     let complete = history.in_states(&[TrialState::Complete]).map(Arc::as_ref);
     let first = complete
@@ -85,7 +97,7 @@ fn pacemaker(history: History<'_>) -> Option<(&TrialRecord, u64)> {
     Some((first, u64::try_from(last).unwrap_or(0)))
 }
 
-/// Whether a trial was not yet over when `first` completed. What was over had met no rung, as there were none yet.
+/// Whether a trial had not ended when `first` completed. A trial that had ended reached no rung, as there were none yet.
 fn is_after(trial: &TrialRecord, first: &TrialRecord) -> bool {
     !trial.state.is_finished() || (trial.finished, trial.number) > (first.finished, first.number)
 }
@@ -96,7 +108,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::{Duration, UNIX_EPOCH};
 
-    /// A trial that reported `values` at steps 0, 1, ... and was over, if it was, at second `number`.
+    /// A trial that reported `values` at steps 0, 1, ... and ended, if it did, at second `number`.
     pub(super) fn trial(number: u64, state: TrialState, values: &[f64]) -> TrialRecord {
         let at = UNIX_EPOCH + Duration::from_secs(number);
         TrialRecord {

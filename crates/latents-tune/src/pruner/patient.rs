@@ -1,19 +1,19 @@
-//! Patience: a trial that still gets better is left alone.
+//! Patience: a trial that still improves is not stopped.
 
-use super::{Invalid, Pruner};
+use super::{InvalidPruner, Pruner};
 use crate::trial::{History, TrialRecord};
 
-/// Stops a trial when another pruner says so, but only while the best of its last `patience + 1` reports is worse than the best before
-/// them. NaNs are left out; where nothing else was reported before or since, nothing is stopped. Successive halving sees what is reported, not when
-/// it is asked: a rung that patience has spared a trial at counts as passed, where Optuna judges it late.
+/// Stops a trial if another pruner would, but only if the best of its last `patience + 1` reports is worse than the best before them. NaNs
+/// are ignored; if there is no other report in either part, the trial is not stopped. Successive halving sees the reports, and not when it
+/// was consulted: a rung at which patience has spared a trial counts as passed, whereas Optuna judges it later.
 #[derive(Default)]
 pub struct Patient {
-    /// The other pruner; without one, patience alone decides. A sampler learns from all trials, as in Optuna, whatever the other
-    /// pruner's [`peers`](Pruner::peers) are. Default none.
+    /// The other pruner. `None`: patience alone decides. A sampler learns from all trials, as in Optuna, whatever the other pruner's
+    /// [`peers`](Pruner::peers) are. Default: `None`.
     pub wrapped: Option<Box<dyn Pruner>>,
-    /// For how many reports a trial may fail to get better. Default 0.
+    /// Number of reports for which a trial may fail to improve. Default: 0.
     pub patience: usize,
-    /// By how much the reports must be worse; at least 0. Default 0.
+    /// Amount by which the reports must be worse; at least 0. Default: 0.
     pub min_delta: f64,
 }
 
@@ -24,16 +24,16 @@ impl Pruner for Patient {
             return false;
         }
         let losses = trial.intermediate.values().map(|&value| history.direction.loss(value));
-        // `f64::min` leaves NaN out, and a comparison with NaN is false.
+        // `f64::min` ignores NaN, and a comparison with NaN is false.
         let earlier = losses.clone().take(before).fold(f64::NAN, f64::min);
         let recent = losses.skip(before).fold(f64::NAN, f64::min);
         earlier + self.min_delta < recent
             && self.wrapped.as_ref().is_none_or(|pruner| pruner.prune(study, history, trial))
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), InvalidPruner> {
         let min_delta = self.min_delta;
-        Invalid::unless(min_delta >= 0.0, || {
+        InvalidPruner::unless(min_delta >= 0.0, || {
             format!("min_delta must be at least 0, but is {min_delta}")
         })?;
         self.wrapped.as_ref().map_or(Ok(()), |pruner| pruner.check())

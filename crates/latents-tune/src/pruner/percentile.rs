@@ -1,26 +1,25 @@
-//! The percentile rule, of which the median rule is the usual case (D. Golovin et al., "Google Vizier: A Service for Black-Box
+//! The percentile rule; the median rule is its most common case (D. Golovin et al., "Google Vizier: A Service for Black-Box
 //! Optimization", KDD 2017).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Pruner, is_due};
+use super::{InvalidPruner, Pruner, is_due};
 use crate::trial::{Direction, History, TrialRecord, TrialState};
 
-/// Stops a trial whose best report so far is worse than a percentile of what the complete trials reported at the same step. By default
-/// that is the median, as with Optuna's `MedianPruner`. A trial that has reported nothing but NaN is stopped; a NaN of another trial
-/// is left out.
+/// Stops a trial if its best intermediate value so far is worse than a percentile of those of the complete trials at the same step. The
+/// default is the median, as in Optuna's `MedianPruner`. A trial that has reported only NaN is stopped; NaNs of other trials are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Percentile {
-    /// How many in a hundred go on, 0 to 100. Default 50.
+    /// Percentage of trials that continue, 0 to 100. Default: 50.
     pub percentile: f64,
-    /// Nothing is stopped before so many trials are complete. Default 5.
+    /// Number of trials that must be complete before a trial is stopped. Default: 5.
     pub n_startup_trials: usize,
-    /// Nothing is stopped before this step. Default 0.
+    /// The step before which no trial is stopped. Default: 0.
     pub n_warmup_steps: u64,
-    /// A trial is looked at once in so many steps, counted from the warm-up; at least 1. Default 1.
+    /// Number of steps in which a trial is judged once, counted from the end of the warm-up; at least 1. Default: 1.
     pub interval_steps: u64,
-    /// Nothing is stopped at a step that fewer complete trials have reported; at least 1. Default 1.
+    /// Number of complete trials that must have reported a step before a trial is stopped at it; at least 1. Default: 1.
     pub n_min_trials: usize,
 }
 
@@ -70,17 +69,17 @@ impl Pruner for Percentile {
         percentile(rivals, percent).is_some_and(|bar| best > history.direction.loss(bar))
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), InvalidPruner> {
         let Percentile { percentile, interval_steps, n_min_trials, .. } = *self;
-        Invalid::unless((0.0..=100.0).contains(&percentile), || {
+        InvalidPruner::unless((0.0..=100.0).contains(&percentile), || {
             format!("percentile must be between 0 and 100, but is {percentile}")
         })?;
-        Invalid::unless(interval_steps > 0, || "interval_steps must be at least 1".into())?;
-        Invalid::unless(n_min_trials > 0, || "n_min_trials must be at least 1".into())
+        InvalidPruner::unless(interval_steps > 0, || "interval_steps must be at least 1".into())?;
+        InvalidPruner::unless(n_min_trials > 0, || "n_min_trials must be at least 1".into())
     }
 }
 
-/// The percentile of the values that are numbers, linear between two of them, as `numpy.nanpercentile` rounds it. It is NaN between
+/// The percentile of the values that are not NaN, with linear interpolation, rounded like `numpy.nanpercentile`. It is NaN between
 /// infinities.
 fn percentile(mut values: Vec<f64>, percent: f64) -> Option<f64> {
     values.retain(|value| !value.is_nan());
@@ -118,7 +117,7 @@ mod tests {
             assert_eq!(prune(median, direction, &[3.1]), direction == Direction::Minimize);
             assert_eq!(prune(median, direction, &[2.9]), direction == Direction::Maximize);
         }
-        // The best so far counts, not the last; a step that nobody else reached judges nothing.
+        // The best value so far counts, not the last; at a step that no other trial reached, no trial is stopped.
         assert!(!prune(median, Direction::Minimize, &[2.0, 9.0]));
         assert!(!prune(median, Direction::Minimize, &[9.0, 9.0, 9.0]));
         assert!(prune(median, Direction::Minimize, &[f64::NAN, f64::NAN, f64::NAN]));

@@ -1,21 +1,21 @@
-//! Fixed bounds of what a trial may report.
+//! Fixed bounds for intermediate values.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Pruner, is_due};
+use super::{InvalidPruner, Pruner, is_due};
 use crate::trial::{History, TrialRecord};
 
-/// Stops a trial whose last report is NaN or beyond a bound, whichever way the study goes. Other trials do not matter.
+/// Stops a trial if its last report is NaN or beyond a bound, whatever the direction of the study. Other trials are not compared.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Threshold {
-    /// The least that may be reported. Default none, but one of the two must be given.
+    /// The smallest value that is allowed. Default: none, but one of the two bounds is required.
     pub lower: Option<f64>,
-    /// The greatest that may be reported. Default none.
+    /// The largest value that is allowed. Default: none.
     pub upper: Option<f64>,
-    /// Nothing is stopped before this step. Default 0.
+    /// The step before which no trial is stopped. Default: 0.
     pub n_warmup_steps: u64,
-    /// A trial is looked at once in so many steps, counted from the warm-up; at least 1. Default 1.
+    /// Number of steps in which a trial is judged once, counted from the end of the warm-up; at least 1. Default: 1.
     pub interval_steps: u64,
 }
 
@@ -37,14 +37,16 @@ impl Pruner for Threshold {
         })
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), InvalidPruner> {
         let Threshold { lower, upper, interval_steps, .. } = *self;
-        Invalid::unless(lower.is_some() || upper.is_some(), || {
+        InvalidPruner::unless(lower.is_some() || upper.is_some(), || {
             "one of lower and upper must be given".into()
         })?;
         let (low, high) = (lower.unwrap_or(f64::NEG_INFINITY), upper.unwrap_or(f64::INFINITY));
-        Invalid::unless(low <= high, || format!("lower, {low}, must not be above upper, {high}"))?;
-        Invalid::unless(interval_steps > 0, || "interval_steps must be at least 1".into())
+        InvalidPruner::unless(low <= high, || {
+            format!("lower, {low}, must not be above upper, {high}")
+        })?;
+        InvalidPruner::unless(interval_steps > 0, || "interval_steps must be at least 1".into())
     }
 }
 

@@ -1,6 +1,6 @@
-//! Covariance matrix adaptation (CMA-ES) for the numbers of a search space. A generation's trials teach the distribution that the next is
-//! drawn from; the mathematics is in [`evolution`]. Nothing is kept: the distribution is learnt again from the history each time, which
-//! takes a moment, so any process can go on with a study.
+//! The covariance matrix adaptation evolution strategy (CMA-ES) for the numeric parameters of a search space. Each generation of trials
+//! updates the distribution from which the next one is drawn; the algorithm is in [`evolution`]. There is no state: the distribution is
+//! computed from the history each time, which is fast, so any process can continue a study.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::distribution::Distribution;
 use crate::sampler::random::Random;
 use crate::sampler::unit::{from_unit, to_unit};
-use crate::sampler::{Draws, Internal, Sampler};
+use crate::sampler::{Draws, Internal, TrialSampler};
 use crate::trial::{History, TrialRecord, TrialState};
 
 mod eigen;
@@ -16,20 +16,20 @@ mod evolution;
 
 use evolution::Evolution;
 
-/// First standard deviation, where a parameter's range is 1; Optuna's.
+/// Initial standard deviation, if a parameter's range is 1; as in Optuna.
 const SIGMA: f64 = 1.0 / 6.0;
 
-/// So often a point outside of the bounds is drawn again, before it is moved to them; Optuna's.
+/// Number of draws of a point outside the bounds, before it is moved to the bounds; as in Optuna.
 const ATTEMPTS: usize = 100;
 
-/// CMA-ES over the numeric parameters that all trials have; choices, and parameters that are only there under conditions, are drawn at
-/// random, as in Optuna's `CmaEsSampler`. Each `population` complete trials, in the order of their numbers, are a generation. Pruned and
-/// failed trials teach nothing. For many trials of a few numbers that depend on each other; for few trials, or choices, TPE is better.
+/// CMA-ES over the numeric parameters that all trials have. Choices and parameters with conditions are drawn at random, as in Optuna's
+/// `CmaEsSampler`. Every `population` complete trials, in the order of their numbers, are a generation. Pruned and failed trials are
+/// ignored. Use it for many trials of a few numbers that depend on each other; for few trials, or for choices, TPE is better.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CmaEs {
-    /// Draws at random until so many trials are complete.
+    /// Number of trials that must be complete before the sampler learns; it draws at random until then, and ignores these trials. Default: 1.
     pub startup_trials: usize,
-    /// Trials of a generation; by default `4 + floor(3 ln n)` for `n` parameters.
+    /// Number of trials of a generation. `None`: `4 + floor(3 ln n)` for `n` parameters. Default: `None`.
     pub population: Option<usize>,
 }
 
@@ -39,7 +39,7 @@ impl Default for CmaEs {
     }
 }
 
-impl Sampler for CmaEs {
+impl TrialSampler for CmaEs {
     fn sample_relative(&self, history: History<'_>, draws: Draws) -> Internal {
         let mut space = history.common_space();
         space.retain(|_, distribution| {
@@ -53,10 +53,10 @@ impl Sampler for CmaEs {
             let loss = trial.value.map_or(f64::INFINITY, |value| history.direction.loss(value));
             if loss.is_nan() { f64::INFINITY } else { loss }
         };
-        let taught = complete.into_iter().skip(self.startup_trials);
-        let taught: Vec<_> = taught.map(|trial| (point(trial, &space), loss(trial))).collect();
+        let used = complete.into_iter().skip(self.startup_trials);
+        let used: Vec<_> = used.map(|trial| (point(trial, &space), loss(trial))).collect();
         let mut evolution = Evolution::new(&vec![0.5; space.len()], SIGMA, self.population);
-        for generation in taught.chunks_exact(evolution.population()) {
+        for generation in used.chunks_exact(evolution.population()) {
             evolution.tell(generation.to_vec());
         }
         let names: Vec<&str> = space.keys().map(String::as_str).collect();
@@ -79,7 +79,7 @@ impl Sampler for CmaEs {
     }
 }
 
-/// Where a trial lies in the unit cube of a space that it has.
+/// The point of a trial in the unit cube of a space.
 fn point(trial: &TrialRecord, space: &BTreeMap<String, Arc<Distribution>>) -> Vec<f64> {
     space.iter().map(|(name, d)| to_unit(d, trial.params[name].internal)).collect()
 }

@@ -1,4 +1,4 @@
-//! All combinations of some values, each in its turn.
+//! Grid search: all combinations of some values.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,27 +6,27 @@ use std::sync::Arc;
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::sampler::random::Random;
-use crate::sampler::{Draws, Internal, Sampler};
+use crate::sampler::{Draws, Internal, TrialSampler};
 use crate::trial::History;
 use crate::value::Value;
 
-/// The order of a grid is a list in memory; more points than this are no search that anyone finishes.
-const MOST: usize = 1_000_000;
+/// Maximum number of points. The order of the points is a list in memory.
+const MAX_POINTS: usize = 1_000_000;
 
-/// All combinations of some values, in an order shuffled by the seed. Which one a trial gets follows from its number alone: after as many
-/// trials as the grid has points, it begins again. A point whose trial failed is not tried again before that. Parameters that are
-/// not in the grid are drawn at random.
+/// All combinations of some values, in an order shuffled by the seed. The number of a trial alone determines its point: after as many
+/// trials as the grid has points, the order starts again. A point whose trial failed is not tried again before that. Parameters that
+/// are not in the grid are drawn at random.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     axes: BTreeMap<String, Vec<f64>>,
 }
 
 impl Grid {
-    /// The grid over `space`: of each parameter the given values, or all of its own.
+    /// The grid over `space`, with the given values of each parameter, or all of its values if none are given.
     ///
     /// # Errors
-    /// Where a parameter has too many values of its own, a given one is none of them or of a parameter that is not in the space, or
-    /// the grid has more than a million points.
+    /// If a parameter without given values has too many or no countable values, a given value is not one of the parameter's or belongs
+    /// to a parameter that is not in the space, or the grid has more than a million points.
     pub fn new(
         space: &BTreeMap<String, Arc<Distribution>>,
         values: &BTreeMap<String, Vec<Value>>,
@@ -44,21 +44,21 @@ impl Grid {
             axes.insert(name.clone(), axis);
         }
         let size = axes.values().try_fold(1usize, |size, axis| size.checked_mul(axis.len()));
-        if size.is_none_or(|size| size > MOST) {
-            let fault = format!("grid: there are more than {MOST} points; give fewer values");
+        if size.is_none_or(|size| size > MAX_POINTS) {
+            let fault = format!("grid: there are more than {MAX_POINTS} points; give fewer values");
             return Err(Error::Space(fault));
         }
         Ok(Grid { axes })
     }
 
-    /// How many points there are.
+    /// Number of points.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.axes.values().map(|axis| axis.len() as u64).product()
     }
 }
 
-impl Sampler for Grid {
+impl TrialSampler for Grid {
     fn sample_relative(&self, _history: History<'_>, draws: Draws) -> Internal {
         let mut order: Vec<u32> = (0..self.size() as u32).collect();
         draws.of_study().stream("grid").shuffle(&mut order);
@@ -82,7 +82,7 @@ impl Sampler for Grid {
     }
 }
 
-/// The numbers that stand for given values.
+/// The internal numbers of given values.
 fn given(distribution: &Distribution, values: &[Value]) -> Result<Vec<f64>, Error> {
     if values.is_empty() {
         return Err(Error::Distribution("no values are given".into()));
@@ -90,20 +90,20 @@ fn given(distribution: &Distribution, values: &[Value]) -> Result<Vec<f64>, Erro
     let number = |value| {
         let x = distribution.internal(value)?;
         let fault =
-            || Error::Distribution(format!("{distribution}: {value} is none of its values"));
+            || Error::Distribution(format!("{distribution}: {value} is not one of its values"));
         distribution.contains(x).then_some(x).ok_or_else(fault)
     };
     values.iter().map(number).collect()
 }
 
-/// The numbers that stand for all values, where they can be counted.
+/// The internal numbers of all values, if they are countable.
 fn own(distribution: &Distribution) -> Result<Vec<f64>, Error> {
     let (low, high, step) = match *distribution {
         Distribution::Float { low, high, step: Some(step), .. } => (low, high, step),
         Distribution::Float { low, high, .. } if low == high => (low, high, 1.0),
         Distribution::Float { .. } => {
             let fault = format!(
-                "{distribution} has no countable values: give it a step or choices, or take another sampler"
+                "{distribution} has no countable values: give it a step or choices, or use another sampler"
             );
             return Err(Error::Distribution(fault));
         }
@@ -111,8 +111,9 @@ fn own(distribution: &Distribution) -> Result<Vec<f64>, Error> {
         Distribution::Categorical { ref choices } => (0.0, (choices.len() - 1) as f64, 1.0),
     };
     let steps = ((high - low) / step).round_ties_even();
-    if steps >= MOST as f64 {
-        let fault = format!("{distribution} has more than {MOST} values; give those to try");
+    if steps >= MAX_POINTS as f64 {
+        let fault =
+            format!("{distribution} has more than {MAX_POINTS} values; give the values to try");
         return Err(Error::Distribution(fault));
     }
     Ok((0..=steps as u32).map(|i| (low + f64::from(i) * step).min(high)).collect())
@@ -181,7 +182,7 @@ mod tests {
             Grid::new(&space, &values).unwrap_err().to_string()
         };
         assert!(grid(&[]).contains("`rate`: float in 0.0..1.0 has no countable values"));
-        assert!(grid(&[("rate", vec![2.0.into()])]).contains("2.0 is none of its values"));
+        assert!(grid(&[("rate", vec![2.0.into()])]).contains("2.0 is not one of its values"));
         assert!(grid(&[("rate", vec![])]).contains("no values are given"));
         assert!(grid(&[("speed", vec![])]).contains("no parameter `speed`"));
         assert!(grid(&[("rate", vec![0.5.into()])]).contains("more than 1000000 points"));

@@ -1,5 +1,5 @@
-//! Densities of parameters' values, estimated from values that were seen: the Parzen estimators of TPE. Which values those are, and what
-//! the densities are compared with, is [`Tpe`](crate::sampler::Tpe)'s business. Follows Optuna 5.0's `_ParzenEstimator` with its defaults.
+//! Parzen estimators: densities of parameter values, estimated from observations. [`Tpe`](crate::sampler::Tpe) chooses the observations and
+//! compares the densities. Follows Optuna 5.0's `_ParzenEstimator` with its defaults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use latents_random::Stream;
 use crate::distribution::Distribution;
 use crate::sampler::truncnorm::{LN_SQRT_TAU, log_mass, quantile};
 
-/// So many of the latest observations have full weight; those before them have less, the older the less.
+/// Number of the latest observations that have full weight. Earlier ones have less weight, the older the less.
 const FULL_WEIGHT: usize = 25;
 
-/// A term so much smaller than the greatest, by its logarithm, is below the rounding of their sum.
+/// A term is below the rounding error of a sum if its logarithm is less than the largest one by more than this.
 const NEGLIGIBLE: f64 = -50.0;
 
-/// Cells this narrow, by half their width times one more than their distance from the mean, both in deviations, are near enough to flat
-/// that a short series gives their mass; its error is below 1e-12.
+/// The density in a cell is nearly flat if half the cell's width times one plus its distance from the mean, both in standard deviations, is
+/// at most this. A short series then gives its mass, with an error below 1e-12.
 const NARROW: f64 = 0.1;
 
-/// A mixture of kernels, one around each observation and a last, wide one that stands for all that was not seen. A kernel is a product
-/// over the parameters, so parameters that do well together are drawn together (S. Falkner et al., "BOHB", 2018).
+/// A mixture of kernels: one around each observation, and a wide one, the last, as the prior. A kernel is a product over the parameters, so
+/// parameters that do well together are drawn together (S. Falkner et al., "BOHB", 2018).
 #[derive(Clone, Debug)]
 pub struct Parzen {
     weights: Vec<f64>,
@@ -29,44 +29,44 @@ pub struct Parzen {
     marginals: Vec<Marginal>,
 }
 
-/// What the kernels are along one parameter.
+/// The kernels along one parameter.
 #[derive(Clone, Debug)]
 pub enum Marginal {
-    /// Of a number.
+    /// Kernels of a number.
     Numeric(Numeric),
-    /// Of one of some choices.
+    /// Kernels of a choice.
     Categorical(Categorical),
 }
 
-/// Normal distributions cut off at the bounds, on a linear or a logarithmic scale. Of a stepped or whole number, each value has the mass
-/// within half a step of it.
+/// Normal distributions truncated at the bounds, on a linear or a logarithmic scale. Each value of a stepped number or an integer has the
+/// mass within half a step of it.
 #[derive(Clone, Debug)]
 pub struct Numeric {
     log: bool,
     step: Option<f64>,
-    /// The least and the greatest value.
+    /// The smallest and the largest value.
     range: [f64; 2],
-    /// Where the normal distributions are cut off, on their scale.
+    /// Where the normal distributions are truncated, on their scale.
     cut: [f64; 2],
     normals: Vec<Normal>,
-    /// Order of the kernels in which equal ones are neighbours.
+    /// An order of the kernels in which equal ones are neighbours.
     order: Vec<u32>,
 }
 
-/// What a kernel's density is computed from.
+/// A kernel: a truncated normal distribution.
 #[derive(Clone, Copy, Debug)]
 struct Normal {
     mean: f64,
     deviation: f64,
     /// One over the deviation.
     precision: f64,
-    /// Logarithm of the mass that is not cut off.
+    /// Logarithm of the mass within the bounds.
     log_total: f64,
     /// Logarithm of the density at the mean.
     log_peak: f64,
 }
 
-/// The numbers that a stepped value stands for, on the scale of the kernels.
+/// The interval that a stepped value represents, on the scale of the kernels.
 struct Cell {
     left: f64,
     right: f64,
@@ -75,7 +75,7 @@ struct Cell {
     log_width: f64,
 }
 
-/// Chances of the choices; each kernel prefers the choice that was observed.
+/// Probabilities of the choices. Each kernel prefers the choice that was observed.
 #[derive(Clone, Debug)]
 pub struct Categorical {
     choices: usize,
@@ -85,8 +85,8 @@ pub struct Categorical {
 }
 
 impl Parzen {
-    /// Estimates the density over `space` from `observations` `[n, parameters]`, oldest first: the numbers that stand for the
-    /// parameters' values, in the order of the parameters' names.
+    /// Estimates the density over `space` from `observations` `[n, parameters]`, oldest first: internal numbers, in the order of the
+    /// parameters' names.
     #[must_use]
     pub fn new(space: &BTreeMap<String, Arc<Distribution>>, observations: &[f64]) -> Self {
         let width = space.len().max(1);
@@ -107,7 +107,7 @@ impl Parzen {
         Parzen { weights, cumulative, log_weights, marginals }
     }
 
-    /// The kernels' weights: those of the observations in their order, then that of the wide one. They sum to 1.
+    /// The kernels' weights, `[n + 1]`: those of the observations in their order, then that of the wide kernel. They sum to 1.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         &self.weights
@@ -119,7 +119,7 @@ impl Parzen {
         &self.marginals
     }
 
-    /// Draws points `[count, parameters]`.
+    /// Draws `count` points, `[count, parameters]`.
     #[must_use]
     pub fn sample(&self, stream: &mut Stream, count: usize) -> Vec<f64> {
         let mut points = Vec::with_capacity(count * self.marginals.len());
@@ -132,7 +132,7 @@ impl Parzen {
         points
     }
 
-    /// The logarithm of the density at each of `points` `[n, parameters]`. On a logarithmic scale it is the density of the logarithm.
+    /// The logarithm of the density at each of `points` `[n, parameters]`; `[n]`. On a logarithmic scale it is the density of the logarithm.
     #[must_use]
     pub fn log_densities(&self, points: &[f64]) -> Vec<f64> {
         let (width, kernels) = (self.marginals.len().max(1), self.weights.len());
@@ -140,7 +140,7 @@ impl Parzen {
         let mut order: Vec<usize> = (0..points.len() / width).collect();
         let mut row = vec![0.0; kernels];
         for (p, marginal) in self.marginals.iter().enumerate() {
-            // Points often share a value, and what it contributes is computed once.
+            // Points often share a value; its contribution is computed once.
             let x = |point: usize| points[point * width + p];
             order.sort_by(|&a, &b| x(a).total_cmp(&x(b)));
             let mut last = None;
@@ -165,7 +165,7 @@ fn weights(n: usize) -> impl Iterator<Item = f64> {
     ramp.chain(std::iter::repeat_n(1.0, n - old + 1))
 }
 
-/// Logarithm of the sum of the numbers whose logarithms are `terms`.
+/// Logarithm of the sum of numbers with the logarithms `terms`.
 fn log_sum(terms: &[f64]) -> f64 {
     let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if most == f64::NEG_INFINITY {
@@ -199,7 +199,7 @@ impl Marginal {
         }
     }
 
-    /// The value that has the share `u` of a kernel on its left.
+    /// The value below which the share `u` of a kernel's mass lies.
     fn at(&self, kernel: usize, u: f64) -> f64 {
         match self {
             Marginal::Numeric(numeric) => numeric.at(kernel, u),
@@ -231,12 +231,12 @@ impl Numeric {
         Numeric { log, step, range, cut: [low, high], normals, order }
     }
 
-    /// The kernels' means, on their scale; the wide one's is last.
+    /// The kernels' means, on their scale; that of the wide kernel is last.
     pub fn means(&self) -> impl Iterator<Item = f64> {
         self.normals.iter().map(|normal| normal.mean)
     }
 
-    /// The kernels' standard deviations before they are cut off, on their scale; the wide one's is last.
+    /// The kernels' standard deviations before truncation, on their scale; that of the wide kernel is last.
     pub fn deviations(&self) -> impl Iterator<Item = f64> {
         self.normals.iter().map(|normal| normal.deviation)
     }
@@ -288,7 +288,7 @@ impl Cell {
         Cell { left, right, middle: 0.5 * (left + right), width, log_width: libm::log(width) }
     }
 
-    /// Logarithm of the share of a kernel's mass that is in the cell.
+    /// Logarithm of the share of a kernel's mass that lies in the cell.
     fn log_share(&self, normal: &Normal) -> f64 {
         let z = (self.middle - normal.mean) * normal.precision;
         let half = 0.5 * self.width * normal.precision;
@@ -296,7 +296,7 @@ impl Cell {
             let [a, b] = [self.left, self.right].map(|x| (x - normal.mean) * normal.precision);
             return log_mass(a, b) - normal.log_total;
         }
-        // The logarithm of the mean density relative to that in the middle, by its Taylor series in the cell's half width.
+        // The logarithm of the mean density relative to that in the middle, by its Taylor series in half the cell's width.
         let (q, t) = (z * z, half * half);
         let series = (q - 1.0) / 6.0
             - t * ((q * (q + 4.0) - 2.0) / 180.0 - t * (q * (q * (q + 6.0) + 3.0) - 1.0) / 2835.0);
@@ -304,13 +304,13 @@ impl Cell {
     }
 }
 
-/// Deviations of the kernels around `means`: the distance to the farther neighbour, within limits. `order` is that of the means.
+/// Standard deviations of the kernels around `means`: the distance to the farther neighbour, within limits. `order` sorts the means.
 fn distances(means: &[f64], order: &[u32], [low, high]: [f64; 2]) -> Vec<f64> {
     let n = means.len();
     let at = |rank: usize| means[order[rank] as usize];
     let mut deviations = vec![0.0; n];
     for rank in 0..n {
-        // The outermost have one neighbour; the only one has the bounds.
+        // The outermost have one neighbour. A single one takes the distance to the farther bound.
         let left = if rank > 0 { Some(at(rank) - at(rank - 1)) } else { None };
         let right = if rank + 1 < n { Some(at(rank + 1) - at(rank)) } else { None };
         let farther = match (left, right) {
@@ -336,9 +336,9 @@ impl Categorical {
         }
     }
 
-    /// The chance of a choice in a kernel.
+    /// The probability of a choice in a kernel.
     #[must_use]
-    pub fn chance(&self, kernel: usize, choice: usize) -> f64 {
+    pub fn probability(&self, kernel: usize, choice: usize) -> f64 {
         match self.observed.get(kernel) {
             Some(&observed) if observed == choice => self.preferred,
             Some(_) => self.other,
@@ -349,7 +349,7 @@ impl Categorical {
     fn at(&self, kernel: usize, mut u: f64) -> f64 {
         let last = self.choices - 1;
         let chosen = (0..last).find(|&choice| {
-            u -= self.chance(kernel, choice);
+            u -= self.probability(kernel, choice);
             u < 0.0
         });
         chosen.unwrap_or(last) as f64

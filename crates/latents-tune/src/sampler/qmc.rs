@@ -1,4 +1,4 @@
-//! Points that cover a space more evenly than random ones do: Sobol' sequences (I. M. Sobol', 1967), with the direction numbers of S. Joe
+//! Quasi-random points, which cover a space more evenly than random ones: Sobol' sequences (I. M. Sobol', 1967) with the direction numbers of S. Joe
 //! and F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional projections", 2008.
 
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::distribution::Distribution;
 use crate::sampler::random::Random;
 use crate::sampler::unit::from_unit;
-use crate::sampler::{Draws, Internal, Sampler};
-use crate::trial::{History, Parameter, TrialState};
+use crate::sampler::{Draws, Internal, TrialSampler};
+use crate::trial::{History, TrialParameter, TrialState};
 
-/// Primitive polynomials, a bit for each coefficient, and initial direction numbers: Joe and Kuo's set new-joe-kuo-6.21201.
+/// Primitive polynomials, with one bit per coefficient, and initial direction numbers: Joe and Kuo's set new-joe-kuo-6.21201.
 const DIRECTIONS: [(u32, &[u32]); 21] = [
     (1, &[]),
     (3, &[1]),
@@ -34,18 +34,18 @@ const DIRECTIONS: [(u32, &[u32]); 21] = [
     (137, &[1, 3, 7, 13, 13, 15, 69]),
 ];
 
-/// Takes the points of a Sobol' sequence, one after another by the trials' numbers, shifted by the seed (a digital shift: the bits of all
-/// points are flipped alike). The space is that of the first trial that is complete or pruned, as in Optuna's `QMCSampler`; trials
-/// before that, parameters that are not in it and, by name, those after the 21st are drawn at random.
+/// The points of a Sobol' sequence, in the order of the trials' numbers, with a digital shift by the seed (the same bits are flipped in all
+/// points). The space is that of the first trial that is complete or pruned, as in Optuna's `QMCSampler`. Earlier trials are drawn at
+/// random, and so are parameters that are not in that space or, in the order of names, after the 21st.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QuasiMonteCarlo;
 
-impl Sampler for QuasiMonteCarlo {
+impl TrialSampler for QuasiMonteCarlo {
     fn sample_relative(&self, history: History<'_>, draws: Draws) -> Internal {
         let first = history.in_states(&[TrialState::Complete, TrialState::Pruned]).next();
         let params = first.into_iter().flat_map(|trial| &trial.params);
         let params = params.filter(|(_, param)| !param.distribution.is_single());
-        let value = |(dimension, (name, param)): (usize, (&String, &Parameter))| {
+        let value = |(dimension, (name, param)): (usize, (&String, &TrialParameter))| {
             let shift = draws.of_study().stream(name).next_u64();
             let bits = u64::from(coordinate(dimension, draws.number as u32)) << 32;
             let unit = ((bits ^ shift) >> 11) as f64 / (1u64 << 53) as f64;
@@ -65,14 +65,14 @@ impl Sampler for QuasiMonteCarlo {
     }
 }
 
-/// A coordinate of the point at `index`, times 2^32. Points come in the order of I. A. Antonov and V. M. Saleev (1979), as in `scipy`.
+/// A coordinate of the point at `index`, times 2^32. Points are in the order of I. A. Antonov and V. M. Saleev (1979), as in `scipy`.
 fn coordinate(dimension: usize, index: u32) -> u32 {
     let gray = index ^ (index >> 1);
     let directions = directions(dimension);
     (0..32).filter(|bit| gray >> bit & 1 == 1).fold(0, |x, bit| x ^ directions[bit])
 }
 
-/// What each bit of an index adds to a coordinate.
+/// The direction numbers of a dimension, times 2^32: what each bit of an index contributes to a coordinate.
 fn directions(dimension: usize) -> [u32; 32] {
     let (polynomial, initial) = DIRECTIONS[dimension];
     let degree = initial.len();

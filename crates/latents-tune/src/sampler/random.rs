@@ -1,17 +1,18 @@
-//! Values drawn evenly from their distributions, whatever the trials before were worth.
+//! Uniform random sampling, which ignores earlier trials.
 
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
 use crate::sampler::unit::from_unit;
-use crate::sampler::{Draws, Internal, Sampler};
+use crate::sampler::{Draws, Internal, TrialSampler};
 use crate::trial::History;
 
-/// Draws each value on its own, evenly: numbers on their scale, choices with equal chances. Follows Optuna's `RandomSampler`.
+/// Draws each parameter independently and uniformly: numbers on their scale, choices with equal probabilities. Follows Optuna's
+/// `RandomSampler`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Random;
 
-impl Sampler for Random {
+impl TrialSampler for Random {
     fn sample_relative(&self, _history: History<'_>, _draws: Draws) -> Internal {
         Internal::new()
     }

@@ -1,12 +1,12 @@
-//! Histories for the samplers' unit tests.
+//! Histories for unit tests of samplers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
-use crate::trial::{Direction, History, Parameter, TrialRecord, TrialState};
+use crate::trial::{Direction, History, TrialParameter, TrialRecord, TrialState};
 
-/// Trials to take a history from.
+/// The trials of a history.
 pub(super) struct Trials(pub(super) Vec<Arc<TrialRecord>>);
 
 impl Trials {
@@ -23,7 +23,7 @@ pub(super) fn study(trials: Vec<TrialRecord>) -> Trials {
     Trials(trials.into_iter().map(Arc::new).collect())
 }
 
-/// A trial without reports or notes.
+/// A trial without reports or attributes.
 pub(super) fn trial(
     number: u64,
     state: TrialState,
@@ -31,7 +31,7 @@ pub(super) fn trial(
     params: &[(&str, f64, &Arc<Distribution>)],
 ) -> TrialRecord {
     let params = params.iter().map(|&(name, internal, distribution)| {
-        (name.to_owned(), Parameter { internal, distribution: Arc::clone(distribution) })
+        (name.to_owned(), TrialParameter { internal, distribution: Arc::clone(distribution) })
     });
     TrialRecord {
         id: number as i64,
@@ -47,7 +47,7 @@ pub(super) fn trial(
     }
 }
 
-/// A distribution of each kind, and some with one value or extreme ranges.
+/// A distribution of each type, and some with a single value or extreme ranges.
 pub(super) fn kinds() -> Vec<Arc<Distribution>> {
     let kinds = [
         Distribution::float(-2.0, 3.0),

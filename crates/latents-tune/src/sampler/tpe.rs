@@ -1,6 +1,7 @@
 //! The tree-structured Parzen estimator (J. Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NIPS 2011), as Optuna 5.0's
-//! `TPESampler` has it for one objective. Trials are split into good ones and others; of some points drawn like the good ones, the one
-//! least like the others is tried next. What the densities are is in [`parzen`](crate::sampler::parzen).
+//! `TPESampler` implements it for one objective. Trials are split into good ones and others. Candidates are drawn from the density of the
+//! good ones, and the candidate with the largest ratio of the two densities is tried next. The densities are in
+//! [`parzen`](crate::sampler::parzen).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,39 +13,39 @@ use crate::distribution::Distribution;
 use crate::sampler::parzen::Parzen;
 use crate::sampler::random::Random;
 use crate::sampler::unit::from_unit;
-use crate::sampler::{Draws, Internal, Sampler};
+use crate::sampler::{Draws, Internal, TrialSampler};
 use crate::trial::{History, TrialRecord, TrialState};
 use crate::value::Value;
 
-/// States of trials that something can be learnt from.
+/// States of the trials from which the sampler learns.
 const DONE: &[TrialState] = &[TrialState::Complete, TrialState::Pruned];
 
-/// At most so many trials count as good.
-const MOST_GOOD: usize = 25;
+/// Maximum number of good trials.
+const MAX_GOOD: usize = 25;
 
-/// Note of a trial that holds the values that were sampled together, in parts numbered from 0 (Optuna's own).
+/// System attribute of a trial that holds its jointly sampled values, in parts numbered from 0. The name is Optuna's.
 const RELATIVE: &str = "tpe:relative_params";
 
-/// So many characters of JSON there are at most in a part.
-const PART: usize = 2045;
+/// Maximum number of characters of JSON in a part.
+const PART_LENGTH: usize = 2045;
 
-/// Parameters and what they are drawn from, by name.
+/// Distributions of parameters, by name.
 type Space = BTreeMap<String, Arc<Distribution>>;
 
-/// Tree-structured Parzen estimator. What is left out of the settings is as in Optuna.
+/// Tree-structured Parzen estimator. Settings that are not here have Optuna's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tpe {
-    /// Draws at random until so many trials are complete or pruned.
+    /// Number of trials that must be complete or pruned before the sampler learns from them; it draws at random until then. Default: 10.
     pub startup_trials: usize,
-    /// Points drawn from the density of the good trials, of which the best is taken.
+    /// Number of candidates that are drawn from the density of the good trials. Default: 24.
     pub candidates: usize,
-    /// Whether parameters that all trials have are sampled together, or all parameters one by one.
+    /// Whether parameters that all trials have are sampled jointly, instead of each parameter independently. Default: true.
     pub multivariate: bool,
-    /// Whether parameters that the same trials have are sampled together, so that parameters that only some trials have are, too. It
-    /// needs `multivariate`.
+    /// Whether parameters that occur in the same trials are sampled jointly, so that those that only some trials have are, too. Needs
+    /// `multivariate`. Default: false.
     pub group: bool,
-    /// Whether running trials count as bad ones, so that workers do not try the same values at once.
+    /// Whether running trials count as bad, so that workers do not try similar values at the same time. Default: true.
     pub constant_liar: bool,
 }
 
@@ -60,17 +61,17 @@ impl Default for Tpe {
     }
 }
 
-/// Trials, each half by number.
+/// Trials, split into good ones and others. Each part is in the order of numbers.
 #[derive(Clone, Debug)]
 pub struct Split<'a> {
-    /// The best tenth of those that are complete or pruned, at most 25.
+    /// The best tenth of the complete and pruned trials, at most 25.
     pub good: Vec<&'a TrialRecord>,
-    /// The others, and with `constant_liar` those that are running.
+    /// The other ones, and with `constant_liar` the running trials.
     pub others: Vec<&'a TrialRecord>,
 }
 
 impl Tpe {
-    /// The spaces whose parameters are sampled together.
+    /// The spaces whose parameters are sampled jointly.
     #[must_use]
     pub fn spaces(&self, history: History<'_>) -> Vec<Space> {
         let mut spaces = match (self.multivariate, self.group) {
@@ -85,14 +86,14 @@ impl Tpe {
         spaces
     }
 
-    /// Splits the trials.
+    /// Splits the trials of a history.
     #[must_use]
     pub fn split<'a>(&self, history: History<'a>) -> Split<'a> {
         let in_state =
             |state| history.trials.iter().filter(move |t| t.state == state).map(|trial| &**trial);
         let mut ranked: Vec<_> = in_state(TrialState::Complete).collect();
         ranked.sort_by(|a, b| loss(history, a.value).total_cmp(&loss(history, b.value)));
-        // A pruned trial is better the farther it came, and by what it reported there.
+        // Pruned trials are ranked by their last step, later ones first, and then by the value reported there.
         let rank = |trial: &TrialRecord| match trial.last_report() {
             Some((step, value)) => (step.saturating_neg(), loss(history, Some(value))),
             None => (1, 0.0),
@@ -103,7 +104,7 @@ impl Tpe {
             a.cmp(&b).then(x.total_cmp(&y))
         });
         ranked.append(&mut pruned);
-        let mut others = ranked.split_off(ranked.len().div_ceil(10).min(MOST_GOOD));
+        let mut others = ranked.split_off(ranked.len().div_ceil(10).min(MAX_GOOD));
         let mut good = ranked;
         if self.constant_liar {
             others.extend(in_state(TrialState::Running));
@@ -113,13 +114,13 @@ impl Tpe {
         Split { good, others }
     }
 
-    /// The density of some trials' values over a space. Trials that lack a parameter of it are left out.
+    /// The density of the values of `trials` over `space`. Trials that lack one of its parameters are left out.
     #[must_use]
     pub fn density(&self, space: &Space, trials: &[&TrialRecord]) -> Parzen {
         let mut observations = Vec::with_capacity(trials.len() * space.len());
         for trial in trials {
-            let asked = self.multivariate && trial.state == TrialState::Running;
-            let relative = if asked { relative_params(trial) } else { BTreeMap::new() };
+            let is_joint = self.multivariate && trial.state == TrialState::Running;
+            let relative = if is_joint { relative_params(trial) } else { BTreeMap::new() };
             let begin = observations.len();
             observations.extend(space.iter().map_while(|(name, distribution)| {
                 let own = trial.params.get(name).map(|param| param.internal);
@@ -133,7 +134,7 @@ impl Tpe {
         Parzen::new(space, &observations)
     }
 
-    /// Values for the parameters of `space`, in the order of their names.
+    /// Samples the parameters of `space`, in the order of their names.
     fn sample(&self, history: History<'_>, draws: Draws, space: &Space, purpose: &str) -> Vec<f64> {
         let split = self.split(history);
         let good = self.density(space, &split.good);
@@ -154,7 +155,7 @@ impl Tpe {
     }
 }
 
-impl Sampler for Tpe {
+impl TrialSampler for Tpe {
     fn sample_relative(&self, history: History<'_>, draws: Draws) -> Internal {
         let mut values = Internal::new();
         if self.is_starting(history) {
@@ -187,13 +188,13 @@ impl Sampler for Tpe {
     }
 }
 
-/// What is to be small. What is no number is worst; the zeros are equal.
+/// The quantity to minimise. A missing value and NaN are worst; both zeros are equal.
 fn loss(history: History<'_>, value: Option<f64>) -> f64 {
     let loss = value.map_or(f64::INFINITY, |value| history.direction.loss(value));
     if loss.is_nan() { f64::INFINITY } else { loss + 0.0 }
 }
 
-/// Whether a kernel can be put there. Bounds may have been others in earlier trials, so a number may be beyond them.
+/// Whether a kernel can be placed at `x`. An earlier trial may have had other bounds, so `x` may be outside of these.
 fn is_usable(distribution: &Distribution, x: f64) -> bool {
     match distribution {
         Distribution::Categorical { .. } => distribution.contains(x),
@@ -203,7 +204,7 @@ fn is_usable(distribution: &Distribution, x: f64) -> bool {
     }
 }
 
-/// Parameters that exactly the same complete and pruned trials have. Follows Optuna's `_GroupDecomposedSearchSpace`.
+/// Groups of parameters that occur in exactly the same complete and pruned trials. Follows Optuna's `_GroupDecomposedSearchSpace`.
 fn groups(history: History<'_>) -> Vec<Space> {
     let mut holders: BTreeMap<&String, (&Arc<Distribution>, Vec<u64>)> = BTreeMap::new();
     for trial in history.in_states(DONE) {
@@ -219,11 +220,11 @@ fn groups(history: History<'_>) -> Vec<Space> {
     groups.into_values().collect()
 }
 
-/// Notes that tell other workers which values were sampled together for a trial, so that they can keep away from them before the trial
-/// has asked for all of them. Read by [`Tpe`] and by Optuna.
+/// System attributes that tell other workers the jointly sampled values of a trial, so that they can avoid them before the trial has
+/// requested all of them. [`Tpe`] and Optuna read them.
 #[must_use]
 pub fn relative_attrs(values: &BTreeMap<String, Value>) -> Vec<(String, Json)> {
-    // JSON has no infinite numbers; a trial without the parameter is left out of the densities.
+    // JSON has no infinite numbers. The densities leave out a trial without the parameter.
     let finite = |value: &Value| value.as_f64().is_none_or(f64::is_finite);
     let values: BTreeMap<_, _> = values.iter().filter(|(_, value)| finite(value)).collect();
     if values.is_empty() {
@@ -233,10 +234,10 @@ pub fn relative_attrs(values: &BTreeMap<String, Value>) -> Vec<(String, Json)> {
     let part = |(i, part): (usize, &[char])| {
         (format!("{RELATIVE}:{i}"), Json::String(part.iter().collect()))
     };
-    text.chunks(PART).enumerate().map(part).collect()
+    text.chunks(PART_LENGTH).enumerate().map(part).collect()
 }
 
-/// What [`relative_attrs`] has noted; nothing where a part is not there yet.
+/// The values in the attributes of [`relative_attrs`]; none if a part is missing.
 fn relative_params(trial: &TrialRecord) -> BTreeMap<String, Value> {
     let parts = (0..).map_while(|i| trial.system_attrs.get(&format!("{RELATIVE}:{i}"))?.as_str());
     serde_json::from_str(&parts.collect::<String>()).unwrap_or_default()

@@ -1,15 +1,15 @@
-//! The standard normal distribution cut off at both ends: the logarithm of the mass between two points, and quantiles. Far into either
-//! tail it stays in logarithms, where masses are too small for numbers. Means and deviations are the caller's business.
+//! The truncated standard normal distribution: the logarithm of the mass between two points, and quantiles. Far in either tail, where masses
+//! underflow, it works with logarithms. The caller applies means and standard deviations.
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 
 /// The logarithm of the square root of 2 pi.
 pub(super) const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// Left of it, the mass is taken from its asymptotic series: `erfc` nears the least number that there is.
+/// Below this, the mass is computed from its asymptotic series, because `erfc` approaches underflow.
 const TAIL: f64 = -30.0;
 
-/// Logarithm of the mass left of `x`.
+/// Logarithm of the mass below `x`.
 pub(super) fn log_cdf(x: f64) -> f64 {
     if x > 0.0 {
         libm::log1p(-0.5 * libm::erfc(x * FRAC_1_SQRT_2))
@@ -25,7 +25,7 @@ pub(super) fn log_cdf(x: f64) -> f64 {
 
 /// Logarithm of the mass between `a` and `b`, where `a <= b`.
 pub(super) fn log_mass(a: f64, b: f64) -> f64 {
-    // On the right, all masses are near 1 and their difference is lost; by symmetry the left will do.
+    // In the right tail, both masses are near 1 and their difference is lost. By symmetry the left tail can be used.
     let (a, b) = if a > 0.0 { (-b, -a) } else { (a, b) };
     if b > 0.0 {
         libm::log(0.5 * (libm::erf(b * FRAC_1_SQRT_2) + libm::erf(-a * FRAC_1_SQRT_2)))
@@ -37,7 +37,7 @@ pub(super) fn log_mass(a: f64, b: f64) -> f64 {
     }
 }
 
-/// The point between `a` and `b` that has the share `q` of the mass between them on its left.
+/// The point between `a` and `b` below which the share `q` of the mass between them lies.
 pub(super) fn quantile(q: f64, a: f64, b: f64) -> f64 {
     if a > 0.0 {
         return -quantile(1.0 - q, -b, -a);
@@ -50,10 +50,10 @@ pub(super) fn quantile(q: f64, a: f64, b: f64) -> f64 {
 /// The `x` with `log_cdf(x) = y`.
 fn inverse_log_cdf(y: f64) -> f64 {
     let y = y.min(-f64::MIN_POSITIVE);
-    // The right half is the left half's mirror image.
+    // The right half mirrors the left half.
     let (y, sign) = if y > -LN_2 { (libm::log(-libm::expm1(y)), -1.0) } else { (y, 1.0) };
-    // For x <= 0 the mass left of x is at most exp(-x^2 / 2) / 2, so this is left of the root. As `log_cdf` is concave, Newton's steps
-    // climb to the root from there and never pass it.
+    // For x <= 0 the mass below x is at most exp(-x^2 / 2) / 2, so this is below the root. As `log_cdf` is concave, Newton's steps rise
+    // to the root from there and never pass it.
     let mut x = -(-2.0 * (y + LN_2)).max(0.0).sqrt();
     for _ in 0..50 {
         let reached = log_cdf(x);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn masses_of_parts_add_up_to_the_whole() {
-        // Each border lies in another branch.
+        // Each border is in another branch.
         let borders = [-60.0, -45.0, -31.0, -29.0, -3.0, 0.0, 0.5, 4.0, 29.0, 33.0, 60.0];
         for part in borders.windows(3) {
             let halves = libm::exp(log_mass(part[0], part[1]) - log_mass(part[0], part[2]))

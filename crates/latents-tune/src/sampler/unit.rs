@@ -1,9 +1,9 @@
-//! Values as points between 0 and 1, evenly by the distribution's own scale: for samplers that know no other numbers. Stepped and whole
-//! numbers, and choices, each have an interval around them.
+//! Maps values to points in `[0, 1]`, linearly on the distribution's own scale, for samplers that work in the unit cube. Each stepped number,
+//! integer and choice has an interval around it.
 
 use crate::distribution::Distribution;
 
-/// Where a distribution's interval of the real line begins and ends, half a step beyond its values, and on which scale.
+/// The interval of a distribution, on its scale; it extends half a step beyond the values.
 fn range(distribution: &Distribution) -> (f64, f64) {
     match *distribution {
         Distribution::Float { step: None, low, high, log: false } => (low, high),
@@ -24,7 +24,7 @@ fn range(distribution: &Distribution) -> (f64, f64) {
     }
 }
 
-/// The value, as the number that stands for it, at `u` in `[0, 1]`.
+/// The internal number of the value at `u` in `[0, 1]`.
 pub(super) fn from_unit(distribution: &Distribution, u: f64) -> f64 {
     let (begin, end) = range(distribution);
     let x = begin + u * (end - begin);
@@ -54,7 +54,7 @@ pub(super) fn from_unit(distribution: &Distribution, u: f64) -> f64 {
     }
 }
 
-/// Where the number that stands for a value lies; the middle of its interval where it has one.
+/// The point in `[0, 1]` of the value with an internal number: the middle of its interval, if it has one.
 pub(super) fn to_unit(distribution: &Distribution, internal: f64) -> f64 {
     let (begin, end) = range(distribution);
     let x = match distribution {

@@ -1,4 +1,4 @@
-//! Addresses of storages, in SQLAlchemy's spelling, and the opening of what is there.
+//! Opens storages by their URLs, which are written as in SQLAlchemy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,35 +10,37 @@ use super::rdb::Rdb;
 use super::sqlite::Sqlite;
 use crate::error::Error;
 
-/// Opens a storage; a new one is made where there is none.
+/// Opens a storage, or creates it.
 ///
-/// - `sqlite:///studies.db`: a file in the current folder; `sqlite:////home/me/studies.db`: a file anywhere.
-/// - `postgresql://user:password@host/database`: a database on a server, if the feature `postgres` is built in.
-/// - `memory:`: nothing that outlives the process.
+/// - `sqlite:///studies.db`: a file in the current folder; `sqlite:////home/me/studies.db`: a file at an absolute path.
+/// - `postgresql://user:password@host/database`: a database on a server; needs the feature `postgres`.
+/// - `memory:`: memory of this process; each call opens a new storage.
 ///
-/// A driver, as in `postgresql+psycopg2://`, is Python's business and makes no difference.
+/// A driver, as in `postgresql+psycopg2://`, is ignored.
 ///
 /// # Errors
-/// [`Error::Address`] where the address is none of these, [`Error::Storage`] where the storage cannot be opened, or holds something
-/// else than studies of Optuna 5.0's.
+/// [`Error::Address`] if the URL is none of these; [`Error::NoPostgres`] if the feature is missing; [`Error::Storage`] if the storage
+/// cannot be opened, or is not a storage of Optuna 5.0.
 pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
     if url == memory::URL {
         return Ok(Arc::new(Memory::default()));
     }
     let fault = |reason: &str| Error::Address { url: redact(url), reason: reason.into() };
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(fault("it must begin like sqlite:///studies.db"));
+        return Err(fault("a URL is needed, like sqlite:///studies.db"));
     };
     match scheme.split('+').next().unwrap_or(scheme) {
         "sqlite" => {
             let Some(path) = rest.strip_prefix('/').filter(|path| !path.is_empty()) else {
-                return Err(fault("a file's address has three slashes, like sqlite:///studies.db"));
+                return Err(fault(
+                    "the URL of a file has three slashes, like sqlite:///studies.db",
+                ));
             };
             if path == ":memory:" {
-                return Err(fault("to keep nothing, say `memory:`"));
+                return Err(fault("use `memory:` to store nothing"));
             }
             if path.contains('?') {
-                return Err(fault("options after `?` are not understood; leave them out"));
+                return Err(fault("options after `?` are not supported; leave them out"));
             }
             connect(url, Sqlite::open(Path::new(path)))
         }
@@ -47,11 +49,9 @@ pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
             connect(url, super::postgres::Postgres::open(&format!("postgresql://{rest}")))
         }
         #[cfg(not(feature = "postgres"))]
-        "postgresql" => Err(fault(
-            "PostgreSQL is not built in; `cargo install --path crates/latents --features postgres` does that",
-        )),
+        "postgresql" => Err(Error::NoPostgres { url: redact(url) }),
         other => Err(fault(&format!(
-            "`{other}` is not known; take sqlite:///FILE, postgresql://USER@HOST/DATABASE or memory:"
+            "`{other}` is not supported; use sqlite:///FILE, postgresql://USER@HOST/DATABASE or memory:"
         ))),
     }
 }
@@ -65,7 +65,7 @@ fn connect<C: Client + 'static>(
     Ok(Arc::new(Rdb::open(url, Box::new(client))?))
 }
 
-/// The address without a password, and without options, which may hold one.
+/// The URL without a password, and without options, which may contain one.
 fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite")
     else {
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn faults_of_addresses_are_named() {
         let cases = [
-            ("studies.db", "it must begin like sqlite:///studies.db"),
+            ("studies.db", "a URL is needed, like sqlite:///studies.db"),
             ("sqlite://studies.db", "three slashes"),
             ("sqlite:///", "three slashes"),
-            ("sqlite:///:memory:", "say `memory:`"),
+            ("sqlite:///:memory:", "use `memory:`"),
             ("sqlite:///a.db?timeout=5", "options after `?`"),
-            ("mysql://ann:secret@host/db", "`mysql` is not known"),
+            ("mysql://ann:secret@host/db", "`mysql` is not supported"),
         ];
         for (given, expected) in cases {
             let said = open(given).map(|storage| storage.url()).unwrap_err();
@@ -124,8 +124,10 @@ mod tests {
     #[test]
     fn what_is_not_built_in_is_named() {
         let said = open("postgresql://ann:secret@host/db").map(|storage| storage.url());
-        let said = said.unwrap_err().to_string();
-        assert!(said.contains("cargo install --path crates/latents --features postgres"), "{said}");
+        let said = said.unwrap_err();
+        assert!(matches!(said, Error::NoPostgres { .. }), "{said:?}");
+        let said = said.to_string();
+        assert!(said.contains("no PostgreSQL support (feature `postgres`)"), "{said}");
         assert!(said.contains("ann:***@host/db"), "{said}");
     }
 }

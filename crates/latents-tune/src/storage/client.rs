@@ -1,9 +1,9 @@
-//! What the ledger asks of a database: one statement at a time, values in, rows out, and the few phrases in which SQLite and PostgreSQL
-//! differ. The statements themselves are written where they are needed.
+//! The interface to a database: a statement and its arguments in, rows out; and the few SQL phrases in which SQLite and PostgreSQL differ.
+//! The statements themselves are in the modules that run them.
 
 use crate::error::Error;
 
-/// A value that goes into a statement, for `$1`, `$2`, ... in the order in which they first appear.
+/// An argument of a statement, for `$1`, `$2`, ... in the order in which they first appear.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arg<'a> {
     Int(i64),
@@ -11,7 +11,7 @@ pub(super) enum Arg<'a> {
     Text(&'a str),
 }
 
-/// A value that comes out.
+/// A value in a row of results.
 #[derive(Clone, Debug)]
 pub(super) enum Cell {
     Null,
@@ -20,32 +20,32 @@ pub(super) enum Cell {
     Text(String),
 }
 
-/// Why a transaction is given up.
+/// Why a transaction is rolled back.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The database refuses, for this reason.
+    /// The database reports an error.
     Database(String),
-    /// The ledger refuses.
-    Ledger(Error),
+    /// This crate reports an error.
+    Other(Error),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure::Ledger(error)
+        Failure::Other(error)
     }
 }
 
 impl Failure {
-    /// What a caller is told, who wanted to do `action`.
+    /// The error of a caller that wanted to do `action`.
     pub(super) fn into_error(self, url: &str, action: &'static str) -> Error {
         match self {
-            Failure::Ledger(error) => error,
+            Failure::Other(error) => error,
             Failure::Database(reason) => Error::Storage { url: url.into(), action, reason },
         }
     }
 }
 
-/// A row that comes out, column by column.
+/// A row of results, column by column.
 #[derive(Debug)]
 pub(super) struct Row(pub(super) Vec<Cell>);
 
@@ -53,7 +53,7 @@ impl Row {
     pub(super) fn int(&self, column: usize) -> Result<i64, Failure> {
         match self.0.get(column) {
             Some(Cell::Int(x)) => Ok(*x),
-            other => Err(unlike("a whole number", other)),
+            other => Err(unexpected("an integer", other)),
         }
     }
 
@@ -62,67 +62,69 @@ impl Row {
             Some(Cell::Null) => Ok(None),
             Some(Cell::Int(x)) => Ok(Some(*x as f64)),
             Some(Cell::Real(x)) => Ok(Some(*x)),
-            other => Err(unlike("a number", other)),
+            other => Err(unexpected("a number", other)),
         }
     }
 
     pub(super) fn text(&self, column: usize) -> Result<&str, Failure> {
         match self.0.get(column) {
             Some(Cell::Text(x)) => Ok(x),
-            other => Err(unlike("a text", other)),
+            other => Err(unexpected("a string", other)),
         }
     }
 }
 
-fn unlike(expected: &str, cell: Option<&Cell>) -> Failure {
-    damaged(&format!("{cell:?} where {expected} should be"))
+fn unexpected(expected: &str, cell: Option<&Cell>) -> Failure {
+    damaged(&format!("{cell:?} instead of {expected}"))
 }
 
-/// The tables hold what nobody who keeps to the schema would write.
+/// The content of the tables violates the schema.
 pub(super) fn damaged(what: &str) -> Failure {
-    Failure::Database(format!("its tables are damaged ({what}); put a copy back, or take another"))
+    Failure::Database(format!(
+        "its tables are damaged ({what}); restore a backup, or use another storage"
+    ))
 }
 
 /// A connection to a database.
 pub(super) trait Client: Send {
-    /// How it puts what is not the same everywhere.
+    /// The phrases that differ between databases.
     fn dialect(&self) -> &'static Dialect;
 
-    /// Runs a statement to its end.
+    /// Runs a statement and returns its rows.
     fn query(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<Vec<Row>, Failure>;
 
-    /// Runs statements that take and give no values.
+    /// Runs statements without arguments and results.
     fn batch(&mut self, sql: &str) -> Result<(), Failure>;
 
-    /// Is told that the database holds studies, and may be set up for them.
-    fn settle(&mut self) -> Result<(), Failure> {
+    /// Sets the connection up, once the database has the tables.
+    fn set_up(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-/// Phrases of a database's own.
+/// SQL phrases that differ between databases.
 #[derive(Debug)]
 pub(super) struct Dialect {
-    /// Opens a transaction that sees one state of the database throughout.
+    /// Begins a transaction that reads one state of the database throughout.
     pub(super) begin_read: &'static str,
-    /// Opens a transaction that writes.
+    /// Begins a transaction that writes.
     pub(super) begin_write: &'static str,
-    /// At the end of a query: nobody else may change the rows before the transaction is over.
+    /// At the end of a query: locks the rows until the transaction ends.
     pub(super) lock: &'static str,
-    /// Keeps others from making tables before the transaction is over.
+    /// Keeps others from creating tables until the transaction ends.
     pub(super) lock_schema: &'static str,
-    /// The time, as a trial's beginning and end are kept.
+    /// The current time, as the start and end of a trial are stored.
     pub(super) now: &'static str,
-    /// The time, as a heartbeat is kept.
+    /// The current time, as a heartbeat is stored.
     pub(super) beat: &'static str,
     /// Seconds since the heartbeat in the row `h`.
     pub(super) age: &'static str,
-    /// The beginning and the end of the row `t`, in seconds since 1970.
+    /// The start and the end of the trial in the row `t`, in seconds since 1970.
     pub(super) span: &'static str,
-    /// Names of the tables that are there.
+    /// Selects the names of all tables.
     pub(super) tables: &'static str,
-    /// Makes the types that the tables need.
+    /// Creates the types that the tables need.
     pub(super) create_types: &'static str,
-    /// What stands for the types in the text that makes the tables.
+    /// Placeholders in the text that creates the tables, and the types that replace them.
     pub(super) types: &'static [(&'static str, &'static str)],
 }

@@ -1,22 +1,22 @@
-//! JSON as Python writes it, which is JSON but for `NaN`, `Infinity` and `-Infinity`. They become texts of that name. Distributions with
-//! choices that are lists can be read too; such a choice becomes its JSON.
+//! Parses JSON as Python writes it, which may contain `NaN`, `Infinity` and `-Infinity`. They become strings of that name. Distributions
+//! whose choices are lists can be read too; such a choice becomes its JSON text.
 
 use serde_json::Value as Json;
 
 use crate::distribution::Distribution;
 use crate::error::Error;
 
-/// Reads a note.
-pub(super) fn note(text: &str) -> Result<Json, String> {
+/// Parses an attribute.
+pub(super) fn attr(text: &str) -> Result<Json, String> {
     serde_json::from_str(text)
         .or_else(|_| serde_json::from_str(&quote_numbers(text)))
-        .map_err(|e| format!("{text} is no JSON: {e}"))
+        .map_err(|e| format!("{text} is not JSON: {e}"))
 }
 
-/// Reads a distribution.
+/// Parses a distribution.
 pub(super) fn distribution(text: &str) -> Result<Distribution, Error> {
     Distribution::from_json(text).or_else(|error| {
-        let Ok(mut json) = note(text) else { return Err(error) };
+        let Ok(mut json) = attr(text) else { return Err(error) };
         let choices = json.pointer_mut("/attributes/choices").and_then(Json::as_array_mut);
         for choice in choices.into_iter().flatten() {
             if choice.is_array() || choice.is_object() {
@@ -27,7 +27,7 @@ pub(super) fn distribution(text: &str) -> Result<Distribution, Error> {
     })
 }
 
-/// Puts quotes about the numbers that JSON has not.
+/// Puts the numbers that JSON does not have in quotes.
 fn quote_numbers(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     let (mut within, mut escaped) = (false, false);
@@ -55,11 +55,11 @@ mod tests {
     use crate::value::Value;
 
     #[test]
-    fn notes_of_pythons() {
-        let read = note(r#"{"NaN": [NaN, -Infinity, 1.5], "a \" NaN": "Infinity"}"#).unwrap();
+    fn attributes_of_pythons() {
+        let read = attr(r#"{"NaN": [NaN, -Infinity, 1.5], "a \" NaN": "Infinity"}"#).unwrap();
         assert_eq!(read, json!({"NaN": ["NaN", "-Infinity", 1.5], "a \" NaN": "Infinity"}));
-        assert_eq!(note("Infinity").unwrap(), json!("Infinity"));
-        assert!(note("{1: 2}").unwrap_err().contains("{1: 2} is no JSON"));
+        assert_eq!(attr("Infinity").unwrap(), json!("Infinity"));
+        assert!(attr("{1: 2}").unwrap_err().contains("{1: 2} is not JSON"));
     }
 
     #[test]

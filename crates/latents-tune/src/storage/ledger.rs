@@ -1,5 +1,4 @@
-//! The steps that transactions of the ledger are made of: look something up and lock it, add a trial, write a note. Each is to be called
-//! within a transaction.
+//! The steps of transactions: find a row and lock it, add a trial, set an attribute. Each must be called within a transaction.
 
 use serde_json::Value as Json;
 
@@ -9,19 +8,19 @@ use super::{OWNER, Start, StudyRecord, json};
 use crate::error::Error;
 use crate::trial::Direction;
 
-/// A database, and what has been read of it.
+/// A database, and a cache of its content.
 pub(super) struct Ledger {
     pub(super) client: Box<dyn Client>,
     pub(super) cache: Cache,
 }
 
-/// Who has a running trial.
+/// The worker that runs a trial.
 pub(super) struct Holder {
     /// Key of the trial's study.
     pub(super) study: i64,
-    /// The worker; empty where the trial was released.
+    /// Name of the worker; empty if the trial was released.
     pub(super) owner: String,
-    /// Seconds since the worker gave a sign of life.
+    /// Seconds since the worker's last heartbeat.
     pub(super) age: f64,
 }
 
@@ -33,14 +32,14 @@ impl Ledger {
         rows.first().map(study_record).transpose()
     }
 
-    /// All studies with one objective.
+    /// All studies with a single objective.
     pub(super) fn studies(&mut self) -> Result<Vec<StudyRecord>, Failure> {
         let rows = self.client.query(&select_studies(""), &[])?;
         let single = |row: &&Row| row.int(3).is_ok_and(|objectives| objectives == 1);
         rows.iter().filter(single).map(study_record).collect()
     }
 
-    /// Makes sure that there still is such a study, and locks it if `lock` says so.
+    /// Fails if the study does not exist any more. Locks it if `lock` is the phrase for that.
     pub(super) fn require(&mut self, study: i64, lock: &str) -> Result<(), Failure> {
         let sql = format!("SELECT study_id FROM studies WHERE study_id = $1{lock}");
         if self.client.query(&sql, &[Arg::Int(study)])?.is_empty() {
@@ -49,20 +48,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// A note of a study.
+    /// A system attribute of a study.
     pub(super) fn study_attr(&mut self, study: i64, key: &str) -> Result<Option<Json>, Failure> {
         let rows = self.client.query(
             "SELECT value_json FROM study_system_attributes WHERE study_id = $1 AND \"key\" = $2",
             &[Arg::Int(study), Arg::Text(key)],
         )?;
         let Some(row) = rows.first() else { return Ok(None) };
-        json::note(row.text(0)?).map(Some).map_err(Failure::Database)
+        json::attr(row.text(0)?).map(Some).map_err(Failure::Database)
     }
 
-    /// Locks a trial and tells who has it; none where it is not running, or another program's.
+    /// Locks a trial and returns its worker. `None` if it is not running, or another program runs it.
     pub(super) fn holder(&mut self, trial: i64) -> Result<Option<Holder>, Failure> {
         let dialect = self.client.dialect();
-        // Two queries, because PostgreSQL would show the owner as it was before the lock was granted.
+        // These are two queries because PostgreSQL would return the owner as it was before the lock was granted.
         let sql = format!(
             "SELECT CAST(state AS TEXT), study_id FROM trials WHERE trial_id = $1{}",
             dialect.lock
@@ -80,7 +79,7 @@ impl Ledger {
         );
         let rows = self.client.query(&sql, &[Arg::Int(trial), Arg::Text(OWNER)])?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let Ok(Json::String(owner)) = json::note(row.text(0)?) else { return Ok(None) };
+        let Ok(Json::String(owner)) = json::attr(row.text(0)?) else { return Ok(None) };
         let age = row.real(1)?.unwrap_or(f64::INFINITY);
         Ok(Some(Holder { study, owner, age }))
     }
@@ -88,20 +87,20 @@ impl Ledger {
     /// Gives a running trial to a worker.
     pub(super) fn give(&mut self, trial: i64, owner: &str) -> Result<Start, Failure> {
         self.set_attr("trial_system_attributes", trial, OWNER, &owner.into())?;
-        self.beat(trial)?;
+        self.record_heartbeat(trial)?;
         let record = self.cache.load(&mut *self.client, &[trial])?.pop();
-        let vanished = || Failure::Database("the trial is gone".into());
-        record.map(Start::Trial).ok_or_else(vanished)
+        let deleted = || Failure::Database("the trial was deleted".into());
+        record.map(Start::Trial).ok_or_else(deleted)
     }
 
-    /// How many trials a study has. As they are numbered from 0, that is also the number of the next.
+    /// Number of trials of a study. As they are numbered from 0, it is also the number of the next trial.
     pub(super) fn count(&mut self, study: i64) -> Result<u64, Failure> {
         let sql = "SELECT COUNT(*) FROM trials WHERE study_id = $1";
         let rows = self.client.query(sql, &[Arg::Int(study)])?;
         Ok(rows[0].int(0)? as u64)
     }
 
-    /// Adds a trial to a study that is locked; `started` is SQL for a time.
+    /// Adds a trial to a study that is locked. `started` is an SQL expression. Returns the key and the number of the trial.
     pub(super) fn add(
         &mut self,
         study: i64,
@@ -117,7 +116,7 @@ impl Ledger {
         Ok((rows[0].int(0)?, number))
     }
 
-    /// Writes a note of a trial's.
+    /// Sets an attribute of a trial.
     pub(super) fn set_attr(
         &mut self,
         table: &str,
@@ -134,8 +133,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes down that a trial's worker is alive.
-    pub(super) fn beat(&mut self, trial: i64) -> Result<(), Failure> {
+    /// Records a heartbeat of a trial.
+    pub(super) fn record_heartbeat(&mut self, trial: i64) -> Result<(), Failure> {
         let sql = format!(
             "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES ($1, {}) \
              ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat",
@@ -146,7 +145,7 @@ impl Ledger {
     }
 }
 
-/// Key, name, direction and number of objectives.
+/// Selects key, name, direction and number of objectives.
 fn select_studies(condition: &str) -> String {
     format!(
         "SELECT s.study_id, s.study_name, MIN(CAST(d.direction AS TEXT)), COUNT(*) FROM studies s \
@@ -164,9 +163,11 @@ fn study_record(row: &Row) -> Result<StudyRecord, Failure> {
             let reason = "it has no direction yet, minimize or maximize".to_owned();
             return Err(Error::Study { study: name, reason }.into());
         }
-        (1, other) => return Err(damaged(&format!("{other} is no direction of a study"))),
+        (1, other) => return Err(damaged(&format!("{other} is not a direction of a study"))),
         (several, _) => {
-            let reason = format!("it has {several} objectives, and only one can be tuned here");
+            let reason = format!(
+                "it has {several} objectives, but only single-objective studies are supported"
+            );
             return Err(Error::Study { study: name, reason }.into());
         }
     };

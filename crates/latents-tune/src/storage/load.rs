@@ -1,5 +1,5 @@
-//! Reads trials out of the tables. A trial that is over never changes, so it is read once and kept; a call reads only what is new or
-//! unfinished, a few queries for all of it.
+//! Reads trials from the tables. A trial that has ended never changes, so it is read once and cached. A call reads only new and unfinished
+//! trials, with a few queries in all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,57 +8,57 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::client::{Arg, Client, Failure, Row, damaged};
 use super::json;
 use crate::distribution::Distribution;
-use crate::trial::{Parameter, TrialRecord, TrialState};
+use crate::trial::{TrialParameter, TrialRecord, TrialState};
 
-/// Most trials that a query asks for by key.
-const MOST: usize = 256;
+/// Maximum number of trials that a query selects by key.
+const MAX_KEYS: usize = 256;
 
-/// What has been read.
+/// What has been read so far.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    studies: BTreeMap<i64, Known>,
-    /// By their JSON.
+    studies: BTreeMap<i64, StudyCache>,
+    /// Distributions by their JSON.
     distributions: BTreeMap<String, Arc<Distribution>>,
-    /// What a study's earliest trial with a parameter has, by study and name.
+    /// Distributions of parameters in the earliest trial of a study that has them, by study and name.
     firsts: BTreeMap<(i64, String), Arc<Distribution>>,
 }
 
-/// What is known of a study.
+/// The trials of a study that have been read.
 #[derive(Debug, Default)]
-struct Known {
-    /// By number.
+struct StudyCache {
+    /// Trials by number.
     trials: BTreeMap<u64, Arc<TrialRecord>>,
-    /// Keys of those that may still change.
+    /// Keys of the trials that may still change.
     unfinished: BTreeSet<i64>,
-    /// The greatest key. Keys are given in the order of commits, as whoever adds a trial has locked the study.
+    /// The largest key. Keys are in the order of commits, because a transaction that adds a trial has locked the study.
     last: i64,
 }
 
 impl Cache {
-    /// All trials of a study, by number. To be called within a transaction.
+    /// All trials of a study, in the order of their numbers. Must be called within a transaction.
     pub(super) fn trials(
         &mut self,
         client: &mut dyn Client,
         study: i64,
     ) -> Result<Vec<Arc<TrialRecord>>, Failure> {
-        let known = self.studies.entry(study).or_default();
-        let mut ids: Vec<i64> = known.unfinished.iter().copied().collect();
+        let cached = self.studies.entry(study).or_default();
+        let mut ids: Vec<i64> = cached.unfinished.iter().copied().collect();
         let sql = "SELECT trial_id FROM trials WHERE study_id = $1 AND trial_id > $2";
-        for row in client.query(sql, &[Arg::Int(study), Arg::Int(known.last)])? {
+        for row in client.query(sql, &[Arg::Int(study), Arg::Int(cached.last)])? {
             ids.push(row.int(0)?);
         }
         let records = self.load(client, &ids)?;
-        let known = self.studies.entry(study).or_default();
+        let cached = self.studies.entry(study).or_default();
         for record in records {
-            known.last = known.last.max(record.id);
+            cached.last = cached.last.max(record.id);
             if record.state.is_finished() {
-                known.unfinished.remove(&record.id);
+                cached.unfinished.remove(&record.id);
             } else {
-                known.unfinished.insert(record.id);
+                cached.unfinished.insert(record.id);
             }
-            known.trials.insert(record.number, Arc::new(record));
+            cached.trials.insert(record.number, Arc::new(record));
         }
-        Ok(known.trials.values().cloned().collect())
+        Ok(cached.trials.values().cloned().collect())
     }
 
     /// The distribution of a parameter in the earliest trial of the study that has it.
@@ -84,14 +84,14 @@ impl Cache {
         Ok(Some(first))
     }
 
-    /// Some trials as they are now, by their keys. To be called within a transaction.
+    /// Reads trials by their keys. Must be called within a transaction.
     pub(super) fn load(
         &mut self,
         client: &mut dyn Client,
         ids: &[i64],
     ) -> Result<Vec<TrialRecord>, Failure> {
         let mut records = BTreeMap::new();
-        for ids in ids.chunks(MOST) {
+        for ids in ids.chunks(MAX_KEYS) {
             self.load_some(client, ids, &mut records)?;
         }
         Ok(records.into_values().collect())
@@ -103,7 +103,7 @@ impl Cache {
         ids: &[i64],
         records: &mut BTreeMap<i64, TrialRecord>,
     ) -> Result<(), Failure> {
-        // Lengths are rounded up, so that there are few statements to prepare.
+        // Lengths are rounded up to limit the number of prepared statements.
         let padded = (0..ids.len().next_power_of_two()).map(|i| ids[i.min(ids.len() - 1)]);
         let args: Vec<Arg<'_>> = padded.map(Arg::Int).collect();
         let keys: Vec<String> = (1..=args.len()).map(|i| format!("${i}")).collect();
@@ -120,10 +120,11 @@ impl Cache {
         let columns = "trial_id, param_name, param_value, distribution_json";
         for row in select(columns, "trial_params")? {
             let internal = row.real(2)?.unwrap_or(f64::NAN);
-            let parameter = Parameter { internal, distribution: self.distribution(row.text(3)?)? };
+            let parameter =
+                TrialParameter { internal, distribution: self.distribution(row.text(3)?)? };
             let choices = matches!(*parameter.distribution, Distribution::Categorical { .. });
             if choices && !parameter.distribution.contains(internal) {
-                return Err(damaged(&format!("there is no choice {internal} of a parameter's")));
+                return Err(damaged(&format!("a parameter has no choice {internal}")));
             }
             of(records, &row)?.params.insert(row.text(1)?.into(), parameter);
         }
@@ -137,18 +138,18 @@ impl Cache {
         }
         let columns = r#"trial_id, "key", value_json"#;
         for row in select(columns, "trial_user_attributes")? {
-            of(records, &row)?.user_attrs.insert(row.text(1)?.into(), note(&row, 2)?);
+            of(records, &row)?.user_attrs.insert(row.text(1)?.into(), attr(&row, 2)?);
         }
         for row in select(columns, "trial_system_attributes")? {
-            of(records, &row)?.system_attrs.insert(row.text(1)?.into(), note(&row, 2)?);
+            of(records, &row)?.system_attrs.insert(row.text(1)?.into(), attr(&row, 2)?);
         }
         Ok(())
     }
 
-    /// The distribution that a JSON tells of; one and the same for all trials.
+    /// Parses a distribution. All trials share equal ones.
     fn distribution(&mut self, text: &str) -> Result<Arc<Distribution>, Failure> {
-        if let Some(known) = self.distributions.get(text) {
-            return Ok(Arc::clone(known));
+        if let Some(cached) = self.distributions.get(text) {
+            return Ok(Arc::clone(cached));
         }
         let read = json::distribution(text).map_err(|e| damaged(&e.to_string()))?;
         let read = Arc::new(read);
@@ -166,7 +167,7 @@ fn of<'a>(
     records.get_mut(&id).ok_or_else(|| damaged(&format!("there is no trial {id}")))
 }
 
-/// What the table of trials itself tells.
+/// The part of a record that is in the table of trials itself.
 fn head(row: &Row) -> Result<TrialRecord, Failure> {
     Ok(TrialRecord {
         id: row.int(0)?,
@@ -183,12 +184,12 @@ fn head(row: &Row) -> Result<TrialRecord, Failure> {
 }
 
 fn time(seconds: f64) -> Option<SystemTime> {
-    // As good as a double near today's date.
+    // Microseconds are the precision of a double for dates of this century.
     let micros = Duration::from_micros((seconds * 1e6).round() as u64);
     UNIX_EPOCH.checked_add(micros)
 }
 
-/// What a state is called in the tables.
+/// The name of a state in the tables.
 pub(super) fn state_name(state: TrialState) -> &'static str {
     match state {
         TrialState::Running => "RUNNING",
@@ -203,20 +204,20 @@ fn state(name: &str) -> Result<TrialState, Failure> {
     use TrialState::{Complete, Failed, Pruned, Running, Waiting};
     let all = [Running, Complete, Pruned, Failed, Waiting];
     let state = all.into_iter().find(|state| state_name(*state) == name);
-    state.ok_or_else(|| damaged(&format!("{name} is no state of a trial")))
+    state.ok_or_else(|| damaged(&format!("{name} is not a state of a trial")))
 }
 
-/// A number, kept as its kind and, if it is finite, itself.
+/// A number, stored as its kind and, if it is finite, its value.
 fn value(row: &Row, column: usize) -> Result<f64, Failure> {
     match (row.text(column + 1)?, row.real(column)?) {
         ("FINITE", Some(x)) => Ok(x),
         ("INF_POS", _) => Ok(f64::INFINITY),
         ("INF_NEG", _) => Ok(f64::NEG_INFINITY),
         ("NAN", _) => Ok(f64::NAN),
-        (kind, x) => Err(damaged(&format!("{x:?} is no {kind} number"))),
+        (kind, x) => Err(damaged(&format!("{x:?} is not a {kind} number"))),
     }
 }
 
-fn note(row: &Row, column: usize) -> Result<serde_json::Value, Failure> {
-    json::note(row.text(column)?).map_err(|e| damaged(&e))
+fn attr(row: &Row, column: usize) -> Result<serde_json::Value, Failure> {
+    json::attr(row.text(column)?).map_err(|e| damaged(&e))
 }

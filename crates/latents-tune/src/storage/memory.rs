@@ -1,4 +1,4 @@
-//! Studies in memory, for tests and for tuning that leaves nothing behind. They are gone with the process.
+//! A storage in memory, for tests and for studies that need not be stored.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,51 +8,51 @@ use serde_json::Value as Json;
 
 use super::{
     Claim, FIXED, OWNER, Start, Storage, StudyRecord, check_compatible, check_end, check_params,
-    fixed_note,
+    fixed_attr,
 };
 use crate::distribution::Distribution;
 use crate::error::Error;
-use crate::trial::{Direction, Parameter, TrialRecord, TrialState};
+use crate::trial::{Direction, TrialParameter, TrialRecord, TrialState};
 use crate::value::Value;
 
-/// Its address.
+/// Its URL.
 pub(super) const URL: &str = "memory:";
 
-/// Studies in memory.
+/// A storage in memory.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     state: Mutex<State>,
 }
 
-/// Keys of studies and of trials are their places in the lists.
+/// The key of a study or of a trial is its index.
 #[derive(Debug, Default)]
 struct State {
-    studies: Vec<Kept>,
-    trials: Vec<Entry>,
+    studies: Vec<StudyEntry>,
+    trials: Vec<TrialEntry>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct StudyEntry {
     record: StudyRecord,
     attrs: BTreeMap<String, Json>,
-    /// Places of its trials, by number.
+    /// Keys of its trials, by number.
     trials: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct TrialEntry {
     record: Arc<TrialRecord>,
     study: usize,
-    beat: Option<Instant>,
+    heartbeat: Option<Instant>,
 }
 
-impl Entry {
+impl TrialEntry {
     fn owner(&self) -> Option<&str> {
         self.record.system_attrs.get(OWNER).and_then(Json::as_str)
     }
 
     fn give(&mut self, owner: &str) -> Start {
-        self.beat = Some(Instant::now());
+        self.heartbeat = Some(Instant::now());
         let record = Arc::make_mut(&mut self.record);
         record.system_attrs.insert(OWNER.into(), owner.into());
         Start::Trial(record.clone())
@@ -60,30 +60,30 @@ impl Entry {
 }
 
 impl State {
-    fn study(&mut self, id: i64) -> Result<&mut Kept, Error> {
+    fn study(&mut self, id: i64) -> Result<&mut StudyEntry, Error> {
         let missing = || Error::Storage {
             url: URL.into(),
             action: "find a study",
-            reason: format!("there is none with key {id}"),
+            reason: format!("there is no study with key {id}"),
         };
         self.studies.get_mut(id as usize).ok_or_else(missing)
     }
 
-    /// The place of a trial that is claimed, if the claim is good.
-    fn claimed(&mut self, claim: Claim<'_>) -> Result<&mut Entry, Error> {
-        let good = |entry: &&mut Entry| {
+    /// The trial of a claim, if the claim is valid.
+    fn claimed(&mut self, claim: Claim<'_>) -> Result<&mut TrialEntry, Error> {
+        let is_valid = |entry: &&mut TrialEntry| {
             entry.record.state == TrialState::Running && entry.owner() == Some(claim.owner)
         };
-        let entry = self.trials.get_mut(claim.trial as usize).filter(good);
+        let entry = self.trials.get_mut(claim.trial as usize).filter(is_valid);
         entry.ok_or(Error::Lost { number: claim.number })
     }
 
-    /// Adds a trial and tells its place.
+    /// Adds a trial and returns its key.
     fn add(&mut self, study: i64, state: TrialState) -> Result<usize, Error> {
-        let place = self.trials.len();
+        let key = self.trials.len();
         let trials = &mut self.study(study)?.trials;
         let record = TrialRecord {
-            id: place as i64,
+            id: key as i64,
             number: trials.len() as u64,
             state,
             value: None,
@@ -94,14 +94,18 @@ impl State {
             started: (state == TrialState::Running).then(SystemTime::now),
             finished: None,
         };
-        trials.push(place);
-        self.trials.push(Entry { record: Arc::new(record), study: study as usize, beat: None });
-        Ok(place)
+        trials.push(key);
+        self.trials.push(TrialEntry {
+            record: Arc::new(record),
+            study: study as usize,
+            heartbeat: None,
+        });
+        Ok(key)
     }
 }
 
 impl Memory {
-    /// No call leaves anything half done, so what a panic elsewhere left is as good as ever.
+    /// No call leaves the state inconsistent, so it is valid even after a panic elsewhere.
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,22 +124,23 @@ impl Storage for Memory {
 
     fn study(&self, name: &str) -> Result<Option<StudyRecord>, Error> {
         let state = self.state();
-        let kept = state.studies.iter().find(|kept| kept.record.name == name);
-        Ok(kept.map(|kept| kept.record.clone()))
+        let entry = state.studies.iter().find(|entry| entry.record.name == name);
+        Ok(entry.map(|entry| entry.record.clone()))
     }
 
     fn studies(&self) -> Result<Vec<StudyRecord>, Error> {
-        Ok(self.state().studies.iter().map(|kept| kept.record.clone()).collect())
+        Ok(self.state().studies.iter().map(|entry| entry.record.clone()).collect())
     }
 
     fn create_study(&self, name: &str, direction: Direction) -> Result<StudyRecord, Error> {
         let mut state = self.state();
-        if let Some(kept) = state.studies.iter().find(|kept| kept.record.name == name) {
-            return Ok(kept.record.clone());
+        if let Some(entry) = state.studies.iter().find(|entry| entry.record.name == name) {
+            return Ok(entry.record.clone());
         }
         let record = StudyRecord { id: state.studies.len() as i64, name: name.into(), direction };
-        let kept = Kept { record: record.clone(), attrs: BTreeMap::new(), trials: Vec::new() };
-        state.studies.push(kept);
+        let entry =
+            StudyEntry { record: record.clone(), attrs: BTreeMap::new(), trials: Vec::new() };
+        state.studies.push(entry);
         Ok(record)
     }
 
@@ -151,8 +156,8 @@ impl Storage for Memory {
 
     fn trials(&self, study: i64) -> Result<Vec<Arc<TrialRecord>>, Error> {
         let mut state = self.state();
-        let places = state.study(study)?.trials.clone();
-        Ok(places.into_iter().map(|place| Arc::clone(&state.trials[place].record)).collect())
+        let keys = state.study(study)?.trials.clone();
+        Ok(keys.into_iter().map(|key| Arc::clone(&state.trials[key].record)).collect())
     }
 
     fn start_trial(
@@ -163,22 +168,22 @@ impl Storage for Memory {
         is_abandoned: &dyn Fn(&str, f64) -> bool,
     ) -> Result<Start, Error> {
         let mut state = self.state();
-        let places = state.study(study)?.trials.clone();
+        let keys = state.study(study)?.trials.clone();
         let mut running = 0;
-        for &place in &places {
-            let entry = &mut state.trials[place];
+        for &key in &keys {
+            let entry = &mut state.trials[key];
             let Some(other) = entry.owner().filter(|_| entry.record.state == TrialState::Running)
             else {
                 continue;
             };
-            let age = entry.beat.map_or(f64::INFINITY, |beat| beat.elapsed().as_secs_f64());
+            let age = entry.heartbeat.map_or(f64::INFINITY, |beat| beat.elapsed().as_secs_f64());
             if other.is_empty() || is_abandoned(other, age) {
                 return Ok(entry.give(owner));
             }
             running += 1;
         }
-        for &place in &places {
-            let entry = &mut state.trials[place];
+        for &key in &keys {
+            let entry = &mut state.trials[key];
             if entry.record.state == TrialState::Waiting {
                 let record = Arc::make_mut(&mut entry.record);
                 record.state = TrialState::Running;
@@ -186,18 +191,18 @@ impl Storage for Memory {
                 return Ok(entry.give(owner));
             }
         }
-        if limit.is_some_and(|limit| places.len() as u64 >= limit) {
+        if limit.is_some_and(|limit| keys.len() as u64 >= limit) {
             return Ok(Start::Full { running });
         }
-        let place = state.add(study, TrialState::Running)?;
-        Ok(state.trials[place].give(owner))
+        let key = state.add(study, TrialState::Running)?;
+        Ok(state.trials[key].give(owner))
     }
 
     fn enqueue(&self, study: i64, fixed: &[(String, Value)]) -> Result<u64, Error> {
         let mut state = self.state();
-        let place = state.add(study, TrialState::Waiting)?;
-        let record = Arc::make_mut(&mut state.trials[place].record);
-        record.system_attrs.insert(FIXED.into(), fixed_note(fixed));
+        let key = state.add(study, TrialState::Waiting)?;
+        let record = Arc::make_mut(&mut state.trials[key].record);
+        record.system_attrs.insert(FIXED.into(), fixed_attr(fixed));
         Ok(record.number)
     }
 
@@ -210,7 +215,7 @@ impl Storage for Memory {
         let mut state = self.state();
         let study = state.claimed(claim)?.study;
         for (name, _, distribution) in params {
-            let mut earlier = state.studies[study].trials.iter().map(|&place| &state.trials[place]);
+            let mut earlier = state.studies[study].trials.iter().map(|&key| &state.trials[key]);
             if let Some(first) = earlier.find_map(|entry| entry.record.params.get(*name)) {
                 check_compatible(name, &first.distribution, distribution)?;
             }
@@ -218,7 +223,7 @@ impl Storage for Memory {
         let record = Arc::make_mut(&mut state.claimed(claim)?.record);
         for (name, internal, distribution) in params {
             let distribution = Arc::new((*distribution).clone());
-            let parameter = Parameter { internal: *internal, distribution };
+            let parameter = TrialParameter { internal: *internal, distribution };
             record.params.insert((*name).into(), parameter);
         }
         Ok(())
@@ -242,8 +247,8 @@ impl Storage for Memory {
         })
     }
 
-    fn beat(&self, claim: Claim<'_>) -> Result<(), Error> {
-        self.state().claimed(claim)?.beat = Some(Instant::now());
+    fn record_heartbeat(&self, claim: Claim<'_>) -> Result<(), Error> {
+        self.state().claimed(claim)?.heartbeat = Some(Instant::now());
         Ok(())
     }
 

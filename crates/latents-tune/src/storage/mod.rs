@@ -1,8 +1,9 @@
-//! Where studies are kept. A storage is a plain ledger: it says which trials there are and whose they are, one short transaction for
-//! each call, and knows neither samplers nor pruners.
+//! Storages of studies. A storage records trials and which worker runs each of them. Each call is one short transaction. A storage knows
+//! neither samplers nor pruners.
 
 mod address;
 mod client;
+mod find;
 mod json;
 mod ledger;
 mod load;
@@ -23,10 +24,11 @@ use crate::trial::{Direction, TrialRecord, TrialState};
 use crate::value::Value;
 
 pub use address::open;
+pub use find::find;
 
-/// Note of a trial that names the worker who has it.
+/// System attribute of a trial: the worker that runs it.
 pub const OWNER: &str = "latents:owner";
-/// Note of a queued trial that holds the values that it is to have (Optuna's own).
+/// System attribute of a queued trial: its fixed values. The name is Optuna's.
 pub const FIXED: &str = "fixed_params";
 
 /// A study in a storage.
@@ -40,58 +42,67 @@ pub struct StudyRecord {
     pub direction: Direction,
 }
 
-/// A running trial, and who says that it is theirs.
+/// A running trial, and the worker that claims to run it.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// Key of the trial.
     pub trial: i64,
-    /// Its number, for errors.
+    /// Number of the trial, for errors.
     pub number: u64,
-    /// The worker, as the trial's [`OWNER`] note has it.
+    /// The worker, as in the trial's attribute [`OWNER`].
     pub owner: &'a str,
 }
 
-/// A trial that a worker has been given.
+/// The result of [`Storage::start_trial`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Start {
-    /// A new one, a queued one, or one that another worker left behind.
+    /// A new trial, a queued one, or one that another worker abandoned.
     Trial(TrialRecord),
-    /// None: the study has as many trials as it may. Of those, so many are still other workers'.
+    /// No trial: the study has as many as it may.
     Full {
-        /// Trials that live workers of ours have.
+        /// Number of its trials that workers of this library, which are alive, still run.
         running: usize,
     },
 }
 
-/// Where studies are kept.
+/// A storage of studies.
 ///
-/// Every method that takes a [`Claim`] fails with [`Error::Lost`], and writes nothing, where the trial is not running any more or is
-/// another worker's.
+/// Every method that takes a [`Claim`] fails with [`Error::Lost`], and writes nothing, if the trial is no longer running or belongs to
+/// another worker. All methods fail with [`Error::Storage`] if the database reports an error.
+///
+/// ```
+/// use latents_tune::{Direction, storage};
+///
+/// let storage = storage::open("memory:")?; // or "sqlite:///study.db"
+/// let study = storage.create_study("mine", Direction::Maximize)?;
+/// assert_eq!(storage.studies()?, [study]);
+/// # Ok::<(), latents_tune::Error>(())
+/// ```
 pub trait Storage: Send + Sync {
-    /// Its address, without a password.
+    /// URL of the storage, without a password.
     fn url(&self) -> String;
 
-    /// The study of a name, if there is one.
+    /// The study of a name, if it exists.
     fn study(&self, name: &str) -> Result<Option<StudyRecord>, Error>;
 
-    /// All studies with one objective, by id.
+    /// All studies with a single objective, in the order of their keys.
     fn studies(&self) -> Result<Vec<StudyRecord>, Error>;
 
-    /// The study of a name; it is made where there is none.
+    /// The study of a name. It is created, with `direction`, if it does not exist.
     fn create_study(&self, name: &str, direction: Direction) -> Result<StudyRecord, Error>;
 
-    /// A note of a study, in JSON.
+    /// A system attribute of a study.
     fn study_attr(&self, study: i64, key: &str) -> Result<Option<Json>, Error>;
 
-    /// Keeps a note of a study's unless it has one under that key already; gives the one that it has then.
+    /// Sets a system attribute of a study, unless it is set already. Returns the attribute's value.
     fn init_study_attr(&self, study: i64, key: &str, value: &Json) -> Result<Json, Error>;
 
-    /// All trials of a study, by number.
+    /// All trials of a study, in the order of their numbers.
     fn trials(&self, study: i64) -> Result<Vec<Arc<TrialRecord>>, Error>;
 
-    /// Gives `owner` a trial, in one transaction: the first that is running but that `is_abandoned` says its owner has left behind,
-    /// else the first that is waiting, else, unless the study has `limit` trials already, a new one. `is_abandoned` is given the
-    /// trial's owner and the seconds since its last heartbeat. Trials without an [`OWNER`] are another program's and are left alone.
+    /// Gives `owner` a trial, in one transaction: the first running trial that its owner has abandoned, else the first queued one,
+    /// else a new one, unless the study has `limit` trials already. `is_abandoned` receives the trial's owner and the seconds since
+    /// its last heartbeat. Running trials without an [`OWNER`] belong to another program and are ignored.
     fn start_trial(
         &self,
         study: i64,
@@ -100,44 +111,45 @@ pub trait Storage: Send + Sync {
         is_abandoned: &dyn Fn(&str, f64) -> bool,
     ) -> Result<Start, Error>;
 
-    /// Queues a trial with some values fixed, by name.
+    /// Queues a trial in which the parameters of the given names have the given values. Returns its number.
     fn enqueue(&self, study: i64, fixed: &[(String, Value)]) -> Result<u64, Error>;
 
-    /// Sets parameters of a trial, all or none. Fails with [`Error::Incompatible`] where one means another thing in the study's earlier trials.
+    /// Sets parameters of a trial, all or none: name, internal number and distribution. Fails with [`Error::Incompatible`] if one has an
+    /// incompatible distribution in the study's earlier trials.
     fn set_params(
         &self,
         claim: Claim<'_>,
         params: &[(&str, f64, &Distribution)],
     ) -> Result<(), Error>;
 
-    /// Keeps what a trial reports at a step; a later report of the same step takes its place.
+    /// Records an intermediate value at a step, and replaces an earlier one at the same step.
     fn report(&self, claim: Claim<'_>, step: i64, value: f64) -> Result<(), Error>;
 
-    /// Keeps a note of the objective's.
+    /// Sets a user attribute of a trial, which belongs to the objective.
     fn set_user_attr(&self, claim: Claim<'_>, key: &str, value: &Json) -> Result<(), Error>;
 
-    /// Keeps a note of a sampler's, a pruner's or a worker's.
+    /// Sets a system attribute of a trial, which belongs to a sampler, a pruner or a worker.
     fn set_system_attr(&self, claim: Claim<'_>, key: &str, value: &Json) -> Result<(), Error>;
 
-    /// Says that the trial's worker is alive.
-    fn beat(&self, claim: Claim<'_>) -> Result<(), Error>;
+    /// Records a heartbeat: the trial's worker is alive.
+    fn record_heartbeat(&self, claim: Claim<'_>) -> Result<(), Error>;
 
-    /// Ends a trial. `state` is one of the finished ones.
+    /// Ends a trial in a final state. A complete trial needs a value, which must not be NaN.
     fn finish(&self, claim: Claim<'_>, state: TrialState, value: Option<f64>) -> Result<(), Error>;
 
-    /// Leaves a running trial for any worker to take up at once.
+    /// Gives a running trial up, so that any worker may resume it at once.
     fn release(&self, claim: Claim<'_>) -> Result<(), Error>;
 }
 
-/// What the note [`FIXED`] holds.
-fn fixed_note(fixed: &[(String, Value)]) -> Json {
+/// The value of the attribute [`FIXED`].
+fn fixed_attr(fixed: &[(String, Value)]) -> Json {
     fixed.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
 }
 
 fn check_params(params: &[(&str, f64, &Distribution)]) -> Result<(), Error> {
     match params.iter().find(|(_, internal, _)| !internal.is_finite()) {
         Some((name, internal, _)) => {
-            Err(Error::Distribution(format!("parameter `{name}`: {internal} is no value")))
+            Err(Error::Distribution(format!("parameter `{name}`: {internal} is not a value")))
         }
         None => Ok(()),
     }
@@ -150,7 +162,7 @@ fn check_compatible(name: &str, before: &Distribution, now: &Distribution) -> Re
     Err(Error::Incompatible { name: name.into(), now: now.to_string(), before: before.to_string() })
 }
 
-/// A trial ends in a state in which nothing more happens to it, and a complete one has a value that others can be compared with.
+/// Checks the final state and value of a trial.
 fn check_end(number: u64, state: TrialState, value: Option<f64>) -> Result<(), Error> {
     let reason = match value {
         _ if !state.is_finished() => format!("it cannot end as {state:?}"),

@@ -1,4 +1,4 @@
-//! PostgreSQL behind the ledger, without TLS. Times are kept in UTC, but heartbeats in the session's time zone, because Optuna does.
+//! The PostgreSQL client, without TLS. Times are stored in UTC, but heartbeats in the session's time zone, as in Optuna.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -9,18 +9,18 @@ use postgres::{Config, NoTls, Statement};
 
 use super::client::{Arg, Cell, Client, Dialect, Failure, Row};
 
-/// How long to wait for a server.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 const DIALECT: Dialect = Dialect {
     begin_read: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     begin_write: "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock: " FOR UPDATE",
-    // Any number will do that nobody else takes: "latents" in ASCII.
+    // Any number that no other program uses: "latents" in ASCII.
     lock_schema: "SELECT pg_advisory_xact_lock(30506450030589043)",
     now: "clock_timestamp() AT TIME ZONE 'utc'",
     beat: "clock_timestamp()",
-    // Heartbeats are in the session's time; two clock times across a change of summer time are an hour off.
+    // Heartbeats are in the session's time zone, where a change of daylight saving time shifts them by an hour.
     age: "EXTRACT(EPOCH FROM clock_timestamp() - h.heartbeat::timestamptz)::float8",
     span: "EXTRACT(EPOCH FROM t.datetime_start)::float8, \
            EXTRACT(EPOCH FROM t.datetime_complete)::float8",
@@ -51,7 +51,7 @@ impl Postgres {
     pub(super) fn open(url: &str) -> Result<Self, Failure> {
         let mut config: Config = url.parse().map_err(failure)?;
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(PATIENCE);
+            config.connect_timeout(CONNECT_TIMEOUT);
         }
         let client = config.application_name("latents").connect(NoTls).map_err(failure)?;
         Ok(Self { client, prepared: BTreeMap::new() })
@@ -93,12 +93,12 @@ impl Client for Postgres {
     }
 }
 
-/// The argument in the width that the statement wants.
+/// The argument in the width that the statement needs.
 fn typed<'a>(arg: &Arg<'a>, wanted: &Type) -> Result<Box<dyn ToSql + Sync + 'a>, Failure> {
     match *arg {
         Arg::Int(x) if *wanted == Type::INT4 => {
             let narrow = i32::try_from(x).map_err(|_| {
-                Failure::Database(format!("{x} is beyond the 32 bits that it keeps"))
+                Failure::Database(format!("{x} is beyond the 32 bits that it stores"))
             })?;
             Ok(Box::new(narrow))
         }
@@ -122,7 +122,7 @@ impl<'a> FromSql<'a> for Cell {
         Ok(Cell::Null)
     }
 
-    /// Numbers, and texts and enumerations, which come as texts.
+    /// Numbers, strings, and enumerations, which arrive as strings.
     fn accepts(_: &Type) -> bool {
         true
     }
@@ -135,7 +135,7 @@ fn failure(error: postgres::Error) -> Failure {
         return Failure::Database(format!("{}{detail}", said.message()));
     }
     if error.is_closed() {
-        return Failure::Database("the connection is lost; see to the server, then go on".into());
+        return Failure::Database("the connection is lost; check the server, then continue".into());
     }
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     Failure::Database(format!("{error}{cause}"))

@@ -1,5 +1,5 @@
-//! Studies in a relational database, in the tables of Optuna 5.0. What is done is said here and in `ledger.rs`, once, in SQL that every
-//! database takes; connections, the making of tables and the reading of trials have files of their own.
+//! A storage in a relational database, in the tables of Optuna 5.0. The transactions are here and their steps in `ledger.rs`, in SQL that
+//! every supported database understands. Connections, the creation of tables and the reading of trials have their own modules.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::load::{Cache, state_name};
 use super::schema::{self, Found};
 use super::{
     Claim, FIXED, OWNER, Start, Storage, StudyRecord, check_compatible, check_end, check_params,
-    fixed_note,
+    fixed_attr,
 };
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::trial::{Direction, TrialRecord, TrialState};
 use crate::value::Value;
 
-/// How often, and for how long each time, to wait for whoever seems to be making the tables.
+/// Number and length of the waits for another program that seems to be creating the tables.
 const WAITS: (usize, Duration) = (50, Duration::from_millis(100));
 
 /// A database with studies.
@@ -29,7 +29,7 @@ pub(super) struct Rdb {
 }
 
 impl Rdb {
-    /// Makes the tables where there are none.
+    /// Creates the tables, if there are none.
     pub(super) fn open(url: String, client: Box<dyn Client>) -> Result<Self, Error> {
         let rdb = Self { url, ledger: Mutex::new(Ledger { client, cache: Cache::default() }) };
         let find = || rdb.read("open it", |ledger| schema::find(&mut *ledger.client));
@@ -38,18 +38,19 @@ impl Rdb {
             match found {
                 Found::Tables => break,
                 Found::Nothing => {
-                    rdb.write("make its tables", |ledger| schema::create(&mut *ledger.client))?;
+                    rdb.write("create its tables", |ledger| schema::create(&mut *ledger.client))?;
                 }
                 Found::Parts => std::thread::sleep(WAITS.1),
             }
             found = find()?;
         }
         if found != Found::Tables {
-            let reason = "its tables are incomplete; open it with Optuna 5.0, or take another";
+            let reason =
+                "its tables are incomplete; open it with Optuna 5.0, or use another storage";
             return Err(Failure::Database(reason.into()).into_error(&rdb.url, "open it"));
         }
-        let settled = rdb.ledger().and_then(|mut ledger| ledger.client.settle());
-        settled.map_err(|failure| failure.into_error(&rdb.url, "set it up"))?;
+        let is_set_up = rdb.ledger().and_then(|mut ledger| ledger.client.set_up());
+        is_set_up.map_err(|failure| failure.into_error(&rdb.url, "set it up"))?;
         Ok(rdb)
     }
 
@@ -75,7 +76,7 @@ impl Rdb {
         done.map_err(|failure| failure.into_error(&self.url, action))
     }
 
-    /// Writes to a running trial, once it is sure that the claim is good. `work` is told the trial's study.
+    /// Writes to a running trial, if the claim is valid. `work` receives the key of the trial's study.
     fn write_claimed(
         &self,
         action: &'static str,
@@ -100,7 +101,7 @@ impl Rdb {
             Ok(given)
         });
         if done.is_err() {
-            // It fails only where nothing is left to undo.
+            // It fails only if there is nothing to roll back.
             let _ = ledger.client.batch("ROLLBACK");
         }
         done
@@ -113,7 +114,7 @@ impl Storage for Rdb {
     }
 
     fn study(&self, name: &str) -> Result<Option<StudyRecord>, Error> {
-        self.read("look for a study", |ledger| ledger.study(name))
+        self.read("find a study", |ledger| ledger.study(name))
     }
 
     fn studies(&self) -> Result<Vec<StudyRecord>, Error> {
@@ -121,7 +122,7 @@ impl Storage for Rdb {
     }
 
     fn create_study(&self, name: &str, direction: Direction) -> Result<StudyRecord, Error> {
-        self.write("make a study", |ledger| {
+        self.write("create a study", |ledger| {
             let made = ledger.client.query(
                 "INSERT INTO studies (study_name) VALUES ($1) \
                  ON CONFLICT (study_name) DO NOTHING RETURNING study_id",
@@ -138,30 +139,30 @@ impl Storage for Rdb {
                 );
                 ledger.client.query(&sql, &[Arg::Int(row.int(0)?)])?;
             }
-            let vanished = || Failure::Database("it was deleted at once".into());
-            ledger.study(name)?.ok_or_else(vanished)
+            let deleted = || Failure::Database("the study was deleted".into());
+            ledger.study(name)?.ok_or_else(deleted)
         })
     }
 
     fn study_attr(&self, study: i64, key: &str) -> Result<Option<Json>, Error> {
-        self.read("read a study's note", |ledger| ledger.study_attr(study, key))
+        self.read("read an attribute of a study", |ledger| ledger.study_attr(study, key))
     }
 
     fn init_study_attr(&self, study: i64, key: &str, value: &Json) -> Result<Json, Error> {
-        self.write("keep a study's note", |ledger| {
+        self.write("set an attribute of a study", |ledger| {
             ledger.require(study, "")?;
             ledger.client.query(
                 "INSERT INTO study_system_attributes (study_id, \"key\", value_json) \
                  VALUES ($1, $2, $3) ON CONFLICT (study_id, \"key\") DO NOTHING",
                 &[Arg::Int(study), Arg::Text(key), Arg::Text(&value.to_string())],
             )?;
-            let vanished = || Failure::Database("it was deleted at once".into());
-            ledger.study_attr(study, key)?.ok_or_else(vanished)
+            let deleted = || Failure::Database("the study was deleted".into());
+            ledger.study_attr(study, key)?.ok_or_else(deleted)
         })
     }
 
     fn trials(&self, study: i64) -> Result<Vec<Arc<TrialRecord>>, Error> {
-        self.read("read a study's trials", |ledger| {
+        self.read("read the trials of a study", |ledger| {
             ledger.require(study, "")?;
             ledger.cache.trials(&mut *ledger.client, study)
         })
@@ -201,7 +202,7 @@ impl Storage for Rdb {
             );
             for row in ledger.client.query(waiting, &[Arg::Int(study)])? {
                 let trial = row.int(0)?;
-                // Optuna does not lock the study to take one, and may just have been faster.
+                // Optuna does not lock the study to take a trial, so it may have taken this one meanwhile.
                 if !ledger.client.query(&take, &[Arg::Int(trial)])?.is_empty() {
                     return ledger.give(trial, owner);
                 }
@@ -221,7 +222,7 @@ impl Storage for Rdb {
         self.write("queue a trial", |ledger| {
             ledger.require(study, ledger.client.dialect().lock)?;
             let (trial, number) = ledger.add(study, "WAITING", "NULL")?;
-            ledger.set_attr("trial_system_attributes", trial, FIXED, &fixed_note(fixed))?;
+            ledger.set_attr("trial_system_attributes", trial, FIXED, &fixed_attr(fixed))?;
             Ok(number)
         })
     }
@@ -258,7 +259,7 @@ impl Storage for Rdb {
     }
 
     fn report(&self, claim: Claim<'_>, step: i64, value: f64) -> Result<(), Error> {
-        self.write_claimed("keep a report", claim, |ledger, _| {
+        self.write_claimed("record an intermediate value", claim, |ledger, _| {
             let (kept, kind) = kind(value);
             let sql = format!(
                 "INSERT INTO trial_intermediate_values \
@@ -274,19 +275,21 @@ impl Storage for Rdb {
     }
 
     fn set_user_attr(&self, claim: Claim<'_>, key: &str, value: &Json) -> Result<(), Error> {
-        self.write_claimed("keep a note", claim, |ledger, _| {
+        self.write_claimed("set an attribute of a trial", claim, |ledger, _| {
             ledger.set_attr("trial_user_attributes", claim.trial, key, value)
         })
     }
 
     fn set_system_attr(&self, claim: Claim<'_>, key: &str, value: &Json) -> Result<(), Error> {
-        self.write_claimed("keep a note", claim, |ledger, _| {
+        self.write_claimed("set an attribute of a trial", claim, |ledger, _| {
             ledger.set_attr("trial_system_attributes", claim.trial, key, value)
         })
     }
 
-    fn beat(&self, claim: Claim<'_>) -> Result<(), Error> {
-        self.write_claimed("keep a heartbeat", claim, |ledger, _| ledger.beat(claim.trial))
+    fn record_heartbeat(&self, claim: Claim<'_>) -> Result<(), Error> {
+        self.write_claimed("record a heartbeat", claim, |ledger, _| {
+            ledger.record_heartbeat(claim.trial)
+        })
     }
 
     fn finish(&self, claim: Claim<'_>, state: TrialState, value: Option<f64>) -> Result<(), Error> {
@@ -312,13 +315,13 @@ impl Storage for Rdb {
     }
 
     fn release(&self, claim: Claim<'_>) -> Result<(), Error> {
-        self.write_claimed("leave a trial", claim, |ledger, _| {
+        self.write_claimed("release a trial", claim, |ledger, _| {
             ledger.set_attr("trial_system_attributes", claim.trial, OWNER, &"".into())
         })
     }
 }
 
-/// How a number is kept: itself if it is finite, and its kind.
+/// A number as the tables store it: the number itself, if it is finite, and its kind.
 fn kind(value: f64) -> (Option<f64>, &'static str) {
     if value.is_finite() {
         (Some(value), "FINITE")

@@ -1,14 +1,14 @@
-//! The tables, in the schema of Optuna 5.0: how they are made, and whether those that are there are ours to use.
+//! The tables, in the schema of Optuna 5.0: creates them, and checks those that exist.
 
 use super::client::{Client, Failure};
 
-/// Optuna's mark of a schema that is looked after by Alembic.
+/// Optuna's version of a schema that Alembic manages.
 const SCHEMA_VERSION: i64 = 12;
-/// The library whose tables these are.
+/// The version of Optuna whose tables these are.
 const LIBRARY_VERSION: &str = "5.0.0";
-/// Alembic's name of the schema.
+/// Alembic's revision of the schema.
 const HEAD: &str = "v3.2.0.a";
-/// Its names of earlier ones.
+/// Alembic's earlier revisions.
 const EARLIER: [&str; 9] = [
     "v0.9.0.a", "v1.2.0.a", "v1.3.0.a", "v2.4.0.a", "v2.6.0.a", "v3.0.0.a", "v3.0.0.b", "v3.0.0.c",
     "v3.0.0.d",
@@ -128,27 +128,26 @@ CREATE TABLE alembic_version (
 );
 "#;
 
-/// What is in a database.
+/// The content of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The tables, as we know them.
+    /// All tables, in the supported version.
     Tables,
-    /// Nothing.
+    /// No tables.
     Nothing,
-    /// Some tables, or all but what tells their version: Optuna may be making them right now.
+    /// Some of the tables, or all without their version: Optuna may be creating them right now.
     Parts,
 }
 
-/// Looks for the tables. Fails where there are others.
+/// Looks for the tables. Fails if the database has other ones.
 pub(super) fn find(client: &mut dyn Client) -> Result<Found, Failure> {
     let rows = client.query(client.dialect().tables, &[])?;
     let names = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = names.first() else { return Ok(Found::Nothing) };
     let has = |name| names.contains(&name);
     if !has("studies") && !has("version_info") {
-        let reason = format!(
-            "it is another program's database, with a table `{first}`; take one of your own"
-        );
+        let reason =
+            format!("it is another program's database, with a table `{first}`; use a new one");
         return Err(Failure::Database(reason));
     }
     if !has("version_info") || !has("alembic_version") {
@@ -163,16 +162,16 @@ pub(super) fn find(client: &mut dyn Client) -> Result<Found, Failure> {
     if version == SCHEMA_VERSION && revision == HEAD {
         return Ok(Found::Tables);
     }
-    let made = format!("Optuna {} made it, in schema {version}, {revision}", info.text(1)?);
+    let made = format!("Optuna {} created it, in schema {version}, {revision}", info.text(1)?);
     let earlier = version < SCHEMA_VERSION || EARLIER.contains(&revision);
     Err(Failure::Database(if earlier {
-        format!("{made}; `optuna storage upgrade --storage URL` brings it up to {HEAD}")
+        format!("{made}; upgrade it to {HEAD} with `optuna storage upgrade --storage URL`")
     } else {
-        format!("{made}, which is later than {HEAD}, the latest that is known here")
+        format!("{made}, which is later than {HEAD}, the latest that is supported")
     }))
 }
 
-/// Makes the tables, unless somebody else has made them by now. To be called within a transaction that writes.
+/// Creates the tables, unless another program has created them meanwhile. Must be called within a transaction that writes.
 pub(super) fn create(client: &mut dyn Client) -> Result<(), Failure> {
     let dialect = client.dialect();
     client.batch(dialect.lock_schema)?;

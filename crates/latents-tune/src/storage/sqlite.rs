@@ -1,4 +1,4 @@
-//! SQLite behind the ledger. Times are texts in UTC, six digits to the second like SQLAlchemy's.
+//! The SQLite client. Times are strings in UTC with six fractional digits, like SQLAlchemy's.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ToSql, params_from_ite
 
 use super::client::{Arg, Cell, Client, Dialect, Failure, Row};
 
-/// How long to wait for others who write.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for other writers.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 const DIALECT: Dialect = Dialect {
     begin_read: "BEGIN",
@@ -44,11 +44,11 @@ impl Sqlite {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(failure)?;
-        // SQLite opens a file that may not be written all the same, and would complain at the first trial only.
+        // SQLite opens a read-only file without an error, and would fail only at the first trial.
         if connection.is_readonly(MAIN_DB).map_err(failure)? {
             return Err(Failure::Database("the file is read-only".into()));
         }
-        connection.busy_timeout(PATIENCE).map_err(failure)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(Self { connection })
     }
@@ -60,7 +60,7 @@ impl Client for Sqlite {
     }
 
     fn query(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<Vec<Row>, Failure> {
-        // To SQLite `$2` is a name, which counts from where it first stands; `?2` is the second argument, as `$2` is elsewhere.
+        // In SQLite `$2` is a named parameter, numbered by its first occurrence; `?2` is the second argument, as `$2` is elsewhere.
         let sql = sql.replace('$', "?");
         let mut statement = self.connection.prepare_cached(&sql).map_err(failure)?;
         let columns = statement.column_count();
@@ -78,11 +78,11 @@ impl Client for Sqlite {
     }
 
     /// With a write-ahead log, readers and a writer do not wait for each other, and a commit need not wait for the disk: a power cut
-    /// may take the last of them back, and harms nothing else.
-    fn settle(&mut self) -> Result<(), Failure> {
+    /// may undo the last commits, but does not damage the file.
+    fn set_up(&mut self) -> Result<(), Failure> {
         let wal = self.connection.pragma_update(None, "journal_mode", "wal");
         match wal.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
-            // Somebody is at it, who will turn the log on, or who does without; whoever comes next tries again.
+            // Another process uses the file. It turns the log on itself, or does without; the next process tries again.
             Ok(()) | Err(Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {}
             Err(_) => wal.map_err(failure)?,
         }
@@ -107,7 +107,7 @@ fn cell(value: ValueRef<'_>) -> Result<Cell, Failure> {
         ValueRef::Real(x) => Ok(Cell::Real(x)),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
             let text = String::from_utf8(bytes.to_vec());
-            text.map(Cell::Text).map_err(|_| Failure::Database("a text in it is damaged".into()))
+            text.map(Cell::Text).map_err(|_| Failure::Database("a string in it is damaged".into()))
         }
     }
 }
@@ -115,17 +115,19 @@ fn cell(value: ValueRef<'_>) -> Result<Cell, Failure> {
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failure(error: rusqlite::Error) -> Failure {
     let reason = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => "the file is no SQLite database; take another name",
-        Some(ErrorCode::DatabaseCorrupt) => "the file is damaged; put a copy back, or take another",
-        Some(ErrorCode::DiskFull) => "the disk is full; make room, then go on",
+        Some(ErrorCode::NotADatabase) => "the file is not an SQLite database; use another file",
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "the file is damaged; restore a backup, or use another file"
+        }
+        Some(ErrorCode::DiskFull) => "the disk is full; free some space, then continue",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "the file or its folder is read-only"
         }
         Some(ErrorCode::CannotOpen) => {
-            "the file cannot be opened; there must be such a folder, and it must be writable"
+            "the file cannot be opened; its folder must exist and be writable"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program has kept the file locked for a minute"
+            "another program has locked the file for a minute"
         }
         _ => return Failure::Database(error.to_string()),
     };

@@ -1,7 +1,7 @@
-//! Holds every storage to the same ledger: who may write what, which trial comes next, and what is read back. What only a file or only
-//! a server can do is in files of their own.
+//! Tests every storage with the same suite: who may write, which trial comes next, and what is read back. Tests that only a file or only a
+//! server can have are in their own modules.
 
-// What is kept is compared as it is; an `open` gives nothing where there is no server; results are asserted where they are made.
+// Stored numbers are compared exactly; an `open` returns nothing if there is no server; results are asserted where they are made.
 #![allow(
     clippy::unwrap_used,
     clippy::float_cmp,
@@ -17,7 +17,7 @@ mod suite;
 
 use latents_tune::storage;
 
-/// A test for each function of the suite, over a storage that `$open` makes; it is given the function's name.
+/// Defines a test for each function of the suite, with a storage that `$open` creates. `$open` receives the function's name.
 macro_rules! hold_to_the_suite {
     ($open:path) => {
         crate::hold_to_the_suite! { $open:
@@ -39,7 +39,7 @@ macro_rules! hold_to_the_suite {
 }
 use hold_to_the_suite;
 
-/// A storage, and what must live as long.
+/// A storage, and a value that must live as long.
 struct Opened<K> {
     storage: std::sync::Arc<dyn storage::Storage>,
     _keep: K,

@@ -1,4 +1,4 @@
-//! The suite on a PostgreSQL server, if `LATENTS_TEST_POSTGRES` holds the address of a database, in schemas that are made anew.
+//! The suite on a PostgreSQL server, in new schemas, if `LATENTS_TEST_POSTGRES` is the URL of a database.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use latents_tune::storage::{self, Storage};
 
 use crate::{Opened, shared};
 
-/// The address of an empty schema of a name.
+/// The URL of an empty schema of a name.
 fn schema(name: &str) -> Option<String> {
     let url = std::env::var("LATENTS_TEST_POSTGRES").ok()?;
     let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();

@@ -1,4 +1,4 @@
-//! What holds where several processes can open the same storage.
+//! Tests of storages that several processes can open.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier};
@@ -40,7 +40,7 @@ pub(crate) fn two_see_each_other(open: Open<'_>) {
     assert_eq!(b.trials(id).unwrap(), a.trials(id).unwrap());
 }
 
-/// Workers that begin at the same instant, on a storage that is not there yet, have one study and each trial once.
+/// Workers that start at the same instant, on a storage that does not exist yet, share one study and run each trial once.
 pub(crate) fn many_begin_at_once(open: Open<'_>) {
     const WORKERS: usize = 6;
     const TRIALS: u64 = 60;
@@ -81,7 +81,7 @@ pub(crate) fn many_begin_at_once(open: Open<'_>) {
     assert_eq!(storage.studies().unwrap().len(), 1);
 }
 
-/// Of workers that find the same abandoned trial, one gets it.
+/// If several workers find the same abandoned trial, one gets it.
 pub(crate) fn one_heir(open: Open<'_>) {
     const WORKERS: usize = 6;
     let storage = open();

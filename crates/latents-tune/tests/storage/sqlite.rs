@@ -1,4 +1,4 @@
-//! The suite on SQLite files, what several who open one file see, what others have left in one, and files that are no storage.
+//! The suite on SQLite files; several workers on one file; files written by Optuna; and files that are not a storage.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn at(path: &Path) -> Result<Arc<dyn Storage>, latents_tune::Error> {
     storage::open(&format!("sqlite:///{}", path.display()))
 }
 
-/// A file of ours with one study, and another program's way into it.
+/// A storage with one study, and another program's connection to it.
 fn ours() -> (TempDir, Arc<dyn Storage>, i64, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("studies.db");
@@ -82,7 +82,7 @@ fn trials_of_optunas() {
     assert_eq!(trials[2].user_attrs["losses"], json!(["NaN", "-Infinity", 1.0]));
     assert_eq!(trials[2].param("layers"), Some(Value::Text("[8,4]".into())));
 
-    // What it has queued is anybody's; what it is running is not, however long it has been silent.
+    // Any worker may take a trial that Optuna has queued, but not one that it runs, however old its heartbeat is.
     let Start::Trial(taken) = storage.start_trial(id, "me", Some(3), &|_, _| true).unwrap() else {
         panic!("a trial is waiting");
     };
@@ -109,7 +109,7 @@ fn a_heartbeat_ages() {
         age.get()
     };
     assert!((89.0..100.0).contains(&age()), "{}", age());
-    storage.beat(claim(&trial, "me")).unwrap();
+    storage.record_heartbeat(claim(&trial, "me")).unwrap();
     assert!((-1.0..10.0).contains(&age()), "{}", age());
     connection.execute_batch("DELETE FROM trial_heartbeats").unwrap();
     assert_eq!(age(), f64::INFINITY);
@@ -152,7 +152,7 @@ fn files_that_are_no_databases() {
     for content in [b"hello".as_slice(), "a longer text\n".repeat(1000).as_bytes(), &long] {
         fs::write(&path, content).unwrap();
         let said = refused(&path);
-        assert!(said.contains("cannot open it: the file is no SQLite database"), "{said}");
+        assert!(said.contains("cannot open it: the file is not an SQLite database"), "{said}");
         assert_eq!(fs::read(&path).unwrap(), content);
     }
     fs::write(&path, "").unwrap();
@@ -161,7 +161,7 @@ fn files_that_are_no_databases() {
     let said = refused(folder.path());
     assert!(said.contains("the file cannot be opened"), "{said}");
     let said = refused(&folder.path().join("no/such/folder.db"));
-    assert!(said.contains("there must be such a folder"), "{said}");
+    assert!(said.contains("its folder must exist"), "{said}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn other_schemas() {
     }
 }
 
-/// Optuna makes the tables one after the other, and says last which version they are.
+/// Optuna creates the tables one after the other, and writes their version last.
 #[test]
 fn tables_in_the_making() {
     let folder = tempfile::tempdir().unwrap();
@@ -261,12 +261,12 @@ fn what_may_not_be_written() {
     };
     allow(&path, 0o444);
     allow(folder.path(), 0o555);
-    // Root may write whatever the permissions say.
+    // Root may write despite the permissions.
     if fs::write(folder.path().join("probe"), "").is_err() {
         let said = refused(&path);
         assert!(said.contains("read-only"), "{said}");
         let said = refused(&folder.path().join("new.db"));
-        assert!(said.contains("it must be writable"), "{said}");
+        assert!(said.contains("its folder must exist and be writable"), "{said}");
     }
     allow(folder.path(), 0o755);
 }

@@ -1,14 +1,16 @@
-//! What holds of every storage.
+//! Tests that every storage must pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use latents_tune::storage::{Claim, FIXED, OWNER, Start, Storage};
-use latents_tune::{Direction, Distribution, Error, Parameter, TrialRecord, TrialState, Value};
+use latents_tune::{
+    Direction, Distribution, Error, TrialParameter, TrialRecord, TrialState, Value,
+};
 use serde_json::{Value as Json, json};
 
-/// Nobody has left a trial behind.
+/// No trial is abandoned.
 pub(crate) fn alive(_: &str, _: f64) -> bool {
     false
 }
@@ -17,7 +19,7 @@ pub(crate) fn study(storage: &dyn Storage) -> i64 {
     storage.create_study("study", Direction::Minimize).unwrap().id
 }
 
-/// A trial for a worker, where there is one.
+/// Starts a trial for a worker.
 pub(crate) fn start(storage: &dyn Storage, study: i64, owner: &str) -> TrialRecord {
     match storage.start_trial(study, owner, None, &alive).unwrap() {
         Start::Trial(trial) => trial,
@@ -85,8 +87,8 @@ pub(crate) fn life_of_a_trial(storage: &dyn Storage) {
     storage.report(me, -3, 1.0).unwrap();
     storage.set_user_attr(me, "loss", &json!([1.5, "a"])).unwrap();
     storage.set_system_attr(me, "bracket", &json!(2)).unwrap();
-    storage.beat(me).unwrap();
-    let parameter = |internal, distribution: &Distribution| Parameter {
+    storage.record_heartbeat(me).unwrap();
+    let parameter = |internal, distribution: &Distribution| TrialParameter {
         internal,
         distribution: Arc::new(distribution.clone()),
     };
@@ -140,7 +142,7 @@ pub(crate) fn the_last_write_counts(storage: &dyn Storage) {
     assert_eq!(read.intermediate, BTreeMap::from([(1, 1.0)]));
     assert_eq!(read.user_attrs["note"], json!(1));
     assert_eq!(read.system_attrs["note"], json!(-1));
-    assert_eq!(read.params["x"], Parameter { internal: 1.0, distribution: Arc::new(wide) });
+    assert_eq!(read.params["x"], TrialParameter { internal: 1.0, distribution: Arc::new(wide) });
 }
 
 pub(crate) fn special_numbers(storage: &dyn Storage) {
@@ -173,7 +175,7 @@ pub(crate) fn special_numbers(storage: &dyn Storage) {
     let params = [("a", 5e-324, &any), ("b", -1e300, &any), ("c", 0.0, &any)];
     storage.set_params(claim(&trial, "me"), &params).unwrap();
     let said = storage.set_params(claim(&trial, "me"), &[("d", f64::NAN, &any)]).unwrap_err();
-    assert!(said.to_string().contains("parameter `d`: NaN is no value"), "{said}");
+    assert!(said.to_string().contains("parameter `d`: NaN is not a value"), "{said}");
     let read = storage.trials(id).unwrap().pop().unwrap();
     let kept: Vec<f64> = read.params.values().map(|parameter| parameter.internal).collect();
     assert_eq!(kept, [5e-324, -1e300, 0.0]);
@@ -207,7 +209,7 @@ pub(crate) fn odd_notes(storage: &dyn Storage) {
 pub(crate) fn claims(storage: &dyn Storage) {
     let id = study(storage);
     let range = Distribution::float(0.0, 1.0).unwrap();
-    // Whoever has no claim can do none of this, and nothing of it is written.
+    // Without a valid claim, each of these calls fails and writes nothing.
     let powerless = |claim: Claim<'_>| {
         let before = storage.trials(id).unwrap();
         let note = json!(1);
@@ -217,7 +219,7 @@ pub(crate) fn claims(storage: &dyn Storage) {
             storage.set_user_attr(claim, "a", &note),
             storage.set_system_attr(claim, "a", &note),
             storage.set_system_attr(claim, OWNER, &json!("thief")),
-            storage.beat(claim),
+            storage.record_heartbeat(claim),
             storage.release(claim),
             storage.finish(claim, TrialState::Complete, Some(1.0)),
             storage.finish(claim, TrialState::Failed, None),
@@ -263,7 +265,7 @@ pub(crate) fn limits(storage: &dyn Storage) {
     assert_eq!(ask(2, &alive), Err(2));
     storage.finish(claim(&first, "me"), TrialState::Failed, None).unwrap();
     assert_eq!(ask(2, &alive), Err(1));
-    // A limit keeps nobody from what is there already.
+    // A limit does not apply to trials that exist already.
     assert_eq!(ask(2, &|_, _| true).unwrap().id, second.id);
     assert_eq!(storage.enqueue(id, &[]).unwrap(), 2);
     let third = ask(2, &alive).unwrap();
@@ -316,7 +318,7 @@ pub(crate) fn abandoned_trials(storage: &dyn Storage) {
     expected.system_attrs.insert(OWNER.into(), json!("heir"));
     assert_eq!(taken, expected);
     assert_eq!(*storage.trials(id).unwrap()[0], expected);
-    assert!(is_lost(storage.beat(dead), 0));
+    assert!(is_lost(storage.record_heartbeat(dead), 0));
     storage.finish(claim(&taken, "heir"), TrialState::Complete, Some(1.0)).unwrap();
 
     asked.borrow_mut().clear();
@@ -340,8 +342,8 @@ pub(crate) fn released_trials(storage: &dyn Storage) {
         panic!("a trial was released");
     };
     assert_eq!((taken.id, taken.number, taken.started), (second.id, 1, second.started));
-    storage.beat(claim(&first, "a")).unwrap();
-    storage.beat(claim(&second, "c")).unwrap();
+    storage.record_heartbeat(claim(&first, "a")).unwrap();
+    storage.record_heartbeat(claim(&second, "c")).unwrap();
 }
 
 pub(crate) fn queued_trials(storage: &dyn Storage) {

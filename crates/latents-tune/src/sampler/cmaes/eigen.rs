@@ -1,10 +1,10 @@
-//! Eigenvalues and eigenvectors of small symmetric matrices, by Jacobi's rotations (G. H. Golub and C. F. Van Loan, "Matrix Computations",
-//! 8.5): slow for large ones, accurate, and made of correctly rounded operations only, so the same everywhere.
+//! Eigenvalues and eigenvectors of small symmetric matrices, by the Jacobi method (G. H. Golub and C. F. Van Loan, "Matrix Computations",
+//! 8.5). It is slow for large matrices, but accurate, and uses only correctly rounded operations, so results are the same on all machines.
 
-/// Sweeps over all pairs; fewer than ten are ever needed.
+/// Maximum number of sweeps over all pairs; fewer than ten are needed in practice.
 const SWEEPS: usize = 50;
 
-/// Eigenvalues, and eigenvectors `[n, n]` in rows, of a symmetric matrix `[n, n]`.
+/// Eigenvalues `[n]` and eigenvectors `[n, n]`, in rows, of a symmetric matrix `[n, n]`.
 pub(super) fn eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut a = matrix.to_vec();
     let mut vectors = vec![0.0; n * n];

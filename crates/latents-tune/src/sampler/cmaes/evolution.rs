@@ -1,51 +1,51 @@
-//! A normal distribution that moves to where values are least, as in N. Hansen, "The CMA Evolution Strategy: A Tutorial"
-//! (arXiv:1604.00772), active covariance update included, with its default settings. It knows points and values, no trials.
+//! CMA-ES: a normal distribution that moves towards the smallest values, as in N. Hansen, "The CMA Evolution Strategy: A Tutorial"
+//! (arXiv:1604.00772), with its default settings and the active covariance update. It knows points and values, but no trials.
 
 use latents_random::Stream;
 
 use super::eigen::eigen;
 
-/// The least eigenvalue of a covariance.
-const LEAST: f64 = 1e-16;
-/// The greatest step size.
-const MOST: f64 = 1e16;
+/// Minimum eigenvalue of a covariance.
+const MIN_EIGENVALUE: f64 = 1e-16;
+/// Maximum step size.
+const MAX_SIGMA: f64 = 1e16;
 
-/// What the tutorial derives from the number of dimensions `n` (its table 1).
+/// The parameters that the tutorial derives from the number of dimensions `n` (its table 1).
 #[derive(Clone, Debug)]
 struct Rates {
-    /// Of each point of a generation, best first; those of the worse half are negative.
+    /// Weights of the points of a generation, best first; those of the worse half are negative.
     weights: Vec<f64>,
-    /// Points with a positive weight.
+    /// Number of points with a positive weight.
     parents: usize,
-    /// How many points the positive weights are worth.
+    /// Effective number of points with a positive weight.
     mu_eff: f64,
     c_sigma: f64,
     d_sigma: f64,
     c_c: f64,
     c_1: f64,
     c_mu: f64,
-    /// Expected length of a standard normal vector.
+    /// Expected norm of a standard normal vector.
     chi: f64,
 }
 
-/// The distribution, and what it has learnt.
+/// The distribution and its evolution paths.
 #[derive(Clone, Debug)]
 pub(super) struct Evolution {
     rates: Rates,
     generation: i32,
-    /// `[n]`.
+    /// Mean, `[n]`.
     mean: Vec<f64>,
     /// Step size.
     sigma: f64,
-    /// `[n, n]`.
+    /// Covariance, `[n, n]`.
     covariance: Vec<f64>,
     /// Square roots of the covariance's eigenvalues, `[n]`.
     lengths: Vec<f64>,
-    /// Its eigenvectors, in rows `[n, n]`.
+    /// The covariance's eigenvectors, in rows, `[n, n]`.
     axes: Vec<f64>,
-    /// Evolution path of the step size.
+    /// Evolution path of the step size, `[n]`.
     p_sigma: Vec<f64>,
-    /// Evolution path of the covariance.
+    /// Evolution path of the covariance, `[n]`.
     p_c: Vec<f64>,
 }
 
@@ -81,7 +81,7 @@ impl Rates {
 }
 
 impl Evolution {
-    /// The normal distribution around `mean` with deviation `sigma` in each direction.
+    /// The normal distribution around `mean` with the standard deviation `sigma` in each direction.
     pub(super) fn new(mean: &[f64], sigma: f64, population: Option<usize>) -> Self {
         let n = mean.len();
         let default = 4 + (3.0 * libm::log(n as f64)).floor() as usize;
@@ -102,7 +102,7 @@ impl Evolution {
         }
     }
 
-    /// Points of a generation.
+    /// Number of points of a generation.
     pub(super) fn population(&self) -> usize {
         self.rates.weights.len()
     }
@@ -115,8 +115,8 @@ impl Evolution {
         self.mean.iter().enumerate().map(|(i, mean)| mean + self.sigma * step(i)).collect()
     }
 
-    /// Learns from the points of a generation and their values. A point that is farther out than a draw would be, because it was made
-    /// otherwise, is taken for one in its direction (N. Hansen, "Injecting External Solutions Into CMA-ES", arXiv:1110.4181).
+    /// Updates the distribution by the points of a generation and their values. A point that was not drawn from the distribution, and is
+    /// farther out than a draw would be, is moved inwards (N. Hansen, "Injecting External Solutions Into CMA-ES", arXiv:1110.4181).
     pub(super) fn tell(&mut self, mut generation: Vec<(Vec<f64>, f64)>) {
         let Rates { ref weights, parents, mu_eff, c_sigma, d_sigma, c_c, c_1, c_mu, chi } =
             self.rates;
@@ -151,7 +151,8 @@ impl Evolution {
             *p = (1.0 - c_sigma) * *p + gain * white;
         }
         let length = norm(&self.p_sigma);
-        self.sigma = (self.sigma * libm::exp(c_sigma / d_sigma * (length / chi - 1.0))).min(MOST);
+        self.sigma =
+            (self.sigma * libm::exp(c_sigma / d_sigma * (length / chi - 1.0))).min(MAX_SIGMA);
 
         let settled = 1.0 - libm::pow(1.0 - c_sigma, f64::from(2 * (self.generation + 1)));
         let is_short = length / settled.sqrt() < (1.4 + 2.0 / (size + 1.0)) * chi;
@@ -177,13 +178,14 @@ impl Evolution {
         self.factor();
     }
 
-    /// Takes the covariance apart; where rounding has made an eigenvalue negative, puts it together again without.
+    /// Computes the eigendecomposition of the covariance. If rounding has made an eigenvalue too small, raises it and recomputes the
+    /// covariance.
     fn factor(&mut self) {
         let n = self.mean.len();
         let (mut values, axes) = eigen(&self.covariance, n);
-        if values.iter().any(|&value| value < LEAST) {
+        if values.iter().any(|&value| value < MIN_EIGENVALUE) {
             for value in &mut values {
-                *value = value.max(LEAST);
+                *value = value.max(MIN_EIGENVALUE);
             }
             for i in 0..n {
                 for j in 0..n {
@@ -201,7 +203,7 @@ impl Evolution {
     }
 }
 
-/// What a step would be if the covariance were the unit matrix.
+/// The step, multiplied by the inverse square root of the covariance.
 fn whiten(axes: &[f64], lengths: &[f64], step: &[f64]) -> Vec<f64> {
     let n = step.len();
     let along = axes.chunks_exact(n).zip(lengths);
@@ -265,7 +267,7 @@ mod tests {
         }
     }
 
-    /// How many points it takes to come below 1e-9.
+    /// Number of points that it takes to reach a value below 1e-9.
     fn effort(n: usize, seed: u64, value: &dyn Fn(&[f64]) -> f64) -> usize {
         let mut evolution = Evolution::new(&vec![0.7; n], 0.3, None);
         let mut random = stream(seed, Purpose::Synthetic, 0, 0);
@@ -280,7 +282,7 @@ mod tests {
         usize::MAX
     }
 
-    /// Within half as much again of what the tutorial's algorithm takes elsewhere.
+    /// Within 1.5 times the number of points that other implementations of the tutorial's algorithm need.
     #[test]
     fn standard_functions_are_solved() {
         let sphere = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>();

@@ -1,4 +1,4 @@
-//! What a study learns by CMA-ES. Whether generations teach what they should, `evolution.rs` says.
+//! Tests of studies by CMA-ES. `evolution.rs` tests the update by a generation.
 
 use super::*;
 use crate::sampler::testing::{Trials, kinds, study, trial};
@@ -23,7 +23,7 @@ fn value(values: &Internal) -> f64 {
         + (x - y - 4.0).powi(2)
 }
 
-fn values(sampler: &dyn Sampler, trials: &Trials, draws: Draws) -> Internal {
+fn values(sampler: &dyn TrialSampler, trials: &Trials, draws: Draws) -> Internal {
     let mut values = sampler.sample_relative(trials.view(), draws);
     for (name, distribution) in space() {
         if !values.contains_key(name) {
@@ -34,13 +34,13 @@ fn values(sampler: &dyn Sampler, trials: &Trials, draws: Draws) -> Internal {
     values
 }
 
-fn minimize(sampler: &dyn Sampler, seed: u64, n: u64) -> Trials {
+fn minimize(sampler: &dyn TrialSampler, seed: u64, n: u64) -> Trials {
     let mut trials = study(Vec::new());
     for number in 0..n {
         let values = values(sampler, &trials, Draws { seed, number });
         let params = space();
         let params: Vec<_> = params.iter().map(|(n, d)| (*n, values[*n], d)).collect();
-        // Some teach nothing.
+        // Some trials are ignored.
         let (state, value) = match number % 10 {
             3 => (TrialState::Pruned, Some(-1e9)),
             6 => (TrialState::Failed, None),
@@ -53,7 +53,7 @@ fn minimize(sampler: &dyn Sampler, seed: u64, n: u64) -> Trials {
 
 #[test]
 fn beats_random_in_a_valley() {
-    let best = |sampler: &dyn Sampler, seed| {
+    let best = |sampler: &dyn TrialSampler, seed| {
         minimize(sampler, seed, 400).view().best().unwrap().value.unwrap()
     };
     for seed in 0..5 {
@@ -96,7 +96,7 @@ fn a_generation_is_learnt_when_it_is_whole() {
         }
         before = now;
     }
-    // The first complete trial was drawn at random and teaches nothing; of ten, two are not complete.
+    // The first complete trial was drawn at random and is ignored; of ten trials, two are not complete.
     assert_eq!(changes, [9, 16, 23, 31, 39]);
 }
 

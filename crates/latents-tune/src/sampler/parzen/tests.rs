@@ -1,4 +1,5 @@
-//! Draws within bounds and by their density, and densities that sum to 1. Whether they are Optuna's, `tests/golden_tpe.rs` says.
+//! Tests that draws are within bounds and follow their density, and that densities sum to 1. `tests/golden_tpe.rs` compares the densities
+//! with Optuna's.
 
 use latents_random::{Purpose, stream};
 

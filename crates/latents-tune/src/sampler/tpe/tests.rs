@@ -1,12 +1,12 @@
-//! What TPE draws, and what it reads of running trials. Whether its densities are Optuna's, `tests/golden_tpe.rs` says.
+//! Tests of the draws of TPE, and of what it reads from running trials. `tests/golden_tpe.rs` compares its densities with Optuna's.
 
 use super::*;
 use crate::sampler::parzen::Marginal;
 use crate::sampler::testing::{Trials, kinds, study, trial};
-use crate::trial::Parameter;
+use crate::trial::TrialParameter;
 
-/// The least value of a quadratic after 60 trials.
-fn minimize(sampler: &dyn Sampler, seed: u64) -> f64 {
+/// The smallest value of a quadratic after 60 trials.
+fn minimize(sampler: &dyn TrialSampler, seed: u64) -> f64 {
     let space: Space = [
         ("depth", Distribution::int(0, 20)),
         ("kind", Distribution::categorical(["a", "b", "c"])),
@@ -37,7 +37,7 @@ fn minimize(sampler: &dyn Sampler, seed: u64) -> f64 {
     trials.view().best().unwrap().value.unwrap()
 }
 
-/// Twelve trials with a parameter of each kind; the last is running.
+/// Twelve trials with a parameter of each type; the last is running.
 fn twelve() -> Trials {
     let kinds = kinds();
     let names: Vec<String> = (0..kinds.len()).map(|i| format!("x{i:02}")).collect();
@@ -58,7 +58,7 @@ fn beats_random_on_a_quadratic() {
         Tpe { multivariate: false, ..Tpe::default() },
         Tpe { group: true, ..Tpe::default() },
     ];
-    let sum = |sampler: &dyn Sampler| (0..10).map(|seed| minimize(sampler, seed)).sum::<f64>();
+    let sum = |sampler: &dyn TrialSampler| (0..10).map(|seed| minimize(sampler, seed)).sum::<f64>();
     let random = sum(&Random);
     for tpe in modes {
         let sum = sum(&tpe);
@@ -77,7 +77,7 @@ fn values_are_within_bounds_and_repeatable() {
         assert_eq!(sampled.len(), space.len() - single);
         assert!(sampled.iter().all(|(name, &x)| space[name].distribution.contains(x)));
         assert_eq!(Tpe::default().sample_relative(trials.view(), draws), sampled);
-        for (name, Parameter { distribution, .. }) in space {
+        for (name, TrialParameter { distribution, .. }) in space {
             let x = Tpe::default().sample_independent(trials.view(), draws, name, distribution);
             assert!(distribution.contains(x), "{x:?} of {distribution}");
         }
@@ -128,9 +128,9 @@ fn values_of_running_trials_are_read_from_their_notes() {
         }
     };
     assert_eq!(means(&attrs, &[]), [0.25, 0.5]);
-    // What the trial has itself goes first.
+    // The trial's own parameters take precedence.
     assert_eq!(means(&attrs, &[("x", 0.75, &float)]), [0.75, 0.5]);
-    // Half of the JSON is nothing.
+    // Half of the JSON cannot be parsed.
     assert_eq!(means(&attrs[..1], &[("x", 0.75, &float)]), [0.5]);
     assert_eq!(means(&[], &[("x", 0.75, &float), ("kind", 1.0, &kind)]), [0.75, 0.5]);
     // There is no third choice.

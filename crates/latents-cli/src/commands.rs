@@ -1,0 +1,75 @@
+//! One module for each command, and what several of them share.
+
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod evaluate;
+pub(crate) mod figures;
+pub(crate) mod init;
+pub(crate) mod map;
+pub(crate) mod outliers;
+pub(crate) mod predict;
+pub(crate) mod probe;
+pub(crate) mod reconstruct;
+pub(crate) mod sample;
+pub(crate) mod settings;
+pub(crate) mod study;
+pub(crate) mod train;
+pub(crate) mod traverse;
+pub(crate) mod tune;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use latents::{Dataset, Part};
+
+use crate::hints::note_hint;
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Split {
+    /// The images that the run was trained and validated on.
+    Train,
+    /// The images held out for testing.
+    Test,
+}
+
+impl From<Split> for Part {
+    fn from(split: Split) -> Self {
+        match split {
+            Split::Train => Part::Train,
+            Split::Test => Part::Test,
+        }
+    }
+}
+
+/// Test-time augmentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tta {
+    /// The mirror image, left and right exchanged
+    Flip,
+}
+
+impl From<Tta> for latents::Tta {
+    fn from(tta: Tta) -> Self {
+        match tta {
+            Tta::Flip => latents::Tta::Flip,
+        }
+    }
+}
+
+/// What people should know about a data set, with the flags that change it.
+pub(crate) fn describe(dataset: &Dataset) -> String {
+    let mut lines = vec![format!("{}: {}", dataset.name, dataset.origin)];
+    lines.extend(dataset.notes.iter().map(|note| match note_hint(note) {
+        Some(flags) => format!("{note} ({flags})"),
+        None => note.to_string(),
+    }));
+    lines.join("\n  ")
+}
+
+/// Files on one line.
+pub(crate) fn list(files: &[PathBuf]) -> String {
+    files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join("  ")
+}

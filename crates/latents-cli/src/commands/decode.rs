@@ -1,0 +1,46 @@
+//! `latents decode`: latent vectors to images.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{Latents, Session, TrainedModel, count};
+use serde::Serialize;
+
+use crate::output::Output;
+
+/// Turn latent vectors into images
+///
+/// Reads `z` [n, d] from an .npz file and writes another with `image` [n, c, h, w] (float32, 0 to 1). Needs nothing but the run's folder.
+#[derive(Debug, Args)]
+pub(crate) struct Decode {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// File with an array `z` [n, d], as `latents encode` writes it
+    #[arg(long, value_name = "FILE.npz")]
+    latents: PathBuf,
+    /// File to write
+    #[arg(long, value_name = "FILE.npz")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Decoded<'a> {
+    out: &'a PathBuf,
+    images: usize,
+    shape: [usize; 3],
+}
+
+impl Decode {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let mut model = TrainedModel::open(&self.run, session)?;
+        model.latent_space()?;
+        let decoded = model.decode_latents(&Latents::load(&self.latents)?);
+        let images = decoded.map_err(|e| e.context(self.latents.display().to_string()))?;
+        images.save(&self.out)?;
+        let (n, shape) = (images.len(), images.shape);
+        let text = format!("{} images of {shape:?} in {}", count(n as u64), self.out.display());
+        output.result(&text, &Decoded { out: &self.out, images: n, shape })
+    }
+}

@@ -1,0 +1,46 @@
+//! `latents encode`: images to latent vectors.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{Session, TrainedModel, count};
+use serde::Serialize;
+
+use crate::commands::Split;
+use crate::output::Output;
+
+/// Turn images into latent vectors
+///
+/// Writes an .npz file with `z` [n, d] (float32) and, if known, `label` [n] (int64) and the pictures' names, `name` [n]. For a variational autoencoder `z` are
+/// the means, and `logvar` [n, d] (float32) the logarithms of the variances.
+#[derive(Debug, Args)]
+pub(crate) struct Encode {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Which images of the run's data set
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
+    /// File to write
+    #[arg(long, value_name = "FILE.npz")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Encoded<'a> {
+    out: &'a PathBuf,
+    images: usize,
+    latent_dim: usize,
+}
+
+impl Encode {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let mut model = TrainedModel::open(&self.run, session)?;
+        let d = model.latent_space()?.dim;
+        let z = model.encode(model.data()?.part(self.split.into()))?;
+        z.save(&self.out)?;
+        let text = format!("{} latents of {d} in {}", count(z.len() as u64), self.out.display());
+        output.result(&text, &Encoded { out: &self.out, images: z.len(), latent_dim: d })
+    }
+}

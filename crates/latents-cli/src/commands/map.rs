@@ -1,0 +1,130 @@
+//! `latents map`: latent vectors in the plane.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use latents::{
+    LatentMap, Latents, MapMethod, Session, TrainedModel, Tsne, check_numbers_file, count,
+    duration, save_beside,
+};
+use serde::Serialize;
+
+use crate::commands::{Split, list};
+use crate::output::Output;
+
+/// Map latent vectors in the plane, by t-SNE or principal components
+///
+/// Writes an .npz file with `xy` [n, 2] (float32) and, if known, `label` [n] (int64), and next to it a figure as SVG and PNG, coloured by class.
+#[derive(Debug, Args)]
+pub(crate) struct Map {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR", required_unless_present = "latents")]
+    run: Option<PathBuf>,
+    /// Map the array `z` [n, d] of this file instead, with its `label` [n] if it has one
+    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["run", "thumbnails"])]
+    latents: Option<PathBuf>,
+    /// Which images of the run's data set
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
+    /// How the map is made
+    #[arg(long, value_enum, default_value = "tsne")]
+    method: Method,
+    /// Perplexity of t-SNE: effective number of neighbours of a point
+    #[arg(long, value_name = "P", default_value_t = 30.0)]
+    perplexity: f64,
+    /// Steps of t-SNE after the first 250, in which attraction is exaggerated
+    #[arg(long, value_name = "N", default_value_t = 750)]
+    iterations: u32,
+    /// Seed; the same one gives the same map
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Draw the images themselves too, as NAME-thumbnails
+    #[arg(long)]
+    thumbnails: bool,
+    /// File to write
+    #[arg(long, value_name = "FILE.npz")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// Keeps neighbours together; distances between clusters mean little
+    Tsne,
+    /// The two directions along which the latents vary most; linear and exact
+    Pca,
+}
+
+#[derive(Serialize)]
+struct Mapped<'a> {
+    out: &'a PathBuf,
+    figures: Vec<PathBuf>,
+    points: usize,
+    method: &'static str,
+    /// Of t-SNE.
+    kl: Option<f64>,
+    perplexity: Option<f64>,
+    /// Of the principal components.
+    explained_variance: Option<[f64; 2]>,
+    seconds: f64,
+}
+
+impl Map {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        check_numbers_file(&self.out)?;
+        let (latents, images, from) = match (&self.latents, &self.run) {
+            (Some(file), _) => (Latents::load(file)?, None, file),
+            (None, Some(run)) => {
+                let mut model = TrainedModel::open(run, session)?;
+                model.latent_space()?;
+                let data = model.data()?;
+                let images = data.part(self.split.into()).clone();
+                (model.encode(&images)?, Some(images), run)
+            }
+            (None, None) => anyhow::bail!("--run or --latents is needed"),
+        };
+        let begun = Instant::now();
+        let made = match self.method {
+            Method::Pca => LatentMap::pca(&latents, session),
+            Method::Tsne => {
+                let tsne = Tsne::default().perplexity(self.perplexity).iterations(self.iterations);
+                tsne.seed(self.seed).fit(&latents, session)
+            }
+        };
+        let map = made.map_err(|e| e.context(from.display().to_string()))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        map.save(&self.out)?;
+        let mut figures = save_beside(&map.figure(), &self.out, "")?;
+        if let Some(images) = images.filter(|_| self.thumbnails) {
+            figures.extend(save_beside(&map.thumbnails(&images), &self.out, "-thumbnails")?);
+        }
+        let (method, quality, kl, perplexity, explained) = match map.method {
+            MapMethod::Tsne { kl, perplexity } => {
+                ("tsne", format!("KL {kl:.4}"), Some(kl), Some(perplexity), None)
+            }
+            MapMethod::Pca { explained_variance: [a, b] } => {
+                let quality = format!("{:.1} % of the variance", 100.0 * (a + b));
+                ("pca", quality, None, None, Some([a, b]))
+            }
+        };
+        let text = format!(
+            "{} points, {quality} in {}  {}  {}",
+            count(map.len() as u64),
+            duration(seconds),
+            self.out.display(),
+            list(&figures)
+        );
+        let mapped = Mapped {
+            out: &self.out,
+            figures,
+            points: map.len(),
+            method,
+            kl,
+            perplexity,
+            explained_variance: explained,
+            seconds,
+        };
+        output.result(&text, &mapped)
+    }
+}

@@ -1,0 +1,67 @@
+//! `latents outliers`: images that are unlike the others.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{
+    OutlierConfig, Outliers as Found, Session, TrainedModel, check_numbers_file, count, save_beside,
+};
+use serde::Serialize;
+
+use crate::commands::{Split, list};
+use crate::output::Output;
+
+/// Find the images that are unlike the others
+///
+/// The images that are hardest to reconstruct, those whose latents are farthest from the training images', and pairs that are nearly the same; as a figure (SVG and PNG) and as JSON.
+#[derive(Debug, Args)]
+pub(crate) struct Outliers {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Which images of the run's data set
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
+    /// How many of each to show
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    top: u16,
+    /// Two images are nearly the same up to this root mean squared difference of their pixels (0 to 1)
+    #[arg(long, value_name = "D", default_value_t = 0.03)]
+    same: f64,
+    /// File to write; the figure is written next to it [default: `figures/outliers.json` in the run's folder]
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    figures: Vec<PathBuf>,
+    #[serde(flatten)]
+    found: &'a Found,
+}
+
+impl Outliers {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| self.run.join("figures/outliers.json"));
+        check_numbers_file(&out)?;
+        let mut model = TrainedModel::open(&self.run, session)?;
+        model.latent_space()?;
+        let data = model.data()?;
+        let config = OutlierConfig { top: usize::from(self.top), same: self.same };
+        let (found, figure) = model.outliers(&data, self.split.into(), config)?;
+        let figures = save_beside(&figure, &out, "")?;
+        let images = |of: &[latents::Outlier]| of.iter().map(|o| o.image).collect::<Vec<_>>();
+        let text = format!(
+            "hardest to reconstruct: {:?}\nfarthest latents: {:?}\n{} pairs nearly the same\n{}  {}",
+            images(&found.hardest),
+            images(&found.farthest),
+            count(found.near_duplicates.len() as u64),
+            out.display(),
+            list(&figures)
+        );
+        let written = Written { figures, found: &found };
+        latents_files::write(&out, &serde_json::to_vec_pretty(&written)?)?;
+        output.result(&text, &written)
+    }
+}

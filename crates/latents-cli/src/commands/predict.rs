@@ -1,0 +1,49 @@
+//! `latents predict`: the class of images, with its probability.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{Session, TrainedModel, count};
+
+use crate::commands::Tta;
+use crate::output::Output;
+
+/// Predict the class of images
+///
+/// Prints the class of each image with its probability, as comma-separated values or, with --json, with the probabilities of all classes.
+#[derive(Debug, Args)]
+pub(crate) struct Predict {
+    /// Folder of a trained classifier
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Pictures (PNG, JPEG, WebP, GIF), which are resized to the run's shape, and .npz files with `image` [n, c, h, w] in 0 to 1
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data", conflicts_with = "data")]
+    input: Vec<PathBuf>,
+    /// All images of a folder or an .npz file, or the test part of a named data set, instead
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<String>,
+    /// Classify another view of each image too, and average the probabilities (test-time augmentation)
+    #[arg(long, value_name = "VIEW")]
+    tta: Option<Tta>,
+    /// File to write the table to, by its ending .csv, .json or .md
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Predict {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let mut model = TrainedModel::open(&self.run, session)?;
+        let input = match &self.data {
+            Some(source) => model.read_source(source)?,
+            None => model.read_inputs(&self.input)?,
+        };
+        let predicted = model.predict(input, self.tta.map(Into::into))?;
+        let Some(out) = &self.out else {
+            return output.result(&predicted.table().csv(), &predicted);
+        };
+        predicted.save(out)?;
+        let n = predicted.predictions.len() as u64;
+        output.result(&format!("{} predictions  {}", count(n), out.display()), &predicted)
+    }
+}

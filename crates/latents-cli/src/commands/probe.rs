@@ -1,0 +1,67 @@
+//! `latents probe`: how much the latent vectors of a frozen encoder tell about labels.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{ProbeConfig, Session, TrainedModel, duration};
+
+use crate::output::Output;
+
+/// Measure how much a frozen encoder tells about labels
+///
+/// Fits a logistic regression, to convergence, and 10 nearest neighbours to the latent vectors of the training images, and measures them on the test images;
+/// the same for the pixels and for as many principal components of them. Then the same regression with few labels only. Tables and the curve are left in the run's folder.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Neighbours that vote
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    neighbours: u16,
+    /// Inverse strength of the regression's penalty, scikit-learn's C
+    #[arg(long, value_name = "C", default_value_t = 1.0)]
+    c: f64,
+    /// Standardise each number to mean 0 and variance 1 for the regression
+    #[arg(long)]
+    standardize: bool,
+    /// Numbers of labels of the curve, separated by commas [default: 10,100,1000,10000]
+    #[arg(long, value_name = "N", value_delimiter = ',', hide_default_value = true, default_values_t = [10, 100, 1_000, 10_000])]
+    labels: Vec<usize>,
+    /// How often few labels are drawn
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    draws: u64,
+    /// Train classifiers with few labels too, on the encoder and from scratch; takes minutes
+    #[arg(long)]
+    fine_tune: bool,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl Probe {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let config = ProbeConfig {
+            neighbours: usize::from(self.neighbours),
+            c: self.c,
+            standardize: self.standardize,
+            labels: self.labels.clone(),
+            draws: self.draws,
+            fine_tune: self.fine_tune,
+            seed: self.seed,
+        };
+        let mut model = TrainedModel::open(&self.run, session)?;
+        model.latent_space()?;
+        let found = model.probe(&model.data()?, &config, session)?;
+        found.save(&self.run)?;
+        let text = format!(
+            "{}\n{}\n{}  {}",
+            found.table().markdown(),
+            found.few_labels_table().markdown(),
+            duration(found.seconds),
+            self.run.display()
+        );
+        output.result(&text, &found)
+    }
+}

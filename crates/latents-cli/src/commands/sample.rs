@@ -1,0 +1,81 @@
+//! `latents sample`: new images from random latent vectors.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use latents::{Session, TrainedModel, check_numbers_file, count, save_beside};
+use serde::Serialize;
+
+use crate::commands::list;
+use crate::output::Output;
+
+/// Make new images from random latent vectors
+///
+/// Writes an .npz file with `image` [n, c, h, w] (float32, 0 to 1) and next to it a figure of the first ones as SVG and PNG. Needs nothing but the run's folder.
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Where latents are drawn from
+    #[arg(long, value_enum, default_value = "normal")]
+    sampler: Sampler,
+    /// Gaussians in the mixture
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    components: u16,
+    /// Images to make
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    n: u32,
+    /// Seed; the same one gives the same images
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// File to write
+    #[arg(long, value_name = "FILE.npz")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sampler {
+    /// N(0, I), which a variational autoencoder is trained for
+    Normal,
+    /// A mixture of Gaussians fitted to the latents of the training images
+    Mixture,
+    /// Uniformly from the box that the latents of the training images lie in
+    Uniform,
+}
+
+#[derive(Serialize)]
+struct Sampled<'a> {
+    out: &'a PathBuf,
+    figures: Vec<PathBuf>,
+    images: usize,
+    sampler: &'static str,
+    /// Bayesian information criterion of the mixture on the training latents.
+    bic: Option<f64>,
+}
+
+impl Sample {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        check_numbers_file(&self.out)?;
+        let sampler = match self.sampler {
+            Sampler::Normal => latents::Sampler::Normal,
+            Sampler::Uniform => latents::Sampler::Uniform,
+            Sampler::Mixture => latents::Sampler::Mixture { components: self.components.into() },
+        };
+        let mut model = TrainedModel::open(&self.run, session)?;
+        let made = model.sample(self.n as usize, sampler, self.seed)?;
+        let figures = save_beside(&made.figure(), &self.out, "")?;
+        made.save(&self.out)?;
+        let bic = made.bic.map_or(String::new(), |b| format!(" (BIC {b:.0})"));
+        let (images, out) = (made.images.len(), &self.out);
+        let text = format!(
+            "{} images{bic} in {}  {}",
+            count(images as u64),
+            out.display(),
+            list(&figures)
+        );
+        let (sampler, bic) = (sampler.name(), made.bic);
+        output.result(&text, &Sampled { out, figures, images, sampler, bic })
+    }
+}

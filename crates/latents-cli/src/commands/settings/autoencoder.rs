@@ -1,0 +1,124 @@
+//! The settings of an autoencoder and of a variational one, as flags: both have the same encoder and decoder.
+
+use clap::Args;
+use latents::SettingsLayer;
+use latents::models::{Likelihood, Nonlinearity, Regularizer, Stage};
+use latents::train::Error;
+
+use super::{ModelFlags, named, put, put_switch};
+
+/// Encoder and decoder.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct HalvesFlags {
+    /// Dimensions of a latent vector [default: 64, for a vae 44; for small images an eighth of their numbers]
+    #[arg(long, value_name = "D")]
+    latent_dim: Option<usize>,
+    /// Convolutions: channels, kernel, stride and padding of each [default: as many as halve the images down to 4 pixels; for 28x28, 8k4s2p1,16k4s2p1,32k3s2p0]
+    #[arg(long, value_name = "STAGES", value_delimiter = ',', value_parser = parse_stage)]
+    stages: Option<Vec<Stage>>,
+    /// Batch normalisation after each of the encoder's convolutions
+    #[arg(long)]
+    normalize: bool,
+    /// Widths of the linear layers before the latent vector [default: a quarter of the convolutions' output; for 28x28, 64]
+    #[arg(long, value_name = "WIDTHS", value_delimiter = ',')]
+    hidden: Option<Vec<usize>>,
+    /// Nonlinearity between layers
+    #[arg(long, value_name = "NAME", value_parser = named::<Nonlinearity>(&["relu", "leaky-relu", "silu", "gelu"]))]
+    nonlinearity: Option<Nonlinearity>,
+    /// Probability of dropout after the linear layers
+    #[arg(long, value_name = "P")]
+    dropout: Option<f64>,
+    /// Standard deviation of noise added to input images in training: a denoising autoencoder
+    #[arg(long, value_name = "DEVIATION")]
+    noise: Option<f64>,
+}
+
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    let explain =
+        || format!("`{text}` is not of the form 8k4s2p1: channels, kernel, stride, padding");
+    let (channels, rest) = text.split_once('k').ok_or_else(explain)?;
+    let (kernel, rest) = rest.split_once('s').ok_or_else(explain)?;
+    let (stride, padding) = rest.split_once('p').ok_or_else(explain)?;
+    let number = |text: &str| text.parse::<usize>().map_err(|_| explain());
+    Ok(Stage {
+        channels: number(channels)?,
+        kernel: number(kernel)?,
+        stride: number(stride)?,
+        padding: number(padding)?,
+    })
+}
+
+impl HalvesFlags {
+    fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
+        put(layer, "model.latent_dim", self.latent_dim.as_ref())?;
+        put(layer, "model.stages", self.stages.as_ref())?;
+        put_switch(layer, "model.normalize", self.normalize)?;
+        put(layer, "model.hidden", self.hidden.as_ref())?;
+        put(layer, "model.nonlinearity", self.nonlinearity.as_ref())?;
+        put(layer, "model.dropout", self.dropout.as_ref())?;
+        put(layer, "model.noise", self.noise.as_ref())
+    }
+}
+
+/// Settings of a convolutional autoencoder.
+#[derive(Debug, Args)]
+pub(crate) struct AutoencoderFlags {
+    #[command(flatten)]
+    halves: HalvesFlags,
+}
+
+impl ModelFlags for AutoencoderFlags {
+    const KIND: &'static str = "ae";
+
+    fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
+        self.halves.apply(layer)
+    }
+}
+
+/// Settings of a variational autoencoder or a relative.
+#[derive(Debug, Args)]
+pub(crate) struct VaeFlags {
+    #[command(flatten)]
+    halves: HalvesFlags,
+    #[command(flatten)]
+    latents: LatentFlags,
+}
+
+/// How latents and pixels are distributed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+struct LatentFlags {
+    /// How pixels are distributed given latents
+    #[arg(long, value_name = "NAME", value_parser = named::<Likelihood>(&["bernoulli", "continuous-bernoulli", "gaussian"]))]
+    likelihood: Option<Likelihood>,
+    /// Standard deviation of the gaussian likelihood [default: learnt]
+    #[arg(long, value_name = "SIGMA")]
+    sigma: Option<f64>,
+    /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder) or l2 (a regularised autoencoder)
+    #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2"]))]
+    regularizer: Option<Regularizer>,
+    /// Weight of the regulariser
+    #[arg(long, value_name = "WEIGHT")]
+    beta: Option<f64>,
+    /// Epochs over which that weight rises from 0
+    #[arg(long, value_name = "EPOCHS")]
+    warmup_epochs: Option<f64>,
+    /// Free bits: KL below this many nats per latent dimension is not penalised
+    #[arg(long, value_name = "NATS")]
+    free_bits: Option<f64>,
+}
+
+impl ModelFlags for VaeFlags {
+    const KIND: &'static str = "vae";
+
+    fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
+        self.halves.apply(layer)?;
+        put(layer, "model.likelihood", self.latents.likelihood.as_ref())?;
+        put(layer, "model.sigma", self.latents.sigma.as_ref())?;
+        put(layer, "model.regularizer", self.latents.regularizer.as_ref())?;
+        put(layer, "model.beta", self.latents.beta.as_ref())?;
+        put(layer, "model.warmup_epochs", self.latents.warmup_epochs.as_ref())?;
+        put(layer, "model.free_bits", self.latents.free_bits.as_ref())
+    }
+}

@@ -1,0 +1,149 @@
+//! `latents train`: flags become a recipe, which the library trains; Ctrl-C stops it after a checkpoint.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use latents::train::Error;
+use latents::{Recipe, Run, Session, SettingsLayer, best_settings, train_run, train_seeds};
+
+use crate::commands::describe;
+use crate::commands::settings::{
+    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags, default_help,
+};
+use crate::output::{Output, shell_word};
+
+/// The models that can be trained.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// A convolutional autoencoder
+    #[command(
+        after_help = "The defaults are those of the reference study: three convolutions, a linear layer of width 64 and 64 latents, \
+        42 epochs of Adam with learning rate 0.0005, weight decay 0.0001 and dropout 0.2.\n\n\
+        `latents train ae --resume --out DIR` resumes a run that was stopped; it ends with the same bytes.\n\
+        `latents train ae --config DIR/config.toml --out OTHER` repeats a run.",
+        mut_args = default_help(AutoencoderFlags::KIND)
+    )]
+    Ae(Box<Train<AutoencoderFlags>>),
+    /// A classifier on a trained encoder
+    #[command(
+        after_help = "The head's widths and dropout are the best that the reference study found; its optimiser, rates and batch size are our own, chosen \
+        on validation images. The encoder keeps the settings that it was trained with. Ten epochs on all training images; --validation 0.1 keeps some of them for validation.\n\n\
+        latents train classifier --encoder runs/ae --out runs/cl\n\
+        latents train classifier --encoder runs/ae --from-scratch --out runs/control    what pre-training brings\n\
+        latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and deviation over seeds\n\
+        latents evaluate runs/cl                                                        measures it",
+        mut_args = default_help(ClassifierFlags::KIND)
+    )]
+    Classifier(Box<Train<ClassifierFlags>>),
+    /// A convolutional classifier, from scratch on augmented images
+    #[command(
+        after_help = "latents train cnn --out runs/cnn                    all training images, 25 epochs\n\
+        latents train cnn --validation 0.1 --out runs/cnn   keep some of them for validation\n\
+        latents evaluate runs/cnn                           measures it",
+        mut_args = default_help(CnnFlags::KIND)
+    )]
+    Cnn(Box<Train<CnnFlags>>),
+    /// A variational autoencoder, or with --regularizer a Wasserstein or a regularised one
+    #[command(
+        after_help = "The defaults are the reference study's: the autoencoder's convolutions without dropout, 44 latents, Adam with \
+        learning rate 0.0002 and weight decay 0.0018. It does not name the likelihood.\n\n\
+        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images.",
+        mut_args = default_help(VaeFlags::KIND)
+    )]
+    Vae(Box<Train<VaeFlags>>),
+}
+
+/// Settings of a run. Flags override --config, --from-study or the resumed run; otherwise defaults apply.
+#[derive(Debug, Args)]
+pub(crate) struct Train<M: ModelFlags> {
+    /// Folder for the run
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Resume the run in --out from where it was stopped
+    #[arg(long)]
+    resume: bool,
+    /// Use the settings of another run's config.toml; flags override them
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    config: Option<PathBuf>,
+    /// Use the settings of the best trial of a study, `sqlite:///FILE` or `postgresql://...`, with #NAME if there are several
+    #[arg(long, value_name = "STUDY", conflicts_with_all = ["resume", "config"])]
+    from_study: Option<String>,
+    /// Train N runs that differ by their seeds alone, from --seed on, in --out/seed-0 and so on; `latents evaluate` gives their mean and deviation
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1000), conflicts_with = "resume")]
+    seeds: Option<u64>,
+    #[command(flatten)]
+    settings: Settings<M>,
+}
+
+pub(crate) fn run(model: &Model, session: &Session, output: Output) -> Result<ExitCode> {
+    match model {
+        Model::Ae(flags) => flags.run(session, output),
+        Model::Classifier(flags) => flags.run(session, output),
+        Model::Cnn(flags) => flags.run(session, output),
+        Model::Vae(flags) => flags.run(session, output),
+    }
+}
+
+impl<M: ModelFlags> Train<M> {
+    fn recipe(&self) -> Result<Recipe> {
+        let recipe = self.settings.recipe()?;
+        if let Some(study) = &self.from_study {
+            return Ok(recipe.base(best_settings(M::KIND, study)?, study)?);
+        }
+        let Some(path) = &self.config else { return Ok(recipe) };
+        let text = latents_files::read_text(path)?;
+        Ok(recipe.layer(SettingsLayer::parse(&path.display().to_string(), &text)?))
+    }
+
+    fn run(&self, session: &Session, output: Output) -> Result<ExitCode> {
+        let (run, recipe) = (Run::at(&self.out), self.recipe()?);
+        let (config, data) = if self.resume {
+            let (config, data) = recipe.resume(&run, session)?;
+            output.note(&describe(&data));
+            (config, data)
+        } else {
+            if run.exists() {
+                return Err(Error::Exists { path: self.out.clone() }.into());
+            }
+            let data = recipe.open_data(&self.out, session)?;
+            output.note(&describe(&data));
+            (recipe.config(&data)?, data)
+        };
+        let outcome = match self.seeds {
+            None => train_run(&run, &config, &data.train, session)
+                .map(|done| output.result(&done.to_string(), &done)),
+            Some(seeds) => {
+                train_seeds(&self.out, &config, seeds, &data.train, session).map(|all| {
+                    let dir = self.out.display().to_string();
+                    let text = format!("{seeds} runs  {dir}");
+                    output.result(&text, &serde_json::json!({ "run": dir, "runs": all }))
+                })
+            }
+        };
+        match outcome {
+            Err(error) if error.is_interrupted() => {
+                output.note(&self.how_to_continue(&run));
+                Ok(ExitCode::from(130))
+            }
+            outcome => {
+                outcome??;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+
+    /// What a user who stopped the training can do.
+    fn how_to_continue(&self, run: &Run) -> String {
+        if self.seeds.is_some() {
+            return "Stopped and saved. The same command continues.".into();
+        }
+        let done = run.metrics().map_or(0, |metrics| metrics.len());
+        let (kind, dir) = (M::KIND, shell_word(&self.out.display().to_string()));
+        format!(
+            "Stopped in epoch {} and saved. Resume with:\n  latents train {kind} --resume --out {dir}",
+            done + 1
+        )
+    }
+}

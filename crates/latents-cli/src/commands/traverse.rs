@@ -1,0 +1,121 @@
+//! `latents traverse`: paths through the latent space, decoded.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use latents::{
+    Axes, Dataset, Interpolation, LatentPoint, Latents, Session, TrainedModel, save_beside,
+};
+use serde::Serialize;
+
+use crate::commands::{Split, list};
+use crate::output::Output;
+
+/// Show the path from one image to another through the latent space
+///
+/// Draws the images at equal steps between the latents of two images, in a square among four, or along one latent axis; as SVG and PNG. With --latents, points are rows of a file, and nothing but the run's folder is needed.
+#[derive(Debug, Args)]
+pub(crate) struct Traverse {
+    /// Folder of a trained run
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Which images of the run's data set
+    #[arg(long, value_enum, default_value = "test", conflicts_with = "latents")]
+    split: Split,
+    /// Take latent vectors from the array `z` [n, d] of this file instead of images
+    #[arg(long, value_name = "FILE.npz")]
+    latents: Option<PathBuf>,
+    /// Image to begin with, from 0; with --axis the one whose other numbers stay
+    #[arg(long, value_name = "I")]
+    from: Option<usize>,
+    /// Image to end with
+    #[arg(long, value_name = "I", requires = "from", conflicts_with_all = ["corners", "axis"])]
+    to: Option<usize>,
+    /// Images at the corners of a square: top left, top right, bottom left, bottom right
+    #[arg(long, num_args = 4, value_names = ["A", "B", "C", "D"], conflicts_with_all = ["from", "axis"])]
+    corners: Option<Vec<usize>>,
+    /// Latent axis to traverse, from 0: two deviations of the training latents to either side; `all` for a row of each of the first 16 by variance
+    #[arg(long, value_name = "K", requires = "from")]
+    axis: Option<String>,
+    /// Images on the path, or along each side
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=100))]
+    steps: u16,
+    /// On the arc around the origin rather than on the straight line
+    #[arg(long)]
+    spherical: bool,
+    /// File to write; the SVG is written next to it
+    #[arg(long, value_name = "FILE.png")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Traversed {
+    figures: Vec<PathBuf>,
+    /// Largest over mean step between neighbouring images on the path.
+    unevenness: Option<f64>,
+}
+
+/// Where points come from.
+enum Points {
+    Images(Box<Dataset>, Split),
+    Given(Latents),
+}
+
+impl Points {
+    fn point(&self, model: &mut TrainedModel, index: usize) -> Result<LatentPoint> {
+        Ok(match self {
+            Points::Images(data, split) => model.point(data, (*split).into(), index)?,
+            Points::Given(latents) => latents.point(index)?,
+        })
+    }
+}
+
+impl Traverse {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let axes = self.axes()?;
+        let mut model = TrainedModel::open(&self.run, session)?;
+        model.latent_space()?;
+        let points = match &self.latents {
+            Some(file) => Points::Given(Latents::load(file)?),
+            None => Points::Images(Box::new(model.data()?), self.split),
+        };
+        let point = |model: &mut TrainedModel, index| points.point(model, index);
+        let steps = usize::from(self.steps);
+        let interpolation =
+            if self.spherical { Interpolation::Spherical } else { Interpolation::Linear };
+        let made = match (self.corners.as_deref(), axes, self.from, self.to) {
+            (Some(&[a, b, c, d]), ..) => {
+                let mut corner = |index| point(&mut model, index);
+                let corners = [corner(a)?, corner(b)?, corner(c)?, corner(d)?];
+                model.traverse_square(corners.each_ref(), steps, interpolation)?
+            }
+            (_, Some(axes), Some(from), _) => {
+                let from = point(&mut model, from)?;
+                model.traverse_axes(&from, axes, steps)?
+            }
+            (_, _, Some(from), Some(to)) => {
+                let ends = [point(&mut model, from)?, point(&mut model, to)?];
+                model.traverse(ends.each_ref(), steps, interpolation)?
+            }
+            _ => bail!("name a path: --from I --to I, --corners A B C D, or --from I --axis K"),
+        };
+        let figures = save_beside(&made.figure, &self.out, "")?;
+        let mut text = list(&figures);
+        if let Some(unevenness) = made.unevenness {
+            text = format!("{text}  largest over mean step {unevenness:.2}");
+        }
+        output.result(&text, &Traversed { figures, unevenness: made.unevenness })
+    }
+
+    fn axes(&self) -> Result<Option<Axes>> {
+        Ok(match self.axis.as_deref() {
+            None => None,
+            Some("all") => Some(Axes::Largest),
+            Some(axis) => match axis.parse() {
+                Ok(axis) => Some(Axes::One(axis)),
+                Err(_) => bail!("--axis is a number or `all`, not {axis}"),
+            },
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! `latents tune`: searches for the settings that give the best value.
+
+mod model;
+mod program;
+mod show;
+mod study_flags;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use latents::{Session, TuneResults};
+
+use crate::commands::settings::{
+    AutoencoderFlags, ClassifierFlags, ModelFlags, VaeFlags, trial_help,
+};
+use crate::output::Output;
+use model::{TuneModel, help, long_help};
+
+/// What can be tuned.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tune {
+    /// Settings of a convolutional autoencoder, for the lowest validation loss
+    #[command(after_help = help(AutoencoderFlags::KIND), after_long_help = long_help(AutoencoderFlags::KIND), mut_args = trial_help(AutoencoderFlags::KIND))]
+    Ae(Box<TuneModel<AutoencoderFlags>>),
+    /// Settings of a classifier on a trained encoder, for the highest validation accuracy
+    #[command(after_help = help(ClassifierFlags::KIND), after_long_help = long_help(ClassifierFlags::KIND), mut_args = trial_help(ClassifierFlags::KIND))]
+    Classifier(Box<TuneModel<ClassifierFlags>>),
+    /// Settings of a variational autoencoder, for the lowest validation loss
+    #[command(after_help = help(VaeFlags::KIND), after_long_help = long_help(VaeFlags::KIND), mut_args = trial_help(VaeFlags::KIND))]
+    Vae(Box<TuneModel<VaeFlags>>),
+    Command(program::TuneCommand),
+    Show(show::ShowStudy),
+}
+
+pub(crate) fn run(tune: &Tune, session: &Session, output: Output) -> Result<ExitCode> {
+    match tune {
+        Tune::Ae(command) => command.run(session, output),
+        Tune::Classifier(command) => command.run(session, output),
+        Tune::Vae(command) => command.run(session, output),
+        Tune::Command(command) => command.run(session, output),
+        Tune::Show(command) => command.run(output).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Prints the best trial and where the rest is.
+fn finish(results: &TuneResults, folder: &Path, output: Output) -> Result<()> {
+    output.result(&results.text(folder), &results.summary(folder))
+}
+
+/// Tells that a search was stopped.
+fn interrupted(output: Output) -> ExitCode {
+    output.note("Stopped and saved. The same command continues.");
+    ExitCode::from(130)
+}

@@ -1,0 +1,91 @@
+//! `latents tune ae`, `vae`, `classifier`: searches for the settings of a model.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{ModelConfig, Session, TunedStudy, Tuner, default_folder};
+
+use super::study_flags::StudyFlags;
+use super::{finish, interrupted};
+use crate::commands::describe;
+use crate::commands::settings::{ModelFlags, Settings};
+use crate::output::{Output, shell_word};
+
+/// Settings of the study, and of the runs that are its trials. A setting that is given by a flag is not tuned.
+#[derive(Debug, Args)]
+pub(crate) struct TuneModel<M: ModelFlags> {
+    /// Folder for the trials' runs, the tables and the figures; workers that share it resume each other's trials
+    /// [default: runs/tune-KIND]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the default search space, to edit for --space, and do nothing else
+    #[arg(long)]
+    print_space: bool,
+    #[command(flatten)]
+    study: StudyFlags,
+    #[command(flatten)]
+    settings: Settings<M>,
+}
+
+/// The flags with which the best trial of a kind is trained again.
+fn refit_flags(kind: &str) -> &'static str {
+    match kind {
+        "classifier" => "--validation 0",
+        "vae" => "--epochs 50 --schedule cosine",
+        _ => "--epochs 42 --schedule cosine",
+    }
+}
+
+/// The default search space of a kind, as TOML.
+fn space_text(kind: &str) -> &'static str {
+    ModelConfig::tuning(kind).ok().flatten().map_or("", |tuning| tuning.space)
+}
+
+/// The end of a kind's short help.
+pub(super) fn help(kind: &str) -> String {
+    let refit = refit_flags(kind);
+    format!(
+        "A study is a file that any number of these commands can work on at the same time, and that Optuna and optuna-dashboard can open. \
+         After a stop or a kill, the same command continues: no trial is lost, none is run twice.\n\n\
+         latents tune {kind} --out runs/tune                       search, or continue\n\
+         latents tune {kind} --print-space > space.toml            the search space, to edit\n\
+         latents tune {kind} --space space.toml --batch-size 128   search in it, with settings of your own\n\
+         latents train {kind} --from-study sqlite:///runs/tune/study.db {refit} --out runs/best"
+    )
+}
+
+/// The end of a kind's long help, with the default search space.
+pub(super) fn long_help(kind: &str) -> String {
+    format!("{}\n\nSearched by default:\n\n{}", help(kind), space_text(kind))
+}
+
+impl<M: ModelFlags> TuneModel<M> {
+    pub(super) fn run(&self, session: &Session, output: Output) -> Result<ExitCode> {
+        let tuner = Tuner::new(self.settings.recipe()?).study(self.study.config());
+        let tuner = self.study.space()?.into_iter().fold(tuner, Tuner::space);
+        let space = tuner.space_for(None)?;
+        if self.print_space {
+            output.result(space_text(M::KIND), &space)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let out = self.out.clone().unwrap_or_else(|| default_folder(M::KIND));
+        let data = tuner.recipe().open_data(&out, session)?;
+        output.note(&describe(&data));
+        let TunedStudy { results, address } = match tuner.tune(&data, &out, session) {
+            Err(error) if error.is_interrupted() => return Ok(interrupted(output)),
+            tuned => tuned?,
+        };
+        finish(&results, &out, output)?;
+        if results.has_best() {
+            output.note(&format!(
+                "Train with the best settings:\n  latents train {} --from-study {} {} --out runs/best",
+                M::KIND,
+                shell_word(&address),
+                refit_flags(M::KIND)
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

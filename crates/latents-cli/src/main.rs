@@ -1,0 +1,137 @@
+//! The command `latents`: parses its flags, calls the library, and prints the result as text or JSON. Exit codes: 0 on success, 1 on failure, 2 if
+//! the command line is wrong, 130 if it was interrupted.
+
+mod commands;
+mod hints;
+mod output;
+mod reporter;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use latents::{Cancel, Session};
+
+use crate::commands::{
+    completions, data, decode, encode, evaluate, figures, init, map, outliers, predict, probe,
+    reconstruct, sample, study, train, traverse, tune,
+};
+use crate::output::Output;
+use crate::reporter::Terminal;
+
+/// Learn, tune and explore latent spaces of image collections on an ordinary CPU.
+#[derive(Debug, Parser)]
+#[command(
+    name = "latents",
+    version,
+    max_term_width = 100,
+    after_help = "Start here:\n  latents study                            the whole study of Fashion-MNIST, and a page to read\n  latents study ./photos --out runs/mine   the same of your own pictures\n  latents train ae --out runs/ae           an autoencoder by itself\n\n`latents help COMMAND` tells more about each."
+)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The flags that every command has.
+#[derive(Debug, clap::Args)]
+struct Shared {
+    /// Worker threads; results do not depend on them [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Instruction set of the kernels; results do not depend on it [default: the best one]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    isa: Option<latents::Isa>,
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    /// Train a model, or resume its training
+    #[command(subcommand)]
+    Train(train::Model),
+    /// Search for the settings that give the best value
+    #[command(subcommand)]
+    Tune(tune::Tune),
+    Study(study::Study),
+    Encode(encode::Encode),
+    Decode(decode::Decode),
+    Reconstruct(reconstruct::Reconstruct),
+    Evaluate(evaluate::Evaluate),
+    Predict(predict::Predict),
+    Probe(probe::Probe),
+    Map(map::Map),
+    Sample(sample::Sample),
+    Traverse(traverse::Traverse),
+    Outliers(outliers::Outliers),
+    Figures(figures::Figures),
+    /// List the known data sets, download one, or show what is in one
+    #[command(subcommand)]
+    Data(data::Data),
+    Completions(completions::Completions),
+}
+
+impl Shared {
+    /// The session that the flags ask for: it reports to the terminal and is cancelled by Ctrl-C. Pressed twice, Ctrl-C ends the process at
+    /// once; what it had saved is intact.
+    fn session(&self, output: Output) -> Result<Session> {
+        let cancel = Cancel::default();
+        let handler = cancel.clone();
+        ctrlc::set_handler(move || {
+            if handler.is_cancelled() {
+                #[allow(clippy::exit)]
+                std::process::exit(130);
+            }
+            handler.cancel();
+        })?;
+        let session = Session::default().cancel(cancel).reporter(Arc::new(Terminal::new(output)));
+        let session = self.threads.into_iter().fold(session, |s, n| s.threads(n.into()));
+        Ok(self.isa.into_iter().fold(session, Session::isa))
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.shared.json);
+    match run(&cli, output) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if output::is_interrupted(&error) => {
+            output.note("Stopped.");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli, output: Output) -> Result<ExitCode> {
+    let session = || cli.shared.session(output);
+    match &cli.command {
+        Command::Init(command) => command.run(output)?,
+        Command::Train(model) => return train::run(model, &session()?, output),
+        Command::Tune(what) => return tune::run(what, &session()?, output),
+        Command::Study(command) => return command.run(&session()?, output),
+        Command::Encode(command) => command.run(&session()?, output)?,
+        Command::Decode(command) => command.run(&session()?, output)?,
+        Command::Reconstruct(command) => command.run(&session()?, output)?,
+        Command::Evaluate(command) => command.run(&session()?, output)?,
+        Command::Predict(command) => command.run(&session()?, output)?,
+        Command::Probe(command) => command.run(&session()?, output)?,
+        Command::Map(command) => command.run(&session()?, output)?,
+        Command::Sample(command) => command.run(&session()?, output)?,
+        Command::Traverse(command) => command.run(&session()?, output)?,
+        Command::Outliers(command) => command.run(&session()?, output)?,
+        Command::Figures(command) => command.run(&session()?, output)?,
+        Command::Data(command) => command.run(&session()?, output)?,
+        Command::Completions(command) => command.run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

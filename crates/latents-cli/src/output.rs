@@ -1,0 +1,92 @@
+//! The command's output: results on standard output, as text for people or one JSON object for programs; everything else on standard
+//! error.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::hints::hint;
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Output { json }
+    }
+
+    /// Whether it is for a person to read.
+    pub(crate) fn is_for_people(self) -> bool {
+        !self.json
+    }
+
+    /// Prints a result: `text` for people, or `value` for programs.
+    pub(crate) fn result(self, text: &str, value: &impl Serialize) -> Result<()> {
+        let line =
+            if self.json { serde_json::to_string(value)? } else { text.trim_end().to_owned() };
+        writeln!(io::stdout().lock(), "{line}")?;
+        Ok(())
+    }
+
+    /// Tells people something on the way; programs do not need it.
+    pub(crate) fn note(self, text: &str) {
+        if !self.json {
+            // Standard error may be closed; then there is nobody to tell.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+}
+
+/// Prints an error with its causes, and a hint at the flags that may help.
+pub(crate) fn error(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "error: {}", text.trim_end());
+    if let Some(hint) = error.chain().find_map(hint) {
+        let _ = writeln!(stderr, "hint: {hint}");
+    }
+}
+
+/// Whether the reader of our output has gone away, as `head` does: not an error.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Whether the user asked for a stop.
+pub(crate) fn is_interrupted(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<latents::Interrupted>() || is_library_interrupt(cause))
+}
+
+fn is_library_interrupt(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<latents::Error>().is_some_and(latents::Error::is_interrupted)
+        || matches!(cause.downcast_ref(), Some(latents_study::Error::Interrupted(_)))
+}
+
+/// `text` as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_a_word_back() {
+        assert_eq!(shell_word("runs/ae-1"), "runs/ae-1");
+        assert_eq!(shell_word("my runs"), "'my runs'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+    }
+}

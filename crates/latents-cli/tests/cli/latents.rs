@@ -1,0 +1,129 @@
+//! `latents encode`, `decode` and `reconstruct`: the three agree with each other and with the images.
+
+use ::latents::data::{Images, idx, npz};
+use ::latents::{Dataset, Session};
+use serde_json::json;
+
+use crate::support::{Sandbox, TRAIN};
+
+/// Of the compiled-in sample's test part, the first 64: pixels from 0 to 1, and labels.
+fn test_images() -> (Vec<f32>, Vec<u8>) {
+    let dataset = Dataset::open("fashion-mnist-sample", &Session::default()).unwrap().test;
+    let pixels = dataset.images.pixels()[..64 * 784].iter().map(|&x| f32::from(x) / 255.0);
+    (pixels.collect(), dataset.labels.unwrap()[..64].to_vec())
+}
+
+/// The largest difference of two arrays.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn decoding_what_was_encoded_is_the_reconstruction() {
+    let sandbox = Sandbox::trained();
+    assert_eq!(sandbox.ok("encode --run ae --out z.npz"), "64 latents of 8 in z.npz\n");
+    let said = sandbox.ok("decode --run ae --latents z.npz --out d.npz");
+    assert_eq!(said, "64 images of [1, 28, 28] in d.npz\n");
+    let said = sandbox.ok("reconstruct --run ae --split test --out r.npz");
+
+    let read = |file: &str, array| npz::read_f32(&sandbox.path(file), array).unwrap();
+    let ((z_shape, z), (d_shape, decoded)) = (read("z.npz", "z"), read("d.npz", "image"));
+    let (r_shape, reconstructed) = read("r.npz", "image");
+    assert_eq!((z_shape, &d_shape, &r_shape), (vec![64, 8], &r_shape, &vec![64, 1, 28, 28]));
+    assert!(distance(&decoded, &reconstructed) <= 1e-6);
+    assert!(z.iter().any(|x| x.abs() > 1e-3), "latents say something");
+    assert!(reconstructed.iter().all(|x| (0.0..=1.0).contains(x)));
+
+    let (originals, labels) = test_images();
+    let squares = originals.iter().zip(&reconstructed).map(|(a, b)| f64::from(a - b).powi(2));
+    let mse = squares.sum::<f64>() / originals.len() as f64;
+    let start = format!("mean squared error {mse:.5}");
+    assert!(said.starts_with(&start) && said.ends_with(" over 64 images  r.npz\n"), "{said}");
+    // Arrays are stored as they are.
+    let labels: Vec<u8> = labels.iter().flat_map(|&l| i64::from(l).to_le_bytes()).collect();
+    let file = sandbox.read("z.npz");
+    assert!(file.windows(labels.len()).any(|bytes| bytes == labels), "labels are in z.npz");
+    assert!(String::from_utf8_lossy(&file).contains("'descr': '<i8', 'fortran_order': False"));
+
+    // The same as JSON, and from the images that trained.
+    assert_eq!(
+        sandbox.json("encode --run ae --out z2.npz"),
+        json!({"out": "z2.npz", "images": 64, "latent_dim": 8})
+    );
+    assert_eq!(sandbox.read("z2.npz"), file);
+    assert_eq!(
+        sandbox.json("decode --run ae --latents z.npz --out d2.npz"),
+        json!({"out": "d2.npz", "images": 64, "shape": [1, 28, 28]})
+    );
+    let result = sandbox.json("reconstruct --run ae");
+    assert_eq!((&result["out"], &result["images"]), (&json!(null), &json!(64)));
+    assert!((result["mean_squared_error"].as_f64().unwrap() - mse).abs() < 1e-6);
+    assert_eq!(
+        sandbox.json("encode --run ae --split train --out t.npz")["images"],
+        256,
+        "the images of training are those under its limit"
+    );
+}
+
+#[test]
+fn a_variational_autoencoder_is_a_run_like_any_other() {
+    let sandbox = Sandbox::new();
+    let train = TRAIN.replace("train ae", "train vae");
+    sandbox.ok(&format!("{train} --likelihood continuous-bernoulli --free-bits 0.01 --out vae"));
+    let config = sandbox.text("vae/config.toml");
+    assert!(
+        config.contains("kind = \"vae\"") && config.contains("weight_decay = 0.0018"),
+        "{config}"
+    );
+    sandbox.ok("encode --run vae --out z.npz");
+    let read = |file: &str, array| npz::read_f32(&sandbox.path(file), array).unwrap();
+    let ((shape, _), (same, logvar)) = (read("z.npz", "z"), read("z.npz", "logvar"));
+    assert_eq!((&shape, &same), (&vec![64, 8], &shape));
+    assert!(logvar.iter().any(|x| x.abs() > 1e-3));
+    sandbox.ok("decode --run vae --latents z.npz --out d.npz");
+    let result = sandbox.json("reconstruct --run vae --out r.npz --draws 20");
+    assert!(distance(&read("d.npz", "image").1, &read("r.npz", "image").1) <= 1e-6);
+    let number = |name: &str| result[name].as_f64().unwrap();
+    let bound = -(number("reconstruction") + number("kl"));
+    assert!(number("importance_bound") > bound && number("kl") > 0.0, "{result}");
+    sandbox.ok("figures vae");
+    assert!(sandbox.text("vae/figures/loss.svg").contains("KL divergence, validation"));
+    sandbox.ok("train vae --config vae/config.toml --out again");
+    assert_eq!(sandbox.read("again/model.safetensors"), sandbox.read("vae/model.safetensors"));
+    let said = sandbox.run("train ae --config vae/config.toml --out other");
+    assert!(said.code == Some(1) && said.stderr.contains("latents train vae"), "{}", said.stderr);
+    sandbox.train("ae", "");
+    let said = sandbox.run("reconstruct --run ae --draws 2");
+    assert!(said.code == Some(1) && said.stderr.contains("--draws"), "{}", said.stderr);
+}
+
+#[test]
+fn threads_and_instruction_sets_change_no_latent() {
+    let sandbox = Sandbox::trained();
+    sandbox.ok("encode --run ae --out a.npz --threads 1");
+    sandbox.ok("encode --run ae --out b.npz --threads 3 --isa portable");
+    assert_eq!(sandbox.read("a.npz"), sandbox.read("b.npz"));
+}
+
+#[test]
+fn images_of_ones_own_work_without_labels() {
+    let sandbox = Sandbox::new();
+    for (name, n) in [("train-images-idx3-ubyte", 40), ("t10k-images-idx3-ubyte", 9)] {
+        let pixels = (0..n * 20 * 13).map(|i| (i * 7 % 256) as u8).collect();
+        let mut file = vec![];
+        idx::write_images(&mut file, &Images::new(1, 20, 13, pixels).unwrap()).unwrap();
+        sandbox.write(&format!("own/{name}"), file);
+    }
+    let shape = sandbox.json("data show idx:own")["shape"].clone();
+    assert_eq!(shape, json!([1, 20, 13]));
+    let train = TRAIN.replace("fashion-mnist-sample", "idx:own");
+    sandbox.ok(&format!("{train} --out ae"));
+    sandbox.ok("encode --run ae --out z.npz");
+    assert_eq!(npz::read_f32(&sandbox.path("z.npz"), "z").unwrap().0, [9, 8]);
+    let error = npz::read_f32(&sandbox.path("z.npz"), "label").unwrap_err().to_string();
+    assert!(error.ends_with("no array `label`; it has: z"), "{error}");
+    sandbox.ok("decode --run ae --latents z.npz --out d.npz");
+    assert_eq!(npz::read_f32(&sandbox.path("d.npz"), "image").unwrap().0, [9, 1, 20, 13]);
+    sandbox.ok("figures ae");
+}

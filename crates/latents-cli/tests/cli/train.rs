@@ -1,0 +1,136 @@
+//! `latents train ae`: what it prints and leaves, repeating a run, and refusing to spoil one.
+
+use serde_json::json;
+
+use crate::support::{Sandbox, TRAIN, assert_same_run};
+
+#[test]
+fn it_ends_with_a_line_that_agrees_with_the_metrics() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.run(&format!("{TRAIN} --out runs/ae"));
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let metrics = sandbox.metrics("runs/ae");
+    assert_eq!(metrics.len(), 2);
+    for (i, epoch) in metrics.iter().enumerate() {
+        let mut keys: Vec<&String> = epoch.as_object().unwrap().keys().collect();
+        keys.sort();
+        assert_eq!(
+            keys,
+            ["epoch", "learning_rate", "samples_per_second", "seconds", "train_loss", "val_loss"]
+        );
+        assert_eq!(epoch["epoch"], i + 1);
+        assert_eq!(epoch["learning_rate"], 5e-4);
+        assert!(epoch["seconds"].as_f64() > Some(0.0));
+        // The time of an epoch includes its validation; its speed does not.
+        let slowest = 205.0 / epoch["seconds"].as_f64().unwrap();
+        assert!(epoch["samples_per_second"].as_f64() > Some(slowest));
+    }
+    let loss = |epoch: usize, name: &str| metrics[epoch][name].as_f64().unwrap();
+    assert!(loss(1, "train_loss") < loss(0, "train_loss"));
+    assert!(loss(1, "val_loss") < loss(0, "val_loss"));
+    let (train, validation) = (loss(1, "train_loss"), loss(1, "val_loss"));
+    let start = format!("train loss {train:.6}  validation loss {validation:.6}  2 epochs in ");
+    assert!(said.stdout.starts_with(&start), "{}", said.stdout);
+    assert!(said.stdout.ends_with(" s  runs/ae\n"), "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 1);
+    for expected in [
+        "fashion-mnist-sample: a sample of Fashion-MNIST, compiled in",
+        "205 images train, 51 validate; 51,961 parameters; 2 of 2 epochs to go",
+        &format!("epoch 1/2  train {:.5}", loss(0, "train_loss")),
+        &format!("epoch 2/2  train {train:.5}  validation {validation:.5}"),
+    ] {
+        assert!(said.stderr.contains(expected), "{expected}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn json_holds_the_same_and_threads_do_not_matter() {
+    let sandbox = Sandbox::trained();
+    let result = sandbox.json(&format!("{TRAIN} --threads 3 --out other"));
+    let metrics = sandbox.metrics("other");
+    assert_eq!(result["run"], "other");
+    assert_eq!((&result["epochs"], &result["kept_epoch"]), (&json!(2), &json!(2)));
+    assert_eq!(result["train_loss"], metrics[1]["train_loss"]);
+    assert_eq!(result["val_loss"], metrics[1]["val_loss"]);
+    let seconds: f64 = metrics.iter().map(|epoch| epoch["seconds"].as_f64().unwrap()).sum();
+    assert!((result["seconds"].as_f64().unwrap() - seconds).abs() < 1e-9);
+    assert_same_run(&sandbox.run_files("other"), &sandbox.run_files("ae"), "3 threads");
+}
+
+#[test]
+fn config_repeats_a_run_and_flags_override_it() {
+    let sandbox = Sandbox::new();
+    let flags = "--seed 7 --schedule warmup-cosine --optimizer sgd --lr 0.05 --momentum 0.5 \
+                 --nesterov --clip-norm 1 --nonlinearity silu --stages 4k4s2p1,6k3s2p1 \
+                 --hidden 20,12 --init pytorch --dropout 0.1 --weight-decay 0 --validation 0.25";
+    sandbox.train("first", flags);
+    sandbox.ok("train ae --config first/config.toml --out again");
+    let first = sandbox.run_files("first");
+    assert_same_run(&sandbox.run_files("again"), &first, "--config");
+    for setting in [
+        "seed = 7",
+        "kind = \"warmup-cosine\"\nwarmup = 0.1",
+        "momentum = 0.5\nnesterov = true",
+        "clip_norm = 1.0",
+        "hidden = [20, 12]",
+        "init = \"pytorch\"",
+        "validation_fraction = 0.25",
+    ] {
+        assert!(sandbox.text("first/config.toml").contains(setting), "{setting}");
+    }
+    sandbox.ok("train ae --config first/config.toml --seed 8 --out other");
+    assert_ne!(sandbox.read("other/model.safetensors"), first["model.safetensors"]);
+    let expected = sandbox.text("first/config.toml").replace("seed = 7", "seed = 8");
+    assert_eq!(sandbox.text("other/config.toml"), expected);
+}
+
+#[test]
+fn a_run_is_never_overwritten() {
+    let sandbox = Sandbox::trained();
+    let before = sandbox.run_files("ae");
+    for arguments in [format!("{TRAIN} --out ae"), format!("{TRAIN} --seed 1 --out ae")] {
+        let said = sandbox.run(&arguments);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""));
+        for expected in ["error: ae already holds a run", "\nhint: add --resume to resume it"] {
+            assert!(said.stderr.contains(expected), "{}", said.stderr);
+        }
+    }
+    assert_same_run(&sandbox.run_files("ae"), &before, "refused");
+}
+
+#[test]
+fn resume_takes_no_other_settings() {
+    let sandbox = Sandbox::trained();
+    let before = sandbox.run_files("ae");
+    for flag in
+        ["--epochs 3", "--seed 1", "--train-limit 255", "--data fashion-mnist", "--nesterov"]
+    {
+        let said = sandbox.run(&format!("train ae --resume {flag} --out ae"));
+        assert_eq!(said.code, Some(1), "{flag}");
+        let expected = "error: the run in ae began with other settings";
+        assert!(said.stderr.contains(expected), "{flag}: {}", said.stderr);
+    }
+    let losses = |line: String| line.split("  2 epochs").next().unwrap().to_owned();
+    let first = losses(sandbox.ok("train ae --resume --out ae"));
+    assert!(first.starts_with("train loss 0."), "{first}");
+    assert_eq!(losses(sandbox.ok(&format!("{TRAIN} --resume --out ae"))), first);
+    assert_same_run(&sandbox.run_files("ae"), &before, "resumed when it was over");
+}
+
+#[test]
+fn all_images_may_train_and_none_validate() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.train("ae", "--validation 0");
+    let metrics = sandbox.metrics("ae");
+    assert!(said.starts_with(&format!(
+        "train loss {:.6}  2 epochs in ",
+        metrics[1]["train_loss"].as_f64().unwrap()
+    )));
+    assert!(metrics.iter().all(|epoch| epoch.get("val_loss").is_none()));
+    assert_eq!(sandbox.json("reconstruct --run ae --split train")["images"], 256);
+
+    let said = sandbox.run("train ae --validation 0 --patience 3 --out other");
+    assert!(said.stderr.contains("patience needs images to validate on"), "{}", said.stderr);
+    let said = sandbox.run("tune ae --data fashion-mnist-sample --validation 0 --out tuned");
+    assert!(said.stderr.contains("--validation must be more than 0"), "{}", said.stderr);
+}

@@ -1,0 +1,388 @@
+//! Measures everything on a card, from arrays and from functions that decode latents and compute features of images. Runs and files are
+//! not known here.
+
+use latents_progress::Monitor;
+use latents_random::{Purpose, stream};
+
+use super::data::{
+    Card, LatentMeasures, LikelihoodBounds, MapScore, NEIGHBOURS, OutlierMeasures,
+    ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
+};
+use crate::error::Error;
+use crate::extractor::ExtractorPrediction;
+use crate::metrics::Estimate;
+use crate::metrics::distributions::{
+    frechet_distance, frechet_estimate, kernel_distance, precision_recall,
+};
+use crate::metrics::latents::{
+    active_units, kl_per_axis, largest, mahalanobis, near_duplicates, unevenness, variances,
+};
+use crate::metrics::maps::{continuity, neighbour_accuracy, trustworthiness};
+use crate::metrics::reconstruction::{psnr, squared_errors, ssim};
+use crate::mixture::GaussianMixture;
+use crate::pca::Pca;
+use crate::rows::Rows;
+use crate::samplers;
+use crate::traverse::{Interpolation, between};
+
+/// Pairs of test images that are interpolated, and images on each path.
+const PAIRS: usize = 250;
+const STEPS: usize = 10;
+/// Components of the Gaussian mixture that samples are drawn from.
+const COMPONENTS: usize = 10;
+/// Training latents that the mixture is fitted to, at most.
+const FITTED: usize = 20_000;
+/// `k` of precision and recall, as in their paper.
+const REACH: usize = 3;
+/// Root mean squared difference up to which images are near-duplicates.
+const SAME: f64 = 0.03;
+/// Outliers that are listed.
+const LISTED: usize = 10;
+
+/// The arrays that [`Card::measure`] evaluates. Images are rows of `c h w` values from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub struct CardInput<'a> {
+    /// Test images `[n, c h w]`.
+    pub images: Rows<'a>,
+    /// Shape of an image, `[c, h, w]`.
+    pub shape: [usize; 3],
+    /// Labels of the test images `[n]` and the number of classes, if known.
+    pub labels: Option<(&'a [u8], usize)>,
+    /// Latents of the test images `[n, d]`; of a variational model the posterior means.
+    pub latents: Rows<'a>,
+    /// Posterior log-variances `[n, d]` of a variational model.
+    pub log_variances: Option<Rows<'a>>,
+    /// Reconstructions of the test images `[n, c h w]`.
+    pub reconstructions: Rows<'a>,
+    /// Training images `[m, c h w]`: principal components are fitted to them, and samples are compared with them.
+    pub train: Rows<'a>,
+    /// Latents of training images `[t, d]`.
+    pub train_latents: Rows<'a>,
+    /// Of a variational model: evidence lower bound and importance-weighted bound of each test image `[n]`, in nats, and the number of
+    /// draws of the latter.
+    pub bounds: Option<(&'a [f64], &'a [f64], u64)>,
+    /// Maps of the test latents: name and coordinates `[n, 2]`.
+    pub maps: &'a [(&'a str, Rows<'a>)],
+    /// Seed of all draws.
+    pub seed: u64,
+}
+
+/// Functions of the evaluated model and of a feature extractor.
+#[allow(clippy::type_complexity)] // Functions with their errors; names for them would say less.
+pub struct CardCallbacks<'a, E> {
+    /// Decodes latents `[n, d]` to images `[n, c h w]`.
+    pub decode: &'a mut dyn FnMut(&[f32]) -> Result<Vec<f32>, E>,
+    /// Computes features `[n, k]` of images `[n, c h w]`; returns them and `k`.
+    pub features: &'a mut dyn FnMut(&[f32]) -> Result<(Vec<f32>, usize), E>,
+    /// Predicts the classes of images `[n, c h w]`; none if there are no classes.
+    pub predict: &'a mut dyn FnMut(&[f32]) -> Result<Option<ExtractorPrediction>, E>,
+    /// Description of the features.
+    pub extractor: String,
+}
+
+impl Card {
+    /// Measures all metrics. Reports each step as a stage `measuring ...`, and checks for cancellation before each.
+    ///
+    /// ```
+    /// use latents_explore::card::{Card, CardCallbacks, CardInput};
+    /// use latents_explore::{Error, Rows, samplers};
+    /// use latents_progress::Monitor;
+    ///
+    /// // A "model" of 2 x 2 images whose latents are the first two pixels.
+    /// let images = samplers::uniform(Rows::new(&[0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], 4)?, 100, 1);
+    /// let encode = |x: &[f32]| x.chunks(4).flat_map(|x| [x[0], x[1]]).collect::<Vec<f32>>();
+    /// let decode = |z: &[f32]| z.chunks(2).flat_map(|z| [z[0], z[1], 0.5, 0.5]).collect::<Vec<f32>>();
+    /// let latents = encode(&images);
+    /// let reconstructions = decode(&latents);
+    /// let input = CardInput {
+    ///     images: Rows::new(&images, 4)?,
+    ///     shape: [1, 2, 2],
+    ///     labels: None,
+    ///     latents: Rows::new(&latents, 2)?,
+    ///     log_variances: None,
+    ///     reconstructions: Rows::new(&reconstructions, 4)?,
+    ///     train: Rows::new(&images, 4)?,
+    ///     train_latents: Rows::new(&latents, 2)?,
+    ///     bounds: None,
+    ///     maps: &[],
+    ///     seed: 1,
+    /// };
+    /// let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
+    ///     decode: &mut |z| Ok(decode(z)),
+    ///     features: &mut |x| Ok((x.to_vec(), 4)),
+    ///     predict: &mut |_| Ok(None),
+    ///     extractor: "the pixels".into(),
+    /// };
+    /// let card = Card::measure(&input, &mut callbacks, &Monitor::default())?;
+    /// // Half of the pixels are lost, each with the variance of a uniform value: 1/12.
+    /// assert!((card.reconstruction.mse.value - 0.5 / 12.0).abs() < 0.01);
+    /// println!("{}", card.markdown("A model"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If arrays do not fit each other or are too small, a callback fails, or `monitor` is cancelled.
+    pub fn measure<E: From<Error>>(
+        input: &CardInput<'_>,
+        callbacks: &mut CardCallbacks<'_, E>,
+        monitor: &Monitor,
+    ) -> Result<Self, E> {
+        let CardInput { images, latents, .. } = *input;
+        begin(monitor, "reconstructions")?;
+        let errors = squared_errors(images, input.reconstructions)?;
+        let reconstruction = ReconstructionMeasures::measure(input, &errors)?;
+        let bounds = input.bounds.map(|(elbo, iwae, draws)| LikelihoodBounds {
+            elbo: Estimate::of(elbo),
+            iwae: Estimate::of(iwae),
+            draws,
+        });
+        begin(monitor, "latents")?;
+        let accuracy = |rows: Rows<'_>| {
+            input.labels.map(|(l, _)| neighbour_accuracy(rows, l, NEIGHBOURS)).transpose()
+        };
+        let kl = input.log_variances.map(|logs| kl_per_axis(latents, logs)).transpose()?;
+        let described = LatentMeasures {
+            active_units: active_units(latents),
+            variances: variances(latents),
+            kl_per_axis: kl,
+            neighbour_accuracy: accuracy(latents)?,
+        };
+        let samples = SampleMeasures::measure(input, callbacks, monitor)?;
+        begin(monitor, "traversals")?;
+        let traversals = TraversalMeasures::measure(input, callbacks, monitor)?;
+        begin(monitor, "maps")?;
+        let mut maps = vec![];
+        for &(name, map) in input.maps {
+            maps.push(MapScore {
+                name: name.to_owned(),
+                trustworthiness: trustworthiness(latents, map, NEIGHBOURS)?,
+                continuity: continuity(latents, map, NEIGHBOURS)?,
+                neighbour_accuracy: accuracy(map)?,
+            });
+        }
+        begin(monitor, "outliers")?;
+        let outliers = OutlierMeasures {
+            hardest: largest(&errors, LISTED),
+            farthest: largest(&mahalanobis(latents, input.train_latents)?, LISTED),
+            near_duplicates: near_duplicates(images, SAME)?,
+        };
+        Ok(Card {
+            images: images.len(),
+            latent_dim: latents.dim(),
+            reconstruction,
+            bounds,
+            latents: described,
+            samples,
+            traversals,
+            maps,
+            outliers,
+        })
+    }
+}
+
+/// Reports a step as a stage, unless the work is cancelled.
+fn begin(monitor: &Monitor, what: &str) -> Result<(), Error> {
+    monitor.check()?;
+    monitor.stage(&format!("measuring {what}"));
+    Ok(())
+}
+
+impl ReconstructionMeasures {
+    fn measure(input: &CardInput<'_>, errors: &[f64]) -> Result<Self, Error> {
+        let mse = Estimate::of(errors);
+        let ssim = ssim(input.images, input.reconstructions, input.shape)?;
+        let components = input.latents.dim();
+        let enough = Pca::sample_size(input.train.len(), input.train.dim());
+        let some;
+        let train = if enough < input.train.len() {
+            some = input.train.subsample(enough);
+            Rows::new(&some, input.train.dim())?
+        } else {
+            input.train
+        };
+        let possible = components <= input.images.dim() && components < train.len();
+        let pca = possible.then(|| Pca::fit(train, components)).transpose()?;
+        Ok(ReconstructionMeasures {
+            mse,
+            psnr: psnr(mse.value),
+            ssim: ssim.map(|s| Estimate::of(&s)),
+            pca_mse: pca.map(|pca| pca.reconstruction_error(input.images)).transpose()?,
+            pca_images: enough,
+        })
+    }
+}
+
+impl SampleMeasures {
+    fn measure<E: From<Error>>(
+        input: &CardInput<'_>,
+        callbacks: &mut CardCallbacks<'_, E>,
+        monitor: &Monitor,
+    ) -> Result<Self, E> {
+        begin(monitor, "features of images")?;
+        let dim = input.latents.dim();
+        let number = input.images.len().min(input.train.len());
+        // Images may be sorted by class, but the jackknife needs a random order.
+        let mut indices: Vec<usize> = input.train.evenly_spaced(number).collect();
+        stream(input.seed, Purpose::Resample, 0, 1).shuffle(&mut indices);
+        let real: Vec<f32> = indices.iter().flat_map(|&i| input.train.row(i)).copied().collect();
+        let (real, k) = (callbacks.features)(&real)?;
+        let real = Rows::new(&real, k)?;
+        let (test, _) = (callbacks.features)(&input.images.subsample(number))?;
+        let floor = frechet_distance(real, Rows::new(&test, k)?)?;
+        // Too few latents do not determine so many full covariances.
+        begin(monitor, "the density of latents")?;
+        let fitted = input.train_latents.subsample(FITTED);
+        let fitted = Rows::new(&fitted, dim)?;
+        let most = (fitted.len() / (4 * dim)).clamp(1, COMPONENTS);
+        let mixture = GaussianMixture::fit(fitted, most, input.seed)?;
+        let kinds = [
+            ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),
+            (
+                format!("mixture of {most} Gaussian{}", if most == 1 { "" } else { "s" }),
+                mixture.sample(number, input.seed),
+            ),
+            ("uniform in the latents' box".to_owned(), {
+                samplers::uniform(input.train_latents, number, input.seed)
+            }),
+        ];
+        let mut scores = vec![];
+        for (name, z) in kinds {
+            begin(monitor, &format!("samples from {name}"))?;
+            let images = (callbacks.decode)(&z)?;
+            let (features, _) = (callbacks.features)(&images)?;
+            let rows = Rows::new(&features, k)?;
+            let prediction = (callbacks.predict)(&images)?;
+            scores.push(SamplerScore {
+                name,
+                frechet: frechet_estimate(real, rows)?,
+                kernel: kernel_distance(real, rows)?,
+                coverage: precision_recall(real, rows, REACH)?,
+                confidence: prediction.as_ref().map(|p| {
+                    p.confidence.iter().map(|&c| f64::from(c)).sum::<f64>() / number as f64
+                }),
+                classes: prediction.zip(input.labels).map(|(p, (_, count))| {
+                    let part = |c| p.class.iter().filter(|&&l| usize::from(l) == c).count();
+                    (0..count).map(|c| part(c) as f64 / number as f64).collect()
+                }),
+            });
+        }
+        let extractor = callbacks.extractor.clone();
+        Ok(SampleMeasures { extractor, number, floor, fitted: fitted.len(), samplers: scores })
+    }
+}
+
+impl TraversalMeasures {
+    fn measure<E: From<Error>>(
+        input: &CardInput<'_>,
+        callbacks: &mut CardCallbacks<'_, E>,
+        monitor: &Monitor,
+    ) -> Result<Self, E> {
+        let n = input.latents.len() as u32;
+        let numbers = input.images.dim();
+        let mut of = |path: Interpolation| -> Result<Estimate, E> {
+            let mut z = vec![];
+            for pair in 0..PAIRS as u64 {
+                let mut draws = stream(input.seed, Purpose::Resample, pair, 0);
+                let [from, to] = [draws.below(n), draws.below(n)];
+                let end = |i: u32| input.latents.row(i as usize);
+                z.extend(between(end(from), end(to), STEPS, path)?);
+            }
+            monitor.check().map_err(Error::from)?;
+            let images = (callbacks.decode)(&z)?;
+            let traversals = images.chunks_exact(STEPS * numbers);
+            let each: Result<Vec<f64>, Error> =
+                traversals.map(|t| unevenness(Rows::new(t, numbers)?)).collect();
+            Ok(Estimate::of(&each?))
+        };
+        let (linear, spherical) = (of(Interpolation::Linear)?, of(Interpolation::Spherical)?);
+        Ok(TraversalMeasures { pairs: PAIRS, steps: STEPS, linear, spherical })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use latents_progress::{Cancel, Reporter};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Log(Mutex<Vec<String>>);
+
+    impl Reporter for Log {
+        fn stage(&self, name: &str) {
+            self.0.lock().unwrap().push(name.to_owned());
+        }
+    }
+
+    /// A "model" that keeps the first three of nine pixels.
+    #[test]
+    fn a_model_that_loses_pixels_is_measured() {
+        let mut s = stream(1, Purpose::Synthetic, 0, 0);
+        let images: Vec<f32> = (0..9 * 300).map(|_| s.uniform() as f32).collect();
+        let (train, test) = images.split_at(9 * 200);
+        let encode =
+            |x: &[f32]| -> Vec<f32> { x.chunks(9).flat_map(|r| r[..3].to_vec()).collect() };
+        let decode =
+            |z: &[f32]| -> Vec<f32> { z.chunks(3).flat_map(|z| [z, &[0.5; 6]].concat()).collect() };
+        let (z, z_train) = (encode(test), encode(train));
+        let back = decode(&z);
+        let labels: Vec<u8> = z.chunks(3).map(|z| u8::from(z[0] > 0.5)).collect();
+        let rows = |x, d| Rows::new(x, d).unwrap();
+        let xy: Vec<f32> = z.chunks(3).flat_map(|z| z[..2].to_vec()).collect();
+        let input = CardInput {
+            images: rows(test, 9),
+            shape: [1, 3, 3],
+            labels: Some((&labels, 2)),
+            latents: rows(&z, 3),
+            log_variances: None,
+            reconstructions: rows(&back, 9),
+            train: rows(train, 9),
+            train_latents: rows(&z_train, 3),
+            bounds: None,
+            maps: &[("two axes", rows(&xy, 2))],
+            seed: 1,
+        };
+        let log = Arc::new(Log::default());
+        let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
+            decode: &mut |z| Ok(decode(z)),
+            features: &mut |x| Ok((x.to_vec(), 9)),
+            predict: &mut |x| {
+                let n = x.len() / 9;
+                Ok(Some(ExtractorPrediction { class: vec![1; n], confidence: vec![0.75; n] }))
+            },
+            extractor: "the pixels".into(),
+        };
+        let card = {
+            let monitor = Monitor::new(log.clone(), Cancel::default());
+            Card::measure(&input, &mut callbacks, &monitor).unwrap()
+        };
+        // Six of nine uniform pixels are lost: 6/9 of 1/12.
+        assert!((card.reconstruction.mse.value - 1.0 / 18.0).abs() < 0.004);
+        assert!(card.reconstruction.pca_mse.unwrap() < 0.058 && card.reconstruction.ssim.is_none());
+        assert_eq!(card.latents.active_units, 3);
+        // Images are linear in the latents, so all steps are equal.
+        assert!((card.traversals.linear.value - 1.0).abs() < 1e-3);
+        let [normal, mixture, uniform] = [0, 1, 2].map(|i| card.samples.samplers[i].frechet.value);
+        assert!(
+            card.samples
+                .samplers
+                .iter()
+                .all(|s| s.frechet.error > 0.0 && s.frechet.error < s.frechet.value)
+        );
+        assert!(normal > 1.0 && mixture > card.samples.floor && uniform < normal, "{card:?}");
+        assert_eq!(card.samples.samplers[0].classes, Some(vec![0.0, 1.0]));
+        assert!(card.maps[0].neighbour_accuracy.unwrap() > 0.85);
+        let text = card.markdown("Run");
+        for part in ["# Run", "PCA at the same d", "| two axes | 0.", "not the FID", "the pixels"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let stages = log.0.lock().unwrap();
+        assert!(stages.iter().any(|s| s == "measuring samples from N(0, I)"), "{stages:?}");
+        let cancelled = Monitor::default();
+        cancelled.cancel().cancel();
+        let error = Card::measure(&input, &mut callbacks, &cancelled).unwrap_err();
+        assert!(matches!(error, Error::Interrupted(_)));
+    }
+}

@@ -1,0 +1,107 @@
+//! Gradient descent of t-SNE with momentum and a gain per coordinate. The caller chooses exaggeration and learning rate of each step.
+
+use rayon::prelude::*;
+
+use super::affinities::Affinities;
+use super::field::Solver;
+use super::point::{Point, attraction, squared_distance};
+use crate::lanes::ordered_sum;
+
+/// Longest step of a point.
+const MAX_STEP: f32 = 5.0;
+/// Points that a thread moves at a time; no result depends on it.
+const CHUNK: usize = 512;
+
+/// State of one point's descent.
+#[derive(Clone, Copy)]
+struct Motion {
+    velocity: Point,
+    /// Factor of the learning rate along each axis; grows while the gradient keeps its sign (Jacobs, "Increased rates of convergence
+    /// through learning rate adaptation", 1988).
+    gain: Point,
+}
+
+/// Gradient descent on the points of a map.
+pub(crate) struct Descent<'a> {
+    pub(crate) points: Vec<Point>,
+    next: Vec<Point>,
+    motions: Vec<Motion>,
+    affinities: &'a Affinities,
+    solver: Solver,
+}
+
+impl<'a> Descent<'a> {
+    pub(crate) fn new(points: Vec<Point>, affinities: &'a Affinities) -> Self {
+        let motions = vec![Motion { velocity: [0.0; 2], gain: [1.0; 2] }; points.len()];
+        let next = points.clone();
+        Descent { points, next, motions, affinities, solver: Solver::default() }
+    }
+
+    /// One step down `sum_j (exaggeration p_ij - q_ij) (y_i - y_j) / (1 + |y_i - y_j|^2)`, a quarter of the gradient.
+    pub(crate) fn step(&mut self, exaggeration: f32, rate: f32, momentum: f32) {
+        let Descent { points, next, motions, affinities, solver } = self;
+        let potential = solver.potential(points);
+        let repulsions: Vec<(f32, Point)> =
+            points.par_iter().with_min_len(CHUNK).map(|&y| potential.of_others(y)).collect();
+        let z = normaliser(&repulsions);
+        let scale = (0.5 / z) as f32;
+        let chunks = next.par_chunks_mut(CHUNK).zip(motions.par_chunks_mut(CHUNK));
+        chunks.enumerate().for_each(|(c, (next, motions))| {
+            for (l, (next, motion)) in next.iter_mut().zip(motions).enumerate() {
+                let i = c * CHUNK + l;
+                let y = points[i];
+                let attraction = attraction(y, affinities.row(i), points);
+                let repulsion = repulsions[i].1;
+                let mut step = [0.0f32; 2];
+                for a in 0..2 {
+                    let gradient = exaggeration * attraction[a] + scale * repulsion[a];
+                    let keeps_sign = (gradient > 0.0) != (motion.velocity[a] > 0.0);
+                    let gain = if keeps_sign { motion.gain[a] + 0.2 } else { motion.gain[a] * 0.8 };
+                    motion.gain[a] = gain.max(0.01);
+                    step[a] = momentum * motion.velocity[a] - rate * motion.gain[a] * gradient;
+                }
+                let length = (step[0] * step[0] + step[1] * step[1]).sqrt();
+                let shorten = if length > MAX_STEP { MAX_STEP / length } else { 1.0 };
+                motion.velocity = step.map(|s| s * shorten);
+                *next = [0, 1].map(|a| y[a] + motion.velocity[a]);
+            }
+        });
+        let centre = [0, 1].map(|a| {
+            let sum =
+                ordered_sum(next, CHUNK, |_, part| part.iter().map(|y| f64::from(y[a])).sum());
+            (sum / next.len() as f64) as f32
+        });
+        next.par_chunks_mut(CHUNK).for_each(|part| {
+            for y in part {
+                *y = [0, 1].map(|a| y[a] - centre[a]);
+            }
+        });
+        std::mem::swap(points, next);
+    }
+
+    /// Kullback-Leibler divergence `sum_ij p_ij ln(p_ij / q_ij)`, in nats.
+    pub(crate) fn divergence(&mut self) -> f64 {
+        let points = &self.points;
+        let potential = self.solver.potential(points);
+        let repulsions: Vec<(f32, Point)> =
+            points.par_iter().map(|&y| potential.of_others(y)).collect();
+        let mean_log = ordered_sum(points, CHUNK, |first, part| {
+            let row = |(l, y): (usize, &Point)| -> f64 {
+                let entry = |&(j, p): &(u32, f32)| {
+                    let squared = f64::from(squared_distance(*y, points[j as usize]));
+                    let p = f64::from(p);
+                    if p > 0.0 { p * libm::log(p * (1.0 + squared)) } else { 0.0 }
+                };
+                self.affinities.row(first + l).iter().map(entry).sum()
+            };
+            part.iter().enumerate().map(row).sum()
+        });
+        mean_log + libm::log(normaliser(&repulsions))
+    }
+}
+
+/// `sum_(i != j) 1 / (1 + |y_i - y_j|^2)`, from each point's potential of the others.
+fn normaliser(repulsions: &[(f32, Point)]) -> f64 {
+    let sum = ordered_sum(repulsions, CHUNK, |_, part| part.iter().map(|r| f64::from(r.0)).sum());
+    sum.max(f64::MIN_POSITIVE)
+}

@@ -1,0 +1,306 @@
+//! The list of the kinds of models. To add a kind, write its folder and add one line to the list at the end of this file.
+
+use latents_engine::{Criterion, Network, Shape};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::autoencoder::AutoencoderConfig;
+use crate::classifier::ClassifierConfig;
+use crate::cnn::CnnConfig;
+use crate::error::Error;
+use crate::model::{LatentSpace, Model, Target, Term, Tuning};
+use crate::vae::VaeConfig;
+
+/// What can be asked about a kind without a model of it.
+struct Kind {
+    name: &'static str,
+    about: &'static str,
+    for_images: fn(Shape) -> ModelConfig,
+    recipe: fn() -> &'static str,
+    tuning: fn() -> Option<Tuning>,
+}
+
+/// Generates [`ModelConfig`], the table of kinds, and the methods that dispatch to the kind of a model.
+macro_rules! kinds {
+    ($($(#[$about:meta])* $variant:ident($config:ty),)+) => {
+        /// Settings of a model of any kind. In `config.toml`, `kind` names the kind and the other entries are its settings.
+        ///
+        /// ```
+        /// use latents_models::{Model, ModelConfig, VaeConfig};
+        ///
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// let image = [3, 64, 64]; // [c, h, w]
+        /// let model = ModelConfig::for_images("vae", image)?;
+        /// assert_eq!(model, ModelConfig::Vae(VaeConfig::for_images(image)));
+        /// assert_eq!(model.network(image, 0)?.layout()?.output(), image);
+        ///
+        /// let file: ModelConfig = toml::from_str("kind = \"ae\"\nlatent_dim = 8")?;
+        /// assert_eq!((file.kind(), file.latents().map(|l| l.dim)), ("ae", Some(8)));
+        /// # Ok(())
+        /// # }
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "kind", rename_all = "kebab-case")]
+        pub enum ModelConfig {
+            $($(#[$about])* $variant($config),)+
+        }
+
+        /// Every kind, in the order of the list.
+        const KINDS: &[Kind] = &[$(Kind {
+            name: <$config>::KIND,
+            about: <$config>::ABOUT,
+            for_images: |image| ModelConfig::$variant(<$config>::for_images(image)),
+            recipe: <$config>::recipe,
+            tuning: <$config>::tuning,
+        }),+];
+        /// Their names.
+        const NAMES: &[&str] = &[$(<$config>::KIND),+];
+
+        $(impl From<$config> for ModelConfig {
+            fn from(config: $config) -> Self {
+                ModelConfig::$variant(config)
+            }
+        })+
+
+        impl ModelConfig {
+            /// The name of the kind, as `kind` in `config.toml` has it.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(ModelConfig::$variant(_) => <$config>::KIND,)+
+                }
+            }
+
+            /// The names of the kind's settings, in alphabetical order. A setting that has no value now is among them.
+            #[must_use]
+            pub fn setting_names(&self) -> Vec<String> {
+                match self {
+                    $(ModelConfig::$variant(_) => <$config>::setting_names(),)+
+                }
+            }
+
+            /// The network for images of shape `[c, h, w]` with `classes` classes; see [`Model::network`].
+            ///
+            /// # Errors
+            /// If a setting is out of range, settings contradict each other, or a layer does not fit the images. The setting or the layer is
+            /// named.
+            pub fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
+                match self {
+                    $(ModelConfig::$variant(config) => Model::network(config, image, classes),)+
+                }
+            }
+
+            /// What the network's output is compared with.
+            #[must_use]
+            pub fn target(&self) -> Target {
+                match self {
+                    $(ModelConfig::$variant(config) => config.target(),)+
+                }
+            }
+
+            /// What training minimises, once any warm-up of the penalty is over.
+            #[must_use]
+            pub fn criterion(&self) -> Criterion {
+                match self {
+                    $(ModelConfig::$variant(config) => config.criterion(),)+
+                }
+            }
+
+            /// The weight of the criterion's penalty after `epochs` epochs of training, which need not be whole.
+            #[must_use]
+            pub fn penalty_weight(&self, epochs: f64) -> f64 {
+                match self {
+                    $(ModelConfig::$variant(config) => config.penalty_weight(epochs),)+
+                }
+            }
+
+            /// The terms of the loss that are recorded one by one; see [`Model::terms`].
+            #[must_use]
+            pub fn terms(&self) -> &'static [Term] {
+                match self {
+                    $(ModelConfig::$variant(config) => config.terms(),)+
+                }
+            }
+
+            /// Where the latent vectors are, if the model has latent vectors that it can decode.
+            #[must_use]
+            pub fn latents(&self) -> Option<LatentSpace> {
+                match self {
+                    $(ModelConfig::$variant(config) => config.latents(),)+
+                }
+            }
+
+            /// The model whose trained encoder this one starts from, if its kind does so.
+            #[must_use]
+            pub fn encoder(&self) -> Option<&ModelConfig> {
+                match self {
+                    $(ModelConfig::$variant(config) => config.encoder(),)+
+                }
+            }
+
+            /// Mutable access to [`encoder`](ModelConfig::encoder), to put the model of a trained run in its place.
+            pub fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
+                match self {
+                    $(ModelConfig::$variant(config) => config.encoder_mut(),)+
+                }
+            }
+        }
+    };
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        ModelConfig::Ae(AutoencoderConfig::default())
+    }
+}
+
+impl ModelConfig {
+    /// The names of all kinds, in alphabetical order.
+    #[must_use]
+    pub fn kinds() -> &'static [&'static str] {
+        NAMES
+    }
+
+    /// A model of a kind with its default settings for images of shape `[c, h, w]`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`].
+    pub fn for_images(kind: &str, image: Shape) -> Result<Self, Error> {
+        Ok((find(kind)?.for_images)(image))
+    }
+
+    /// One sentence about a kind; see [`Model::ABOUT`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`].
+    pub fn about(kind: &str) -> Result<&'static str, Error> {
+        Ok(find(kind)?.about)
+    }
+
+    /// The training settings that suit a kind, as a TOML layer; see [`Model::recipe`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`].
+    pub fn recipe(kind: &str) -> Result<&'static str, Error> {
+        Ok((find(kind)?.recipe)())
+    }
+
+    /// How a kind is tuned, if it can be.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`].
+    pub fn tuning(kind: &str) -> Result<Option<Tuning>, Error> {
+        Ok((find(kind)?.tuning)())
+    }
+}
+
+fn find(kind: &str) -> Result<&'static Kind, Error> {
+    let found = KINDS.iter().find(|known| known.name == kind);
+    found.ok_or_else(|| Error::UnknownKind { kind: kind.to_owned(), known: NAMES })
+}
+
+// The list: alphabetical, one line of documentation and one of code for each kind.
+kinds! {
+    /// A convolutional autoencoder.
+    Ae(AutoencoderConfig),
+    /// A classifier on the encoder of another model.
+    Classifier(ClassifierConfig),
+    /// A convolutional classifier, trained from scratch.
+    Cnn(CnnConfig),
+    /// A variational autoencoder or a relative.
+    Vae(VaeConfig),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_describes_itself() {
+        assert_eq!(ModelConfig::kinds(), ["ae", "classifier", "cnn", "vae"]);
+        for &kind in ModelConfig::kinds() {
+            let model = ModelConfig::for_images(kind, [3, 20, 30]).unwrap();
+            assert_eq!(model.kind(), kind);
+            let text = toml::to_string(&model).unwrap();
+            assert!(text.starts_with(&format!("kind = \"{kind}\"\n")), "{text}");
+            assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap(), model);
+            let classes = if model.target() == Target::Class { 3 } else { 0 };
+            model.network([3, 20, 30], classes).unwrap();
+            assert_eq!(model.encoder().is_some(), kind == "classifier");
+            let about = ModelConfig::about(kind).unwrap();
+            assert!(about.starts_with("A ") && !about.ends_with('.'), "{about}");
+
+            // A layer of settings has training settings only; a search space names settings only.
+            let tuning = ModelConfig::tuning(kind).unwrap();
+            let layers = tuning.map(|tuning| [tuning.trial, tuning.refit]).unwrap_or_default();
+            for layer in layers.into_iter().chain([ModelConfig::recipe(kind).unwrap()]) {
+                let table: toml::Table = toml::from_str(layer).unwrap();
+                assert!(table.keys().all(|section| section == "training"), "{kind}: {layer}");
+            }
+            let space: toml::Table = toml::from_str(tuning.map_or("", |t| t.space)).unwrap();
+            let names = model.setting_names();
+            let of_training = ["optimizer", "learning_rate", "weight_decay"];
+            for name in space.keys() {
+                assert!(names.contains(name) || of_training.contains(&name.as_str()), "{name}");
+            }
+        }
+        assert_eq!(ModelConfig::tuning("cnn").unwrap(), None);
+        let error = ModelConfig::recipe("gan").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "there is no model of kind `gan`; the kinds are ae, classifier, cnn, vae"
+        );
+    }
+
+    #[test]
+    fn settings_are_named_with_or_without_a_value() {
+        let names = |kind| ModelConfig::for_images(kind, [1, 28, 28]).unwrap().setting_names();
+        assert_eq!(names("classifier"), ["encoder", "head_dropout", "hidden_1", "hidden_2"]);
+        assert_eq!(
+            names("vae"),
+            [
+                "beta",
+                "dropout",
+                "free_bits",
+                "hidden",
+                "latent_dim",
+                "likelihood",
+                "noise",
+                "nonlinearity",
+                "normalize",
+                "regularizer",
+                "sigma",
+                "stages",
+                "warmup_epochs"
+            ]
+        );
+    }
+
+    #[test]
+    fn terms_are_named_after_the_regularizer() {
+        let terms = |file: &str| {
+            let model: ModelConfig = toml::from_str(file).unwrap();
+            model.terms().iter().map(|t| (t.name, t.value(1.0, 2.0))).collect::<Vec<_>>()
+        };
+        let reconstruction = ("reconstruction", 1.0);
+        assert_eq!(terms("kind = \"vae\""), [reconstruction, ("kl", 2.0)]);
+        for regularizer in ["mmd", "l2"] {
+            let file = format!("kind = \"vae\"\nregularizer = \"{regularizer}\"");
+            assert_eq!(terms(&file), [reconstruction, ("penalty", 2.0)]);
+        }
+        assert_eq!(terms("kind = \"ae\""), []);
+    }
+
+    #[test]
+    fn settings_keep_their_form_in_files() {
+        let text = toml::to_string(&ModelConfig::Vae(VaeConfig::default())).unwrap();
+        assert_eq!(
+            text,
+            "kind = \"vae\"\nlatent_dim = 44\nnormalize = false\nhidden = [64]\nnonlinearity = \"relu\"\ndropout = 0.0\nnoise = 0.0\n\
+             regularizer = \"kl\"\nbeta = 1.0\nwarmup_epochs = 0.0\nfree_bits = 0.0\nlikelihood = \"bernoulli\"\n\n\
+             [[stages]]\nchannels = 8\nkernel = 4\nstride = 2\npadding = 1\n\n\
+             [[stages]]\nchannels = 16\nkernel = 4\nstride = 2\npadding = 1\n\n\
+             [[stages]]\nchannels = 32\nkernel = 3\nstride = 2\npadding = 0\n"
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! The variational autoencoder and its relatives: the encoder and the decoder of an autoencoder, a penalty that draws the latents towards
+//! N(0, I), and a likelihood in place of the mean squared error.
+
+mod bound;
+#[cfg(test)]
+mod tests;
+
+use latents_engine::{Criterion, Layer, Loss, Network, Shape};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
+use crate::error::Error;
+use crate::model::{LatentSpace, Model, Target, Term, TermPart, Tuning};
+
+pub use bound::{importance_bound, posterior};
+
+/// The penalty of the latents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Regularizer {
+    /// KL(q(z|x) || N(0, I)), where q(z|x) is the normal distribution that the encoder returns and from which latents are drawn: the
+    /// variational autoencoder (Kingma and Welling, 2014; Rezende et al., 2014).
+    #[default]
+    Kl,
+    /// The maximum mean discrepancy between the latents and N(0, I): the Wasserstein autoencoder (WAE-MMD; Tolstikhin et al., 2018).
+    Mmd,
+    /// Half the squared norm of a latent vector: the regularised autoencoder (RAE-L2; Ghosh et al., 2020), which also needs weight decay.
+    /// To sample from it, fit a density to the latents after training.
+    L2,
+}
+
+/// The distribution p(x|z) of a pixel x in [0, 1] given the decoder's output. The loss is -log p(x|z), summed over an image, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likelihood {
+    /// Bernoulli: the binary cross-entropy. It is not a density for grey pixels, but most papers report it. Images are sigmoids of the
+    /// decoder's logits.
+    #[default]
+    Bernoulli,
+    /// Continuous Bernoulli (Loaiza-Ganem and Cunningham, 2019): Bernoulli with the constant that makes it a density. Images are its means.
+    ContinuousBernoulli,
+    /// Normal, with the sigmoid of the decoder's output as its mean.
+    Gaussian,
+}
+
+/// Settings of a variational autoencoder or a relative. The defaults are those of the reference study (its table T7), which does not state the
+/// likelihood.
+///
+/// ```
+/// use latents_models::{Likelihood, Model, Regularizer, VaeConfig, posterior};
+///
+/// # fn main() -> Result<(), latents_models::Error> {
+/// let image = [1, 28, 28]; // [c, h, w]
+/// let vae = VaeConfig { beta: 4.0, warmup_epochs: 10.0, ..VaeConfig::for_images(image) };
+/// assert_eq!(vae.penalty_weight(2.5), 1.0);
+/// assert!(posterior(&vae.network(image, 0)?.layout()?).is_some());
+///
+/// let wae = VaeConfig {
+///     regularizer: Regularizer::Mmd,
+///     likelihood: Likelihood::Gaussian,
+///     ..VaeConfig::for_images(image)
+/// };
+/// assert!(posterior(&wae.network(image, 0)?.layout()?).is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaeConfig {
+    /// Encoder and decoder. In `config.toml` these settings stand beside the others.
+    #[serde(flatten)]
+    pub autoencoder: AutoencoderConfig,
+    /// The penalty of the latents.
+    pub regularizer: Regularizer,
+    /// Weight of the penalty. With the KL divergence and a weight above 1, the model is a beta-VAE (Higgins et al., 2017).
+    pub beta: f64,
+    /// Number of epochs over which the weight rises linearly from 0 (Bowman et al., 2016; Sonderby et al., 2016).
+    pub warmup_epochs: f64,
+    /// Free bits: KL below this many nats per latent dimension and image is not penalised (Kingma et al., 2016).
+    pub free_bits: f64,
+    /// The distribution of pixels given latents.
+    pub likelihood: Likelihood,
+    /// Standard deviation of the normal likelihood; learnt if it is not set (sigma-VAE: Rybkin et al., 2021).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 0.1)]
+    pub sigma: Option<f64>,
+}
+
+impl Default for VaeConfig {
+    fn default() -> Self {
+        VaeConfig {
+            autoencoder: AutoencoderConfig {
+                latent_dim: 44,
+                dropout: 0.0,
+                ..AutoencoderConfig::default()
+            },
+            regularizer: Regularizer::Kl,
+            beta: 1.0,
+            warmup_epochs: 0.0,
+            free_bits: 0.0,
+            likelihood: Likelihood::Bernoulli,
+            sigma: None,
+        }
+    }
+}
+
+impl Model for VaeConfig {
+    const KIND: &'static str = "vae";
+    const ABOUT: &'static str =
+        "A variational autoencoder, a Wasserstein or a regularised autoencoder";
+
+    /// The default settings with the stages and the hidden layer of [`AutoencoderConfig::for_images`], and no more latents than it has.
+    fn for_images(image: Shape) -> Self {
+        let mut model = VaeConfig::default();
+        let of_image = AutoencoderConfig::for_images(image);
+        model.autoencoder.latent_dim = model.autoencoder.latent_dim.min(of_image.latent_dim);
+        (model.autoencoder.stages, model.autoencoder.hidden) = (of_image.stages, of_image.hidden);
+        model
+    }
+
+    /// Sections [`ENCODER`] and [`DECODER`]. The encoder returns latents: the means of the posterior, unless a pass draws them. The decoder
+    /// returns images. The Bernoulli likelihoods take the input of the decoder's last layer.
+    fn network(&self, image: Shape, _classes: usize) -> Result<Network, Error> {
+        self.check()?;
+        let latents = self.autoencoder.latent_dim;
+        let (encoded, layer) = match self.regularizer {
+            Regularizer::Kl => (2 * latents, Layer::Gaussian),
+            Regularizer::Mmd => (latents, Layer::MmdPenalty),
+            Regularizer::L2 => (latents, Layer::SquaredNorm),
+        };
+        let mut network = self.autoencoder.body(image, encoded)?;
+        network.sections[ENCODER].layers.push(layer);
+        let decoder = &mut network.sections[DECODER].layers;
+        match self.likelihood {
+            Likelihood::Bernoulli => decoder.push(Layer::Sigmoid),
+            Likelihood::ContinuousBernoulli => decoder.push(Layer::ContinuousBernoulliMean),
+            Likelihood::Gaussian => {
+                decoder.push(Layer::Sigmoid);
+                if self.sigma.is_none() {
+                    decoder.push(Layer::LogScale);
+                }
+            }
+        }
+        network.layout()?;
+        Ok(network)
+    }
+
+    fn target(&self) -> Target {
+        Target::Image
+    }
+
+    fn criterion(&self) -> Criterion {
+        let (loss, skip) = match self.likelihood {
+            Likelihood::Bernoulli => (Loss::Bernoulli, 1),
+            Likelihood::ContinuousBernoulli => (Loss::ContinuousBernoulli, 1),
+            Likelihood::Gaussian => (Loss::Gaussian { deviation: self.sigma }, 0),
+        };
+        Criterion { loss, skip, weight: self.beta, free_bits: self.free_bits }
+    }
+
+    fn penalty_weight(&self, epochs: f64) -> f64 {
+        if epochs < self.warmup_epochs {
+            self.beta * epochs / self.warmup_epochs
+        } else {
+            self.beta
+        }
+    }
+
+    fn terms(&self) -> &'static [Term] {
+        const RECONSTRUCTION: Term = Term { name: "reconstruction", part: TermPart::Loss };
+        match self.regularizer {
+            Regularizer::Kl => &[RECONSTRUCTION, Term { name: "kl", part: TermPart::Penalty }],
+            Regularizer::Mmd | Regularizer::L2 => {
+                &[RECONSTRUCTION, Term { name: "penalty", part: TermPart::Penalty }]
+            }
+        }
+    }
+
+    fn latents(&self) -> Option<LatentSpace> {
+        self.autoencoder.latents()
+    }
+
+    fn recipe() -> &'static str {
+        include_str!("recipe.toml")
+    }
+
+    fn tuning() -> Option<Tuning> {
+        Some(Tuning {
+            label: "validation loss",
+            metric: "val_loss",
+            lower_is_better: true,
+            space: include_str!("space.toml"),
+            trial: include_str!("trial.toml"),
+            refit: include_str!("refit.toml"),
+        })
+    }
+}
+
+impl VaeConfig {
+    fn check(&self) -> Result<(), Error> {
+        for (setting, value) in [
+            ("beta", self.beta),
+            ("warmup_epochs", self.warmup_epochs),
+            ("free_bits", self.free_bits),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::setting(
+                    setting,
+                    format!("{setting} = {value} must be at least 0"),
+                ));
+            }
+        }
+        if self.free_bits > 0.0 && self.regularizer != Regularizer::Kl {
+            return Err(Error::setting("free_bits", "free_bits belong to the regularizer kl"));
+        }
+        if self.sigma.is_some() && self.likelihood != Likelihood::Gaussian {
+            return Err(Error::setting("sigma", "sigma belongs to the likelihood gaussian"));
+        }
+        if self.sigma.is_some_and(|s| !(s > 0.0 && s.is_finite())) {
+            return Err(Error::setting("sigma", "sigma must be more than 0"));
+        }
+        Ok(())
+    }
+}

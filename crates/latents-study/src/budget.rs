@@ -1,0 +1,138 @@
+//! The budgets of a study: epochs, trials, images. There is one for a full study and one for a quick study of a few minutes, both for large sets of
+//! images; [`Budget::fitted`] adapts them to small ones.
+
+use serde::{Deserialize, Serialize};
+
+/// Images in a batch: at most, and at least.
+const BATCH: usize = 256;
+const SMALLEST: usize = 16;
+/// [`Budget::vae_warmup`] on a small set.
+const WARMUP: f64 = 0.25;
+
+/// The budgets of all stages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Budget {
+    /// Epochs of the untuned autoencoder; the reference has 42.
+    pub(crate) epochs: u64,
+    /// Trials of each search.
+    pub(crate) trials: u64,
+    /// Epochs of a trial, at most.
+    pub(crate) trial_epochs: u64,
+    /// Epochs of the autoencoder with the best settings.
+    pub(crate) refit_epochs: u64,
+    /// Epochs of the classifier.
+    pub(crate) classifier_epochs: u64,
+    /// Number of seeds that the classifier is trained with.
+    pub(crate) classifier_seeds: u64,
+    /// Epochs of the CNN on a large set; its default if none.
+    pub(crate) cnn_epochs: Option<u64>,
+    /// Optimiser steps for each of these epochs, at least: a model learns nothing in a handful of steps.
+    pub(crate) steps: usize,
+    /// The factor by which a small set has more epochs.
+    pub(crate) passes: u64,
+    /// Images in a batch, at most.
+    pub(crate) batch_size: usize,
+    /// Epochs of the variational autoencoder.
+    pub(crate) vae_epochs: u64,
+    /// Fraction of its epochs, and of those of its trials, over which the weight of the KL divergence rises from 0. On a small set with full weight
+    /// from the first step, latent dimensions collapse before the decoder has learnt to use them.
+    pub(crate) vae_warmup: f64,
+    /// Test images on maps and in the explorer, at most.
+    pub(crate) map_images: usize,
+    /// Training images, at most.
+    pub(crate) train_limit: Option<usize>,
+    /// Test images, at most.
+    pub(crate) test_limit: Option<usize>,
+}
+
+impl Budget {
+    /// That of a full study.
+    pub(crate) fn full() -> Self {
+        Budget {
+            epochs: 42,
+            trials: 20,
+            trial_epochs: 10,
+            refit_epochs: 42,
+            classifier_epochs: 10,
+            classifier_seeds: 5,
+            cnn_epochs: None,
+            steps: 50,
+            passes: 1,
+            batch_size: BATCH,
+            vae_epochs: 50,
+            vae_warmup: 0.0,
+            map_images: 10_000,
+            train_limit: None,
+            test_limit: None,
+        }
+    }
+
+    /// That of a quick study: a few minutes on two cores.
+    pub(crate) fn quick() -> Self {
+        Budget {
+            epochs: 8,
+            trials: 6,
+            trial_epochs: 3,
+            refit_epochs: 8,
+            classifier_epochs: 3,
+            classifier_seeds: 2,
+            cnn_epochs: Some(2),
+            steps: 10,
+            passes: 1,
+            batch_size: BATCH,
+            vae_epochs: 8,
+            vae_warmup: 0.0,
+            map_images: 2_500,
+            train_limit: Some(12_000),
+            test_limit: Some(2_500),
+        }
+    }
+
+    /// Whether it is for a small set.
+    pub(crate) fn is_small(&self) -> bool {
+        self.batch_size < BATCH
+    }
+
+    /// The same for `train` images that train: if they are few, smaller batches and more epochs, so that there are enough steps.
+    pub(crate) fn fitted(mut self, train: usize) -> Self {
+        let most = 1 << (train / self.steps).max(1).ilog2();
+        self.batch_size = self.batch_size.min(most).max(SMALLEST);
+        self.passes = self.steps.div_ceil((train / self.batch_size).max(1)) as u64;
+        if self.is_small() {
+            self.vae_warmup = WARMUP;
+        }
+        for epochs in [
+            &mut self.epochs,
+            &mut self.trial_epochs,
+            &mut self.refit_epochs,
+            &mut self.classifier_epochs,
+            &mut self.vae_epochs,
+        ] {
+            *epochs *= self.passes;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_set_has_enough_steps() {
+        let large = Budget::full().fitted(48_000);
+        assert_eq!(large, Budget::full());
+        for train in [1, 40, 128, 1_000, 3_200, 9_000, 12_799] {
+            let budget = Budget::full().fitted(train);
+            assert!(
+                (SMALLEST..=BATCH).contains(&budget.batch_size)
+                    && budget.batch_size.is_multiple_of(SMALLEST)
+            );
+            let steps = (train / budget.batch_size).max(1) as u64;
+            assert!(budget.epochs * steps >= 42 * 50, "{train}: {budget:?}");
+            assert_eq!(budget.epochs * 10, budget.trial_epochs * 42, "in proportion");
+            assert_eq!(budget.vae_warmup > 0.0, budget.is_small());
+        }
+    }
+}

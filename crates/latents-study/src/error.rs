@@ -1,0 +1,129 @@
+//! What can go wrong with a study. The library's errors are its sources; the variants here are those that a caller may act on. No message names
+//! a command or a flag; a front that has them adds its own hint by the variant.
+
+use std::path::PathBuf;
+
+use latents::Interrupted;
+
+/// The result of a call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of a study.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller asked for a stop. Everything that the study needs to continue has been saved.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The library cannot do what a study needs, or a file cannot be read or written.
+    #[error(transparent)]
+    Latents(latents::Error),
+    /// A stage failed. The stages that were finished keep their results.
+    #[error("{title}")]
+    Stage {
+        /// The stage's name, such as `ae-adam`.
+        stage: &'static str,
+        /// The stage's title for people.
+        title: &'static str,
+        /// Why it failed.
+        source: Box<Error>,
+    },
+    /// A study has no part of this name.
+    #[error("a study has no part `{part}`; use one of {}", crate::PARTS.join(", "))]
+    UnknownPart {
+        /// The name.
+        part: String,
+    },
+    /// There are too few test images to measure a latent space.
+    #[error(
+        "the measures of a latent space need at least {needed} test images, but there are {found}; use more images, or hold out a larger fraction of them for testing"
+    )]
+    TooFewImages {
+        /// How many are needed.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The output folder holds another study.
+    #[error(
+        "{} holds a study of other images, with another seed or with other budgets; choose another folder",
+        out.display()
+    )]
+    OtherStudy {
+        /// The output folder.
+        out: PathBuf,
+    },
+    /// The file that identifies the study in the output folder cannot be understood.
+    #[error(
+        "{} does not identify the study in its folder; choose another folder: {problem}",
+        file.display()
+    )]
+    DamagedIdentity {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A result of a stage cannot be used.
+    #[error("{}: {problem}; delete this file to repeat the stage", file.display())]
+    DamagedResult {
+        /// The file of the result.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No trial of a search ran to the end.
+    #[error("no trial of the search in {} is complete", folder.display())]
+    NoCompleteTrial {
+        /// The folder of the search.
+        folder: PathBuf,
+    },
+}
+
+impl Error {
+    /// Whether the study was interrupted by the caller's own token.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Error::Interrupted(_))
+    }
+
+    /// The error with the stage in which it happened.
+    pub(crate) fn in_stage(self, stage: &'static str, title: &'static str) -> Self {
+        match self {
+            Error::Interrupted(_) => self,
+            error => Error::Stage { stage, title, source: Box::new(error) },
+        }
+    }
+}
+
+impl From<latents::Error> for Error {
+    fn from(error: latents::Error) -> Self {
+        match error {
+            latents::Error::Interrupted(interrupted) => Error::Interrupted(interrupted),
+            error => Error::Latents(error),
+        }
+    }
+}
+
+/// The errors of the library's crates, as the library has them.
+macro_rules! from {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                latents::Error::from(error).into()
+            }
+        })+
+    };
+}
+
+from!(
+    latents::data::Error,
+    latents::data::npz::NpzError,
+    latents::engine::Error,
+    latents::explore::Error,
+    latents::report::Error,
+    latents::train::Error,
+    latents_files::FileError,
+    serde_json::Error,
+    toml::ser::Error,
+);

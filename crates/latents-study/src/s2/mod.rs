@@ -1,0 +1,87 @@
+//! S2: tuning the autoencoder, the model with the best settings, and principal components to compare it with (T4, F8, F2, F10a, F10b). What the
+//! page says about them is in `page`.
+
+mod page;
+
+use latents::data::{evenly_spaced, split};
+use latents::engine::Schedule;
+use latents::explore::{Pca, Rows};
+
+use crate::error::Result;
+use crate::results::Components;
+use crate::stages::Stage;
+use crate::worker::Worker;
+
+pub(crate) use page::section;
+
+/// The run with the best settings.
+pub(crate) const BEST: &str = "ae-best";
+
+/// The stages of this part.
+pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
+    vec![
+        Stage {
+            name: "tune-ae",
+            title: "tuning the autoencoder",
+            part: "S2",
+            cost: 150.0,
+            after: &[],
+            run: |worker| {
+                let base = worker.defaults("ae", |config| {
+                    config.training.epochs = worker.study.budget.trial_epochs;
+                })?;
+                worker.tune("tune-ae", &base)
+            },
+        },
+        Stage {
+            name: BEST,
+            title: "autoencoder, best settings",
+            part: "S2",
+            cost: 55.0,
+            after: &["tune-ae"],
+            run: |worker| {
+                let best = worker.study.best("tune-ae", "ae")?;
+                let config = worker.config(best, |config| {
+                    config.training.epochs = worker.study.budget.refit_epochs;
+                    config.training.schedule = Schedule::Cosine;
+                });
+                worker.autoencoder(BEST, &config)
+            },
+        },
+        Stage {
+            name: "pca",
+            title: "principal components",
+            part: "S2",
+            cost: 10.0,
+            after: &[BEST],
+            run: components,
+        },
+    ]
+}
+
+/// Projects the test images on the principal components of the images that the autoencoder is trained on.
+fn components(worker: &Worker<'_>) -> Result<()> {
+    let study = worker.study;
+    let best = study.run(BEST).config()?;
+    let dim = best.model.latents().map_or(0, |latents| latents.dim);
+    let (train, test) = (&study.dataset.train.images, &study.dataset.test.images);
+    let numbers: usize = train.shape().iter().product();
+    let (ours, _) = split(train.len(), best.training.validation_fraction, best.training.seed);
+    let some = evenly_spaced(Pca::sample_size(ours.len(), numbers), ours.len());
+    let ours: Vec<f32> = some.flat_map(|i| train.image_unit(ours[i] as usize)).collect();
+    let test = test.to_unit();
+    // As many components as an image has numbers would reproduce the image.
+    let most = (numbers - 1).min((ours.len() / numbers).saturating_sub(1));
+    let mut wanted: Vec<usize> = [16, 32, 44, 64, 128, 185, dim].into();
+    wanted.retain(|d| (1..=most).contains(d));
+    wanted.sort_unstable();
+    wanted.dedup();
+    let largest = wanted.last().copied().unwrap_or(1);
+    let errors = worker.session.runtime()?.run(|| -> Result<_> {
+        let test = Rows::new(&test, numbers)?;
+        let all = Pca::fit(Rows::new(&ours, numbers)?, largest)?;
+        let error = |&d: &usize| Ok((d, all.truncated(d).reconstruction_error(test)?));
+        wanted.iter().map(error).collect()
+    })?;
+    study.results.put("pca", &Components { errors })
+}

@@ -1,0 +1,173 @@
+//! What the page says about the tuned autoencoder.
+
+use latents::models::ModelConfig;
+use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone, slices, trials};
+
+use super::BEST;
+use crate::error::Result;
+use crate::results::{Autoencoder, Components, Search};
+use crate::words;
+use crate::worker::{Context, Worker};
+
+/// T4 of the reference study.
+fn reference(name: &str) -> Cell {
+    match name {
+        "latent_dim" => Cell::Integer(185),
+        "optimizer" => Cell::Text("adam".into()),
+        "learning_rate" => Cell::Number(0.0058, Show::UpTo(4)),
+        "dropout" => Cell::Number(0.005, Show::UpTo(4)),
+        "weight_decay" => Cell::Number(1.038e-5, Show::UpTo(4)),
+        _ => Cell::Empty,
+    }
+}
+
+/// Test error of the reference's settings of T4 in PyTorch after 42 epochs.
+const PYTORCH_TEST: f64 = 0.0100;
+
+/// The part of the page, once its stages are finished.
+pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
+    let study = worker.study;
+    let results = &study.results;
+    let (Some(search), Some(best), Some(components)) = (
+        results.get::<Search>("tune-ae")?,
+        results.get::<Autoencoder>(BEST)?,
+        results.get::<Components>("pca")?,
+    ) else {
+        return Ok(None);
+    };
+    let found = study.trials("tune-ae")?;
+    let view = found.view();
+    let model = study.run(BEST).config()?.model;
+    let latents = model.latents().map_or(0, |l| l.dim);
+    let finding = finding(study, &best, latents)?;
+    let linear = linear(&model, latents, &best, &components);
+    let mut blocks = vec![
+        Block::Paragraph(format!(
+            "{} trials of at most {} epochs{}: {} complete, {} pruned by the median rule. The model with the best settings was trained again for {} epochs, with a cosine schedule of the learning rate.",
+            search.trials,
+            study.budget.trial_epochs,
+            if study.budget.is_small() { ", the first with the default settings" } else { "" },
+            search.complete,
+            search.pruned,
+            best.epochs
+        )),
+        Block::Table {
+            id: "T4".into(),
+            table: words::settings(
+                study,
+                &found,
+                reference,
+                [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],
+            ),
+            caption: format!(
+                "The best settings found; their validation loss is {}.",
+                words::error(search.best)
+            ),
+        },
+        Block::Figure {
+            id: "F8".into(),
+            picture: (&trials("Trials", &view)).into(),
+            caption: "Final validation loss of each trial, the best in red.".into(),
+            alt: String::new(),
+        },
+        Block::Figure {
+            id: "F8-slices".into(),
+            picture: (&slices("Validation loss by parameter", &view)).into(),
+            caption: "The same trials by the value of each parameter.".into(),
+            alt: String::new(),
+        },
+    ];
+    blocks.extend(found.importances().map(|figure| Block::Figure {
+        id: "F8-importances".into(),
+        picture: (&figure).into(),
+        caption: "How much of the variance among the good trials each parameter explains (PED-ANOVA).".into(),
+        alt: String::new(),
+    }));
+    let reconstructions = worker.open(BEST)?.reconstructions_figure(&study.dataset)?;
+    blocks.extend([
+        Block::Figure {
+            id: "F10".into(),
+            picture: (&reconstructions).into(),
+            caption: format!(
+                "Test images and their reconstructions by the tuned autoencoder{}; the mean squared error is {}.",
+                if study.is_of_the_reference() { " (F2, F10a and F10b of the reference)" } else { "" },
+                words::error(best.test_error)
+            ),
+            alt: "Two rows of images: originals above, reconstructions below.".into(),
+        },
+        Block::Table {
+            id: "S2-components".into(),
+            table: components_table(&components, latents, &best),
+            caption: linear
+                .clone()
+                .unwrap_or_else(|| "Principal components of the images that train.".into()),
+        },
+    ]);
+    let mut findings = vec![finding.of("S2")];
+    findings.extend(linear.map(|text| Finding::new(Tone::Neutral, text).of("S2")));
+    Ok(Some((PageSection { id: "S2".into(), title: "Tuning".into(), blocks }, findings)))
+}
+
+/// How the tuned autoencoder compares with the untuned one and with the reference.
+fn finding(study: &Context, best: &Autoencoder, latents: usize) -> Result<Finding> {
+    let error = words::error(best.test_error);
+    let untuned =
+        study.results.get::<Autoencoder>("ae-adam")?.map_or_else(String::new, |untuned| {
+            let part = words::percent_rounded(best.test_error / untuned.test_error);
+            format!(", {part} of the untuned one's {}", words::error(untuned.test_error))
+        });
+    let text = format!(
+        "The tuned autoencoder with {latents} latent dimensions has a test error of {error} after {} epochs{untuned}.",
+        best.epochs
+    );
+    if !study.is_comparable() {
+        return Ok(Finding::new(Tone::Neutral, text));
+    }
+    let tone = match best.test_error / PYTORCH_TEST {
+        ratio if ratio < 0.995 => Tone::Better,
+        ratio if ratio < 1.02 => Tone::Same,
+        _ => Tone::Worse,
+    };
+    let theirs = words::error(PYTORCH_TEST);
+    Ok(Finding::new(tone, format!("{text} The reference's settings in PyTorch give {theirs}.")))
+}
+
+/// How the tuned autoencoder compares with as many principal components, if there are as many.
+fn linear(
+    model: &ModelConfig,
+    latents: usize,
+    best: &Autoencoder,
+    components: &Components,
+) -> Option<String> {
+    let &(_, pca) = components.errors.iter().find(|(d, _)| *d == latents)?;
+    let narrower = match model {
+        ModelConfig::Ae(ae) => ae.hidden.iter().any(|&width| width < latents),
+        _ => false,
+    };
+    let verdict = match (pca < best.test_error, narrower) {
+        (true, true) => {
+            "so a linear map is better, because a hidden layer narrower than the latent vector limits the autoencoder"
+        }
+        (true, false) => "so a linear map is better",
+        (false, _) => "so the autoencoder is better than any linear map of that size",
+    };
+    let error = words::error(pca);
+    Some(format!(
+        "{latents} principal components, as many as the autoencoder has latent dimensions, have a test error of {error}, {verdict}."
+    ))
+}
+
+/// Principal components next to the tuned autoencoder.
+fn components_table(components: &Components, latents: usize, best: &Autoencoder) -> Table {
+    let row = |name: String, d: usize, error: f64| {
+        vec![Cell::Text(name), Cell::Integer(d as i128), Cell::Number(error, Show::Significant(3))]
+    };
+    let mut rows: Vec<_> = components
+        .errors
+        .iter()
+        .map(|&(d, error)| row(format!("{d} principal components"), d, error))
+        .collect();
+    rows.push(row("tuned autoencoder".into(), latents, best.test_error));
+    let columns = ["model", "dimensions", "test error"].map(str::to_owned).into();
+    Table { columns, rows }
+}

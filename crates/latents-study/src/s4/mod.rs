@@ -1,0 +1,63 @@
+//! S4: the latent space of the tuned autoencoder: its map and the card of its measures (F3, F9, F4, F5a). What the page says about them is in
+//! `page`.
+
+mod page;
+
+use latents::data::npz::{self, Array, Numbers};
+use latents::explore::{TsneConfig, tsne};
+
+use crate::error::Result;
+use crate::results::Mapped;
+use crate::s2;
+use crate::stages::Stage;
+use crate::worker::Worker;
+
+pub(crate) use page::{measures_table, section};
+
+/// The stages of this part.
+pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
+    vec![
+        Stage {
+            name: "map-ae",
+            title: "map of the autoencoder's latents",
+            part: "S4",
+            cost: 25.0,
+            after: &[s2::BEST],
+            run: |worker| map(worker, "map-ae", s2::BEST),
+        },
+        Stage {
+            name: "card-ae",
+            title: "measures of the autoencoder",
+            part: "S4",
+            cost: 60.0,
+            after: &["map-ae"],
+            run: |worker| measure(worker, "card-ae", s2::BEST, "map-ae"),
+        },
+    ]
+}
+
+/// Maps the latents of as many test images as the budget allows.
+pub(crate) fn map(worker: &Worker<'_>, stage: &str, run: &str) -> Result<()> {
+    let study = worker.study;
+    let images = study.dataset.test.at(&study.mapped(study.budget.map_images));
+    let latents = worker.open(run)?.encode(&images)?;
+    let rows = latents.rows()?;
+    let config = TsneConfig { seed: study.seed, ..TsneConfig::default() };
+    let made = worker.session.runtime()?.run(|| tsne(rows, &config, &worker.session))?;
+    let n = images.len();
+    let xy = Array { name: "xy".into(), shape: vec![n, 2], numbers: Numbers::F32(made.xy) };
+    npz::write(&study.map_path(stage), &[xy])?;
+    study.results.put(stage, &Mapped { images: n, kl: made.kl })
+}
+
+/// Measures a run as an evaluation does.
+pub(crate) fn measure(worker: &Worker<'_>, stage: &str, run: &str, map: &str) -> Result<()> {
+    let study = worker.study;
+    let xy = study.map(map)?;
+    let xy = (xy.len() == 2 * study.dataset.test.len()).then_some(xy);
+    let card = worker.open(run)?.card(&study.dataset, xy, &worker.session)?;
+    let markdown = card.markdown(&format!("Evaluation of {run}"));
+    let file = study.out.join(format!("tables/{stage}.md"));
+    latents_files::write(&file, markdown.as_bytes())?;
+    study.results.put(stage, &card)
+}

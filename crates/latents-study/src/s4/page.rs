@@ -1,0 +1,230 @@
+//! What the page says about the latent space of the tuned autoencoder.
+
+use latents::explore::card::Card;
+use latents::explore::samplers;
+use latents::report::{Block, Cell, Figure, Finding, PageSection, Show, Table, Tone};
+use latents::{Dataset, Interpolation, LatentMap, Latents, MapMethod, Part, TrainedModel};
+
+use crate::error::Result;
+use crate::results::Mapped;
+use crate::s2;
+use crate::words;
+use crate::worker::{Context, Worker};
+
+/// Images on a path between two.
+const STEPS: usize = 10;
+/// Random images that are shown.
+const SHOWN: usize = 80;
+
+/// The part of the page, once its stages are finished.
+pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
+    let study = worker.study;
+    let results = &study.results;
+    let (Some(map), Some(card)) =
+        (results.get::<Mapped>("map-ae")?, results.get::<Card>("card-ae")?)
+    else {
+        return Ok(None);
+    };
+    let mut model = worker.open(s2::BEST)?;
+    let latents = model.encode(&study.dataset.test)?;
+    let mut blocks = vec![Block::Figure {
+        id: "F3".into(),
+        picture: (&study.map_figure(
+            "t-SNE of the latents of the test images",
+            "map-ae",
+            map.images,
+        )?)
+            .into(),
+        caption: format!(
+            "{} test images by t-SNE of their latents (KL divergence {} nats).{}",
+            words::count(map.images),
+            words::error(map.kl),
+            trust(&card, "t-SNE")
+        ),
+        alt: "A point for each test image, coloured by class.".into(),
+    }];
+    blocks.extend(components(worker, &latents, &card)?);
+    blocks.extend([
+        random(&mut model, study, &card)?,
+        traversal(&mut model, &study.dataset, &card)?,
+        Block::Table {
+            id: "S4-card".into(),
+            table: measures_table(&card),
+            caption: format!(
+                "Measures of the tuned autoencoder on the test images. Distances of samples are measured in {}; they are not FID.",
+                card.samples.extractor
+            ),
+        },
+    ]);
+    let finding = card.maps.iter().find(|m| m.name == "t-SNE").map(|score| {
+        let votes = score.neighbour_accuracy.map_or_else(String::new, |a| {
+            format!("; a vote of the ten nearest neighbours on it gives the right class for {} of the images", words::accuracy(a))
+        });
+        let text = format!(
+            "The map of the latents preserves neighbourhoods with a trustworthiness of {}{votes}.",
+            words::error(score.trustworthiness)
+        );
+        Finding::new(Tone::Neutral, text).of("S4")
+    });
+    let section = PageSection { id: "S4".into(), title: "The latent space".into(), blocks };
+    Ok(Some((section, finding.into_iter().collect())))
+}
+
+/// The first two principal components of the test latents, if they have two dimensions.
+fn components(worker: &Worker<'_>, latents: &Latents, card: &Card) -> Result<Option<Block>> {
+    if latents.dim < 2 {
+        return Ok(None);
+    }
+    let map = LatentMap::pca(latents, &worker.session)?;
+    let explained = match map.method {
+        MapMethod::Pca { explained_variance: [first, second] } => first + second,
+        MapMethod::Tsne { .. } => 0.0,
+    };
+    Ok(Some(Block::Figure {
+        id: "F9".into(),
+        picture: (&map.figure()).into(),
+        caption: format!(
+            "The first two principal components of the same latents explain {} of their variance.{}",
+            words::percent_rounded(explained),
+            trust(card, "PCA")
+        ),
+        alt: "A point for each test image, coloured by class.".into(),
+    }))
+}
+
+/// Images of latents from the box of the training latents.
+fn random(model: &mut TrainedModel, study: &Context, card: &Card) -> Result<Block> {
+    let train = model.encode(&study.dataset.train)?;
+    let z = samplers::uniform(train.rows()?, SHOWN, study.seed);
+    let list: Vec<String> = card
+        .samples
+        .samplers
+        .iter()
+        .map(|s| format!("{} {}", s.name, words::error(s.frechet.value)))
+        .collect();
+    Ok(Block::Figure {
+        id: "F4".into(),
+        picture: (&model.decode(&z)?.gallery("Random latents of the autoencoder, decoded")).into(),
+        caption: format!(
+            "Latents drawn uniformly from the box of the training latents, decoded. Fréchet distance to real images by sampler: {} (test images: {}).",
+            words::list(&list),
+            words::error(card.samples.floor)
+        ),
+        alt: "Images decoded from latents drawn uniformly from the box of the training latents."
+            .into(),
+    })
+}
+
+/// A path between two test images, of different classes if classes are known.
+fn traversal(model: &mut TrainedModel, data: &Dataset, card: &Card) -> Result<Block> {
+    let other = data.test.labels.as_ref().and_then(|labels| {
+        let first = labels.first()?;
+        labels.iter().position(|label| label != first)
+    });
+    let last = other.unwrap_or(data.test.len().saturating_sub(1));
+    let [from, to] = [model.point(data, Part::Test, 0)?, model.point(data, Part::Test, last)?];
+    let traversal = model.traverse([&from, &to], STEPS, Interpolation::Linear)?;
+    Ok(Block::Figure {
+        id: "F5a".into(),
+        picture: (&traversal.figure).into(),
+        caption: format!(
+            "Equal steps from the latent vector of one test image to that of another, decoded. The largest step between consecutive images is {} times the mean step, over {} pairs of images (standard error {}).",
+            words::times(card.traversals.linear.value),
+            card.traversals.pairs,
+            words::error(card.traversals.linear.error),
+        ),
+        alt: String::new(),
+    })
+}
+
+/// The scores of a map as a sentence.
+fn trust(card: &Card, name: &str) -> String {
+    card.maps.iter().find(|m| m.name == name).map_or_else(String::new, |m| {
+        let votes = m.neighbour_accuracy.map_or_else(String::new, |a| {
+            format!(", and a vote of the ten nearest neighbours on it gives the right class for {} of the images", words::accuracy(a))
+        });
+        format!(" The trustworthiness of the map is {}{votes}.", words::error(m.trustworthiness))
+    })
+}
+
+/// The measures of a card as a table.
+pub(crate) fn measures_table(card: &Card) -> Table {
+    let number = |x: f64| Cell::Number(x, Show::Significant(4));
+    let percent = |x: f64| Cell::Number(100.0 * x, Show::Decimals(2));
+    let mut rows = vec![];
+    let mut row = |name: String, value: Cell, error: Option<f64>| {
+        let error = error.map_or(Cell::Empty, |e| Cell::Number(e, Show::Significant(2)));
+        rows.push(vec![Cell::Text(name), value, error]);
+    };
+    let r = &card.reconstruction;
+    row("reconstruction error".into(), number(r.mse.value), Some(r.mse.error));
+    if let Some(pca) = r.pca_mse {
+        row("the same of as many principal components".into(), number(pca), None);
+    }
+    row("PSNR, dB".into(), number(r.psnr), None);
+    if let Some(ssim) = &r.ssim {
+        row("SSIM".into(), number(ssim.value), Some(ssim.error));
+    }
+    if let Some(bounds) = &card.bounds {
+        let (elbo, iwae) = (&bounds.elbo, &bounds.iwae);
+        row("evidence lower bound, nats".into(), number(elbo.value), Some(elbo.error));
+        row(
+            format!("importance-weighted bound of {} draws, nats", bounds.draws),
+            number(iwae.value),
+            Some(iwae.error),
+        );
+    }
+    row(
+        format!("active units of {}", card.latents.variances.len()),
+        Cell::Integer(card.latents.active_units as i128),
+        None,
+    );
+    if let Some(votes) = card.latents.neighbour_accuracy {
+        row("classes named by ten neighbours among the latents, %".into(), percent(votes), None);
+    }
+    for sampler in &card.samples.samplers {
+        row(
+            format!("Fréchet distance, latents from {}", sampler.name),
+            number(sampler.frechet.value),
+            Some(sampler.frechet.error),
+        );
+        row(
+            format!("precision and recall, latents from {}", sampler.name),
+            Cell::Text(format!(
+                "{:.3}, {:.3}",
+                sampler.coverage.precision, sampler.coverage.recall
+            )),
+            None,
+        );
+        if let Some(confidence) = sampler.confidence {
+            let name = format!("mean confidence, latents from {}", sampler.name);
+            row(name, number(confidence), None);
+        }
+    }
+    row("Fréchet distance of test images".into(), number(card.samples.floor), None);
+    row(
+        "traversals: largest over mean step".into(),
+        number(card.traversals.linear.value),
+        Some(card.traversals.linear.error),
+    );
+    for map in &card.maps {
+        row(format!("trustworthiness of the {} map", map.name), number(map.trustworthiness), None);
+        if let Some(votes) = map.neighbour_accuracy {
+            let name = format!("classes named by ten neighbours on the {} map, %", map.name);
+            row(name, percent(votes), None);
+        }
+    }
+    Table { columns: ["measure", "value", "standard error"].map(str::to_owned).into(), rows }
+}
+
+impl Context {
+    /// A map of test images, coloured by class if they have labels.
+    pub(crate) fn map_figure(&self, title: &str, stage: &str, images: usize) -> Result<Figure> {
+        let xy = self.map(stage)?;
+        let labels = self.dataset.test.labels.as_ref();
+        let labels: Option<Vec<u8>> =
+            labels.map(|labels| self.mapped(images).into_iter().map(|i| labels[i]).collect());
+        let classes = &self.dataset.classes;
+        Ok(latents::report::scatter_by_class(title, &xy, labels.as_deref(), classes, None))
+    }
+}

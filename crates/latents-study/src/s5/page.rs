@@ -1,0 +1,288 @@
+//! What the page says about the variational autoencoder, and how it compares with the autoencoder.
+
+use latents::evaluate::OWN_ENCODER;
+use latents::explore::card::Card;
+use latents::figures::loss;
+use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
+use latents::{Interpolation, LatentPoint, Part, Sampler};
+
+use super::BEST;
+use crate::error::Result;
+use crate::results::{Autoencoder, Mapped, Search};
+use crate::s4::measures_table;
+use crate::words;
+use crate::worker::{Context, Worker};
+
+/// Images along each side of a square among four.
+const SIDE: usize = 8;
+/// Random images that are shown.
+const SHOWN: usize = 80;
+
+/// T7 of the reference study.
+fn reference(name: &str) -> Cell {
+    match name {
+        "latent_dim" => Cell::Integer(44),
+        "optimizer" => Cell::Text("adam".into()),
+        "learning_rate" => Cell::Number(0.0002, Show::UpTo(4)),
+        "weight_decay" => Cell::Number(0.0018, Show::UpTo(4)),
+        _ => Cell::Empty,
+    }
+}
+
+/// The reference's settings of T7 in PyTorch: bound on the negative log-likelihood per image, in nats.
+const PYTORCH: f64 = 250.6;
+
+/// The part of the page, once its stages are finished.
+pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
+    let study = worker.study;
+    let results = &study.results;
+    let (Some(search), Some(best), Some(mapped), Some(card)) = (
+        results.get::<Search>("tune-vae")?,
+        results.get::<Autoencoder>(BEST)?,
+        results.get::<Mapped>("map-vae")?,
+        results.get::<Card>("card-vae")?,
+    ) else {
+        return Ok(None);
+    };
+    let warmup = match study.budget.vae_warmup {
+        fraction if fraction > 0.0 => format!(
+            ", whose weight rises from 0 over the first {} of the epochs",
+            words::percent(fraction)
+        ),
+        _ => String::new(),
+    };
+    let mut blocks = vec![
+        Block::Paragraph(format!(
+            "The encoder gives a mean and a log-variance for each latent dimension. The loss is the reconstruction term, summed over pixels, plus the KL divergence of the latents from N(0, I){warmup}. There were {} trials, and the model with the best settings was trained for {} epochs.",
+            search.trials, best.epochs
+        )),
+        Block::Table {
+            id: "T7".into(),
+            table: words::settings(
+                study,
+                &study.trials("tune-vae")?,
+                reference,
+                [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],
+            ),
+            caption: format!(
+                "The best settings found; the pruner stopped {} of {} trials.",
+                search.pruned, search.trials
+            ),
+        },
+        Block::Figure {
+            id: "F11".into(),
+            picture: (&loss(&study.run(BEST))?).into(),
+            caption: format!(
+                "Loss by epoch with its two terms; {} of {} latent dimensions are active at the end.",
+                card.latents.active_units, card.latent_dim
+            ),
+            alt: String::new(),
+        },
+    ];
+    blocks.extend(pictures(worker, &card)?);
+    blocks.extend([
+        Block::Figure {
+            id: "S5-map".into(),
+            picture: (&study.map_figure(
+                "t-SNE of the variational latents",
+                "map-vae",
+                mapped.images,
+            )?)
+                .into(),
+            caption: format!(
+                "{} test images by t-SNE of their latent means (KL divergence {} nats).",
+                words::count(mapped.images),
+                words::error(mapped.kl)
+            ),
+            alt: String::new(),
+        },
+        Block::Table {
+            id: "S5-card".into(),
+            table: measures_table(&card),
+            caption: format!(
+                "Measures of the variational autoencoder on the test images. Distances of samples are measured in {}; they are not FID.",
+                card.samples.extractor
+            ),
+        },
+    ]);
+    let mut findings: Vec<Finding> = bound(study, &card).into_iter().collect();
+    if let Some(ae) = results.get::<Card>("card-ae")? {
+        findings.push(smoothness(study, &ae, &card));
+        // Distances in the features of two extractors, or of two encoders, cannot be compared.
+        let extractor = &card.samples.extractor;
+        if ae.samples.extractor == *extractor && extractor != OWN_ENCODER {
+            blocks.push(samples(&ae, &card));
+            findings.extend(sample_quality(study, &ae, &card));
+        }
+    }
+    Ok(Some((
+        PageSection { id: "S5".into(), title: "Variational autoencoder".into(), blocks },
+        findings.into_iter().map(|f| f.of("S5")).collect(),
+    )))
+}
+
+/// Images among four, and new ones.
+fn pictures(worker: &Worker<'_>, card: &Card) -> Result<[Block; 2]> {
+    let study = worker.study;
+    let mut model = worker.open(BEST)?;
+    let mut corner = |index| model.point(&study.dataset, Part::Test, index);
+    let [a, b, c, d] = corners(study);
+    let corners: [LatentPoint; 4] = [corner(a)?, corner(b)?, corner(c)?, corner(d)?];
+    let square = model.traverse_square(corners.each_ref(), SIDE, Interpolation::Linear)?;
+    let normal = model.sample(SHOWN, Sampler::Normal, study.seed)?.images;
+    let score = card.samples.samplers.iter().find(|s| s.name.starts_with("N(0"));
+    let score = score.map_or_else(String::new, |s| {
+        format!(
+            "The Fréchet distance of such images to real ones is {} (that of test images: {}).",
+            words::error(s.frechet.value),
+            words::error(card.samples.floor)
+        )
+    });
+    Ok([
+        Block::Figure {
+            id: "F5b".into(),
+            picture: (&square.figure).into(),
+            caption: format!(
+                "Equal steps among four test images. The largest step of a path is {} times its mean step (standard error {}).",
+                words::times(card.traversals.linear.value),
+                words::error(card.traversals.linear.error)
+            ),
+            alt: "A square of images; those at its corners are reconstructions of test images."
+                .into(),
+        },
+        Block::Figure {
+            id: "F6".into(),
+            picture: (&normal.gallery("New images, latents drawn from N(0, I)")).into(),
+            caption: score,
+            alt: String::new(),
+        },
+    ])
+}
+
+/// Four test images, of different classes if classes are known.
+fn corners(study: &Context) -> [usize; 4] {
+    let test = &study.dataset.test;
+    let mut found: Vec<usize> = vec![];
+    if let Some(labels) = &test.labels {
+        for (i, label) in labels.iter().enumerate() {
+            if found.len() < 4 && !found.iter().any(|&j| labels[j] == *label) {
+                found.push(i);
+            }
+        }
+    }
+    let mut next = 0;
+    while found.len() < 4 {
+        if !found.contains(&next) || next >= test.len() {
+            found.push(next.min(test.len().saturating_sub(1)));
+        }
+        next += 1;
+    }
+    [found[0], found[1], found[2], found[3]]
+}
+
+/// The evidence bound next to the reference's.
+fn bound(study: &Context, card: &Card) -> Option<Finding> {
+    let loss = -card.bounds.as_ref()?.elbo.value;
+    let text = format!(
+        "The variational autoencoder's bound on the negative log-likelihood of a test image is {} nats.",
+        words::bound(loss)
+    );
+    let reference = format!("The reference's settings in PyTorch give {PYTORCH}.");
+    Some(study.compared(&text, loss < PYTORCH, &reference))
+}
+
+/// Whether traversals of the variational autoencoder are smoother, as the reference says.
+fn smoothness(study: &Context, ae: &Card, vae: &Card) -> Finding {
+    let (a, v) = (&ae.traversals.linear, &vae.traversals.linear);
+    let error = (a.error * a.error + v.error * v.error).sqrt();
+    let smoother = a.value - v.value > 2.0 * error;
+    let (verdict, tone) = if vae.latents.active_units == 0 {
+        (
+            "no latent dimension of the latter is active, so its smoothness means nothing",
+            Tone::Neutral,
+        )
+    } else if smoother {
+        ("the variational latent space is smoother", Tone::Same)
+    } else {
+        ("this does not show that the variational latent space is smoother", Tone::Contrary)
+    };
+    let text = format!(
+        "On paths between images, the largest step is {} times the mean step with the autoencoder and {} times with the variational autoencoder: {verdict}.",
+        words::error(a.value),
+        words::error(v.value)
+    );
+    study.toned(tone, text)
+}
+
+/// Samples of both models by sampler.
+fn samples(ae: &Card, vae: &Card) -> Block {
+    let number = |x: f64| Cell::Number(x, Show::Significant(3));
+    let mut rows = vec![];
+    for (model, card) in [("autoencoder", ae), ("variational autoencoder", vae)] {
+        for s in &card.samples.samplers {
+            let mut row = vec![Cell::Text(model.into()), Cell::Text(s.name.clone())];
+            row.push(number(s.frechet.value));
+            row.push(Cell::Number(s.frechet.error, Show::Significant(2)));
+            row.extend([s.coverage.precision, s.coverage.recall].map(number));
+            row.push(s.confidence.map_or(Cell::Empty, number));
+            rows.push((s.frechet.value, row));
+        }
+    }
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let columns = [
+        "model",
+        "latents from",
+        "Fréchet distance",
+        "standard error",
+        "precision",
+        "recall",
+        "confidence",
+    ];
+    Block::Table {
+        id: "S5-samples".into(),
+        table: Table {
+            columns: columns.map(str::to_owned).into(),
+            rows: rows.into_iter().map(|(_, row)| row).collect(),
+        },
+        caption: format!(
+            "New images, the smallest distance to real ones first (test images: {}). The distance compares means and covariances of {}, so torn images may be near on average. Precision is the fraction of the new images that lie among real ones; confidence is the mean probability that a classifier gives to the class it predicts. Neither measures whether an image is whole, so compare F4 and F6 too.",
+            words::error(vae.samples.floor),
+            vae.samples.extractor
+        ),
+    }
+}
+
+/// Whether random latents give better images with the variational autoencoder, as the reference says, and where the measures disagree.
+fn sample_quality(study: &Context, ae: &Card, vae: &Card) -> Option<Finding> {
+    let find = |card: &Card, name: &str| {
+        let found = card.samples.samplers.iter().find(|s| s.name.starts_with(name));
+        found.map(|s| (s.frechet.value, s.coverage.precision))
+    };
+    let (a, v, u) = (find(ae, "uniform")?, find(vae, "N(0")?, find(vae, "uniform")?);
+    let (verdict, tone) = match (v.0 < a.0, v.1 > a.1) {
+        (true, true) => ("by both, the variational autoencoder's images are better", Tone::Same),
+        (false, false) => (
+            "by both, the autoencoder's images are better, but neither measures whether an image is whole: compare F4 and F6",
+            Tone::Contrary,
+        ),
+        _ => (
+            "the two measures disagree, and neither measures whether an image is whole: compare F4 and F6",
+            Tone::Neutral,
+        ),
+    };
+    let text = format!(
+        "Images of random latents have a Fréchet distance to real ones of {} and a precision of {} with the autoencoder, and {} and {} with the variational autoencoder: {verdict}.",
+        words::error(a.0),
+        words::error(a.1),
+        words::error(v.0),
+        words::error(v.1)
+    );
+    // The distance may prefer what is not an image at all.
+    let torn = format!(
+        " With the variational autoencoder, latents drawn uniformly have a smaller distance ({}) than those drawn from N(0, I), although fewer of their images lie among real ones (precision {}): means and covariances do not show that an image is torn.",
+        words::error(u.0),
+        words::error(u.1)
+    );
+    let text = if u.0 < v.0 && u.1 < v.1 { text + &torn } else { text };
+    Some(study.toned(tone, text))
+}

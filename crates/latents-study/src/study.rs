@@ -1,0 +1,265 @@
+//! A study: its settings, its folder, how its stages run, and its page.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use latents::evaluate::LEAST_TEST_IMAGES;
+use latents::report::Page;
+use latents::train::DataConfig;
+use latents::{Dataset, Limits, Pictures, Session, open_for};
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Budget;
+use crate::error::{Error, Result};
+use crate::progress::{StageReporter, StageTime, StudyProgress};
+use crate::results::StageResults;
+use crate::stages::{Stage, run, wanted};
+use crate::worker::{Context, Worker};
+use crate::{machine, s1, s2, s3, s4, s5, words};
+
+/// The parts of a study: the autoencoder, tuning, the classifier, the latent space, and the variational autoencoder.
+pub const PARTS: [&str; 5] = ["S1", "S2", "S3", "S4", "S5"];
+
+/// A whole study of an image collection, which leaves `report.html`: one page with every figure and table.
+///
+/// ```no_run
+/// use latents::Session;
+/// use latents_study::CollectionStudy;
+///
+/// let study = CollectionStudy { source: Some("./photos".into()), out: "runs/mine".into(), ..CollectionStudy::default() };
+/// let done = study.run(&Session::default())?; // continues if it was stopped
+/// println!("{}\n{}", done.findings.join("\n"), done.report.display());
+/// # Ok::<(), latents_study::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CollectionStudy {
+    /// The images, as [`Dataset::open`] takes them. Default: Fashion-MNIST, or the built-in sample of it if that is not available.
+    pub source: Option<String>,
+    /// Small budgets: a few minutes, and worse numbers. Default: false.
+    pub quick: bool,
+    /// Leaves out the convolutional network that the classifier is compared with. Default: false.
+    pub no_cnn: bool,
+    /// Runs only these [parts](PARTS), and the stages that they need; all parts if empty. Default: empty.
+    pub only: Vec<String>,
+    /// Seed of everything random. Default: 1.
+    pub seed: u64,
+    /// The folder for everything that the study leaves. Default: `runs/study`.
+    pub out: PathBuf,
+    /// How many stages run at the same time; they share out the threads. Default: one for every two threads, or for small sets one for each, up to 4.
+    pub jobs: Option<usize>,
+    /// How pictures become images of one shape.
+    pub pictures: Pictures,
+    /// How this study can be made again, such as a command, for the page to show. Default: empty, and the page shows nothing.
+    pub repeat_with: String,
+}
+
+impl Default for CollectionStudy {
+    fn default() -> Self {
+        CollectionStudy {
+            source: None,
+            quick: false,
+            no_cnn: false,
+            only: vec![],
+            seed: 1,
+            out: "runs/study".into(),
+            jobs: None,
+            pictures: Pictures::default(),
+            repeat_with: String::new(),
+        }
+    }
+}
+
+/// A finished study.
+#[derive(Clone, Debug, Serialize)]
+pub struct StudySummary {
+    /// The page as HTML.
+    pub report: PathBuf,
+    /// The page as Markdown.
+    pub markdown: PathBuf,
+    /// The findings, a sentence or two each.
+    pub findings: Vec<String>,
+    /// Time since this start.
+    pub seconds: f64,
+    /// The stages that were finished since this start.
+    pub stages: Vec<StageTime>,
+}
+
+/// What the results in a folder depend on, kept in `study.toml`, so that results of two studies are never mixed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Identity {
+    seed: u64,
+    quick: bool,
+    data: DataConfig,
+}
+
+impl CollectionStudy {
+    /// Opens the images, notes what they are, and [runs the study on them](Self::run_on).
+    ///
+    /// # Errors
+    /// If the images cannot be opened, and those of [`CollectionStudy::run_on`].
+    pub fn run(&self, session: &Session) -> Result<StudySummary> {
+        let dataset = self.open(session)?;
+        session.note(&dataset.describe());
+        self.run_on(dataset, session)
+    }
+
+    /// Opens the images of the study, as many as its budgets allow.
+    ///
+    /// # Errors
+    /// If the images cannot be read, or the output folder lies among the pictures.
+    pub fn open(&self, session: &Session) -> Result<Dataset> {
+        let limits = self.limits();
+        let config = DataConfig {
+            source: self.source.clone().unwrap_or_default(),
+            pictures: self.pictures.clone(),
+            train_limit: limits.train,
+            test_limit: limits.test,
+            ..DataConfig::default()
+        };
+        Ok(open_for(&config, &self.out, session)?)
+    }
+
+    /// Runs all stages that are not finished, and writes the page. Reports the whole as one task, `study`, with a note for each finished stage.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPart`], [`Error::TooFewImages`] or [`Error::OtherStudy`] before the first stage; [`Error::Stage`] if a stage fails;
+    /// [`Error::DamagedResult`] if a result cannot be used; [`Error::Interrupted`] if the session was cancelled, with everything saved.
+    pub fn run_on(&self, dataset: Dataset, session: &Session) -> Result<StudySummary> {
+        let began = Instant::now();
+        let context = self.context(dataset)?;
+        let stages = wanted(self.stages(&context), &self.only);
+        let is_finished = |stage: &Stage<_>| context.results.has(stage.name);
+        let progress = Arc::new(StudyProgress::new(session, &stages, is_finished));
+        // A stage that fails cancels the others, and not the caller.
+        let monitor = session.monitor().child();
+        let workers = session.split(self.workers(&context, session)).into_iter();
+        let workers = workers
+            .map(|share| Worker { study: &context, session: share.with_monitor(monitor.clone()) });
+        run(&stages, &context.results, workers.collect(), monitor.cancel(), &|worker, stage| {
+            run_stage(&progress, worker, stage)
+        })?;
+        let page = self.page(&Worker { study: &context, session: session.clone() })?;
+        page.save(&self.out)?;
+        progress.end();
+        Ok(StudySummary {
+            report: self.out.join("report.html"),
+            markdown: self.out.join("report.md"),
+            findings: page.summary.into_iter().map(|finding| finding.text).collect(),
+            seconds: began.elapsed().as_secs_f64(),
+            stages: progress.times(),
+        })
+    }
+
+    fn budget(&self) -> Budget {
+        if self.quick { Budget::quick() } else { Budget::full() }
+    }
+
+    fn limits(&self) -> Limits {
+        let budget = self.budget();
+        Limits { train: budget.train_limit, test: budget.test_limit }
+    }
+
+    /// Checks the settings and takes the folder for this study.
+    fn context(&self, dataset: Dataset) -> Result<Context> {
+        if let Some(part) = self.only.iter().find(|part| !PARTS.contains(&part.as_str())) {
+            return Err(Error::UnknownPart { part: part.clone() });
+        }
+        let dataset = dataset.limited(self.limits());
+        let explores = self.only.is_empty() || self.only.iter().any(|p| p == "S4" || p == "S5");
+        if explores && dataset.test.len() < LEAST_TEST_IMAGES {
+            let (needed, found) = (LEAST_TEST_IMAGES, dataset.test.len());
+            return Err(Error::TooFewImages { needed, found });
+        }
+        let data = DataConfig::of(&dataset);
+        self.claim(&data)?;
+        Ok(Context {
+            out: self.out.clone(),
+            // In most stages, a fifth of the images validates.
+            budget: self.budget().fitted(dataset.train.len() * 4 / 5),
+            dataset,
+            data,
+            seed: self.seed,
+            results: StageResults::at(self.out.join("results")),
+        })
+    }
+
+    /// Makes the folder this study's, unless it is another's.
+    fn claim(&self, data: &DataConfig) -> Result<()> {
+        let file = self.out.join("study.toml");
+        let ours = Identity { seed: self.seed, quick: self.quick, data: data.clone() };
+        if !file.exists() {
+            latents_files::create_folder(&self.out)?;
+            return Ok(latents_files::write(&file, toml::to_string(&ours)?.as_bytes())?);
+        }
+        let text = latents_files::read_text(&file)?;
+        let theirs: Identity = toml::from_str(&text)
+            .map_err(|e| Error::DamagedIdentity { file, problem: e.to_string() })?;
+        if theirs == ours { Ok(()) } else { Err(Error::OtherStudy { out: self.out.clone() }) }
+    }
+
+    /// All stages that this study has.
+    fn stages<'a>(&self, context: &Context) -> Vec<Stage<Worker<'a>>> {
+        let labelled = context.classes().is_some_and(|classes| classes.len() > 1);
+        let classify = if labelled { s3::stages(!self.no_cnn) } else { vec![] };
+        [s1::stages(), s2::stages(), classify, s4::stages(), s5::stages()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// How many stages run at the same time. A thread needs at least sixteen images of a batch, so there are more workers if batches are small.
+    fn workers(&self, context: &Context, session: &Session) -> usize {
+        let busy = (context.budget.batch_size / 16).clamp(1, 2);
+        self.jobs.unwrap_or((session.thread_count() / busy).clamp(1, 4)).max(1)
+    }
+
+    /// The page of all parts that are finished.
+    fn page(&self, worker: &Worker<'_>) -> Result<Page> {
+        let Context { dataset, data, .. } = worker.study;
+        let mut page = Page {
+            title: format!("A study of {}", words::title(&dataset.name)),
+            lead: format!(
+                "{} training and {} test images of {}.",
+                words::count(dataset.train.len()),
+                words::count(dataset.test.len()),
+                words::shape(data.shape),
+            ),
+            ..Page::default()
+        };
+        if self.quick {
+            page.notices.push("Made with the small budgets of a quick study: its numbers are worse than those of a full study, and must not be compared with the reference's.".into());
+        }
+        if dataset.name == "fashion-mnist-sample" {
+            page.notices.push("Made from the built-in small sample of Fashion-MNIST: its numbers must not be compared with the reference's.".into());
+        }
+        let sections = [
+            s1::section(worker.study)?,
+            s2::section(worker)?,
+            s3::section(worker)?,
+            s4::section(worker)?,
+            s5::section(worker)?,
+        ];
+        for (section, findings) in sections.into_iter().flatten() {
+            page.sections.push(section);
+            page.summary.extend(findings);
+        }
+        page.sections.extend(s5::explorer(worker)?);
+        page.sections.push(machine::section(worker.study, &self.repeat_with));
+        Ok(page)
+    }
+}
+
+/// Runs a stage on a worker and reports its progress as part of the study's.
+fn run_stage<'a>(
+    progress: &Arc<StudyProgress>,
+    worker: &Worker<'a>,
+    stage: &Stage<Worker<'a>>,
+) -> Result<()> {
+    progress.begin(stage);
+    let reporter = Arc::new(StageReporter::new(progress, stage));
+    (stage.run)(&worker.reporting_to(reporter))?;
+    progress.finish(stage);
+    Ok(())
+}

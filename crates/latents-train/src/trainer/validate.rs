@@ -1,0 +1,65 @@
+//! Validation, and the mean loss and terms of an epoch. Nothing is trained or written here.
+
+use latents_engine::{Inputs, Pass, Targets};
+use latents_models::{Term, TermPart};
+
+use super::Trainer;
+use crate::error::Error;
+
+/// Averages over samples.
+#[derive(Clone, Debug)]
+pub(super) struct Means {
+    pub(super) loss: f64,
+    /// The terms of the loss, by the names that the model gives them.
+    pub(super) terms: Vec<(&'static str, f64)>,
+}
+
+impl Trainer<'_> {
+    /// Means over the epoch's samples so far.
+    pub(super) fn means(&self, samples: u64) -> Means {
+        let mean = |sum: f64| sum / samples as f64;
+        self.means_of(mean(self.progress.loss_sum), mean(self.progress.penalty_sum))
+    }
+
+    fn means_of(&self, loss: f64, penalty: f64) -> Means {
+        let terms = self.config.model.terms();
+        let has_penalty = terms.iter().any(|term| term.part == TermPart::Penalty);
+        let total = if has_penalty { loss + self.criterion.weight * penalty } else { loss };
+        let term = |term: &Term| (term.name, term.value(loss, penalty));
+        Means { loss: total, terms: terms.iter().map(term).collect() }
+    }
+
+    /// Means over the validation images, if there are any, and the accuracy, if classes are learnt. Latents are drawn, the same ones after each epoch.
+    pub(super) fn validate(&mut self) -> Result<(Option<Means>, Option<f64>), Error> {
+        if self.validation.is_empty() {
+            return Ok((None, None));
+        }
+        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: &self.validation };
+        if let Some(classes) = self.classes_of(&self.validation) {
+            let sections = 0..self.engine.layout().section_count();
+            let logits = self.engine.forward(&self.parameters, inputs, sections)?;
+            let (loss, accuracy) = cross_entropy(&logits, &classes);
+            return Ok((Some(self.means_of(loss, 0.0)), Some(accuracy)));
+        }
+        let (targets, seed) = (Targets::Inputs, self.config.training.seed);
+        let pass = Pass::Sample { seed, draw: 0 };
+        let losses = self.engine.losses(&self.parameters, inputs, targets, self.criterion, pass)?;
+        let means = self.means_of(losses.mean_loss(), losses.mean_penalty());
+        Ok((Some(means), None))
+    }
+}
+
+/// Mean cross-entropy, without smoothing, and accuracy of logits `[n, k]` for samples of known classes `[n]`.
+fn cross_entropy(logits: &[f32], classes: &[u8]) -> (f64, f64) {
+    let k = logits.len() / classes.len();
+    let (mut loss, mut right) = (0.0, 0u64);
+    for (row, &class) in logits.chunks_exact(k).zip(classes) {
+        let top = (1..k).fold(0, |best, i| if row[i] > row[best] { i } else { best });
+        let far = |&x: &f32| libm::exp(f64::from(x) - f64::from(row[top]));
+        let own = f64::from(row[usize::from(class)]) - f64::from(row[top]);
+        loss += libm::log(row.iter().map(far).sum()) - own;
+        right += u64::from(top == usize::from(class));
+    }
+    let n = classes.len() as f64;
+    (loss / n, right as f64 / n)
+}

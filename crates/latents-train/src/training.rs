@@ -1,0 +1,134 @@
+//! How a model is trained: the settings of a run's section `training`.
+
+use std::ops::Range;
+
+use latents_data::Augmentation;
+use latents_engine::{Group, Init, Layout, Schedule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::encoder::EncoderTraining;
+use crate::optimizer::OptimizerKind;
+
+/// How a model is trained. The defaults are the reference study's, where it names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Seed of everything random: split, initial weights, order, dropout.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Images in a step.
+    pub batch_size: usize,
+    /// Part of the training images that is kept for validation, in `[0, 1)`; with 0 all train and none validates.
+    pub validation_fraction: f64,
+    /// Which optimiser.
+    pub optimizer: OptimizerKind,
+    /// Base learning rate.
+    pub learning_rate: f64,
+    /// Weight decay, as the optimiser's kind defines it.
+    pub weight_decay: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Nesterov's momentum for SGD.
+    pub nesterov: bool,
+    /// Initial weights.
+    pub init: Init,
+    /// Largest Euclidean norm of a step's gradient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1.0)]
+    pub clip_norm: Option<f64>,
+    /// Stop when the validation loss has not improved for this many epochs, and keep the best weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 5)]
+    pub patience: Option<u64>,
+    /// How the learning rate goes over the run.
+    pub schedule: Schedule,
+    /// This much of each label is spread evenly over all classes (Szegedy et al., 2016), in `[0, 1)`.
+    pub label_smoothing: f64,
+    /// How images are changed while they are trained on.
+    pub augmentation: Augmentation,
+    /// How a classifier's encoder begins and is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderTraining>,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        TrainingConfig {
+            seed: 0,
+            epochs: 42,
+            batch_size: 256,
+            validation_fraction: 0.2,
+            optimizer: OptimizerKind::Adam,
+            learning_rate: 5e-4,
+            weight_decay: 1e-4,
+            momentum: 0.0,
+            nesterov: false,
+            init: Init::KaimingNormal,
+            clip_norm: None,
+            patience: None,
+            schedule: Schedule::Constant,
+            label_smoothing: 0.0,
+            augmentation: Augmentation::default(),
+            encoder: None,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// The parameter groups of what is trained by these settings.
+    pub(crate) fn groups(&self, layout: &Layout, within: Range<usize>) -> Vec<Group> {
+        let rule = self.optimizer.rule(self.weight_decay, self.momentum, self.nesterov);
+        Group::of(layout, within, rule, self.learning_rate)
+    }
+
+    /// What is wrong with these settings, if anything is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let momentum = self.momentum != 0.0 || self.nesterov;
+        let warmup = match self.schedule {
+            Schedule::WarmupCosine { warmup } => !(0.0..=1.0).contains(&warmup),
+            Schedule::OneCycle { peak } => !(peak > 0.0 && peak < 1.0),
+            Schedule::Constant | Schedule::Cosine => false,
+        };
+        let checks = [
+            (self.epochs == 0, "epochs must be at least 1".to_owned()),
+            (self.batch_size == 0, "batch_size must be at least 1".into()),
+            (
+                !(0.0..1.0).contains(&self.validation_fraction),
+                format!(
+                    "validation_fraction = {} must be at least 0 and less than 1",
+                    self.validation_fraction
+                ),
+            ),
+            (
+                self.validation_fraction == 0.0 && self.patience.is_some(),
+                "patience needs images to validate on: validation_fraction is 0".into(),
+            ),
+            (
+                momentum && self.optimizer != OptimizerKind::Sgd,
+                "momentum and nesterov belong to the optimiser sgd".into(),
+            ),
+            (
+                self.clip_norm.is_some_and(|c| !(c > 0.0 && c.is_finite())),
+                "clip_norm must be more than 0".into(),
+            ),
+            (
+                !(0.0..1.0).contains(&self.label_smoothing),
+                format!(
+                    "label_smoothing = {} must be at least 0 and less than 1",
+                    self.label_smoothing
+                ),
+            ),
+            (self.patience == Some(0), "patience must be at least 1".into()),
+            (
+                warmup,
+                "the schedule's warmup or peak must be a fraction of the run between 0 and 1"
+                    .into(),
+            ),
+        ];
+        let first = checks.into_iter().find_map(|(wrong, message)| wrong.then_some(message));
+        let encoder = || self.encoder.as_ref().and_then(EncoderTraining::problem);
+        first.or_else(|| self.augmentation.problem()).or_else(encoder)
+    }
+}

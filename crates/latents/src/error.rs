@@ -1,0 +1,299 @@
+//! One error for everything that the library does. The crates' own errors are its sources, so that a caller can match them; what the library
+//! adds are variants that a caller may act on. No message names a command-line flag: a front adds its own hint by the variant.
+
+use std::path::PathBuf;
+
+use latents_data::npz::NpzError;
+use latents_engine::Shape;
+use latents_progress::Interrupted;
+
+/// The result of a call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller asked for a stop, and what is needed to continue has been saved.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// Images cannot be found, read or downloaded.
+    #[error(transparent)]
+    Data(latents_data::Error),
+    /// A file of NumPy arrays cannot be read or written.
+    #[error(transparent)]
+    Npz(#[from] NpzError),
+    /// A run cannot be trained or opened.
+    #[error(transparent)]
+    Train(latents_train::Error),
+    /// A study cannot be opened, or its search cannot continue.
+    #[error(transparent)]
+    Tune(latents_tune::Error),
+    /// An exploration refuses its input.
+    #[error(transparent)]
+    Explore(latents_explore::Error),
+    /// A model cannot be built, or its weights cannot be read.
+    #[error(transparent)]
+    Model(#[from] latents_models::Error),
+    /// The engine refuses its input.
+    #[error(transparent)]
+    Engine(#[from] latents_engine::Error),
+    /// A figure, a table or a page cannot be drawn or written.
+    #[error(transparent)]
+    Report(#[from] latents_report::Error),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] latents_files::FileError),
+    /// Where it went wrong; what went wrong is the source.
+    #[error("{context}")]
+    In {
+        /// What was being done, or to what.
+        context: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// A model without latents that can be decoded is asked for them.
+    #[error("{} is a run of kind `{kind}`, which has no latents to decode; use a run of kind `ae` or `vae`", run.display())]
+    NoLatents {
+        /// The run's folder.
+        run: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A model that does not classify is asked for classes.
+    #[error("{} is a run of kind `{kind}`, which does not classify; use a run of kind `classifier` or `cnn`", run.display())]
+    NoClasses {
+        /// The run's folder.
+        run: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A run is asked to serve as an encoder, and has none.
+    #[error("{} is a run of kind `{kind}`, which has no encoder; use a run of kind `ae` or `vae`", run.display())]
+    NoEncoder {
+        /// The run's folder.
+        run: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A kind of model that starts from a trained encoder is given none.
+    #[error(
+        "a classifier needs a trained encoder: name the run of one, or train all of it from scratch"
+    )]
+    EncoderNeeded,
+    /// The encoder is for images of another shape.
+    #[error("the encoder in {} is for images of shape {encoder:?} ([channels, height, width]), but these have {images:?}; use images of its shape, or train an encoder on these", run.display())]
+    EncoderShape {
+        /// The encoder's run.
+        run: PathBuf,
+        /// The shape that it was trained on.
+        encoder: Shape,
+        /// The shape of the images.
+        images: Shape,
+    },
+    /// Settings are of another kind of model than asked for.
+    #[error("{origin} has settings for a model of kind `{found}`, not `{wanted}`")]
+    OtherKind {
+        /// Where the settings come from.
+        origin: String,
+        /// Their kind.
+        found: &'static str,
+        /// The kind asked for.
+        wanted: String,
+    },
+    /// A kind of model is tuned that has no search space.
+    #[error("models of kind `{kind}` cannot be tuned")]
+    NotTunable {
+        /// The kind.
+        kind: String,
+    },
+    /// A run is resumed with other settings than it began with.
+    #[error("the run in {} began with other settings; use the same, or start a new run:\n  {}", run.display(), differences.join("\n  "))]
+    OtherSettings {
+        /// The run's folder.
+        run: PathBuf,
+        /// Each setting that differs, with both values.
+        differences: Vec<String>,
+    },
+    /// A run is resumed with other images than it began with.
+    #[error("the images of {origin} are not those that the run in {} began with; restore them, or start a new run", run.display())]
+    OtherImages {
+        /// The source of the images.
+        origin: String,
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// Results would be written among the pictures that they are made from.
+    #[error("the output folder {} lies within the folder of the pictures, {}, where its figures would be taken for pictures; choose another", out.display(), pictures.display())]
+    OutputAmongPictures {
+        /// The output folder.
+        out: PathBuf,
+        /// The folder of the pictures.
+        pictures: PathBuf,
+    },
+    /// A file of results has the ending of a figure.
+    #[error("{} is for the numbers, and their figure is written next to them as SVG and PNG; use another ending", out.display())]
+    OutputIsFigure {
+        /// The file.
+        out: PathBuf,
+    },
+    /// There are too few images to measure.
+    #[error("an evaluation needs at least {needed} test images, but {} has {found}", run.display())]
+    TooFewImages {
+        /// The run's folder.
+        run: PathBuf,
+        /// How many are needed.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// There are no images of a part.
+    #[error("{} has no images of the {part} part", run.display())]
+    NoImages {
+        /// The run's folder.
+        run: PathBuf,
+        /// The part, `train` or `test`.
+        part: latents_data::Part,
+    },
+    /// An image is asked for by a number that it does not have.
+    #[error("there is no image {index}: images are numbered from 0 to {last}")]
+    NoImage {
+        /// The number asked for.
+        index: usize,
+        /// The last there is.
+        last: usize,
+    },
+    /// Labels are needed, and there are none.
+    #[error("{what} needs class labels, and the images of {origin} have none")]
+    Unlabelled {
+        /// What needs them.
+        what: &'static str,
+        /// The source of the images.
+        origin: String,
+    },
+    /// An array of a file has the wrong shape.
+    #[error("{}: array `{array}` has shape {found:?}, but {expected}", file.display())]
+    ArrayShape {
+        /// The file.
+        file: PathBuf,
+        /// The array's name.
+        array: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that is needed, in words.
+        expected: String,
+    },
+    /// Latents have another number of dimensions than the model's.
+    #[error("the latents are [n, {found}], but the model's are [n, {expected}]")]
+    LatentDim {
+        /// Their number of dimensions.
+        found: usize,
+        /// The model's.
+        expected: usize,
+    },
+    /// The latents of the training images are needed, and neither they nor the images are there.
+    #[error("this needs the latents of the training images: they are not kept in {}, and the images that they come from cannot be opened", run.display())]
+    NoTrainingLatents {
+        /// The run's folder.
+        run: PathBuf,
+        /// Why the images cannot be opened.
+        source: Box<Error>,
+    },
+    /// A search is asked for, and no image validates.
+    #[error(
+        "trials are compared by their validation images: the validation fraction must be more than 0"
+    )]
+    NoValidation,
+    /// A setting is both searched and set.
+    #[error("`{name}` is in the search space and set as well: leave one out")]
+    SearchedAndSet {
+        /// The setting.
+        name: String,
+    },
+    /// All settings that would be searched are set.
+    #[error("all settings that are tuned by default are set: nothing is left to tune")]
+    NothingToTune,
+    /// Draws are asked of a model without a posterior.
+    #[error("draws of latents need a variational autoencoder, and {} is a run of kind `{kind}`", run.display())]
+    NotVariational {
+        /// The run's folder.
+        run: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// Test-time augmentation is asked of a model that does not classify.
+    #[error("test-time augmentation needs a classifier, and {} is a run of kind `{kind}`", run.display())]
+    TtaWithoutClasses {
+        /// The run's folder.
+        run: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A study does not tune the kind of model asked for.
+    #[error("study `{study}` does not tune models of kind `{kind}`")]
+    OtherStudy {
+        /// The study's name.
+        study: String,
+        /// The kind asked for.
+        kind: String,
+    },
+    /// Two options contradict each other, or one does not apply.
+    #[error("{0}")]
+    Invalid(String),
+    /// A file of results, or another text, cannot be understood.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// Settings cannot be written.
+    #[error(transparent)]
+    Toml(#[from] toml::ser::Error),
+}
+
+impl Error {
+    /// The error with what was being done when it happened.
+    #[must_use]
+    pub fn context(self, context: impl Into<String>) -> Self {
+        match self {
+            interrupted @ Error::Interrupted(_) => interrupted,
+            error => Error::In { context: context.into(), source: Box::new(error) },
+        }
+    }
+
+    /// Whether the call was interrupted by the caller's own token.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Error::Interrupted(_))
+    }
+}
+
+/// The crates' errors, with their interruption as the library's one variant for it.
+macro_rules! from {
+    ($($crate_error:path => $variant:ident),+) => {
+        $(impl From<$crate_error> for Error {
+            fn from(error: $crate_error) -> Self {
+                use $crate_error as Inner;
+                match error {
+                    Inner::Interrupted(interrupted) => Error::Interrupted(interrupted),
+                    error => Error::$variant(error),
+                }
+            }
+        })+
+    };
+}
+
+from!(
+    latents_data::Error => Data,
+    latents_train::Error => Train,
+    latents_tune::Error => Tune,
+    latents_explore::Error => Explore
+);
+
+/// An error with its sources, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,149 @@
+//! The evaluation card of a model with latents: reconstructions, samples, traversals, maps and outliers. What is measured and how is in
+//! `latents_explore::card`; here a model's arrays come together.
+
+use std::cell::RefCell;
+
+use latents_data::Dataset;
+use latents_engine::{Criterion, Inputs, Pass, Targets};
+use latents_explore::card::{Card, CardCallbacks, CardInput};
+use latents_explore::extractor::Extractor;
+use latents_explore::{Pca, Rows, TsneConfig, tsne};
+use latents_models::importance_bound;
+
+use crate::error::{Error, Result};
+use crate::model::TrainedModel;
+use crate::session::Session;
+
+/// The features that samples are measured in if there are no labels to train an extractor with; distances in them cannot be compared with those of
+/// another model.
+pub const OWN_ENCODER: &str =
+    "this model's own encoder, as there are no labels to train another with";
+
+/// Training images that principal components are found in, and that samples are compared with, at most.
+const REAL: usize = 20_000;
+/// Test images that an evaluation needs at least.
+pub const LEAST_TEST_IMAGES: usize = 32;
+/// Draws of each latent vector for the importance-weighted bound.
+const DRAWS: u64 = 50;
+
+impl TrainedModel {
+    /// Measures a model with latents on the test images of a data set. `map` is a t-SNE of the test latents `[n, 2]`, if there is one already.
+    ///
+    /// # Errors
+    /// If the model has no latents, there are too few test images, or the call was interrupted.
+    pub fn card(
+        &mut self,
+        data: &Dataset,
+        map: Option<Vec<f32>>,
+        session: &Session,
+    ) -> Result<Card> {
+        let (shape, d) = (self.shape(), self.latent_space()?.dim);
+        let numbers: usize = shape.iter().product();
+        let seed = self.config.training.seed;
+        let runtime = self.runtime();
+        let n = data.test.len();
+        if n < LEAST_TEST_IMAGES {
+            let run = self.dir().to_owned();
+            return Err(Error::TooFewImages { run, needed: LEAST_TEST_IMAGES, found: n });
+        }
+        let pixels = data.test.images.to_unit();
+        let encoded = self.encode(&data.test)?;
+        let z = encoded.z;
+        let bounds = self.bounds(data, seed, session)?;
+        let decoded = self.decode(&z)?.values;
+        let z_train = self.encode(&data.train)?.z;
+        let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL);
+
+        let mut extractor = self.train_extractor(data, seed, session)?;
+        let latents = Rows::new(&z, d)?;
+        let by_tsne = if let Some(xy) = map {
+            xy
+        } else {
+            session.stage("mapping the latents");
+            let config = TsneConfig { seed, ..Default::default() };
+            runtime.run(|| tsne(latents, &config, session))?.xy
+        };
+        let by_pca = runtime.run(|| Pca::fit(latents, d.min(2))?.transform(latents))?;
+        let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];
+
+        let labels = data.test.labels.as_deref();
+        let log_variances = encoded.log_variances.as_deref();
+        let input = CardInput {
+            images: Rows::new(&pixels, numbers)?,
+            shape,
+            labels: labels.map(|l| (l, data.classes.len())),
+            latents,
+            log_variances: log_variances.map(|l| Rows::new(l, d)).transpose()?,
+            reconstructions: Rows::new(&decoded, numbers)?,
+            train: Rows::new(&train, numbers)?,
+            train_latents: Rows::new(&z_train, d)?,
+            bounds: bounds.as_ref().map(|(elbo, iwae)| (&elbo[..], &iwae[..], DRAWS)),
+            maps: &maps,
+            seed,
+        };
+        let description = match &extractor {
+            Some(extractor) => extractor.description(),
+            None => OWN_ENCODER.into(),
+        };
+        let extractor = RefCell::new(&mut extractor);
+        let model = RefCell::new(self);
+        let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
+            decode: &mut |z| {
+                session.check()?;
+                Ok(model.borrow_mut().decode(z)?.values)
+            },
+            features: &mut |images| {
+                if let Some(extractor) = extractor.borrow_mut().as_mut() {
+                    return Ok((extractor.features(images)?, extractor.dim()));
+                }
+                Ok((model.borrow_mut().encode_values(images)?, d))
+            },
+            predict: &mut |images| {
+                let mut extractor = extractor.borrow_mut();
+                let Some(extractor) = extractor.as_mut() else { return Ok(None) };
+                let features = extractor.features(images)?;
+                Ok(Some(extractor.predict(&features)?))
+            },
+            extractor: description,
+        };
+        Card::measure(&input, &mut callbacks, session)
+    }
+
+    /// The evidence bound of each test image `[n]`, with one draw of its latent vector, and its importance-weighted bound with
+    /// [`DRAWS`], in nats, of a variational model. Both are bounds on log p(x), whatever weight training gave the divergence.
+    #[allow(clippy::type_complexity)] // Two lists of numbers.
+    fn bounds(
+        &mut self,
+        data: &Dataset,
+        seed: u64,
+        session: &Session,
+    ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+        if !self.is_variational() {
+            return Ok(None);
+        }
+        session.stage("bounding the likelihood");
+        let criterion = Criterion { weight: 1.0, free_bits: 0.0, ..self.config.model.criterion() };
+        let (engine, parameters) = (&mut self.engine, &self.parameters);
+        let index: Vec<u32> = (0..data.test.len() as u32).collect();
+        let inputs = || Inputs::Bytes { pixels: data.test.images.pixels(), index: &index };
+        let pass = Pass::Sample { seed, draw: 0 };
+        let losses = engine.losses(parameters, inputs(), Targets::Inputs, criterion, pass)?;
+        let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
+        session.check()?;
+        let iwae = importance_bound(engine, parameters, inputs(), criterion, seed, DRAWS)?;
+        Ok(Some((elbo, iwae)))
+    }
+
+    fn train_extractor(
+        &self,
+        data: &Dataset,
+        seed: u64,
+        session: &Session,
+    ) -> Result<Option<Extractor>> {
+        let (part, classes) = (&data.train, data.classes.len());
+        let Some(labels) = part.labels.as_ref().filter(|_| classes > 1) else { return Ok(None) };
+        session.stage("training a small classifier for its features");
+        let (pixels, shape, runtime) = (part.images.pixels(), self.shape(), self.runtime());
+        Ok(Some(Extractor::train(pixels, labels, shape, classes, seed, &runtime, session)?))
+    }
+}

@@ -1,0 +1,274 @@
+//! A trained model, ready to compute: images to latents and back, in blocks. What else it can do is in files of their own (`sample`,
+//! `traverse`, `outliers`, `predict`, ...), each an `impl TrainedModel`.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use latents_data::{Dataset, Labelled};
+use latents_engine::{Engine, Inputs, Runtime, Shape};
+use latents_models::{LatentSpace, posterior};
+use latents_train::{Run, RunConfig};
+
+use crate::error::{Error, Result};
+use crate::latents::{ImageArray, Latents};
+use crate::session::Session;
+
+/// Images that go through the network at once.
+const BLOCK: usize = 4096;
+
+/// A trained model: the weights of a run, and the session that it computes in.
+///
+/// ```no_run
+/// use latents::{Sampler, Session, TrainedModel};
+///
+/// let mut model = TrainedModel::open("runs/vae", &Session::default())?;
+/// let data = model.data()?; // the images that it was trained on
+/// let z = model.encode(&data.test)?;
+/// let again = model.decode(&z.z)?;
+/// model.sample(100, Sampler::Normal, 1)?.images.save("new.npz")?;
+/// # Ok::<(), latents::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TrainedModel {
+    pub(crate) run: Run,
+    pub(crate) config: RunConfig,
+    pub(crate) engine: Engine,
+    pub(crate) parameters: Vec<f32>,
+    pub(crate) session: Session,
+}
+
+impl TrainedModel {
+    /// Opens the model of a finished run. Its data are not read.
+    ///
+    /// # Errors
+    /// If there is no run in the folder, it has not finished, or its files are damaged.
+    pub fn open(dir: impl AsRef<Path>, session: &Session) -> Result<Self> {
+        let run = Run::at(dir);
+        let config = run.config()?;
+        let engine = Engine::new(&config.network()?, session.runtime()?)?;
+        let parameters = run.parameters(&engine)?;
+        Ok(TrainedModel { run, config, engine, parameters, session: session.clone() })
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.run.dir()
+    }
+
+    /// The run, for its metrics and snapshots.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// All settings of the run.
+    #[must_use]
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// The kind of model, such as `vae`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.config.model.kind()
+    }
+
+    /// Shape of an image, `[c, h, w]`.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.config.data.shape
+    }
+
+    /// The names of the classes of its images; empty if they have no labels.
+    #[must_use]
+    pub fn classes(&self) -> &[String] {
+        &self.config.data.classes
+    }
+
+    /// The number of parameters.
+    #[must_use]
+    pub fn parameter_count(&self) -> usize {
+        self.engine.layout().parameter_count()
+    }
+
+    /// The parameters, in the order of the network's layout.
+    #[must_use]
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// The session that it computes in.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
+        Arc::clone(self.engine.runtime())
+    }
+
+    /// Where the network has its latents.
+    ///
+    /// # Errors
+    /// [`Error::NoLatents`] if the model has none that can be decoded.
+    pub fn latent_space(&self) -> Result<LatentSpace> {
+        let space = self.config.model.latents();
+        space.ok_or_else(|| Error::NoLatents { run: self.dir().to_owned(), kind: self.kind() })
+    }
+
+    /// Whether its latents have a posterior distribution, as those of a variational autoencoder do.
+    #[must_use]
+    pub fn is_variational(&self) -> bool {
+        posterior(self.engine.layout()).is_some()
+    }
+
+    /// Opens the images that the run was trained on, and those held out for testing.
+    ///
+    /// # Errors
+    /// If they cannot be read, or have another shape now.
+    pub fn data(&self) -> Result<Dataset> {
+        Ok(self.config.data.reopen(&self.session)?)
+    }
+
+    /// Opens images from elsewhere, resized to the model's shape: a folder, an `.npz` file, or the test part of a named data set.
+    ///
+    /// # Errors
+    /// If they cannot be read, or have another shape and cannot be resized.
+    pub fn foreign_data(&self, source: &str) -> Result<Labelled> {
+        Ok(self.config.data.open_foreign(source, &self.session)?)
+    }
+
+    /// The latents `[n, d]` of images, with their labels and names.
+    ///
+    /// # Errors
+    /// If the model has no latents, or the images have another shape.
+    pub fn encode(&mut self, images: &Labelled) -> Result<Latents> {
+        let space = self.latent_space()?;
+        self.check_shape(images)?;
+        let d = space.dim;
+        let (z, log_variances) = if let Some(layers) = posterior(self.engine.layout()) {
+            // Means, then log-variances, of each image.
+            let both = self.in_blocks(images, &layers)?;
+            let half = |at: usize| {
+                both.chunks_exact(2 * d).flat_map(move |x| x[at..at + d].iter().copied())
+            };
+            (half(0).collect(), Some(half(d).collect()))
+        } else {
+            let layers = self.layers(space.encode);
+            (self.in_blocks(images, &layers)?, None)
+        };
+        let (labels, names) = (images.labels.clone(), images.names.clone());
+        Ok(Latents { z, dim: d, log_variances, labels, names, classes: self.classes().to_vec() })
+    }
+
+    /// The latents `[n, d]` of images `[n, c, h, w]` of numbers from 0 to 1.
+    ///
+    /// # Errors
+    /// If the model has no latents, or the numbers are not a whole number of images.
+    pub fn encode_values(&mut self, images: &[f32]) -> Result<Vec<f32>> {
+        let space = self.latent_space()?;
+        Ok(self.engine.forward(&self.parameters, Inputs::Values(images), space.encode)?)
+    }
+
+    /// The images `[n, c, h, w]` of latents `[n, d]`.
+    ///
+    /// # Errors
+    /// If the model has no latents, or the numbers are not a whole number of vectors.
+    pub fn decode(&mut self, z: &[f32]) -> Result<ImageArray> {
+        let space = self.latent_space()?;
+        let values = self.engine.forward(&self.parameters, Inputs::Values(z), space.decode)?;
+        Ok(ImageArray { shape: self.shape(), values })
+    }
+
+    /// The images `[n, c, h, w]` of latents that may be from elsewhere.
+    ///
+    /// # Errors
+    /// If the model has no latents, or these have another number of dimensions.
+    pub fn decode_latents(&mut self, latents: &Latents) -> Result<ImageArray> {
+        let dim = self.latent_space()?.dim;
+        if latents.dim != dim {
+            return Err(Error::LatentDim { found: latents.dim, expected: dim });
+        }
+        self.decode(&latents.z)
+    }
+
+    /// The reconstructions `[n, c, h, w]` of images.
+    ///
+    /// # Errors
+    /// If the model has no latents, or the images have another shape.
+    pub fn reconstruct(&mut self, images: &Labelled) -> Result<ImageArray> {
+        self.check_shape(images)?;
+        let layers = self.layers(self.latent_space()?.reconstruct());
+        let values = self.in_blocks(images, &layers)?;
+        Ok(ImageArray { shape: self.shape(), values })
+    }
+
+    /// The mean squared error of each image's reconstruction `[n]`, over pixels from 0 to 1.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::reconstruct`].
+    pub fn reconstruction_errors(&mut self, images: &Labelled) -> Result<Vec<f32>> {
+        self.check_shape(images)?;
+        let layers = self.layers(self.latent_space()?.reconstruct());
+        let numbers: usize = self.shape().iter().product();
+        let mut errors = Vec::with_capacity(images.len());
+        self.each_block(images, &layers, &mut |block, index| {
+            errors.extend(block.chunks_exact(numbers).zip(index).map(|(image, &i)| {
+                let original = images.images.image(i as usize);
+                (squared_error(image, original) / numbers as f64) as f32
+            }));
+        })?;
+        Ok(errors)
+    }
+
+    /// Refuses images of another shape than the model's.
+    pub(crate) fn check_shape(&self, images: &Labelled) -> Result<()> {
+        let (shape, run) = (images.images.shape(), self.shape());
+        if shape == run {
+            return Ok(());
+        }
+        let origin = "these".into();
+        Err(latents_train::Error::ForeignShape { origin, shape, run }.into())
+    }
+
+    /// The layers of some sections.
+    pub(crate) fn layers(&self, sections: Range<usize>) -> Range<usize> {
+        let layout = self.engine.layout();
+        layout.section(sections.start).start..layout.section(sections.end - 1).end
+    }
+
+    /// What comes out of some layers for all images, in their order.
+    pub(crate) fn in_blocks(
+        &mut self,
+        images: &Labelled,
+        layers: &Range<usize>,
+    ) -> Result<Vec<f32>> {
+        let mut all = vec![];
+        self.each_block(images, layers, &mut |block, _| all.extend(block))?;
+        Ok(all)
+    }
+
+    /// Gives what comes out of some layers for all images, a block at a time, with the numbers of its images.
+    pub(crate) fn each_block(
+        &mut self,
+        images: &Labelled,
+        layers: &Range<usize>,
+        each: &mut dyn FnMut(Vec<f32>, &[u32]),
+    ) -> Result<()> {
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        for index in index.chunks(BLOCK) {
+            self.session.check()?;
+            let inputs = Inputs::Bytes { pixels: images.images.pixels(), index };
+            each(self.engine.forward_layers(&self.parameters, inputs, layers.clone())?, index);
+        }
+        Ok(())
+    }
+}
+
+/// The sum of squared errors of numbers from 0 to 1 against as many bytes.
+pub(crate) fn squared_error(image: &[f32], bytes: &[u8]) -> f64 {
+    let error = |(&x, &byte): (&f32, &u8)| f64::from(x) - f64::from(byte) / 255.0;
+    image.iter().zip(bytes).map(error).map(|e| e * e).sum()
+}

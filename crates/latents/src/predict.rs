@@ -1,0 +1,212 @@
+//! The classes that a trained classifier gives images, with their probabilities; of the images alone or averaged over other views of them.
+
+use std::path::{Path, PathBuf};
+
+use latents_data::{Labelled, npz, read_picture};
+use latents_engine::Inputs;
+use latents_explore::classification::{argmax, softmax};
+use latents_models::Target;
+use latents_report::{Cell, Table};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::model::TrainedModel;
+
+/// Test-time augmentation: another view of each image, whose probabilities are averaged with the image's own (Krizhevsky et al., 2012).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tta {
+    /// The mirror image, left and right exchanged.
+    Flip,
+}
+
+/// The class of an image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The image: its file, or where it comes from.
+    pub input: String,
+    /// The class's name.
+    pub class: String,
+    /// The class's number, from 0.
+    pub label: u8,
+    /// The class's probability.
+    pub probability: f32,
+    /// The probability of each class.
+    pub probabilities: Vec<f32>,
+}
+
+/// The classes of images.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Predictions {
+    /// The folder of the classifier's run.
+    pub run: String,
+    /// The names of all classes.
+    pub classes: Vec<String>,
+    /// One for each image, in their order.
+    pub predictions: Vec<Prediction>,
+}
+
+impl Predictions {
+    /// Image, class and probability, a row for each image.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let columns = ["input", "class", "probability"].map(str::to_owned).to_vec();
+        let row = |p: &Prediction| {
+            vec![
+                Cell::Text(p.input.clone()),
+                Cell::Text(p.class.clone()),
+                Cell::from(f64::from(p.probability)),
+            ]
+        };
+        Table { columns, rows: self.predictions.iter().map(row).collect() }
+    }
+
+    /// Writes the table, in the format of the ending: `.json` (with all probabilities), `.md`, or comma-separated values.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let text = match path.extension().and_then(|e| e.to_str()) {
+            Some("json") => serde_json::to_string_pretty(self)? + "\n",
+            Some("md") => self.table().markdown(),
+            _ => self.table().csv(),
+        };
+        Ok(latents_files::write(path, text.as_bytes())?)
+    }
+}
+
+/// Images to classify, `[n, c, h, w]` of numbers from 0 to 1, each with a name.
+#[derive(Clone, Debug, Default)]
+pub struct ClassifierInput {
+    names: Vec<String>,
+    values: Vec<f32>,
+}
+
+impl ClassifierInput {
+    /// The images of a part of a data set; without names of their own they are called `SOURCE:NUMBER`.
+    #[must_use]
+    pub fn of(images: &Labelled, source: &str) -> Self {
+        let numbered = || (0..images.len()).map(|i| format!("{source}:{i}")).collect();
+        ClassifierInput {
+            names: images.names.clone().unwrap_or_else(numbered),
+            values: images.images.to_unit(),
+        }
+    }
+}
+
+impl TrainedModel {
+    /// Whether it learns classes; an error says which kinds do.
+    fn check_classifier(&self) -> Result<()> {
+        if self.config.model.target() == Target::Class {
+            return Ok(());
+        }
+        Err(Error::NoClasses { run: self.dir().to_owned(), kind: self.kind() })
+    }
+
+    /// Reads images to classify: pictures (PNG, JPEG, WebP, GIF), which are resized to the run's shape, and `.npz` files with `image`
+    /// `[n, c, h, w]` from 0 to 1.
+    ///
+    /// # Errors
+    /// If the model does not classify, a file cannot be read, or its images have another shape.
+    pub fn read_inputs(&self, files: &[PathBuf]) -> Result<ClassifierInput> {
+        self.check_classifier()?;
+        let shape = self.shape();
+        let mut input = ClassifierInput::default();
+        for path in files {
+            if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+                let picture = read_picture(path, shape, &self.config.data.pictures)?;
+                input.names.push(path.display().to_string());
+                input.values.extend(picture.to_unit());
+                continue;
+            }
+            let (found, values) = npz::read_f32(path, "image")?;
+            if found.len() != 4 || found[1..] != shape {
+                let expected = format!("the run needs [n, c, h, w] with [c, h, w] = {shape:?}");
+                return Err(Error::ArrayShape {
+                    file: path.clone(),
+                    array: "image",
+                    found,
+                    expected,
+                });
+            }
+            input.names.extend((0..found[0]).map(|i| format!("{}:{i}", path.display())));
+            input.values.extend(values);
+        }
+        Ok(input)
+    }
+
+    /// Reads all images of a source to classify: a folder or an `.npz` file, which are resized to the run's shape, or the test part of a named data set.
+    ///
+    /// # Errors
+    /// If the model does not classify, the source cannot be read, or its images have another shape.
+    pub fn read_source(&self, source: &str) -> Result<ClassifierInput> {
+        self.check_classifier()?;
+        Ok(ClassifierInput::of(&self.foreign_data(source)?, source))
+    }
+
+    /// Classifies images.
+    ///
+    /// # Errors
+    /// If the model does not classify, or there are no images.
+    pub fn predict(&mut self, input: ClassifierInput, tta: Option<Tta>) -> Result<Predictions> {
+        self.check_classifier()?;
+        if input.names.is_empty() {
+            return Err(Error::Invalid("there are no images".into()));
+        }
+        let all = self.probabilities(Inputs::Values(&input.values), tta)?;
+        let classes = self.classes().to_vec();
+        let labels = argmax(&all, classes.len());
+        let each = input.names.into_iter().zip(labels).zip(all.chunks_exact(classes.len()));
+        let predictions = each
+            .map(|((input, label), probabilities)| Prediction {
+                input,
+                class: classes[usize::from(label)].clone(),
+                label,
+                probability: probabilities[usize::from(label)],
+                probabilities: probabilities.to_vec(),
+            })
+            .collect();
+        Ok(Predictions { run: self.dir().display().to_string(), classes, predictions })
+    }
+
+    /// The probabilities `[n, k]` of the classes of images `[n, c, h, w]`.
+    pub(crate) fn probabilities(
+        &mut self,
+        inputs: Inputs<'_, f32>,
+        tta: Option<Tta>,
+    ) -> Result<Vec<f32>> {
+        let sections = 0..self.engine.layout().section_count();
+        let [.., width] = self.shape();
+        let classes = self.classes().len();
+        let mut of = |inputs| -> Result<Vec<f32>> {
+            let logits = self.engine.forward(&self.parameters, inputs, sections.clone())?;
+            Ok(softmax(&logits, classes))
+        };
+        let own = of(inputs)?;
+        let Some(Tta::Flip) = tta else { return Ok(own) };
+        let other = match inputs {
+            Inputs::Bytes { pixels, index } => {
+                of(Inputs::Bytes { pixels: &mirrored(pixels, width), index })?
+            }
+            Inputs::Values(values) => of(Inputs::Values(&mirrored(values, width)))?,
+        };
+        Ok(own.into_iter().zip(other).map(|(a, b)| f32::midpoint(a, b)).collect())
+    }
+}
+
+/// Images `[n, c, h, w]` with left and right exchanged.
+fn mirrored<T: Copy>(pixels: &[T], width: usize) -> Vec<T> {
+    pixels.chunks_exact(width).flat_map(|row| row.iter().rev().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_mirrored_by_itself() {
+        assert_eq!(mirrored(&[1, 2, 3, 4, 5, 6], 3), [3, 2, 1, 6, 5, 4]);
+        assert_eq!(mirrored(&[1, 2], 1), [1, 2]);
+    }
+}

@@ -1,0 +1,200 @@
+//! The few-label curve: accuracy on the test images against the number of labels, each drawn several times.
+
+use latents_data::{Dataset, Images, Labelled};
+use latents_engine::Inputs;
+use latents_explore::classification::argmax;
+use latents_explore::metrics::MeanStd;
+use latents_explore::probes::few_labels;
+use latents_models::{ClassifierConfig, ModelConfig};
+use latents_progress::count;
+use latents_report::{Cell, Curve, Figure, Show, Table, log_curves};
+use latents_train::{Run, RunConfig, TrainingConfig};
+use serde::Serialize;
+
+use super::{ProbeConfig, Vectors, accuracy, logistic};
+use crate::error::Result;
+use crate::model::TrainedModel;
+use crate::recipe::train_run;
+use crate::session::Session;
+
+/// Accuracy with some number of labels.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FewLabels {
+    /// The method.
+    pub method: String,
+    /// The number of labels.
+    pub labels: usize,
+    /// How often they were drawn.
+    pub draws: usize,
+    /// Mean accuracy on the test images.
+    pub mean: f64,
+    /// Sample standard deviation over the draws.
+    pub deviation: f64,
+}
+
+/// Steps that a classifier with few labels is trained for, at least; and images in one.
+const STEPS: usize = 400;
+const BATCH: usize = 64;
+
+impl TrainedModel {
+    pub(super) fn few_labels(
+        &self,
+        data: &Dataset,
+        config: &ProbeConfig,
+        vectors: &[Vectors],
+        session: &Session,
+    ) -> Result<Vec<FewLabels>> {
+        let runtime = self.runtime();
+        let classes = data.classes.len();
+        let (Some(labels), Some(truth)) = (&data.train.labels, &data.test.labels) else {
+            return Ok(vec![]);
+        };
+        let mut all = vec![];
+        for &n in config.labels.iter().filter(|&&n| n > 0 && n <= labels.len()) {
+            session.check()?;
+            session.note(&format!("{} labels", count(n as u64)));
+            let draws: Vec<Vec<u32>> =
+                (0..config.draws).map(|draw| few_labels(labels, n, config.seed, draw)).collect();
+            for v in vectors {
+                let mut found = vec![];
+                for chosen in &draws {
+                    let rows = chosen.iter().flat_map(|&i| {
+                        v.train[i as usize * v.dim..(i as usize + 1) * v.dim].iter().copied()
+                    });
+                    let rows: Vec<f32> = rows.collect();
+                    let some = of(labels, chosen);
+                    let probe = logistic(config, &rows, v.dim, &some, classes, &runtime)?;
+                    found.push(accuracy(truth, &probe.predict(&v.test, &runtime)?, classes)?);
+                }
+                all.push(few(&format!("linear probe of {}", v.name), n, &found));
+            }
+            if !config.fine_tune {
+                continue;
+            }
+            for (method, from_scratch) in [("fine-tuned", false), ("from scratch", true)] {
+                let mut found = vec![];
+                for (draw, chosen) in draws.iter().enumerate() {
+                    let stem = format!("{n}-{draw}-{}", method.replace(' ', "-"));
+                    let run = Run::at(self.dir().join("probe").join(stem));
+                    let predicted = self.small_classifier(
+                        data,
+                        chosen,
+                        config.seed,
+                        &run,
+                        from_scratch,
+                        session,
+                    )?;
+                    found.push(accuracy(truth, &predicted, classes)?);
+                }
+                all.push(few(method, n, &found));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Trains a classifier on some images and gives the classes that it predicts for the test images.
+    fn small_classifier(
+        &self,
+        data: &Dataset,
+        chosen: &[u32],
+        seed: u64,
+        run: &Run,
+        from_scratch: bool,
+        session: &Session,
+    ) -> Result<Vec<u8>> {
+        let images = &data.train.images;
+        let [c, h, w] = images.shape();
+        let pixels = chosen.iter().flat_map(|&i| images.image(i as usize).iter().copied());
+        let train = Labelled {
+            images: Images::new(c, h, w, pixels.collect())?,
+            labels: data.train.labels.as_ref().map(|labels| of(labels, chosen)),
+            names: None,
+        };
+        let mut encoder = self.run.encoder_training()?;
+        if from_scratch {
+            (encoder.weights, encoder.weights_digest) = (None, String::new());
+        }
+        let batch = BATCH.min(chosen.len());
+        let epochs = STEPS.div_ceil(chosen.len().div_ceil(batch)).max(10);
+        let model = ClassifierConfig {
+            encoder: Box::new(self.config.model.clone()),
+            hidden_1: 64,
+            hidden_2: 64,
+            ..ClassifierConfig::default()
+        };
+        let config = RunConfig {
+            model: ModelConfig::Classifier(model),
+            data: self.config.data.clone(),
+            training: TrainingConfig {
+                seed,
+                epochs: epochs as u64,
+                batch_size: batch,
+                validation_fraction: 0.0,
+                learning_rate: 1e-3,
+                weight_decay: 1e-3,
+                encoder: Some(encoder),
+                ..TrainingConfig::default()
+            },
+        };
+        if run.exists() && run.config()? != config {
+            std::fs::remove_dir_all(run.dir())
+                .map_err(latents_files::FileError::on("delete", run.dir()))?;
+        }
+        let quiet = session
+            .with_monitor(session.with_reporter(std::sync::Arc::new(latents_progress::Silent)));
+        train_run(run, &config, &train, &quiet)?;
+        let mut model = TrainedModel::open(run.dir(), session)?;
+        let index: Vec<u32> = (0..data.test.len() as u32).collect();
+        let inputs = Inputs::Bytes { pixels: data.test.images.pixels(), index: &index };
+        let sections = 0..model.engine.layout().section_count();
+        let logits = model.engine.forward(&model.parameters, inputs, sections)?;
+        Ok(argmax(&logits, data.classes.len()))
+    }
+}
+
+fn of(labels: &[u8], chosen: &[u32]) -> Vec<u8> {
+    chosen.iter().map(|&i| labels[i as usize]).collect()
+}
+
+fn few(method: &str, labels: usize, found: &[f64]) -> FewLabels {
+    let MeanStd { mean, deviation } = MeanStd::of(found);
+    FewLabels { method: method.to_owned(), labels, draws: found.len(), mean, deviation }
+}
+
+/// The methods, in the order in which they come first.
+fn methods(few: &[FewLabels]) -> Vec<&str> {
+    let mut methods: Vec<&str> = vec![];
+    for f in few {
+        if !methods.contains(&f.method.as_str()) {
+            methods.push(&f.method);
+        }
+    }
+    methods
+}
+
+pub(super) fn table(few: &[FewLabels]) -> Table {
+    let columns = ["method", "labels", "accuracy, %", "deviation"].map(str::to_owned).to_vec();
+    let percent = |x: f64| Cell::Number(100.0 * x, Show::Decimals(2));
+    let rows = methods(few).into_iter().flat_map(|method| {
+        few.iter().filter(move |f| f.method == method).map(|f| {
+            vec![
+                Cell::Text(f.method.clone()),
+                Cell::Integer(f.labels as i128),
+                percent(f.mean),
+                percent(f.deviation),
+            ]
+        })
+    });
+    Table { columns, rows: rows.collect() }
+}
+
+/// Accuracy against the number of labels.
+pub(super) fn figure(few: &[FewLabels]) -> Figure {
+    let curve = |(group, method): (usize, &str)| {
+        let points = few.iter().filter(|f| f.method == method);
+        let points = points.map(|f| (f.labels as f64, 100.0 * f.mean));
+        Curve { name: method.to_owned(), points: points.collect(), dashed: false, group }
+    };
+    let all: Vec<Curve> = methods(few).into_iter().enumerate().map(curve).collect();
+    log_curves("Accuracy with few labels", "labels", "accuracy on the test images, %", &all)
+}

@@ -1,0 +1,250 @@
+//! Probes: how much the latent vectors of a frozen encoder tell about labels, next to what the pixels tell themselves.
+
+mod few;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use latents_data::{Dataset, Labelled};
+use latents_engine::Runtime;
+use latents_explore::classification::Confusion;
+use latents_explore::neighbours::nearest;
+use latents_explore::probes::{Logistic, LogisticConfig};
+use latents_explore::{Pca, Rows};
+use latents_report::{Cell, Figure, Show, Table};
+use serde::Serialize;
+
+pub use few::FewLabels;
+
+use crate::error::{Error, Result};
+use crate::model::TrainedModel;
+use crate::session::Session;
+
+/// The settings of a probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeConfig {
+    /// Nearest neighbours that vote.
+    pub neighbours: usize,
+    /// Inverse strength of the regression's penalty, scikit-learn's C.
+    pub c: f64,
+    /// Standardise each number to mean 0 and variance 1 for the regression.
+    pub standardize: bool,
+    /// Numbers of labels of the few-label curve.
+    pub labels: Vec<usize>,
+    /// How often few labels are drawn.
+    pub draws: u64,
+    /// Train classifiers with few labels too, on the encoder and from scratch.
+    pub fine_tune: bool,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl Default for ProbeConfig {
+    fn default() -> Self {
+        ProbeConfig {
+            neighbours: 10,
+            c: 1.0,
+            standardize: false,
+            labels: vec![10, 100, 1_000, 10_000],
+            draws: 5,
+            fine_tune: false,
+            seed: 0,
+        }
+    }
+}
+
+/// Vectors of the training and the test images, under a name.
+pub(crate) struct Vectors {
+    pub(crate) name: &'static str,
+    pub(crate) dim: usize,
+    pub(crate) train: Vec<f32>,
+    pub(crate) test: Vec<f32>,
+}
+
+/// What simple classifiers reach on some vectors.
+#[derive(Clone, Debug, Serialize)]
+pub struct VectorProbe {
+    /// Which vectors.
+    pub vectors: &'static str,
+    /// Their number of dimensions.
+    pub dim: usize,
+    /// Accuracy of a logistic regression on the test images.
+    pub logistic: f64,
+    /// Its iterations.
+    pub logistic_iterations: usize,
+    /// Whether it converged.
+    pub logistic_converged: bool,
+    /// Accuracy of the nearest neighbours' vote.
+    pub neighbours: f64,
+}
+
+/// The results of a probe.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProbeResults {
+    /// The folder of the run.
+    pub run: String,
+    /// Images that the classifiers are fitted to.
+    pub train_images: usize,
+    /// Images that they are measured on.
+    pub test_images: usize,
+    /// Neighbours that vote.
+    pub k: usize,
+    /// Inverse strength of the regression's penalty.
+    pub c: f64,
+    /// Whether the regression's numbers were standardised.
+    pub standardized: bool,
+    /// The latents, principal components of the pixels, and the pixels.
+    pub probes: Vec<VectorProbe>,
+    /// Accuracy with few labels.
+    pub few_labels: Vec<FewLabels>,
+    /// Time for all of it.
+    pub seconds: f64,
+}
+
+impl ProbeResults {
+    /// A row for each kind of vectors.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let neighbours = format!("{} nearest neighbours, %", self.k);
+        let columns = ["vectors", "numbers", "logistic regression, %", &neighbours];
+        let percent = |x: f64| Cell::Number(100.0 * x, Show::Decimals(2));
+        let row = |p: &VectorProbe| {
+            vec![
+                Cell::Text(p.vectors.into()),
+                Cell::Integer(p.dim as i128),
+                percent(p.logistic),
+                percent(p.neighbours),
+            ]
+        };
+        Table {
+            columns: columns.map(str::to_owned).to_vec(),
+            rows: self.probes.iter().map(row).collect(),
+        }
+    }
+
+    /// A row for each method and number of labels.
+    #[must_use]
+    pub fn few_labels_table(&self) -> Table {
+        few::table(&self.few_labels)
+    }
+
+    /// Accuracy against the number of labels.
+    #[must_use]
+    pub fn few_labels_figure(&self) -> Figure {
+        few::figure(&self.few_labels)
+    }
+
+    /// Writes the tables and the figure into folders of `dir`; returns the files.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = self.table().save(&dir.join("tables"), "probes")?;
+        files.extend(self.few_labels_table().save(&dir.join("tables"), "few-labels")?);
+        files.extend(self.few_labels_figure().save_both(&dir.join("figures"), "few-labels")?);
+        Ok(files)
+    }
+}
+
+impl TrainedModel {
+    /// Fits a logistic regression and nearest neighbours to the latents of the training images and measures them on the test images; the same for the
+    /// pixels and as many principal components of them. Then the regression with few labels only.
+    ///
+    /// # Errors
+    /// If the model has no latents, the images have no labels, a setting is out of range, or the call was interrupted.
+    pub fn probe(
+        &mut self,
+        data: &Dataset,
+        config: &ProbeConfig,
+        session: &Session,
+    ) -> Result<ProbeResults> {
+        let begun = std::time::Instant::now();
+        if config.labels.contains(&0) {
+            return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
+        }
+        self.latent_space()?;
+        let (train, test) = (&data.train, &data.test);
+        let (Some(labels), Some(truth)) = (&train.labels, &test.labels) else {
+            return Err(Error::Unlabelled { what: "a probe", origin: data.name.clone() });
+        };
+        if train.is_empty() || test.is_empty() {
+            return Err(Error::Invalid("there are too few images to probe".into()));
+        }
+        let classes = data.classes.len();
+        let runtime = self.runtime();
+        let (z, z_test) = (self.encode(train)?, self.encode(test)?);
+        let mut vectors = vec![Vectors { name: "latents", dim: z.dim, train: z.z, test: z_test.z }];
+        let pixels = pixels(train, test);
+        vectors.extend(components(&pixels, vectors[0].dim, &runtime)?);
+        vectors.push(pixels);
+
+        let mut probes = vec![];
+        for v in &vectors {
+            session.check()?;
+            session.note(&format!("{}: {} numbers", v.name, v.dim));
+            let probe = logistic(config, &v.train, v.dim, labels, classes, &runtime)?;
+            let logistic = accuracy(truth, &probe.predict(&v.test, &runtime)?, classes)?;
+            let k = config.neighbours.min(labels.len());
+            let (test, train) = (Rows::new(&v.test, v.dim)?, Rows::new(&v.train, v.dim)?);
+            let found = runtime.run(|| nearest(test, train, k))?;
+            let neighbours = accuracy(truth, &found.vote(labels), classes)?;
+            probes.push(VectorProbe {
+                vectors: v.name,
+                dim: v.dim,
+                logistic,
+                logistic_iterations: probe.iterations(),
+                logistic_converged: probe.converged(),
+                neighbours,
+            });
+        }
+        let few_labels = self.few_labels(data, config, &vectors, session)?;
+        Ok(ProbeResults {
+            run: self.dir().display().to_string(),
+            train_images: labels.len(),
+            test_images: truth.len(),
+            k: config.neighbours,
+            c: config.c,
+            standardized: config.standardize,
+            probes,
+            few_labels,
+            seconds: begun.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+pub(crate) fn logistic(
+    config: &ProbeConfig,
+    values: &[f32],
+    dim: usize,
+    labels: &[u8],
+    classes: usize,
+    runtime: &Arc<Runtime>,
+) -> Result<Logistic> {
+    let (c, standardize) = (config.c, config.standardize);
+    let config = LogisticConfig { c, standardize, ..LogisticConfig::default() };
+    Ok(Logistic::fit(values, dim, labels, classes, config, runtime)?)
+}
+
+pub(crate) fn accuracy(truth: &[u8], predicted: &[u8], classes: usize) -> Result<f64> {
+    Ok(Confusion::new(truth, predicted, classes)?.accuracy())
+}
+
+fn pixels(train: &Labelled, test: &Labelled) -> Vectors {
+    let dim = train.images.shape().iter().product();
+    Vectors { name: "pixels", dim, train: train.images.to_unit(), test: test.images.to_unit() }
+}
+
+/// As many principal components of the training images' pixels as there are latents; none if there cannot be so many.
+fn components(pixels: &Vectors, dim: usize, runtime: &Runtime) -> Result<Option<Vectors>> {
+    let train = Rows::new(&pixels.train, pixels.dim)?;
+    if dim > pixels.dim || train.len() < 2 {
+        return Ok(None);
+    }
+    let transformed = runtime.run(|| {
+        let pca = Pca::fit(train, dim)?;
+        let test = Rows::new(&pixels.test, pixels.dim)?;
+        Ok::<_, latents_explore::Error>((pca.transform(train)?, pca.transform(test)?))
+    });
+    let (train, test) = transformed?;
+    Ok(Some(Vectors { name: "principal components", dim, train, test }))
+}

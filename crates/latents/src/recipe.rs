@@ -1,0 +1,460 @@
+//! Recipes: how a model is trained on given data. A recipe collects settings in layers (the kind's defaults, a study's best trial, files, values that are
+//! set) and merges them once, when the shape of the images is known.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use latents_data::{Dataset, Labelled, Source};
+use latents_engine::Shape;
+use latents_models::ModelConfig;
+use latents_progress::{count, duration};
+use latents_train::{DataConfig, Run, RunConfig, SettingsLayer, TrainSummary, train};
+use latents_tune::differences;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::evaluate::SEED_PREFIX;
+use crate::model::TrainedModel;
+use crate::session::Session;
+
+/// The shape that images are assumed to have as long as it is not known.
+pub const ASSUMED_SHAPE: Shape = [1, 28, 28];
+
+/// How a model is trained: its kind, and the settings that differ from the kind's defaults.
+///
+/// ```
+/// use latents::{Dataset, Recipe, Session};
+///
+/// # let folder = std::env::temp_dir().join(format!("latents-recipe-doc-{}", std::process::id()));
+/// let session = Session::default();
+/// let data = Dataset::open("fashion-mnist-sample", &session)?;
+/// let mut model = Recipe::ae(&data).latent_dim(8).epochs(1).train(&data, &folder, &session)?;
+/// assert_eq!(model.encode(&data.test)?.dim, 8);
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), latents::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    kind: String,
+    /// All settings but those that are set, if they come from elsewhere.
+    base: Option<RunConfig>,
+    /// Whether it is for the trials of a search.
+    trial: bool,
+    files: Vec<SettingsLayer>,
+    set: SettingsLayer,
+    encoder: Option<PathBuf>,
+    from_scratch: bool,
+    freeze_encoder: bool,
+    /// What is wrong with a value that was set.
+    fault: Option<String>,
+}
+
+impl Recipe {
+    /// The defaults of a kind of model, such as `vae`.
+    ///
+    /// # Errors
+    /// If there is no such kind.
+    pub fn new(kind: &str) -> Result<Self> {
+        ModelConfig::about(kind)?;
+        Ok(Self::of(kind))
+    }
+
+    fn of(kind: &str) -> Self {
+        Recipe {
+            kind: kind.to_owned(),
+            base: None,
+            trial: false,
+            files: vec![],
+            set: SettingsLayer::default(),
+            encoder: None,
+            from_scratch: false,
+            freeze_encoder: false,
+            fault: None,
+        }
+    }
+
+    /// A convolutional autoencoder for these images.
+    #[must_use]
+    pub fn ae(data: &Dataset) -> Self {
+        Self::of("ae").on(data)
+    }
+
+    /// A variational autoencoder for these images.
+    #[must_use]
+    pub fn vae(data: &Dataset) -> Self {
+        Self::of("vae").on(data)
+    }
+
+    /// A convolutional classifier for these images.
+    #[must_use]
+    pub fn cnn(data: &Dataset) -> Self {
+        Self::of("cnn").on(data)
+    }
+
+    /// A classifier for these images, on the encoder of a trained run.
+    #[must_use]
+    pub fn classifier(data: &Dataset, encoder: impl AsRef<Path>) -> Self {
+        Self::of("classifier").on(data).encoder(encoder)
+    }
+
+    /// Takes the source and the picture settings of a data set.
+    fn on(self, data: &Dataset) -> Self {
+        let recipe = self.set("data.source", &data.name);
+        if data.pictures.is_default() {
+            recipe
+        } else {
+            recipe.set("data.pictures", &data.pictures)
+        }
+    }
+
+    /// The kind of model.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Takes all settings from a complete configuration, such as a study's best trial; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// If it is for another kind of model.
+    pub fn base(self, config: RunConfig, origin: &str) -> Result<Self> {
+        self.check_kind(&config, origin)?;
+        Ok(Recipe { base: Some(config), ..self })
+    }
+
+    /// Puts a layer of settings, such as a file's, over those so far.
+    #[must_use]
+    pub fn layer(mut self, layer: SettingsLayer) -> Self {
+        self.files.push(layer);
+        self
+    }
+
+    /// Sets a setting, by its path in `config.toml`, such as `training.schedule.kind`. What is set goes before every layer.
+    #[must_use]
+    pub fn set(mut self, path: &str, value: &impl Serialize) -> Self {
+        if let Err(error) = self.set.set(path, value) {
+            self.fault.get_or_insert(error.to_string());
+        }
+        self
+    }
+
+    /// Takes the settings that are set from a layer.
+    #[must_use]
+    pub fn set_all(mut self, layer: SettingsLayer) -> Self {
+        self.set = layer;
+        self
+    }
+
+    /// Whether a setting of the model or of training is set, by its name.
+    #[must_use]
+    pub fn sets(&self, name: &str) -> bool {
+        ["model", "training"].iter().any(|section| self.set.has(&format!("{section}.{name}")))
+    }
+
+    /// The number of dimensions of a latent vector.
+    #[must_use]
+    pub fn latent_dim(self, dim: usize) -> Self {
+        self.set("model.latent_dim", &dim)
+    }
+
+    /// The seed of everything random.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.set("training.seed", &seed)
+    }
+
+    /// The number of passes over the training images.
+    #[must_use]
+    pub fn epochs(self, epochs: u64) -> Self {
+        self.set("training.epochs", &epochs)
+    }
+
+    /// The number of images in a step.
+    #[must_use]
+    pub fn batch_size(self, images: usize) -> Self {
+        self.set("training.batch_size", &images)
+    }
+
+    /// The base learning rate.
+    #[must_use]
+    pub fn learning_rate(self, rate: f64) -> Self {
+        self.set("training.learning_rate", &rate)
+    }
+
+    /// The part of the training images that is kept for validation.
+    #[must_use]
+    pub fn validation(self, fraction: f64) -> Self {
+        self.set("training.validation_fraction", &fraction)
+    }
+
+    /// The run whose trained encoder a classifier starts from.
+    #[must_use]
+    pub fn encoder(self, run: impl AsRef<Path>) -> Self {
+        Recipe { encoder: Some(run.as_ref().to_owned()), ..self }
+    }
+
+    /// Starts a classifier's encoder from initial weights too.
+    #[must_use]
+    pub fn from_scratch(self) -> Self {
+        Recipe { from_scratch: true, ..self }
+    }
+
+    /// Keeps a classifier's encoder as it is and trains only the head.
+    #[must_use]
+    pub fn freeze_encoder(self) -> Self {
+        Recipe { freeze_encoder: true, ..self }
+    }
+
+    /// Uses the settings of the trials of a search, such as fewer epochs.
+    #[must_use]
+    pub(crate) fn trial(self) -> Self {
+        Recipe { trial: true, ..self }
+    }
+
+    fn check_kind(&self, config: &RunConfig, origin: &str) -> Result<()> {
+        let found = config.model.kind();
+        if found == self.kind {
+            return Ok(());
+        }
+        Err(Error::OtherKind { origin: origin.to_owned(), found, wanted: self.kind.clone() })
+    }
+
+    /// All settings for images of a shape `[c, h, w]`, but for what only the images can tell. Without a shape, [`ASSUMED_SHAPE`] and no check of
+    /// the encoder's.
+    fn resolve(&self, image: Option<Shape>) -> Result<RunConfig> {
+        if let Some(fault) = &self.fault {
+            return Err(Error::Invalid(fault.clone()));
+        }
+        let encoder = self.encoder.as_ref().map(Run::at);
+        let mut config = if let Some(base) = &self.base {
+            base.clone()
+        } else {
+            let defaults = RunConfig::of_kind(&self.kind, image.unwrap_or(ASSUMED_SHAPE))?;
+            let mut layers = vec![];
+            if let Some(tuning) = ModelConfig::tuning(&self.kind)?.filter(|_| self.trial) {
+                layers.push(SettingsLayer::parse("the settings of a trial", tuning.trial)?);
+            }
+            if let Some(run) = &encoder {
+                layers.push(self.encoder_layer(run)?);
+            }
+            defaults.with_layers(layers.iter().chain(&self.files))?
+        };
+        if let Some(file) = self.files.last() {
+            self.check_kind(&config, file.origin())?;
+        }
+        if let Some(run) = &encoder {
+            self.take_encoder(&mut config, run, image)?;
+        } else if let Some(training) = &config.training.encoder
+            && training.weights.is_none()
+            && !self.from_scratch
+        {
+            return Err(Error::EncoderNeeded);
+        }
+        let mut config = config.with_layers([&self.set])?;
+        let epochs = config.training.epochs;
+        if let Some(training) = &mut config.training.encoder {
+            if self.from_scratch {
+                (training.weights, training.weights_digest) = (None, String::new());
+            }
+            if self.freeze_encoder {
+                training.frozen_epochs = epochs;
+            }
+        }
+        Ok(config)
+    }
+
+    /// What an encoder's run says of the images and of its training; files and values that are set go before it.
+    fn encoder_layer(&self, run: &Run) -> Result<SettingsLayer> {
+        let of_run = run.config()?.data;
+        let mut layer = SettingsLayer::default();
+        layer.set("training.encoder", &run.encoder_training()?)?;
+        let theirs = of_run.source.parse::<Source>()?;
+        let ours =
+            self.set.source().or_else(|| self.files.iter().rev().find_map(SettingsLayer::source));
+        match ours.map(str::parse::<Source>).transpose()? {
+            Some(ours) if ours != theirs => {
+                // Other pictures are resized to the shape that the encoder knows.
+                if !ours.is_fixed() {
+                    let [channels, h, w] = of_run.shape;
+                    layer.set("data.pictures.size", &[h, w])?;
+                    layer.set("data.pictures.grey", &(channels == 1))?;
+                    layer.set("data.pictures.fit", &of_run.pictures.fit)?;
+                    layer.set("data.pictures.background", &of_run.pictures.background)?;
+                }
+                return Ok(layer);
+            }
+            Some(_) => {}
+            None => layer.set("data.source", &of_run.source)?,
+        }
+        layer.set("data.pictures", &of_run.pictures)?;
+        Ok(layer)
+    }
+
+    /// The encoder's model and weights, whatever a file says.
+    fn take_encoder(&self, config: &mut RunConfig, run: &Run, image: Option<Shape>) -> Result<()> {
+        let of_run = run.config()?;
+        let kind = of_run.model.kind();
+        if of_run.model.latents().is_none() {
+            return Err(Error::NoEncoder { run: run.dir().to_owned(), kind });
+        }
+        if let Some(images) =
+            image.filter(|images| *images != of_run.data.shape && !self.from_scratch)
+        {
+            let encoder = of_run.data.shape;
+            return Err(Error::EncoderShape { run: run.dir().to_owned(), encoder, images });
+        }
+        if let Some(encoder) = config.model.encoder_mut() {
+            *encoder = of_run.model;
+        }
+        let of_run = run.encoder_training()?;
+        let training = config.training.encoder.get_or_insert_with(|| of_run.clone());
+        (training.weights, training.weights_digest) = (of_run.weights, of_run.weights_digest);
+        Ok(())
+    }
+
+    /// Opens the images that the settings name, for results that go to `out`. With no source named: Fashion-MNIST, or else the built-in sample of it.
+    ///
+    /// # Errors
+    /// If the images cannot be read, or `out` lies among the pictures.
+    pub fn open_data(&self, out: &Path, session: &Session) -> Result<Dataset> {
+        open_for(&self.resolve(None)?.data, out, session)
+    }
+
+    /// All settings of a run on these images.
+    ///
+    /// # Errors
+    /// If a setting is wrong, or an encoder does not fit the images.
+    pub fn config(&self, data: &Dataset) -> Result<RunConfig> {
+        Ok(RunConfig { data: DataConfig::of(data), ..self.resolve(Some(data.shape()))? })
+    }
+
+    /// Trains the model and keeps everything in the folder `out`. A run with the same settings that was stopped there is resumed; a finished one is opened.
+    ///
+    /// # Errors
+    /// If a setting is wrong, the folder holds a run with other settings, or training fails or is interrupted.
+    pub fn train(
+        &self,
+        data: &Dataset,
+        out: impl AsRef<Path>,
+        session: &Session,
+    ) -> Result<TrainedModel> {
+        let run = Run::at(out);
+        train_run(&run, &self.config(data)?, &data.train, session)?;
+        TrainedModel::open(run.dir(), session)
+    }
+
+    /// The settings of a run that is resumed, and its images, after checking that neither differs from what the run began with.
+    ///
+    /// # Errors
+    /// If there is no run, it is of another kind, or a setting or the images differ.
+    pub fn resume(&self, run: &Run, session: &Session) -> Result<(RunConfig, Dataset)> {
+        let began = run.config()?;
+        self.check_kind(&began, &run.dir().display().to_string())?;
+        let mut config = began.with_layers([&self.set])?;
+        if let Some(source) = self.set.source() {
+            config.data.source = source.parse::<Source>()?.to_string();
+        }
+        if config != began {
+            let (was, is) = (serde_json::to_value(&began)?, serde_json::to_value(&config)?);
+            let differences = differences(&was, &is);
+            return Err(Error::OtherSettings { run: run.dir().to_owned(), differences });
+        }
+        let data = config.data.open(session)?;
+        if data.digest() != config.data.digest {
+            let (origin, run) = (config.data.source, run.dir().to_owned());
+            return Err(Error::OtherImages { origin, run });
+        }
+        Ok((config, data))
+    }
+}
+
+/// Opens the images of data settings for results that go to `out`.
+///
+/// # Errors
+/// If the images cannot be read, or `out` lies among the pictures.
+pub fn open_for(config: &DataConfig, out: &Path, session: &Session) -> Result<Dataset> {
+    let source = Some(&config.source).filter(|source| !source.is_empty());
+    if let Some(Source::Folder(pictures)) = source.map(|source| source.parse()).transpose()?
+        && real(out).starts_with(real(&pictures))
+    {
+        return Err(Error::OutputAmongPictures { out: out.to_owned(), pictures });
+    }
+    Ok(config.open(session)?)
+}
+
+/// An absolute path without links, also if the last part of it does not exist yet.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = |known: &Path| Some(known.canonicalize().ok()?.join(path.strip_prefix(known).ok()?));
+    path.ancestors().find_map(real).unwrap_or_else(|| path.clone())
+}
+
+/// A finished run.
+#[derive(Clone, Debug, Serialize)]
+pub struct FinishedRun {
+    /// Its folder.
+    pub run: String,
+    /// How training ended.
+    #[serde(flatten)]
+    pub summary: TrainSummary,
+}
+
+impl fmt::Display for FinishedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TrainSummary { epochs, kept_epoch: kept, train_loss, val_loss, seconds } = self.summary;
+        let which = if kept == epochs { String::new() } else { format!(" (of epoch {kept})") };
+        let validation = val_loss.map_or_else(String::new, |l| format!("  validation loss {l:.6}"));
+        write!(
+            f,
+            "train loss {train_loss:.6}{validation}{which}  {} {} in {}  {}",
+            count(epochs),
+            if epochs == 1 { "epoch" } else { "epochs" },
+            duration(seconds),
+            self.run
+        )
+    }
+}
+
+/// Trains a run with complete settings, or resumes it, and keeps the latents of the training images in its folder.
+///
+/// # Errors
+/// If the folder holds a run with other settings, or training fails or is interrupted.
+pub fn train_run(
+    run: &Run,
+    config: &RunConfig,
+    data: &Labelled,
+    session: &Session,
+) -> Result<FinishedRun> {
+    if run.exists() && run.config()? != *config {
+        return Err(latents_train::Error::OtherRun { path: run.dir().to_owned() }.into());
+    }
+    let summary = train(run, config, data, &session.runtime()?, session, &mut |_| {})?;
+    if config.model.latents().is_some() {
+        TrainedModel::open(run.dir(), session)?.keep_training_latents(data)?;
+    }
+    Ok(FinishedRun { run: run.dir().display().to_string(), summary })
+}
+
+/// Trains runs that differ by their seeds alone, from the configuration's seed on, each in its folder within `out`, or resumes them.
+///
+/// # Errors
+/// As [`train_run`].
+pub fn train_seeds(
+    out: &Path,
+    config: &RunConfig,
+    seeds: u64,
+    data: &Labelled,
+    session: &Session,
+) -> Result<Vec<FinishedRun>> {
+    let first = config.training.seed;
+    let mut all = vec![];
+    for seed in first..first.saturating_add(seeds) {
+        let run = Run::at(out.join(format!("{SEED_PREFIX}{seed}")));
+        let mut config = config.clone();
+        config.training.seed = seed;
+        let done = train_run(&run, &config, data, session)?;
+        session.note(&done.to_string());
+        all.push(done);
+    }
+    Ok(all)
+}

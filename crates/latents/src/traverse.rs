@@ -1,0 +1,176 @@
+//! Paths through the latent space, decoded: between two points, in a square among four, and along the axes.
+
+use latents_data::{Dataset, Part};
+use latents_explore::Rows;
+use latents_explore::metrics::latents::{largest, unevenness, variances};
+use latents_explore::traverse::{Interpolation, along, among, between};
+use latents_report::{Figure, Tile, grid, strip, tiles};
+
+use crate::error::{Error, Result};
+use crate::latents::{ImageArray, Latents};
+use crate::model::TrainedModel;
+
+/// Axes that are shown when all are asked for: the first by variance.
+const MOST_AXES: usize = 16;
+
+/// A point of a latent space: an image's latent vector, or a given one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatentPoint {
+    /// The vector `[d]`.
+    pub z: Vec<f32>,
+    /// What it is called in figures.
+    pub name: String,
+    /// The image `[c, h, w]` that it was encoded from, if it was.
+    pub image: Option<Vec<f32>>,
+}
+
+impl Latents {
+    /// A vector as a point.
+    ///
+    /// # Errors
+    /// If there is no such vector.
+    pub fn point(&self, index: usize) -> Result<LatentPoint> {
+        Ok(LatentPoint {
+            z: self.vector(index)?.to_vec(),
+            name: format!("latent {index}"),
+            image: None,
+        })
+    }
+}
+
+/// Which latent axes are traversed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axes {
+    /// One, from 0.
+    One(usize),
+    /// The 16 of largest variance among the training latents.
+    Largest,
+}
+
+/// Images at steps through the latent space, and their figure.
+#[derive(Debug)]
+pub struct Traversal {
+    /// The images, row by row.
+    pub images: ImageArray,
+    /// Their latents `[n, d]`.
+    pub z: Vec<f32>,
+    /// The figure.
+    pub figure: Figure,
+    /// Between two points: the largest over the mean step between neighbouring images.
+    pub unevenness: Option<f64>,
+}
+
+impl TrainedModel {
+    /// An image of a part of a data set as a point.
+    ///
+    /// # Errors
+    /// If there is no such image, or the model has no latents.
+    pub fn point(&mut self, data: &Dataset, part: Part, index: usize) -> Result<LatentPoint> {
+        let images = data.part(part);
+        if index >= images.len() {
+            return Err(Error::NoImage { index, last: images.len().max(1) - 1 });
+        }
+        let image = images.images.image_unit(index);
+        let label = images.labels.as_ref().and_then(|labels| labels.get(index));
+        let class = label.and_then(|&label| data.classes.get(usize::from(label)));
+        let name =
+            class.map_or(format!("image {index}"), |class| format!("{class} (image {index})"));
+        Ok(LatentPoint { z: self.encode_values(&image)?, name, image: Some(image) })
+    }
+
+    /// Refuses points of another number of dimensions than the model's.
+    fn check_points(&self, points: &[&LatentPoint]) -> Result<()> {
+        let expected = self.latent_space()?.dim;
+        match points.iter().map(|point| point.z.len()).find(|&found| found != expected) {
+            Some(found) => Err(Error::LatentDim { found, expected }),
+            None => Ok(()),
+        }
+    }
+
+    /// Equal steps from one point to another, both ends included.
+    ///
+    /// # Errors
+    /// If the points do not have the model's dimensions, or there are fewer than two steps.
+    pub fn traverse(
+        &mut self,
+        [from, to]: [&LatentPoint; 2],
+        steps: usize,
+        interpolation: Interpolation,
+    ) -> Result<Traversal> {
+        self.check_points(&[from, to])?;
+        let z = between(&from.z, &to.z, steps, interpolation)?;
+        let images = self.decode(&z)?;
+        let shape = images.shape;
+        let unevenness = unevenness(Rows::new(&images.values, shape.iter().product())?)?;
+        let original = |point: &LatentPoint| point.image.clone().unwrap_or_default();
+        let (first, last) = (original(from), original(to));
+        let mut shown = tiles(&first, shape, |_| "original".into());
+        shown.extend(tiles(&images.values, shape, |i| format!("{} / {steps}", i + 1)));
+        shown.extend(tiles(&last, shape, |_| "original".into()));
+        let figure = strip(&format!("From {} to {}", from.name, to.name), &shown);
+        Ok(Traversal { figure, z, unevenness: Some(unevenness), images: images.clone() })
+    }
+
+    /// A square of images among four points at its corners: top left, top right, bottom left, bottom right.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::traverse`].
+    pub fn traverse_square(
+        &mut self,
+        corners: [&LatentPoint; 4],
+        steps: usize,
+        interpolation: Interpolation,
+    ) -> Result<Traversal> {
+        self.check_points(&corners)?;
+        let z = among(corners.map(|point| point.z.as_slice()), steps, steps, interpolation)?;
+        let images = self.decode(&z)?;
+        let names = corners.map(|point| point.name.as_str());
+        let title = format!("Among {}, {}, {} and {}", names[0], names[1], names[2], names[3]);
+        let figure = rows_of(&title, &images, steps, &[]);
+        Ok(Traversal { figure, z, unevenness: None, images })
+    }
+
+    /// Images along latent axes through a point, from two standard deviations of the training latents below to two above; a row for each axis.
+    ///
+    /// # Errors
+    /// If there is no such axis, or the training latents are not available.
+    pub fn traverse_axes(
+        &mut self,
+        point: &LatentPoint,
+        axes: Axes,
+        steps: usize,
+    ) -> Result<Traversal> {
+        self.check_points(&[point])?;
+        let d = point.z.len();
+        let train = self.training_latents()?;
+        let deviations: Vec<f64> =
+            variances(Rows::new(&train, d)?).iter().map(|v| v.sqrt()).collect();
+        let axes = match axes {
+            Axes::One(axis) if axis >= d => {
+                let last = d - 1;
+                return Err(Error::Invalid(format!(
+                    "there is no latent axis {axis}: they are from 0 to {last}"
+                )));
+            }
+            Axes::One(axis) => vec![axis],
+            Axes::Largest => largest(&deviations, MOST_AXES),
+        };
+        let mut z = vec![];
+        for &axis in &axes {
+            let reach = 2.0 * deviations[axis] as f32;
+            let middle = point.z[axis];
+            z.extend(along(&point.z, axis, (middle - reach, middle + reach), steps)?);
+        }
+        let images = self.decode(&z)?;
+        let captions: Vec<String> = axes.iter().map(|k| format!("axis {k}")).collect();
+        let title = format!("{}, latent axes from -2 to +2 deviations", point.name);
+        let figure = rows_of(&title, &images, steps, &captions);
+        Ok(Traversal { figure, z, unevenness: None, images })
+    }
+}
+
+fn rows_of(title: &str, images: &ImageArray, columns: usize, captions: &[String]) -> Figure {
+    let shown = tiles(&images.values, images.shape, |_| String::new());
+    let rows: Vec<Vec<Tile<'_>>> = shown.chunks(columns).map(<[Tile<'_>]>::to_vec).collect();
+    grid(title, &rows, captions)
+}
