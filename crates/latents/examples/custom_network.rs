@@ -1,6 +1,8 @@
 //! Builds a network from layers and trains it with the engine itself: `cargo run --release -p latents --example custom_network`. This is what a model
 //! of one's own starts from; the book's page "Add a model" makes it a kind that `latents train` knows.
 
+#![allow(clippy::print_stdout)] // An example prints what it finds.
+
 use std::sync::Arc;
 
 use latents::data::{epoch_order, split};

@@ -1,6 +1,8 @@
 //! Explores vectors that come from anywhere, such as embeddings of another model: principal components, clusters, a map, outliers.
 //! `cargo run --release -p latents --example own_vectors -- z.npz` reads an array `z` `[n, d]`; without a file it makes three clusters.
 
+#![allow(clippy::print_stdout)] // An example prints what it finds.
+
 use latents::explore::metrics::latents::{largest, mahalanobis};
 use latents::explore::{Pca, kmeans};
 use latents::{LatentMap, Latents, Session, Tsne};

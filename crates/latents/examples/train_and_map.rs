@@ -2,6 +2,8 @@
 //! `cargo run --release -p latents --example train_and_map -- ./photos`. Without a source it uses the built-in sample of Fashion-MNIST. Results go to
 //! `runs/example`; run it again and it opens the trained model.
 
+#![allow(clippy::print_stdout)] // An example prints what it finds.
+
 use latents::{Dataset, Recipe, Sampler, Session, Tsne};
 
 fn main() -> latents::Result<()> {

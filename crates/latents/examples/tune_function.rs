@@ -1,6 +1,8 @@
 //! Tunes any function: `cargo run --release -p latents --example tune_function`. The study is an SQLite file that Optuna and
 //! optuna-dashboard can open; run the example again and it continues the study.
 
+#![allow(clippy::print_stdout)] // An example prints what it finds.
+
 use std::path::Path;
 
 use latents::progress::Monitor;

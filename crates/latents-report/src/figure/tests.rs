@@ -97,7 +97,7 @@ fn save_refuses_other_extensions_and_paths_without_a_name() {
     let dir = tempfile::tempdir().unwrap();
     let figure = curves("t", "x", "y", &[]);
     for name in ["loss.pdf", "loss.svg.gz", "loss.", "F1.loss"] {
-        let error = figure.save(&dir.path().join(name)).unwrap_err();
+        let error = figure.save(dir.path().join(name)).unwrap_err();
         assert!(matches!(&error, Error::Extension { path } if path.ends_with(name)), "{error}");
         assert!(error.to_string().contains(".svg or .png"), "{error}");
     }
@@ -105,7 +105,7 @@ fn save_refuses_other_extensions_and_paths_without_a_name() {
         let error = figure.save(Path::new(name)).unwrap_err();
         assert!(matches!(error, Error::Stem { .. }), "{name:?}: {error}");
     }
-    let error = figure.save(&dir.path().join("folder/")).unwrap_err();
+    let error = figure.save(dir.path().join("folder/")).unwrap_err();
     assert!(matches!(error, Error::Stem { .. }), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -116,7 +116,7 @@ fn an_svg_may_be_larger_than_any_png() {
     let image = crate::ImageView { shape: [1, 1, 1], pixels: &[0.5] };
     let rows = vec![vec![Tile { caption: String::new(), image }]; 2_000];
     let figure = crate::grid("t", &rows, &[]);
-    assert_eq!(figure.save(&dir.path().join("t.svg")).unwrap().len(), 1);
-    assert!(matches!(figure.save(&dir.path().join("u")), Err(Error::TooLarge { .. })));
+    assert_eq!(figure.save(dir.path().join("t.svg")).unwrap().len(), 1);
+    assert!(matches!(figure.save(dir.path().join("u")), Err(Error::TooLarge { .. })));
     assert!(!dir.path().join("u.svg").exists(), "both or none");
 }
