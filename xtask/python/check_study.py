@@ -114,7 +114,7 @@ def sees_what_we_wrote(ours):
     end = datetime.datetime.now() + datetime.timedelta(seconds=2)
     times = [t for trial in trials for t in (trial.datetime_start, trial.datetime_complete)]
     check(all(begin <= t <= end for t in times), "and when they began and ended")
-    check("it ended with" in trials[2].user_attrs["error"], "and why one failed")
+    check("the program ended with" in trials[2].user_attrs["error"], "and why one failed")
 
 
 def continue_each_others(ours):
