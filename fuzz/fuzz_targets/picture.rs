@@ -1,11 +1,9 @@
-//! Feeds arbitrary bytes to `readers::picture`.
+//! Feeds arbitrary bytes to `latents_fuzz_readers::picture`.
 
 #![no_main]
 
-#[path = "../readers.rs"]
-#[allow(dead_code)] // Each target uses one function.
-mod readers;
+use latents_fuzz_readers as readers;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    readers::picture(bytes);
+    let _ = readers::picture(bytes);
 });

@@ -1,11 +1,9 @@
-//! Feeds arbitrary bytes to `readers::study`.
+//! Feeds arbitrary bytes to `latents_fuzz_readers::study`.
 
 #![no_main]
 
-#[path = "../readers.rs"]
-#[allow(dead_code)] // Each target uses one function.
-mod readers;
+use latents_fuzz_readers as readers;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    readers::study(bytes);
+    let _ = readers::study(bytes);
 });

@@ -16,7 +16,6 @@ mod init;
 #[cfg(unix)]
 mod interrupt;
 mod latents;
-mod mutations;
 mod shell;
 mod study;
 mod support;

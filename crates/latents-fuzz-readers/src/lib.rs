@@ -1,26 +1,30 @@
 //! The readers of files that users bring. Each function feeds arbitrary bytes to one of them and returns whether it accepted them; a reader may reject its input, but must
-//! not panic. The fuzz targets and a test of the command share these functions.
+//! not panic. The fuzz targets and a test share these functions.
+
+#![allow(clippy::missing_panics_doc)] // A failure of the scratch folder is a failure of the test.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use ::latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
-use ::latents::engine::Runtime;
-use ::latents::explore::card::Card;
-use ::latents::models::Tensors;
-use ::latents::progress::Monitor;
-use ::latents::train::{Error, Run, RunConfig, SettingsLayer, train};
-use ::latents::tune::{AskResult, History, Strategy, Study, importance, pruner, sampler, storage};
+use latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
+use latents::engine::Runtime;
+use latents::explore::card::Card;
+use latents::models::Tensors;
+use latents::progress::Monitor;
+use latents::train::{Error, Run, RunConfig, SettingsLayer, train};
+use latents::tune::{AskResult, History, Strategy, Study, importance, pruner, sampler, storage};
 use latents_study::results::{Autoencoder, ClassifierScores, Components, Mapped, Search, read};
 
 /// Images or labels in IDX.
-pub(crate) fn idx(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn idx(bytes: &[u8]) -> bool {
     let images = idx::parse_images(bytes, Path::new("images")).is_ok();
     idx::parse_labels(bytes, Path::new("labels")).is_ok() || images
 }
 
 /// Latents with labels, or an image collection, in an `.npz` file.
-pub(crate) fn npz(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn npz(bytes: &[u8]) -> bool {
     with_file("data.npz", bytes, |file| {
         let latents = npz::read_f32(file, "z").is_ok();
         let labels = npz::read_labels(file, "labels").is_ok();
@@ -29,7 +33,8 @@ pub(crate) fn npz(bytes: &[u8]) -> bool {
 }
 
 /// A picture in a folder, under the extension of each format.
-pub(crate) fn picture(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn picture(bytes: &[u8]) -> bool {
     with_file("a.png", bytes, |file| {
         let folder = file.parent().expect("a folder");
         for kind in ["jpg", "gif", "webp"] {
@@ -40,12 +45,14 @@ pub(crate) fn picture(bytes: &[u8]) -> bool {
 }
 
 /// Weights.
-pub(crate) fn safetensors(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn safetensors(bytes: &[u8]) -> bool {
     with_file("model.safetensors", bytes, |file| Tensors::load(file).is_ok())
 }
 
 /// Settings.
-pub(crate) fn config(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn config(bytes: &[u8]) -> bool {
     let mut base = RunConfig::default();
     base.data.shape = [1, 28, 28];
     let layer = SettingsLayer::parse("config.toml", &String::from_utf8_lossy(bytes));
@@ -54,7 +61,8 @@ pub(crate) fn config(bytes: &[u8]) -> bool {
 }
 
 /// The last checkpoint of a run of two epochs, from which training resumes. There is no older one.
-pub(crate) fn checkpoint(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn checkpoint(bytes: &[u8]) -> bool {
     with_file("last.safetensors", bytes, |file| {
         let run = Run::at(file.with_file_name("run"));
         std::fs::create_dir_all(run.best_path().with_file_name("")).expect("a scratch folder");
@@ -65,21 +73,24 @@ pub(crate) fn checkpoint(bytes: &[u8]) -> bool {
 }
 
 /// The metrics of a run, a line for each epoch.
-pub(crate) fn metrics(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn metrics(bytes: &[u8]) -> bool {
     with_file("metrics.jsonl", bytes, |file| {
         Run::at(file.parent().expect("a folder")).metrics().is_ok()
     })
 }
 
 /// The studies in an SQLite file: each is read and continued by a trial.
-pub(crate) fn study(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn study(bytes: &[u8]) -> bool {
     with_file("study.db", bytes, |file| {
         continue_studies(&format!("sqlite:///{}", file.display())).is_ok()
     })
 }
 
 /// The result of a stage of the whole study, of each kind. A card is also written as Markdown.
-pub(crate) fn results(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn results(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let card = read::<Card>(&text).map(|card| card.markdown("Card"));
     card.is_ok()
@@ -117,7 +128,7 @@ fn train_one_step(run: &Run) -> Result<(), Error> {
     }
 }
 
-fn continue_studies(url: &str) -> Result<(), ::latents::tune::Error> {
+fn continue_studies(url: &str) -> Result<(), latents::tune::Error> {
     let storage = storage::open(url)?;
     for record in storage.studies()? {
         let trials = storage.trials(record.id)?;

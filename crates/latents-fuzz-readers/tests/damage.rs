@@ -1,19 +1,19 @@
-//! Files that are damaged at random: every reader takes what is whole, and refuses or takes the rest without a panic. `fuzz/` does
-//! the same for as long as one likes.
+//! Files that are damaged at random: every reader accepts the intact ones, and accepts or rejects the others without a panic. The targets in `fuzz` do
+//! the same for as long as you like.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use latents_fuzz_readers as readers;
 use latents_random::{Purpose, Stream, stream};
 
-#[path = "../../../../fuzz/readers.rs"]
-mod readers;
-
-/// Damaged copies of each file; and where reading one takes long.
+/// Damaged copies of each file, and fewer if reading one takes long.
 const COPIES: u64 = 250;
 const FEW: u64 = 80;
 
-/// Numbers that lengths and offsets go wrong by.
+/// Numbers that make lengths and offsets wrong.
 const EXTREMES: [u64; 6] = [0, 1, 0x7f, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
 
 /// Damages a file in one to four places.
