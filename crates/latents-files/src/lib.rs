@@ -1,11 +1,11 @@
-//! Files that are whole or not there at all. Everything that `latents` writes goes through here, so that a full disk, a power cut
-//! or a killed process never leaves half a file, or loses the one that was there before. Nothing here knows what is in them.
+//! Atomic file writes and file locks. `latents` writes all its files with this crate, so a full disk, a power cut or a killed process
+//! never leaves a partial file and never destroys the previous one. File formats are defined in other crates.
 //!
 //! ```
 //! # let folder = std::env::temp_dir().join(format!("latents-files-doc-{}", std::process::id()));
 //! let path = folder.join("runs/a/note.txt");
 //! latents_files::write(&path, b"first")?;
-//! latents_files::write(&path, b"second")?; // never half of either
+//! latents_files::write(&path, b"second")?; // a reader sees one or the other, never a mixture
 //! assert_eq!(latents_files::read_text(&path)?, "second");
 //!
 //! let lock = latents_files::lock(&folder.join("lock"))?;
@@ -18,43 +18,43 @@ use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Names of files that are being written.
+/// The names of temporary files start with `PREFIX` and end with `SUFFIX`.
 const PREFIX: &str = ".latents-";
 const SUFFIX: &str = ".tmp";
 
-/// A file or folder that cannot be read or written.
+/// An error in reading or writing a file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
 pub struct FileError {
-    /// What was tried: `read`, `write`, `create`.
+    /// The action that failed: `read`, `write` or `create`.
     pub action: &'static str,
-    /// On which file or folder.
+    /// The file or folder.
     pub path: PathBuf,
-    /// The system's reason.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
 impl FileError {
-    /// Wraps a system error; made for `map_err(FileError::on("read", path))`.
+    /// Wraps a system error, as in `map_err(FileError::on("read", path))`.
     pub fn on(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
         let path = path.to_owned();
         move |source| FileError { action, path, source }
     }
 }
 
-/// Writes `bytes` to `path`, replacing what was there. See [`write_with`].
+/// Writes `bytes` to `path` and replaces an existing file. See [`write_with`].
 ///
 /// # Errors
-/// Where the folder cannot be made or the file not written; the old file, if there was one, is still whole then.
+/// If the folder cannot be created or the file cannot be written. An existing file is then unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |out| out.write_all(bytes))
 }
 
-/// Writes what `fill` gives to `path`, replacing what was there, and makes its folder where there is none: first to a temporary
-/// file beside it, which is brought to disk and then takes the name.
+/// Writes a file with `fill` and replaces an existing one. Missing folders are created. `fill` writes to a temporary file in the same
+/// folder, which is flushed to disk and then renamed to `path`.
 ///
 /// # Errors
-/// Where the folder cannot be made or the file not written; the old file, if there was one, is still whole then.
+/// If the folder cannot be created or the file cannot be written. An existing file is then unchanged.
 pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
@@ -69,7 +69,7 @@ pub fn write_with(
         builder.prefix(PREFIX).suffix(SUFFIX);
         #[cfg(unix)]
         {
-            // Temporary files are private by default; these become ordinary ones, under the user's umask.
+            // Temporary files are private by default; these get ordinary permissions, reduced by the user's umask.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
@@ -80,8 +80,8 @@ pub fn write_with(
         drop(out);
         file.as_file().sync_all()?;
         file.persist(path)?;
-        // The name itself is in the folder, which some systems cannot bring to disk by itself, and some do not let everybody read. The
-        // file has its name by now, so none of that is a failure.
+        // The new name is an entry of the folder, so the folder is flushed, too. Some systems cannot flush a folder, and the user may not be
+        // allowed to read it. The file is complete under its name by now, so this is not an error.
         if cfg!(unix) {
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
@@ -93,59 +93,59 @@ pub fn write_with(
 /// Reads a whole file.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(FileError::on("read", path))
 }
 
-/// Reads a whole file of text.
+/// Reads a whole text file.
 ///
 /// # Errors
-/// Where it cannot be read or is not UTF-8.
+/// If the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     std::fs::read_to_string(path).map_err(FileError::on("read", path))
 }
 
-/// Makes a folder and those above it, where they are not there yet.
+/// Creates a folder and its missing parents.
 ///
 /// # Errors
-/// Where that cannot be done.
+/// If one of them cannot be created.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(FileError::on("create", path))
 }
 
-/// Removes what killed processes left of files that they were writing in a folder. Only for a folder that nobody else writes to.
+/// Removes temporary files that killed processes left in a folder. Call it only if no other process writes to the folder.
 pub fn sweep(folder: &Path) {
     let Ok(files) = std::fs::read_dir(folder) else { return };
     for file in files.flatten() {
         let name = file.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-            // What cannot be removed does no harm.
+            // A temporary file that remains does no harm.
             let _ = std::fs::remove_file(file.path());
         }
     }
 }
 
-/// Keeps others out for as long as it lives; the system ends it with the process, however that ends.
+/// A held file lock, released when it is dropped. The system also releases it when the process ends, even if it is killed.
 #[derive(Debug)]
 pub struct Lock {
     file: Option<File>,
 }
 
 impl Lock {
-    /// Whether others are kept out: not on a file system without locks.
+    /// Whether the file is really locked; false on a file system without locks.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.file.is_some()
     }
 }
 
-/// Locks the file `path`, which is made where there is none; none where another process, or another `Lock` of this one, has it.
-/// On a file system without locks nobody is kept out.
+/// Locks the file `path`, which is created if it does not exist. Returns `None` if another process, or another `Lock` in this process,
+/// holds the lock. On a file system without locks, the result is a `Lock` that excludes nobody (see [`Lock::holds`]).
 ///
 /// # Errors
-/// Where the file cannot be made.
+/// If the file cannot be created.
 pub fn lock(path: &Path) -> Result<Option<Lock>, FileError> {
     if let Some(folder) = path.parent() {
         create_folder(folder)?;
@@ -158,6 +158,10 @@ pub fn lock(path: &Path) -> Result<Option<Lock>, FileError> {
         Err(TryLockError::Error(_)) => Ok(Some(Lock { file: None })),
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(test)]
 mod tests {

@@ -1,53 +1,53 @@
-//! Random numbers by counter. A draw is addressed by seed, [`Purpose`] and two counters (an epoch and a sample, say), not by
-//! how many numbers were drawn before it; so a resumed run needs no generator state, and the order of work changes nothing.
-//! The generator is ChaCha with 8 rounds (D. J. Bernstein, 2008). Nothing here knows what the numbers are for.
+//! Counter-based random numbers. A seed, a [`Purpose`] and two counters, such as an epoch and a sample, identify a stream of numbers,
+//! independently of how many numbers were drawn before. So a resumed run needs no generator state, and the order of work does not change
+//! results. The generator is ChaCha with 8 rounds (D. J. Bernstein, 2008).
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What a stream of numbers is for. Two purposes never share a stream, whatever their counters.
+/// The purpose of a stream of numbers. Streams of different purposes are different, even if their counters are equal.
 ///
-/// The discriminants are part of every seeded result: never renumber, only append.
+/// The discriminants determine every seeded result: never renumber them, only append new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
     /// Initial weights; counters: parameter, 0.
     Init = 1,
-    /// Which samples train and which validate; counters: 0, 0.
+    /// Split into training and validation samples; counters: 0, 0.
     Split = 2,
-    /// The order of the samples of an epoch; counters: epoch, 0.
+    /// Order of the samples in an epoch; counters: epoch, 0.
     Shuffle = 3,
     /// Dropout masks; counters: layer and epoch, sample.
     Dropout = 4,
-    /// Choice of a class-balanced sample of a larger set; counters: class, 0.
+    /// Class-balanced subset of a data set; counters: class, 0.
     Subset = 5,
-    /// Data made up for tests and benchmarks; counters are free.
+    /// Synthetic data for tests and benchmarks; counters: any.
     Synthetic = 6,
-    /// Values of a trial's parameters; counters: trial, what is drawn.
+    /// Values of a trial's parameters; counters: trial, hash of the name of a parameter or parameter group.
     Trial = 7,
-    /// Test sets drawn from a test set; counters: which of them, 0.
+    /// Bootstrap samples of a test set; counters: replicate, 0.
     Bootstrap = 8,
-    /// How images are changed while they are trained on; counters: epoch, sample.
+    /// Augmentation of training images; counters: epoch, sample.
     Augment = 9,
-    /// Which few samples keep their labels; counters: how many, which draw.
+    /// Choice of the few samples that keep their labels; counters: number of samples, number of the draw.
     FewLabels = 10,
-    /// Noise on a network's inputs in training; counters: layer and epoch, sample.
+    /// Noise on a network's inputs during training; counters: layer and epoch, sample.
     Noise = 20,
-    /// Latents drawn in training from what an encoder gives; counters: layer and epoch, sample.
+    /// Latents sampled from the encoder's distribution during training; counters: layer and epoch, sample.
     Posterior = 21,
-    /// Latents drawn from what an encoder gives, to measure or to show; counters: layer and number of the draw, sample.
+    /// Latents sampled from the encoder's distribution after training, for evaluation or figures; counters: layer and number of the draw, sample.
     Draw = 22,
-    /// Draws of the prior that latents are held against; counters: layer and epoch or number of the draw, sample.
+    /// Samples of the prior that latents are compared with; counters: layer and epoch or number of the draw, sample.
     Prior = 23,
-    /// Jitter at the start of a map; counters: 0, 0.
+    /// Jitter of a map's initial layout; counters: 0, 0.
     Map = 40,
-    /// Starts of clusters and mixtures; counters: attempt, 0.
+    /// Initial clusters and mixtures; counters: attempt, 0.
     Clusters = 41,
-    /// Latents that samples are decoded from; counters: sample, 0.
+    /// Latents of generated samples; counters: sample, 0.
     Sample = 42,
-    /// Which items a bootstrap or a random choice takes; counters: repetition, what for.
+    /// Items that a bootstrap or a random choice takes; counters: repetition, use.
     Resample = 43,
-    /// Which pictures are held out for testing; counters: class, 0.
+    /// Pictures that are held out for testing; counters: class, 0.
     HoldOut = 50,
 }
 
@@ -113,16 +113,16 @@ impl Stream {
         }
     }
 
-    /// Standard normal, by Box and Muller's transform with `libm`'s functions, so that it is the same on every system.
+    /// Standard normal, by the Box-Muller transform. It uses `libm`, so the value is the same on every system.
     pub fn normal(&mut self) -> f64 {
         let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.uniform()));
         radius * libm::cos(2.0 * std::f64::consts::PI * self.uniform())
     }
 
-    /// Puts `items` in uniformly random order (Fisher and Yates).
+    /// Shuffles `items` uniformly (Fisher and Yates).
     ///
     /// # Panics
-    /// Where there are more than `u32::MAX` items.
+    /// If there are more than `u32::MAX` items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             let bound = u32::try_from(i + 1).expect("at most u32::MAX items");
@@ -131,13 +131,17 @@ impl Stream {
     }
 }
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn streams_are_fixed_for_good() {
-        // These numbers are in every seeded result: a change here changes every run.
+        // Every seeded result depends on these numbers: if they change, every run changes.
         let mut s = stream(1, Purpose::Init, 0, 0);
         assert_eq!([s.next_u32(), s.next_u32()], [1_489_600_331, 1_011_583_306]);
     }

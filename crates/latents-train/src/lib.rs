@@ -1,7 +1,7 @@
-//! Training: the loop, the settings of a run, and the folder that it leaves. A run is data: [`RunConfig`] holds all that it depends on, and the same
-//! settings give the same bytes, also if the run was stopped and resumed. Nothing here draws a figure or prints a line.
+//! Trains models: the training loop, the settings of a run, and the folder with its results. [`RunConfig`] holds everything that a run depends on, and
+//! the same settings give the same bytes, even if the run was interrupted and resumed. This crate draws no figures and prints nothing.
 //!
-//! A run that was stopped resumes from its last checkpoint when it is trained again:
+//! [`train`] resumes an interrupted run from its last checkpoint:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -56,3 +56,7 @@ pub use optimizer::OptimizerKind;
 pub use run::{Run, Snapshot};
 pub use trainer::{TrainSummary, train};
 pub use training::TrainingConfig;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
