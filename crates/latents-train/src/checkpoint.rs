@@ -1,4 +1,5 @@
-//! Checkpoints: weights, the optimiser's state, and the progress of training. One file, replaced whole; the one before it is kept next to it.
+//! Checkpoints: the parameters, the optimiser's state, and the progress of training, in one file. It is replaced atomically, and the previous checkpoint
+//! is kept next to it.
 
 use std::path::Path;
 
@@ -12,36 +13,36 @@ use crate::run::Run;
 /// The progress of training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    /// Whole epochs done.
+    /// Epochs completed.
     pub(crate) epoch: u64,
-    /// Steps of the next epoch done.
+    /// Steps completed in the current epoch.
     pub(crate) step: u64,
-    /// Steps that the optimiser has taken.
+    /// Optimiser steps in total.
     pub(crate) optimizer_steps: u64,
-    /// Sum of the losses of the next epoch's samples so far, without penalties.
+    /// Sum of the losses of the current epoch's samples so far, without penalties.
     pub(crate) loss_sum: f64,
     /// Sum of their penalties.
     #[serde(default)]
     pub(crate) penalty_sum: f64,
-    /// Seconds spent on the next epoch so far.
+    /// Seconds spent on the current epoch so far.
     pub(crate) seconds: f64,
-    /// Seconds spent on the whole run so far.
+    /// Seconds spent on completed epochs.
     pub(crate) total_seconds: f64,
-    /// Least validation loss so far and the epoch, from 1, that it came after.
+    /// Lowest validation loss so far, and its epoch, from 1.
     pub(crate) best: Option<(f64, u64)>,
 }
 
-/// The extent of training.
+/// The length of a training run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
-    /// Epochs in all.
+    /// Number of epochs.
     pub(crate) epochs: u64,
-    /// Steps of each.
+    /// Steps per epoch.
     pub(crate) steps: u64,
 }
 
 impl Extent {
-    /// Whether training passes through this progress.
+    /// Whether a run of this length can have this progress.
     fn contains(self, at: &Progress) -> bool {
         let most = self.steps.saturating_mul(self.epochs);
         at.epoch <= self.epochs
@@ -51,7 +52,7 @@ impl Extent {
     }
 }
 
-/// A state of training.
+/// The state of training at one point.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoint {
     pub(crate) progress: Progress,
@@ -71,16 +72,16 @@ impl Checkpoint {
         tensors.push_parameters("", layout, &self.parameters);
         tensors.push_parameters("optimizer.first.", layout, &self.optimizer.first);
         tensors.push_parameters("optimizer.second.", layout, &self.optimizer.second);
-        // A damaged one must not replace the intact one before it.
+        // A damaged checkpoint must not replace the previous, intact one.
         if let Ok(last) = Tensors::load(&path) {
-            // A copy under the other name, not a rename: `path` exists at every moment.
+            // A copy, not a rename, so that `path` exists at all times.
             last.save(&previous(&path))?;
         }
         tensors.save(&path)?;
         Ok(())
     }
 
-    /// The newest intact checkpoint, or none if training has not written one. If the newest is damaged, the one before it.
+    /// The last checkpoint, or the previous one if the last is damaged; `None` if training has not written one yet.
     pub(crate) fn load(run: &Run, layout: &Layout, extent: Extent) -> Result<Option<Self>, Error> {
         let path = run.checkpoint_path();
         if !path.exists() {
@@ -106,7 +107,7 @@ impl Checkpoint {
         let progress = progress
             .map_err(|e| damaged(format!("the progress of training in it cannot be read ({e})")))?;
         if !extent.contains(&progress) {
-            return Err(damaged("its progress is none that this run passes through".into()));
+            return Err(damaged("its progress is outside the epochs and steps of this run".into()));
         }
         Ok(Checkpoint {
             progress,

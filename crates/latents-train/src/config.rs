@@ -1,5 +1,5 @@
-//! All settings of a run, as they are kept in its `config.toml`: training with them again repeats the run bit for bit. How settings from
-//! several places are merged is in `layer`.
+//! All settings of a run, as written to its `config.toml`. Training again with the same settings repeats the run bit for bit. `layer` merges
+//! settings from several sources.
 
 use latents_data::{Dataset, Labelled, Limits, Pictures, Source};
 use latents_engine::{Layout, Network, Optimizer, Shape};
@@ -12,7 +12,7 @@ use crate::encoder;
 use crate::error::Error;
 use crate::training::TrainingConfig;
 
-/// Settings of a run. [`RunConfig::of_kind`] gives the defaults of a kind of model; `default` gives those of an autoencoder for 28x28 images.
+/// All settings of a run. [`RunConfig::of_kind`] returns the defaults for a kind of model; `default` returns those of an autoencoder for 28x28 images.
 ///
 /// ```
 /// use latents_train::RunConfig;
@@ -25,16 +25,16 @@ use crate::training::TrainingConfig;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// Which images.
+    /// Images of the run.
     pub data: DataConfig,
-    /// How the model is trained.
+    /// Settings of the training loop.
     pub training: TrainingConfig,
-    /// Which model.
+    /// Settings of the model.
     pub model: ModelConfig,
 }
 
 impl RunConfig {
-    /// Checks that there can be such a run.
+    /// Checks the settings.
     ///
     /// # Errors
     /// If a setting is out of range, two contradict each other, or the model does not fit the images.
@@ -46,7 +46,7 @@ impl RunConfig {
         Ok(())
     }
 
-    /// The model's network for the run's images.
+    /// The model's network for images of the run's shape.
     ///
     /// # Errors
     /// If the model does not fit the images.
@@ -54,7 +54,7 @@ impl RunConfig {
         Ok(self.model.network(self.data.shape, self.data.classes.len())?)
     }
 
-    /// The optimiser of all parameters, before its first step.
+    /// The optimiser for all parameters, in its initial state.
     pub(crate) fn optimizer(&self, layout: &Layout) -> Result<Optimizer, Error> {
         let count = layout.parameter_count();
         let Some(of_encoder) = &self.training.encoder else {
@@ -66,38 +66,38 @@ impl RunConfig {
     }
 }
 
-/// Which images a run is trained on.
+/// The images of a run: source, shape and limits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// The source, such as a data set's name or `folder:DIR`.
+    /// Source of the images: the name of a data set, `folder:DIR`, `npz:FILE` or `idx:DIR`.
     #[schemars(example = "fashion-mnist")]
     pub source: String,
-    /// Shape of an image, `[c, h, w]`; the model is built for it.
+    /// Shape of an image, `[c, h, w]`. The model is built for this shape.
     #[schemars(extend("readOnly" = true))]
     pub shape: Shape,
-    /// SHA-256 of the images that train and validate ([`latents_data::Images::digest`]); a run that is resumed needs the same.
+    /// SHA-256 of the training and validation images ([`latents_data::Images::digest`]). A run can be resumed only with the same images.
     #[schemars(extend("readOnly" = true))]
     pub digest: String,
-    /// The name of each class; empty if the images have no labels.
+    /// Names of the classes; empty if the images have no labels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("readOnly" = true))]
     pub classes: Vec<String>,
-    /// How pictures became images.
+    /// Settings for reading picture files.
     #[serde(skip_serializing_if = "Pictures::is_default")]
     pub pictures: Pictures,
-    /// Use only so many training images: the first ones, or for a folder or an `.npz` file evenly spaced ones.
+    /// Number of training images to use: the first ones, or evenly spaced ones for a folder or an `.npz` file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 10_000)]
     pub train_limit: Option<usize>,
-    /// Use only so many test images.
+    /// Number of test images to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 1000)]
     pub test_limit: Option<usize>,
 }
 
 impl DataConfig {
-    /// The settings by which a data set can be opened again as it is.
+    /// The settings that open the same data set again.
     ///
     /// ```
     /// use latents_data::{Dataset, Limits};
@@ -124,13 +124,13 @@ impl DataConfig {
         }
     }
 
-    /// How many images of each part are used.
+    /// The limits on the number of training and test images.
     #[must_use]
     pub fn limits(&self) -> Limits {
         Limits { train: self.train_limit, test: self.test_limit }
     }
 
-    /// Opens the source and applies the limits. With no source: Fashion-MNIST, or else the built-in sample of it.
+    /// Opens the source and applies the limits. Without a source, opens Fashion-MNIST, or its built-in sample if Fashion-MNIST is not available.
     ///
     /// # Errors
     /// If the source cannot be read, or picture settings are given for the default source.
@@ -145,10 +145,10 @@ impl DataConfig {
         Ok(dataset.limited(self.limits()))
     }
 
-    /// Opens a run's own data and checks that the images still have the run's shape.
+    /// Opens the run's own data and checks that the images still have the run's shape.
     ///
     /// # Errors
-    /// If the source cannot be read, or its images have another shape now.
+    /// If the source cannot be read, or its images now have another shape.
     pub fn reopen(&self, monitor: &Monitor) -> Result<Dataset, Error> {
         let dataset = self.open(monitor).map_err(|e| Error::RunData(Box::new(e)))?;
         let shape = dataset.shape();
@@ -158,7 +158,7 @@ impl DataConfig {
         Err(Error::OtherShape { origin: self.source.clone(), shape, run: self.shape })
     }
 
-    /// Opens images from elsewhere for a model of this run: all images of a folder or an `.npz` file, resized to the run's shape; the test
+    /// Opens images of another source for this run's model: all images of a folder or an `.npz` file, resized to the run's shape, or the test
     /// part of a named data set.
     ///
     /// # Errors

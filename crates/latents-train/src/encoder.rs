@@ -1,5 +1,4 @@
-//! A part of the network that starts from another run: its trained encoder. Settings of how that part is trained next to the rest; how its weights
-//! come in is in `initial`.
+//! The settings for an encoder that starts from the weights of another run, and its parameter groups. `initial` loads the weights.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -11,29 +10,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::optimizer::OptimizerKind;
 
-/// How a classifier's encoder starts and is trained; the other settings of training apply to the rest of the network.
+/// Initial weights and training of a classifier's encoder. The other training settings apply to the rest of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncoderTraining {
-    /// The weights of a run that it starts from; without them it starts from initial weights, as the rest does.
+    /// File with the trained weights of a run; without it, the encoder is initialised like the rest of the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// SHA-256 of that file; a run that is repeated needs the same.
+    /// SHA-256 of that file; the run cannot be repeated with a different file.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub weights_digest: String,
-    /// Which optimiser.
+    /// Optimiser.
     pub optimizer: OptimizerKind,
     /// Base learning rate.
     pub learning_rate: f64,
-    /// Weight decay, as the optimiser's kind defines it.
+    /// Weight decay; its meaning depends on the optimiser.
     pub weight_decay: f64,
-    /// Momentum of SGD.
+    /// Momentum (SGD only).
     pub momentum: f64,
-    /// Nesterov's momentum for SGD.
+    /// Use Nesterov momentum (SGD only).
     pub nesterov: bool,
-    /// It is frozen for so many epochs, and trained from then on.
+    /// Number of epochs for which the encoder is frozen at the start.
     pub frozen_epochs: u64,
-    /// Learning rate of each of its layers as a fraction of that of the next layer, in `(0, 1]` (layer-wise decay: Howard and Ruder, 2018).
+    /// Layer-wise learning rate decay (Howard and Ruder, 2018): each layer's learning rate as a fraction of the next layer's, in `(0, 1]`.
     pub layer_decay: f64,
 }
 
@@ -54,7 +53,7 @@ impl Default for EncoderTraining {
 }
 
 impl EncoderTraining {
-    /// What is wrong with these settings, if anything is.
+    /// A description of the first invalid setting, if there is one.
     pub(crate) fn problem(&self) -> Option<String> {
         let decay = self.layer_decay;
         if !(decay > 0.0 && decay <= 1.0) {
@@ -66,11 +65,11 @@ impl EncoderTraining {
         None
     }
 
-    /// The parameter groups of the encoder: one, or one for each layer if their rates differ.
+    /// The encoder's parameter groups; if `layer_decay` is not 1, each layer has its own.
     pub(crate) fn groups(&self, layout: &Layout) -> Vec<Group> {
         let rule = self.optimizer.rule(self.weight_decay, self.momentum, self.nesterov);
         let mut layers = layers(layout);
-        // Exactly 1, the default: all layers have one rate.
+        // Exactly 1, the default: all layers have the same learning rate.
         #[allow(clippy::float_cmp)]
         if self.layer_decay == 1.0 {
             layers = vec![encoder(layout)];
@@ -85,14 +84,14 @@ impl EncoderTraining {
     }
 }
 
-/// The range of the encoder's parameters: all before the head's.
+/// The range of the encoder's parameters: all parameters before the head's.
 pub(crate) fn encoder(layout: &Layout) -> Range<usize> {
     let head = format!("{HEAD}.");
     let first = layout.parameters().iter().find(|p| p.name.starts_with(&head));
     0..first.map_or(layout.parameter_count(), |p| p.offset)
 }
 
-/// The range of parameters of each of the encoder's layers.
+/// The parameter range of each encoder layer.
 fn layers(layout: &Layout) -> Vec<Range<usize>> {
     let end = encoder(layout).end;
     let layer = |name: &str| name.rsplit_once('.').map_or(String::new(), |(l, _)| l.to_owned());

@@ -1,41 +1,41 @@
-//! What can go wrong with a run. No message names a command or a flag; a front that has them adds its own hint by the variant.
+//! The errors of a run. No message names a command or a flag; an interface that has them can add a hint based on the variant.
 
 use std::path::PathBuf;
 
 use latents_engine::Shape;
 use latents_progress::Interrupted;
 
-/// An error of a run.
+/// Errors of training, and of reading and writing a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller asked for a stop. Training has saved what it needs to continue.
+    /// The caller cancelled the work. Training has saved a checkpoint.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// The images cannot be read.
     #[error(transparent)]
     Data(latents_data::Error),
-    /// The model does not fit the images, or its weights do not fit it.
+    /// The model does not fit the images, or the weights do not fit the model.
     #[error(transparent)]
     Model(#[from] latents_models::Error),
-    /// The engine refuses.
+    /// The engine reports an error.
     #[error(transparent)]
     Engine(#[from] latents_engine::Error),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] latents_files::FileError),
-    /// No run can have these settings.
+    /// The settings are invalid.
     #[error("settings: {0}")]
     Config(String),
-    /// The settings of a file, or another named place, are wrong.
+    /// The settings of a file or another named source are invalid.
     #[error("{origin}: settings: {problem}")]
     Settings {
-        /// The file, or where the settings come from.
+        /// The file or other source of the settings.
         origin: String,
         /// What is wrong.
         problem: String,
     },
-    /// Picture settings are given, but no source of pictures.
+    /// Picture settings are given without a source of pictures.
     #[error(
         "there are settings for pictures, but no folder or .npz file is named as the source of the images"
     )]
@@ -43,7 +43,7 @@ pub enum Error {
     /// A run's own data cannot be opened.
     #[error("the data of this run")]
     RunData(#[source] Box<Error>),
-    /// The images of a run's source have another shape now.
+    /// The images of the run's source now have another shape.
     #[error(
         "the images of {origin} have shape {shape:?} ([channels, height, width]), but the run was trained on {run:?}"
     )]
@@ -55,7 +55,7 @@ pub enum Error {
         /// The shape that the run was trained on.
         run: Shape,
     },
-    /// Images from elsewhere do not have the run's shape.
+    /// Images of another source do not have the run's shape.
     #[error(
         "the images of {origin} have shape {shape:?}, but the run needs {run:?} ([channels, height, width]); only folders and .npz files are resized"
     )]
@@ -70,7 +70,7 @@ pub enum Error {
     /// A run's file is damaged.
     #[error("{}: {reason}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -78,55 +78,55 @@ pub enum Error {
     /// The weights of a finished run are damaged.
     #[error("{}: {reason}; {}", path.display(), if *again { "delete it and resume the run to write it again" } else { "restore a copy of it" })]
     DamagedWeights {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-        /// Whether the run has a checkpoint that the weights can be written from again.
+        /// Whether the run has a checkpoint, so that resuming writes the weights again.
         again: bool,
-        /// The run's kind.
+        /// The kind of the run's model.
         kind: &'static str,
         /// The run's folder.
         run: PathBuf,
     },
-    /// The folder holds a run already.
+    /// The folder already holds a run.
     #[error("{} already holds a run; resume it, or choose another folder", path.display())]
     Exists {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
     },
     /// The folder holds a run with other settings.
     #[error("{} holds a run with other settings; choose another folder, or delete it", path.display())]
     OtherRun {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
     },
     /// Another process is training in the folder.
     #[error("another process is training in {}; wait for it, or choose another folder", path.display())]
     Busy {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
     },
-    /// There is no run in the folder.
+    /// The folder holds no run.
     #[error("{} holds no run (it has no config.toml); name another folder, or train a run there", path.display())]
     NoRun {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
     },
-    /// The run has not been trained to the end.
+    /// Training of the run is not finished.
     #[error("{} has no model.safetensors yet; resume the run to finish it", path.display())]
     Unfinished {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
-        /// The run's kind.
+        /// The kind of the run's model.
         kind: &'static str,
     },
     /// Training cannot continue: neither the last checkpoint nor the one before it can be read.
     #[error("{} has no usable checkpoint; restore one from a backup, or start a new run", path.display())]
     NoCheckpoint {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
-        /// What is wrong with the last one.
+        /// What is wrong with the last checkpoint.
         source: Box<Error>,
     },
     /// The loss is not finite.
@@ -134,12 +134,12 @@ pub enum Error {
         "the loss is not a finite number in epoch {epoch}; try a learning rate below {rate}, or limit the gradient's norm to 1"
     )]
     Diverged {
-        /// In which epoch, from 1.
+        /// The epoch, from 1.
         epoch: u64,
         /// The learning rate.
         rate: f64,
     },
-    /// A model that learns classes is given images without labels.
+    /// A classifier needs labels, and the images have none.
     #[error("this model needs class labels, and the images have none")]
     Unlabelled,
 }

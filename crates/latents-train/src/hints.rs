@@ -1,4 +1,4 @@
-//! What messages about settings say in plain words: the nearest name when one is wrong, and the kinds when one is missing.
+//! Clearer messages for errors in settings: the nearest known name if a name is unknown, and the possible kinds if `kind` is missing.
 
 use latents_data::Mix;
 use latents_engine::Schedule;
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 
 use crate::config::RunConfig;
 
-/// A message of serde's in plain words; about a name that is unknown, with the known one that is nearest to it.
+/// Rewrites an error message of serde in plain words. If it reports an unknown name, adds the nearest known name.
 pub(crate) fn with_nearest(message: &str) -> String {
     let mut message = message.trim_end().to_owned();
     for (of_rust, plain) in [
@@ -27,7 +27,7 @@ pub(crate) fn with_nearest(message: &str) -> String {
     let unknown = names.next().unwrap_or_default();
     let mut known: Vec<String> = names.map(str::to_owned).collect();
     if known.is_empty() {
-        // A model whose settings are partly those of another does not list them.
+        // With a flattened struct of settings, serde does not list the known names.
         names_in(&schemars::schema_for!(RunConfig).to_value(), &mut known);
     }
     match nearest(unknown, &known) {
@@ -36,7 +36,7 @@ pub(crate) fn with_nearest(message: &str) -> String {
     }
 }
 
-/// A message of serde's about settings that do not say their kind, with the kinds that there are where they stand.
+/// If serde's error message reports a missing `kind`, adds the possible kinds and the name of the section.
 pub(crate) fn with_kinds(message: &str, given: &toml::Table) -> String {
     const MISSING: &str = "missing field `kind`";
     let places: [(&[&str], Vec<String>); 4] = [
@@ -65,7 +65,7 @@ pub(crate) fn with_kinds(message: &str, given: &toml::Table) -> String {
     }
 }
 
-/// The kinds of settings of which there are several.
+/// The possible values of `kind` in a type's schema.
 fn kinds<T: JsonSchema>() -> Vec<String> {
     let schema = schemars::schema_for!(T).to_value();
     let kinds = schema["oneOf"].as_array().into_iter().flatten();
@@ -75,22 +75,23 @@ fn kinds<T: JsonSchema>() -> Vec<String> {
         .collect()
 }
 
+/// The known name with the smallest edit distance.
 pub(crate) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a String> {
     known.iter().min_by_key(|known| strsim::levenshtein(unknown, known))
 }
 
-/// The names of the settings of a kind.
+/// The names of a type's settings.
 pub(crate) fn fields<T: JsonSchema>() -> Vec<String> {
     properties(&schemars::schema_for!(T).to_value())
 }
 
-/// The names of the fields of a schema itself.
+/// The names of a schema's fields, without those of nested schemas.
 fn properties(schema: &serde_json::Value) -> Vec<String> {
     let fields = schema["properties"].as_object();
     fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
 }
 
-/// The names of all fields in a schema.
+/// Adds the names of all fields of a schema and its nested schemas to `to`.
 fn names_in(schema: &serde_json::Value, to: &mut Vec<String>) {
     to.extend(properties(schema));
     let inner = schema.as_object().map(|object| object.values().collect());

@@ -1,4 +1,4 @@
-//! The parameters that a run starts from: initial weights, and the encoder of another run if the settings name one.
+//! The initial parameters of a run: random initial weights, or for the encoder the weights of another run if the settings name one.
 
 use latents_engine::{Layout, initialize};
 use latents_models::Tensors;
@@ -8,7 +8,7 @@ use crate::encoder::encoder;
 use crate::error::Error;
 use crate::run::digest;
 
-/// The parameters that a run starts from.
+/// The initial parameters of a run.
 pub(crate) fn initial_parameters(config: &RunConfig, layout: &Layout) -> Result<Vec<f32>, Error> {
     let mut parameters = initialize(layout, config.training.init, config.training.seed);
     let Some(training) = &config.training.encoder else { return Ok(parameters) };
@@ -35,7 +35,7 @@ pub(crate) fn initial_parameters(config: &RunConfig, layout: &Layout) -> Result<
             }
             None => {
                 return Err(damaged(format!(
-                    "it has no tensor `{name}`, so it is of another model"
+                    "it has no tensor `{name}`, so it belongs to another model"
                 )));
             }
         }

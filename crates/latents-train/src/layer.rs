@@ -1,5 +1,5 @@
-//! How settings from several places become one: layers of data, each over the one before it, merged once. The settings themselves are in `config` and
-//! `training`; what the messages say about a wrong name is in `hints`.
+//! Merges settings from several sources: each layer overrides the layers before it. The settings themselves are in `config` and `training`;
+//! messages about unknown names are in `hints`.
 
 use latents_engine::Shape;
 use latents_models::ModelConfig;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::hints::{fields, nearest, with_kinds, with_nearest};
 use crate::training::TrainingConfig;
 
-/// Settings from one place, any of which may be left out: a file, a command line, a program.
+/// Settings from one source, such as a file, a command line or a program. Any setting may be missing.
 ///
 /// ```
 /// use latents_train::{SettingsLayer, RunConfig};
@@ -24,17 +24,17 @@ use crate::training::TrainingConfig;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SettingsLayer {
-    /// Where it comes from, for messages; empty if the caller knows.
+    /// Name of the source, for messages; may be empty.
     origin: String,
     settings: toml::Table,
-    /// Paths of settings that the layer takes away.
+    /// Paths of settings that the layer removes.
     unset: Vec<String>,
 }
 
-/// Settings of a run, any of which may be left out.
+/// Settings of a run, any of which may be missing.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-// Read only to find out what is wrong with a file, and on which line.
+// Parsed only to report errors with their line; the fields are not used.
 struct Partial {
     data: DataConfig,
     training: TrainingConfig,
@@ -46,10 +46,11 @@ fn fault(e: impl std::fmt::Display) -> Error {
 }
 
 impl SettingsLayer {
-    /// The settings of a file of the given name, in TOML.
+    /// Parses the settings of a TOML file with the name `origin`.
     ///
     /// # Errors
-    /// With the file's name and the line, if it is not TOML, a setting does not exist (the nearest name is given), or a value is not possible.
+    /// If the text is not TOML, a setting does not exist, or a value is invalid. The message gives the file's name and the line, and the nearest known
+    /// name for an unknown setting.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Error> {
         let named = |e: Error| match e {
             Error::Config(problem) => Error::Settings { origin: origin.to_owned(), problem },
@@ -67,10 +68,10 @@ impl SettingsLayer {
         Ok(SettingsLayer { settings, ..SettingsLayer::default() })
     }
 
-    /// Sets a setting, by its path in `config.toml` such as `training.schedule.kind`.
+    /// Sets the setting at a path in `config.toml`, such as `training.schedule.kind`.
     ///
     /// # Errors
-    /// If the value cannot be written as TOML.
+    /// If the value cannot be represented in TOML, or a part of the path is a setting and not a section.
     pub fn set(&mut self, path: &str, value: &impl Serialize) -> Result<(), Error> {
         let value = toml::Value::try_from(value).map_err(|e| {
             Error::Config(format!("`{path}`: {}", e.to_string().replace("u64 value", "the number")))
@@ -80,7 +81,7 @@ impl SettingsLayer {
         for part in sections.split('.').filter(|part| !part.is_empty()) {
             let entry = section.entry(part).or_insert_with(|| toml::Table::new().into());
             let toml::Value::Table(table) = entry else {
-                return Err(Error::Config(format!("`{path}`: `{part}` is no section")));
+                return Err(Error::Config(format!("`{path}`: `{part}` is not a section")));
             };
             section = table;
         }
@@ -88,7 +89,7 @@ impl SettingsLayer {
         Ok(())
     }
 
-    /// Takes a setting away that a layer below may have set, by its path.
+    /// Removes the setting at a path if an earlier layer has set it.
     pub fn unset(&mut self, path: &str) {
         self.unset.push(path.to_owned());
     }
@@ -102,7 +103,7 @@ impl SettingsLayer {
         section.is_some_and(|section| section.contains_key(name))
     }
 
-    /// Where the layer comes from; empty if that was not given.
+    /// Name of the layer's source; empty if none was given.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
@@ -117,8 +118,8 @@ impl SettingsLayer {
 }
 
 impl RunConfig {
-    /// The defaults of a kind of model (`ae`, `vae`, ...) for images of a shape `[c, h, w]`: a model of fitting size, and the training
-    /// settings of the kind's recipe.
+    /// The defaults of a kind of model (`ae`, `vae`, ...) for images of shape `[c, h, w]`: a model of suitable size, and the training settings
+    /// of the kind's recipe.
     ///
     /// # Errors
     /// If there is no such kind.
@@ -128,10 +129,10 @@ impl RunConfig {
         base.with_layers([&SettingsLayer::parse_unnamed(ModelConfig::recipe(kind)?)?])
     }
 
-    /// These settings with those of some layers, each over the ones before it.
+    /// Applies layers to these settings. Each layer overrides the ones before it.
     ///
     /// # Errors
-    /// If the result is not a run's settings: a name or a value is wrong.
+    /// If a setting does not exist or a value is invalid.
     pub fn with_layers<'a>(
         &self,
         layers: impl IntoIterator<Item = &'a SettingsLayer>,
@@ -155,10 +156,10 @@ impl RunConfig {
         })
     }
 
-    /// These settings with some others, each by its name in the sections `model` and `training` of `config.toml`.
+    /// Replaces settings of the sections `model` and `training` of `config.toml`, each given by its name.
     ///
     /// # Errors
-    /// If a name does not exist (the nearest one is given), or the value is not possible.
+    /// If a name does not exist (the message gives the nearest one), or a value is invalid.
     pub fn with(
         &self,
         settings: impl IntoIterator<Item = (String, toml::Value)>,
@@ -183,8 +184,8 @@ impl RunConfig {
     }
 }
 
-/// Puts settings over others, section by section. If a section is of another kind, none of its settings remains, since they belong to the
-/// kind.
+/// Overrides settings, section by section. If a section's `kind` changes, the old section is replaced as a whole, since its settings belong to
+/// the old kind.
 fn overlay(settings: &mut toml::Table, given: toml::Table) {
     let is_alike = |of: &toml::Table, given: &toml::Table| {
         given.get("kind").is_none_or(|kind| of.get("kind") == Some(kind))
@@ -203,7 +204,7 @@ fn overlay(settings: &mut toml::Table, given: toml::Table) {
     }
 }
 
-/// Removes the setting at a path, if it is there.
+/// Removes the setting at a path, if it exists.
 fn remove(settings: &mut toml::Table, path: &str) {
     match path.split_once('.') {
         None => {
@@ -229,7 +230,7 @@ mod tests {
     use crate::encoder::EncoderTraining;
     use crate::optimizer::OptimizerKind;
 
-    /// A base with the settings of a file.
+    /// Applies the settings of a file to `base`.
     fn overlaid(base: &RunConfig, file: &str) -> Result<RunConfig, Error> {
         base.with_layers([&SettingsLayer::parse("", file)?])
     }
@@ -245,13 +246,13 @@ mod tests {
         assert_eq!(config.training.clip_norm, Some(1.0));
         assert_eq!(config.data.pictures.size, Some([4, 5]));
         assert_eq!(config.model, base.model);
-        // The complete settings of a run replace those of any base.
+        // A file with all settings of a run overrides every setting of the base.
         let text = toml::to_string(&config).unwrap();
         assert_eq!(overlaid(&RunConfig::default(), &text).unwrap(), config);
         base.training.augmentation = Augmentation { flip: 0.5, shift: 2, ..Default::default() };
         base.training.schedule = Schedule::OneCycle { peak: 0.2 };
         assert_eq!(overlaid(&base, &text).unwrap(), config);
-        // A section keeps what the file does not name, unless it is of another kind.
+        // A section keeps the settings that are not in the file, unless its kind changes.
         let config = overlaid(&base, "[training.augmentation]\nflip = 0.1\n").unwrap();
         let training = &config.training;
         assert_eq!((training.augmentation.flip, training.augmentation.shift), (0.1, 2));
@@ -432,7 +433,7 @@ mod tests {
         assert_eq!(merge(&[&flags, &file]), (1, Some(1.0), Schedule::Cosine));
 
         let error = flags.set("training.seed.low", &2).unwrap_err().to_string();
-        assert!(error.contains("`seed` is no section"), "{error}");
+        assert!(error.contains("`seed` is not a section"), "{error}");
         flags.set("training.epoch", &3).unwrap();
         let error = RunConfig::default().with_layers([&file, &flags]).unwrap_err().to_string();
         assert!(error.contains("did you mean `epochs`?"), "{error}");

@@ -1,4 +1,4 @@
-//! The metrics of an epoch: a line of a run's `metrics.jsonl`. The terms of a loss are named data, so a model may have any.
+//! The metrics of an epoch: one line of a run's `metrics.jsonl`. The terms of the loss are stored by name, since they depend on the model.
 
 use std::fmt;
 
@@ -9,32 +9,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The metrics of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
-    /// From 1.
+    /// Number of the epoch, from 1.
     pub epoch: u64,
-    /// Mean loss over the epoch's steps, with dropout, while the weights were changing. Penalties are included at their full weight, also while
-    /// a warm-up raises it and without regard to free bits, so that epochs can be compared.
+    /// Mean loss over the epoch's training images, measured during training, with dropout. The penalty is included with its full weight, even
+    /// during its warm-up, and without free bits, so that epochs can be compared.
     pub train_loss: f64,
-    /// Mean loss over the validation images after the epoch, without dropout; none if no image validates.
+    /// Mean loss over the validation images after the epoch, without dropout; `None` if there are no validation images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_loss: Option<f64>,
-    /// The fraction of the validation images that is classified correctly, if the model learns classes.
+    /// Accuracy on the validation images, in `[0, 1]`, if the model is a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_accuracy: Option<f64>,
-    /// The terms of the loss, if it has several: `train_NAME` and `val_NAME`, unweighted, in the order of the model's terms. A variational autoencoder has
-    /// `reconstruction` (the loss without the penalty) and `kl` (in nats); latents are drawn once for each validation image, as the
-    /// evidence bound requires. Its relatives have `penalty` in place of `kl`.
+    /// The terms of the loss, if it has several: `train_NAME` and `val_NAME`, unweighted, in the order of the model's terms. A variational autoencoder
+    /// has `reconstruction` (the loss without the penalty) and `kl` (in nats); one latent vector is sampled per validation image to estimate the ELBO.
+    /// Models with another penalty have `penalty` instead of `kl`.
     #[serde(flatten)]
     pub terms: Terms,
-    /// Learning rate of the epoch's last step.
+    /// Learning rate in the last step of the epoch.
     pub learning_rate: f64,
-    /// Time for the epoch, validation included.
+    /// Duration of the epoch in seconds, including validation.
     pub seconds: f64,
     /// Training images per second of training.
     pub samples_per_second: f64,
 }
 
 impl EpochMetrics {
-    /// A metric by its name in `metrics.jsonl`, such as `val_loss` or `train_kl`; none if the epoch has none of that name.
+    /// The metric with a name, as in `metrics.jsonl`, such as `val_loss` or `train_kl`; `None` if the epoch has no such metric.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
         match name {
@@ -49,23 +49,23 @@ impl EpochMetrics {
     }
 }
 
-/// The terms of a loss by name, in their order.
+/// The terms of a loss, with their names, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms(Vec<(String, f64)>);
 
 impl Terms {
-    /// A term's value.
+    /// The value of the term with a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
-    /// All terms, in their order.
+    /// All terms with their names, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
-    /// Adds the terms of a part, `train` or `val`.
+    /// Adds terms of the training or validation loss; `part` is `train` or `val`.
     pub(crate) fn extend(&mut self, part: &str, terms: &[(&str, f64)]) {
         self.0.extend(terms.iter().map(|(name, value)| (format!("{part}_{name}"), *value)));
     }

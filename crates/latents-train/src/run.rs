@@ -1,6 +1,6 @@
-//! A run's folder: where each of its files is, and how they are read. `config.toml` holds all settings that the run depends on;
-//! `metrics.jsonl` has a line for each epoch; training resumes from `checkpoint/`; `snapshots/` has some images and their reconstructions after
-//! some epochs; `model.safetensors` holds the trained weights.
+//! A run's folder: the paths of its files, and functions that read them. `config.toml` holds all settings that the run depends on;
+//! `metrics.jsonl` has one line per epoch; training resumes from `checkpoint/`; `snapshots/` holds a few images and their reconstructions
+//! after some epochs; `model.safetensors` holds the trained weights.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use crate::error::Error;
 use crate::hints::with_nearest;
 use crate::metrics::EpochMetrics;
 
-/// Some validation images and their reconstructions after an epoch.
+/// A few validation images (training images if there are none) and their reconstructions after an epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// From 1.
+    /// The epoch, from 1.
     pub epoch: u64,
-    /// Of one image, `[c, h, w]`.
+    /// Shape of an image, `[c, h, w]`.
     pub shape: Shape,
-    /// `[n, c, h, w]` in `[0, 1]`.
+    /// The images, `[n, c, h, w]`, in `[0, 1]`.
     pub originals: Vec<f32>,
-    /// `[n, c, h, w]` in `[0, 1]`.
+    /// Their reconstructions, `[n, c, h, w]`, in `[0, 1]`.
     pub reconstructions: Vec<f32>,
 }
 
@@ -35,43 +35,43 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run in a folder, which need not exist yet.
+    /// The run in a folder. The folder need not exist yet.
     #[must_use]
     pub fn at(dir: impl AsRef<Path>) -> Self {
         Run { dir: dir.as_ref().to_owned() }
     }
 
-    /// Its folder.
+    /// The run's folder.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Its settings.
+    /// The path of the settings, `config.toml`.
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
         self.dir.join("config.toml")
     }
 
-    /// A line of JSON for each epoch.
+    /// The path of the metrics, `metrics.jsonl`: one line of JSON per epoch.
     #[must_use]
     pub fn metrics_path(&self) -> PathBuf {
         self.dir.join("metrics.jsonl")
     }
 
-    /// The trained weights.
+    /// The path of the trained weights, `model.safetensors`.
     #[must_use]
     pub fn model_path(&self) -> PathBuf {
         self.dir.join("model.safetensors")
     }
 
-    /// The latents of the training images, `z` `[n, d]`, if the run keeps them.
+    /// The path of the training images' latents, `latents.safetensors`: the tensor `z` `[n, d]`. Not every run keeps them.
     #[must_use]
     pub fn latents_path(&self) -> PathBuf {
         self.dir.join("latents.safetensors")
     }
 
-    /// SHA-256 of the trained weights' file, in hexadecimal digits.
+    /// SHA-256 of the file of trained weights, in hexadecimal.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -79,12 +79,12 @@ impl Run {
         digest(&self.model_path())
     }
 
-    /// The checkpoint that training resumes from.
+    /// The path of the checkpoint that training resumes from.
     pub(crate) fn checkpoint_path(&self) -> PathBuf {
         self.dir.join("checkpoint/last.safetensors")
     }
 
-    /// The weights with the least validation loss so far.
+    /// The path of the weights with the lowest validation loss so far.
     #[must_use]
     pub fn best_path(&self) -> PathBuf {
         self.dir.join("checkpoint/best.safetensors")
@@ -94,7 +94,7 @@ impl Run {
         self.dir.join(format!("snapshots/epoch-{epoch:05}.safetensors"))
     }
 
-    /// Keeps other processes from training in the folder, and removes files that a killed one left half-written.
+    /// Prevents other processes from training in the folder, and removes temporary files that a killed process left there.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let lock = latents_files::lock(&self.dir.join("checkpoint/lock"))?;
         let lock = lock.ok_or_else(|| Error::Busy { path: self.dir.clone() })?;
@@ -104,7 +104,7 @@ impl Run {
         Ok(lock)
     }
 
-    /// Whether there is a run in the folder.
+    /// Whether the folder holds a run.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.config_path().exists()
@@ -113,7 +113,7 @@ impl Run {
     /// Reads the settings.
     ///
     /// # Errors
-    /// If there is no run, or its settings cannot be understood.
+    /// If the folder holds no run, or its settings cannot be read.
     pub fn config(&self) -> Result<RunConfig, Error> {
         if !self.exists() {
             return Err(Error::NoRun { path: self.dir.clone() });
@@ -130,16 +130,16 @@ impl Run {
         Ok(())
     }
 
-    /// Whether an epoch has left its metrics.
+    /// Whether the file of metrics exists.
     #[must_use]
     pub fn has_metrics(&self) -> bool {
         self.metrics_path().exists()
     }
 
-    /// Reads the metrics of all epochs so far. A last line that a crash cut short is left out.
+    /// Reads the metrics of all epochs so far. An incomplete last line, left by a crash, is skipped.
     ///
     /// # Errors
-    /// If the file cannot be read or a line in it is not the metrics of an epoch.
+    /// If the file cannot be read, or one of its lines is not the metrics of an epoch.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
         let path = self.metrics_path();
         let text = latents_files::read_text(&path)?;
@@ -160,7 +160,7 @@ impl Run {
         Ok(metrics)
     }
 
-    /// Reads all snapshots, in the order of their epochs.
+    /// Reads all snapshots, in order of epoch.
     ///
     /// # Errors
     /// If one cannot be read.
@@ -188,11 +188,11 @@ impl Run {
                 let shape = [shape[1], shape[2], shape[3]];
                 Ok(Snapshot { epoch, shape, originals, reconstructions })
             }
-            _ => Err(Error::Damaged { path, reason: "it holds no pair of image tensors".into() }),
+            _ => Err(Error::Damaged { path, reason: "it needs the tensors `original` and `reconstruction`, with the same shape [n, c, h, w]".into() }),
         }
     }
 
-    /// The trained weights, for an engine that was made for the run's model.
+    /// Reads the trained weights. The engine must have been made for the run's model.
     ///
     /// # Errors
     /// If the run has not finished, or its weights are damaged.
@@ -218,7 +218,8 @@ impl Run {
         })
     }
 
-    /// How a classifier on this run's encoder starts: from the run's weights, with the settings that they were trained with.
+    /// Settings for a classifier that uses this run's encoder: the encoder starts from this run's weights and is trained with this run's optimiser
+    /// settings.
     ///
     /// # Errors
     /// If the run has no weights yet, or its files cannot be read.
@@ -240,18 +241,18 @@ impl Run {
         })
     }
 
-    /// The error that training has not reached its end.
+    /// The error for a run that is not finished.
     fn unfinished(&self) -> Error {
         Error::Unfinished { path: self.dir.clone(), kind: self.kind() }
     }
 
-    /// The kind of its model; `ae` if that cannot be read.
+    /// The kind of the run's model; `ae` if the settings cannot be read.
     fn kind(&self) -> &'static str {
         self.config().map_or("ae", |config| config.model.kind())
     }
 }
 
-/// SHA-256 of a file, in hexadecimal digits.
+/// SHA-256 of a file, in hexadecimal.
 pub(crate) fn digest(path: &Path) -> Result<String, Error> {
     let sum = Sha256::digest(latents_files::read(path)?);
     let digits = sum.into_iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -1,5 +1,5 @@
-//! The training loop: epochs of steps, early stopping. Every draw is addressed by seed, epoch and sample, so a run that resumes from a checkpoint ends
-//! with the same bytes as one that was never stopped. Validation is in `trainer/validate.rs`, the files that an epoch leaves in `trainer/keep.rs`.
+//! The training loop: epochs, steps and early stopping. Random numbers depend only on seed, epoch and sample, so a run that is resumed from a checkpoint
+//! gives the same bytes as an uninterrupted one. `trainer/validate.rs` computes the validation loss, and `trainer/keep.rs` writes the files.
 
 mod keep;
 mod validate;
@@ -23,34 +23,34 @@ use crate::initial::initial_parameters;
 use crate::metrics::{EpochMetrics, Terms};
 use crate::run::Run;
 
-/// Interval between two checkpoints in a long epoch.
+/// Interval between checkpoints within an epoch.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
-/// Interval between two reports of progress.
+/// Interval between progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// The task whose progress training reports, in images over all epochs.
+/// The name of the task in progress reports; its unit is images, summed over all epochs.
 const TASK: &str = "training";
 
 /// The result of a finished training run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct TrainSummary {
-    /// Epochs trained, fewer than asked for if training stopped early.
+    /// Epochs trained; fewer than the setting if training stopped early.
     pub epochs: u64,
-    /// The epoch, from 1, that the written weights are from.
+    /// The epoch of the saved weights, from 1.
     pub kept_epoch: u64,
-    /// That epoch's training loss.
+    /// Training loss of that epoch.
     pub train_loss: f64,
-    /// That epoch's validation loss, if images validate.
+    /// Validation loss of that epoch, if there are validation images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub val_loss: Option<f64>,
-    /// Time for all epochs, before and after a resume.
+    /// Duration of all epochs in seconds, including those before a resume.
     pub seconds: f64,
 }
 
-/// Trains the model of `config` on `data` and keeps everything in `run`; resumes from the run's checkpoint if there is one. `on_epoch` is called with
-/// the metrics of each epoch. If the monitor's token is cancelled, training saves a checkpoint and ends with [`Error::Interrupted`].
+/// Trains the model of `config` on `data` and writes the results to `run`. Resumes from the run's checkpoint if there is one. Calls `on_epoch` with the
+/// metrics of each epoch. If the monitor's token is cancelled, saves a checkpoint and returns [`Error::Interrupted`].
 ///
 /// # Errors
-/// If the settings or the model do not fit, a file cannot be written, the loss is not finite, or training was interrupted.
+/// If the settings are invalid or do not fit the data, a file cannot be read or written, the loss is not finite, or training was interrupted.
 pub fn train(
     run: &Run,
     config: &RunConfig,
@@ -88,7 +88,7 @@ pub fn train(
     let parameter_count = engine.layout().parameter_count();
     let mut optimizer = config.optimizer(engine.layout())?;
     let initial = || initial_parameters(config, engine.layout());
-    // A run that cannot start leaves no folder.
+    // Fails before the folder is created if the run cannot start.
     let first = if run.exists() { None } else { Some(initial()?) };
     let _lock = run.lock()?;
     let steps = training.len().div_ceil(settings.batch_size) as u64;
@@ -140,7 +140,7 @@ pub fn train(
     runtime.run(|| trainer.train(monitor, on_epoch))
 }
 
-/// The labels, after checking that there is one for each image and each is one of the classes.
+/// Checks that there is one label per image and that each label is a class, and returns the labels.
 fn checked_labels<'a>(
     labels: &'a [u8],
     images: usize,
@@ -151,7 +151,7 @@ fn checked_labels<'a>(
     }
     match labels.iter().find(|&&label| usize::from(label) >= classes.len()) {
         Some(label) => Err(Error::Config(format!(
-            "an image has the label {label}, but the run has {} classes, from 0",
+            "an image has the label {label}, but the run has {} classes, numbered from 0",
             classes.len()
         ))),
         None => Ok(labels),
@@ -162,7 +162,7 @@ struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
     images: &'a Images,
-    /// The class of each image, if the model learns classes.
+    /// The class of each image, if the model is a classifier.
     labels: Option<&'a [u8]>,
     criterion: Criterion,
     training: Vec<u32>,
@@ -172,9 +172,9 @@ struct Trainer<'a> {
     gradients: Vec<f32>,
     parameters: Vec<f32>,
     progress: Progress,
-    /// The images of a step, if they are augmented.
+    /// The augmented images of a step, if there is augmentation.
     augmented: Augmented,
-    /// When the last checkpoint was written.
+    /// Time of the last checkpoint.
     saved: Instant,
 }
 
@@ -197,13 +197,13 @@ impl Trainer<'_> {
         if kept == self.progress.epoch {
             save_parameters(&self.run.model_path(), self.engine.layout(), &self.parameters)?;
         } else {
-            // Read, not copied: a damaged file is named in the error.
+            // The file is read, not copied, so that an error names it if it is damaged.
             let best = load_parameters(&self.run.best_path(), self.engine.layout())?;
             save_parameters(&self.run.model_path(), self.engine.layout(), &best)?;
         }
         let of_kept = metrics.iter().find(|m| m.epoch == kept);
         let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
-        // The task is over, also if training stopped early.
+        // The task is complete, even if training stopped early.
         let images = self.images_in(self.config.training.epochs);
         monitor.progress(TASK, images, images, "");
         Ok(TrainSummary {
@@ -221,12 +221,12 @@ impl Trainer<'_> {
         patience.is_some_and(|p| self.progress.epoch - best >= p)
     }
 
-    /// So many epochs in images.
+    /// The number of images in `epochs` epochs.
     fn images_in(&self, epochs: u64) -> u64 {
         epochs.saturating_mul(self.training.len() as u64)
     }
 
-    /// The metrics of an epoch on one line, for people.
+    /// The metrics of an epoch as one line of text.
     fn epoch_line(&self, metrics: &EpochMetrics) -> String {
         let epochs = self.config.training.epochs;
         let width = epochs.to_string().len();
@@ -241,7 +241,7 @@ impl Trainer<'_> {
         )
     }
 
-    /// One epoch, or the rest of one. If the token is cancelled on the way, saves a checkpoint.
+    /// Trains one epoch, or the rest of one. If the token is cancelled, saves a checkpoint and returns an error.
     fn epoch(&mut self, monitor: &Monitor) -> Result<EpochMetrics, Error> {
         let settings = &self.config.training;
         let epoch = self.progress.epoch;
@@ -295,7 +295,7 @@ impl Trainer<'_> {
             val_loss: validation.map(|means| means.loss),
             val_accuracy,
             terms,
-            // Of the epoch's last step, also if that was made before a resume.
+            // The rate of the epoch's last step, even if that step was before a resume.
             learning_rate: settings.learning_rate * factor(steps - 1),
             seconds,
             samples_per_second,
@@ -304,7 +304,7 @@ impl Trainer<'_> {
         Ok(metrics)
     }
 
-    /// `factor` is of the learning rate, `weight` that of the penalty.
+    /// Makes one optimiser step. `factor` multiplies the learning rate; `weight` is the penalty's weight.
     fn step(&mut self, batch: &[u32], epoch: u64, factor: f64, weight: f64) -> Result<(), Error> {
         let settings = &self.config.training;
         let classes = self.classes_of(batch);
@@ -333,7 +333,7 @@ impl Trainer<'_> {
                 mixed = classes.iter().zip(shares).map(mix).collect();
                 targets = Targets::Mixup(&mixed);
             }
-            // Dropout identifies these images only by their places in the step, so each step counts as an epoch.
+            // Dropout identifies augmented images only by their position in the batch, so the step number takes the place of the epoch.
             pass = Pass::Train { seed: settings.seed, epoch: self.optimizer.state().steps };
         }
         let criterion = Criterion { weight, ..self.criterion };
@@ -345,7 +345,7 @@ impl Trainer<'_> {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         if let Some(limit) = settings.clip_norm {
-            // Frozen parameters do not count in the norm, as parameters without a gradient do not in PyTorch.
+            // The norm excludes frozen parameters, as PyTorch excludes parameters without a gradient.
             self.gradients[self.optimizer.held()].fill(0.0);
             clip_norm(self.engine.layout(), &mut self.gradients, limit);
         }
@@ -357,7 +357,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The classes of some images, if the model learns classes.
+    /// The classes of the images at `index`, if the model is a classifier.
     fn classes_of(&self, index: &[u32]) -> Option<Vec<u8>> {
         self.labels.map(|labels| index.iter().map(|&i| labels[i as usize]).collect())
     }

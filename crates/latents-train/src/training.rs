@@ -1,4 +1,4 @@
-//! How a model is trained: the settings of a run's section `training`.
+//! The settings of the training loop: the section `training` of `config.toml`.
 
 use std::ops::Range;
 
@@ -10,45 +10,45 @@ use serde::{Deserialize, Serialize};
 use crate::encoder::EncoderTraining;
 use crate::optimizer::OptimizerKind;
 
-/// How a model is trained. The defaults are the reference study's, where it names them.
+/// Settings of the training loop. The defaults are those of the reference study, if it states them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Seed of everything random: split, initial weights, order, dropout.
+    /// Seed of all random numbers: validation split, initial weights, order of the images, dropout, noise, augmentation.
     pub seed: u64,
     /// Passes over the training images.
     pub epochs: u64,
-    /// Images in a step.
+    /// Images per optimiser step.
     pub batch_size: usize,
-    /// Part of the training images that is kept for validation, in `[0, 1)`; with 0 all train and none validates.
+    /// Fraction of the training images used for validation, in `[0, 1)`; with 0, there is no validation.
     pub validation_fraction: f64,
-    /// Which optimiser.
+    /// Optimiser.
     pub optimizer: OptimizerKind,
     /// Base learning rate.
     pub learning_rate: f64,
-    /// Weight decay, as the optimiser's kind defines it.
+    /// Weight decay; its meaning depends on the optimiser.
     pub weight_decay: f64,
-    /// Momentum of SGD.
+    /// Momentum (SGD only).
     pub momentum: f64,
-    /// Nesterov's momentum for SGD.
+    /// Use Nesterov momentum (SGD only).
     pub nesterov: bool,
-    /// Initial weights.
+    /// Initialisation of the weights.
     pub init: Init,
-    /// Largest Euclidean norm of a step's gradient.
+    /// Gradient clipping: largest Euclidean norm of the gradient in a step.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 1.0)]
     pub clip_norm: Option<f64>,
-    /// Stop when the validation loss has not improved for this many epochs, and keep the best weights.
+    /// Early stopping: stop when the validation loss has not improved for this many epochs, and keep the best weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 5)]
     pub patience: Option<u64>,
-    /// How the learning rate goes over the run.
+    /// Learning rate schedule.
     pub schedule: Schedule,
-    /// This much of each label is spread evenly over all classes (Szegedy et al., 2016), in `[0, 1)`.
+    /// Label smoothing (Szegedy et al., 2016): the share of each label that is distributed evenly over all classes, in `[0, 1)`.
     pub label_smoothing: f64,
-    /// How images are changed while they are trained on.
+    /// Data augmentation of the training images.
     pub augmentation: Augmentation,
-    /// How a classifier's encoder begins and is trained.
+    /// Initial weights and training of a classifier's encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderTraining>,
 }
@@ -77,13 +77,13 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// The parameter groups of what is trained by these settings.
+    /// The parameter groups for the parameters in `within`, trained with these settings.
     pub(crate) fn groups(&self, layout: &Layout, within: Range<usize>) -> Vec<Group> {
         let rule = self.optimizer.rule(self.weight_decay, self.momentum, self.nesterov);
         Group::of(layout, within, rule, self.learning_rate)
     }
 
-    /// What is wrong with these settings, if anything is.
+    /// A description of the first invalid setting, if there is one.
     pub(crate) fn problem(&self) -> Option<String> {
         let momentum = self.momentum != 0.0 || self.nesterov;
         let warmup = match self.schedule {

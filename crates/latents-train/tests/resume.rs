@@ -219,8 +219,8 @@ fn metrics_that_no_crash_leaves_are_named() {
     let line = fs::read_to_string(&path).unwrap();
     for (text, expected) in [
         (format!("not JSON\n{line}"), "line 1 is not the metrics of an epoch"),
-        (String::new(), "lacks some of the 1 finished epochs"),
-        (format!("{line}{line}"), "lacks some of the 1 finished epochs"),
+        (String::new(), "one line for each finished epoch (1 so far)"),
+        (format!("{line}{line}"), "one line for each finished epoch (1 so far)"),
     ] {
         fs::write(&path, &text).unwrap();
         let error = scene.finish(folder.path()).unwrap_err();

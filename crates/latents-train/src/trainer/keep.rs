@@ -1,4 +1,4 @@
-//! The files that training writes: metrics, snapshots and checkpoints, and how they fit together on resume. Nothing is trained here.
+//! Writes metrics, snapshots and checkpoints, and makes the metrics match the checkpoint when a run is resumed.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -17,7 +17,8 @@ use crate::metrics::EpochMetrics;
 const SNAPSHOT_IMAGES: usize = 8;
 
 impl Trainer<'_> {
-    /// Writes the files of a finished epoch, the checkpoint last: if writing is cut off before it, the epoch is trained again, with the same result.
+    /// Writes the files of a finished epoch. The checkpoint is last: if the process ends before it is written, the epoch is trained again, with the same
+    /// result.
     pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
         if is_snapshot(metrics.epoch, self.config.training.epochs) {
             self.snapshot(metrics.epoch)?;
@@ -36,7 +37,7 @@ impl Trainer<'_> {
             let before = file.metadata()?.len();
             let written =
                 file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
-            // On a full disk no half of a line remains.
+            // If the disk is full, no incomplete line remains.
             written.inspect_err(|_| drop(file.set_len(before)))
         };
         append().map_err(FileError::on("write", &path))?;
@@ -79,14 +80,14 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The metrics up to the checkpoint. Lines after it belong to epochs that will be trained again, and are dropped.
+    /// The metrics up to the checkpoint. Later lines are removed from the file, since their epochs will be trained again.
     pub(super) fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
         let done = self.progress.epoch;
         let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
         metrics.retain(|m| m.epoch <= done);
         if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
             return Err(self.damaged_metrics(&format!(
-                "it lacks some of the {done} finished epochs; restore it, or start a new run"
+                "it does not have one line for each finished epoch ({done} so far); restore it, or start a new run"
             )));
         }
         let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();

@@ -1,4 +1,4 @@
-//! Validation, and the mean loss and terms of an epoch. Nothing is trained or written here.
+//! Validation: the mean loss, its terms, and the accuracy. This file does not change the model and writes no files.
 
 use latents_engine::{Inputs, Pass, Targets};
 use latents_models::{Term, TermPart};
@@ -6,16 +6,16 @@ use latents_models::{Term, TermPart};
 use super::Trainer;
 use crate::error::Error;
 
-/// Averages over samples.
+/// Mean loss and terms over samples.
 #[derive(Clone, Debug)]
 pub(super) struct Means {
     pub(super) loss: f64,
-    /// The terms of the loss, by the names that the model gives them.
+    /// The terms of the loss, with the model's names.
     pub(super) terms: Vec<(&'static str, f64)>,
 }
 
 impl Trainer<'_> {
-    /// Means over the epoch's samples so far.
+    /// Means over the samples of the current epoch so far; `samples` is their number.
     pub(super) fn means(&self, samples: u64) -> Means {
         let mean = |sum: f64| sum / samples as f64;
         self.means_of(mean(self.progress.loss_sum), mean(self.progress.penalty_sum))
@@ -29,7 +29,8 @@ impl Trainer<'_> {
         Means { loss: total, terms: terms.iter().map(term).collect() }
     }
 
-    /// Means over the validation images, if there are any, and the accuracy, if classes are learnt. Latents are drawn, the same ones after each epoch.
+    /// Means over the validation images, if there are any, and the accuracy, if the model is a classifier. Latents are sampled with the same random numbers
+    /// after each epoch.
     pub(super) fn validate(&mut self) -> Result<(Option<Means>, Option<f64>), Error> {
         if self.validation.is_empty() {
             return Ok((None, None));
@@ -49,7 +50,7 @@ impl Trainer<'_> {
     }
 }
 
-/// Mean cross-entropy, without smoothing, and accuracy of logits `[n, k]` for samples of known classes `[n]`.
+/// Mean cross-entropy, without label smoothing, and accuracy of logits `[n, k]` for samples with classes `[n]`.
 fn cross_entropy(logits: &[f32], classes: &[u8]) -> (f64, f64) {
     let k = logits.len() / classes.len();
     let (mut loss, mut right) = (0.0, 0u64);
