@@ -104,7 +104,7 @@ pub fn train(
         run.write_config(config)?;
     }
     monitor.note(&format!(
-        "{} images train, {} validate; {} parameters; {} of {} epochs to go",
+        "{} training and {} validation images; {} parameters; {} of {} epochs to go",
         count(training.len() as u64),
         count(validation.len() as u64),
         count(parameter_count as u64),

@@ -276,7 +276,7 @@ fn training_reports_each_epoch_and_its_end() {
     let run = Run::at(folder.path());
     train(&run, &scene.config, &scene.data, &scene.runtime, &monitor, &mut |_| {}).unwrap();
     let notes = log.notes.lock().unwrap();
-    assert!(notes[0].starts_with("120 images train, 30 validate; "), "{}", notes[0]);
+    assert!(notes[0].starts_with("120 training and 30 validation images; "), "{}", notes[0]);
     assert!(notes[0].ends_with("; 2 of 3 epochs to go"), "{}", notes[0]);
     let epochs: Vec<&str> = notes[1..].iter().map(|note| &note[..10]).collect();
     assert_eq!(epochs, ["epoch 2/3 ", "epoch 3/3 "]);

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A run of a fraction of a second: 205 images train, 51 validate, 64 test.
+/// A run of a fraction of a second: 205 training, 51 validation and 64 test images.
 pub(crate) const TRAIN: &str = "train ae --data fashion-mnist-sample --train-limit 256 \
     --test-limit 64 --epochs 2 --latent-dim 8 --batch-size 64";
 

@@ -35,7 +35,7 @@ fn it_ends_with_a_line_that_agrees_with_the_metrics() {
     assert_eq!(said.stdout.lines().count(), 1);
     for expected in [
         "fashion-mnist-sample: a sample of Fashion-MNIST, compiled in",
-        "205 images train, 51 validate; 51,961 parameters; 2 of 2 epochs to go",
+        "205 training and 51 validation images; 51,961 parameters; 2 of 2 epochs to go",
         &format!("epoch 1/2  train {:.5}", loss(0, "train_loss")),
         &format!("epoch 2/2  train {train:.5}  validation {validation:.5}"),
     ] {
