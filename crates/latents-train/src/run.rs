@@ -188,7 +188,10 @@ impl Run {
                 let shape = [shape[1], shape[2], shape[3]];
                 Ok(Snapshot { epoch, shape, originals, reconstructions })
             }
-            _ => Err(Error::Damaged { path, reason: "it needs the tensors `original` and `reconstruction`, with the same shape [n, c, h, w]".into() }),
+            _ => {
+                let reason = "it needs two tensors [n, c, h, w], `original` and `reconstruction`";
+                Err(Error::Damaged { path, reason: reason.into() })
+            }
         }
     }
 

@@ -87,7 +87,8 @@ impl Trainer<'_> {
         metrics.retain(|m| m.epoch <= done);
         if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
             return Err(self.damaged_metrics(&format!(
-                "it does not have one line for each finished epoch ({done} so far); restore it, or start a new run"
+                "it does not have one line for each finished epoch ({done} so far); restore it, \
+                 or start a new run"
             )));
         }
         let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
