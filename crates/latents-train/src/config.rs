@@ -150,7 +150,10 @@ impl DataConfig {
     /// # Errors
     /// If the source cannot be read, or its images now have another shape.
     pub fn reopen(&self, monitor: &Monitor) -> Result<Dataset, Error> {
-        let dataset = self.open(monitor).map_err(|e| Error::RunData(Box::new(e)))?;
+        let dataset = self.open(monitor).map_err(|error| match error {
+            stop @ Error::Interrupted(_) => stop,
+            error => Error::RunData(Box::new(error)),
+        })?;
         let shape = dataset.shape();
         if shape == self.shape {
             return Ok(dataset);

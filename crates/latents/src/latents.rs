@@ -70,8 +70,10 @@ impl Latents {
     /// If there is no such vector.
     pub fn vector(&self, index: usize) -> Result<&[f32]> {
         let last = self.len().max(1) - 1;
-        let vector = self.z.get(index * self.dim..(index + 1) * self.dim);
-        vector.filter(|v| !v.is_empty()).ok_or(Error::NoImage { index, last })
+        if index >= self.len() {
+            return Err(Error::NoImage { index, last });
+        }
+        Ok(&self.z[index * self.dim..(index + 1) * self.dim])
     }
 
     /// Writes an `.npz` file: `z` `[n, d]` (float32) and, if known, `logvar` `[n, d]` (float32), `label` `[n]` (int64), `name` `[n]`.

@@ -15,7 +15,7 @@ use crate::latents::{ImageArray, Latents};
 use crate::session::Session;
 
 /// Images that go through the network at once.
-const BLOCK: usize = 4096;
+pub(crate) const BLOCK: usize = 4096;
 
 /// A trained model: the weights of a run, and the session that it computes in.
 ///
@@ -178,7 +178,12 @@ impl TrainedModel {
     /// If the model has no latents, or the numbers are not a whole number of vectors.
     pub fn decode(&mut self, z: &[f32]) -> Result<ImageArray> {
         let space = self.latent_space()?;
-        let values = self.engine.forward(&self.parameters, Inputs::Values(z), space.decode)?;
+        let mut values = vec![];
+        for block in z.chunks(BLOCK * space.dim) {
+            self.session.check()?;
+            let inputs = Inputs::Values(block);
+            values.extend(self.engine.forward(&self.parameters, inputs, space.decode.clone())?);
+        }
         Ok(ImageArray { shape: self.shape(), values })
     }
 

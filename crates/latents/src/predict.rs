@@ -10,7 +10,7 @@ use latents_report::{Cell, Table};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::model::TrainedModel;
+use crate::model::{BLOCK, TrainedModel};
 
 /// Test-time augmentation: another view of each image, whose probabilities are averaged with the image's own (Krizhevsky et al., 2012).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -177,11 +177,16 @@ impl TrainedModel {
         tta: Option<Tta>,
     ) -> Result<Vec<f32>> {
         let sections = 0..self.engine.layout().section_count();
-        let [.., width] = self.shape();
+        let shape @ [.., width] = self.shape();
         let classes = self.classes().len();
         let mut of = |inputs| -> Result<Vec<f32>> {
-            let logits = self.engine.forward(&self.parameters, inputs, sections.clone())?;
-            Ok(softmax(&logits, classes))
+            let mut all = vec![];
+            for block in blocks(inputs, shape.iter().product()) {
+                self.session.check()?;
+                let logits = self.engine.forward(&self.parameters, block, sections.clone())?;
+                all.extend(softmax(&logits, classes));
+            }
+            Ok(all)
         };
         let own = of(inputs)?;
         let Some(Tta::Flip) = tta else { return Ok(own) };
@@ -192,6 +197,16 @@ impl TrainedModel {
             Inputs::Values(values) => of(Inputs::Values(&mirrored(values, width)))?,
         };
         Ok(own.into_iter().zip(other).map(|(a, b)| f32::midpoint(a, b)).collect())
+    }
+}
+
+/// Images of so many numbers each, in blocks.
+fn blocks(inputs: Inputs<'_, f32>, image: usize) -> Vec<Inputs<'_, f32>> {
+    match inputs {
+        Inputs::Bytes { pixels, index } => {
+            index.chunks(BLOCK).map(|index| Inputs::Bytes { pixels, index }).collect()
+        }
+        Inputs::Values(values) => values.chunks(BLOCK * image).map(Inputs::Values).collect(),
     }
 }
 

@@ -251,6 +251,12 @@ impl Recipe {
             return Err(Error::EncoderNeeded);
         }
         let mut config = config.with_layers([&self.set])?;
+        self.apply_encoder_switches(&mut config);
+        Ok(config)
+    }
+
+    /// Applies what is asked of the encoder: whether it begins from scratch, and whether it stays frozen.
+    fn apply_encoder_switches(&self, config: &mut RunConfig) {
         let epochs = config.training.epochs;
         if let Some(training) = &mut config.training.encoder {
             if self.from_scratch {
@@ -260,7 +266,6 @@ impl Recipe {
                 training.frozen_epochs = epochs;
             }
         }
-        Ok(config)
     }
 
     /// What an encoder's run says of the images and of its training; files and values that are set go before it.
@@ -268,13 +273,17 @@ impl Recipe {
         let of_run = run.config()?.data;
         let mut layer = SettingsLayer::default();
         layer.set("training.encoder", &run.encoder_training()?)?;
-        let theirs = of_run.source.parse::<Source>()?;
+        let same = |ours: &str| match (ours.parse::<Source>(), of_run.source.parse::<Source>()) {
+            (Ok(ours), Ok(theirs)) => ours == theirs,
+            // A program's own images have a name and no source.
+            _ => ours == of_run.source,
+        };
         let ours =
             self.set.source().or_else(|| self.files.iter().rev().find_map(SettingsLayer::source));
-        match ours.map(str::parse::<Source>).transpose()? {
-            Some(ours) if ours != theirs => {
+        match ours {
+            Some(ours) if !same(ours) => {
                 // Other pictures are resized to the shape that the encoder knows.
-                if !ours.is_fixed() {
+                if ours.parse::<Source>().is_ok_and(|source| !source.is_fixed()) {
                     let [channels, h, w] = of_run.shape;
                     layer.set("data.pictures.size", &[h, w])?;
                     layer.set("data.pictures.grey", &(channels == 1))?;
@@ -351,6 +360,7 @@ impl Recipe {
         let began = run.config()?;
         self.check_kind(&began, &run.dir().display().to_string())?;
         let mut config = began.with_layers([&self.set])?;
+        self.apply_encoder_switches(&mut config);
         if let Some(source) = self.set.source() {
             config.data.source = source.parse::<Source>()?.to_string();
         }

@@ -5,9 +5,11 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use latents::evaluate::evaluate_seeds;
 use latents::{
-    Axes, Cancel, Dataset, Error, Evaluation, Interpolation, Latents, Limits, Part, Progress,
-    Recipe, Reporter, Run, RunConfig, Sampler, Session, SettingsLayer, TrainedModel, train_run,
+    Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, Latents, Limits, Part,
+    Progress, Recipe, Reporter, Run, RunConfig, Sampler, Session, SettingsLayer, TrainedModel,
+    train_run,
 };
 
 fn sample(train: usize, session: &Session) -> Dataset {
@@ -74,6 +76,7 @@ fn latents_of_another_dimension_are_refused() {
     let wide = Latents::new(vec![0.0; 10], 5).unwrap();
     let error = model.decode_latents(&wide).unwrap_err();
     assert!(matches!(error, Error::LatentDim { found: 5, expected: 4 }), "{error}");
+    assert!(matches!(wide.vector(usize::MAX), Err(Error::NoImage { last: 1, .. })));
     let points = [wide.point(0).unwrap(), wide.point(1).unwrap()];
     assert!(model.traverse(points.each_ref(), 3, Interpolation::Linear).is_err());
     let last = data.test.len() - 1;
@@ -114,6 +117,21 @@ fn every_long_call_is_interrupted_in_one_way() {
     let tsne = latents::Tsne::default();
     assert!(tsne.fit(&z, &cancelled()).unwrap_err().is_interrupted());
     assert!(TrainedModel::open(&dir, &cancelled()).unwrap().data().is_ok(), "nothing long");
+    assert!(
+        TrainedModel::open(&dir, &cancelled())
+            .unwrap()
+            .decode(&[0.0; 4])
+            .unwrap_err()
+            .is_interrupted()
+    );
+    let pictures = folder.path().join("pictures");
+    latents::contact_sheet(&data).save_both(&pictures, "sheet").unwrap();
+    let of_pictures = latents::train::DataConfig {
+        source: format!("folder:{}", pictures.display()),
+        ..latents::train::DataConfig::of(&data)
+    };
+    let error: Error = of_pictures.reopen(&cancelled()).unwrap_err().into();
+    assert!(error.is_interrupted(), "{error}");
 
     let cancel = Cancel::default();
     let reporter = Arc::new(CancelAfter(cancel.clone(), 3, Mutex::new(0)));
@@ -198,6 +216,14 @@ fn a_classifier_starts_from_an_encoder() {
     assert_eq!(frozen.training.encoder.unwrap().frozen_epochs, 4);
     let scratch = Recipe::classifier(&data, &ae).from_scratch().config(&data).unwrap();
     assert_eq!(scratch.training.encoder.unwrap().weights, None);
+    let run = Run::at(folder.path().join("cl"));
+    let resumed = Recipe::new("classifier").unwrap().from_scratch().resume(&run, &session);
+    assert!(matches!(resumed, Err(Error::OtherSettings { .. })), "{:?}", resumed.err());
+    let error = evaluate_seeds(run.dir(), EvalOptions::default(), &session);
+    assert!(error.unwrap_err().to_string().contains("is one run, not a folder of several"));
+    let (train, test) = (data.train.clone(), data.test.clone());
+    let mine = Dataset::from_parts("mine", data.classes.clone(), train, test).unwrap();
+    assert_eq!(Recipe::classifier(&mine, &ae).config(&mine).unwrap().data.source, "mine");
     let none = Recipe::new("classifier").unwrap().config(&data).unwrap_err();
     assert!(matches!(none, Error::EncoderNeeded), "{none}");
 }

@@ -75,7 +75,7 @@ fn list(output: Output) -> Result<()> {
 
 impl Fetch {
     fn run(&self, session: &Session, output: Output) -> Result<()> {
-        let folder = fetch(&Locations::default(), session)?;
+        let folder = fetch(&Locations::default(), session).map_err(latents::Error::from)?;
         let text = format!("{} in {}", self.source, folder.display());
         output.result(&text, &serde_json::json!({ "source": self.source, "folder": folder }))
     }
@@ -86,7 +86,7 @@ impl Show {
         let source = self.source.clone().unwrap_or_default();
         let config =
             DataConfig { source, pictures: self.pictures.pictures()?, ..DataConfig::default() };
-        let data = config.open(session)?;
+        let data = config.open(session).map_err(latents::Error::from)?;
         let classes = class_counts(&data);
         let shape @ [c, h, w] = data.shape();
         let (train, test) = (data.train.len(), data.test.len());

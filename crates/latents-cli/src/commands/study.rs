@@ -67,7 +67,7 @@ impl Study {
         });
         match done {
             Err(latents_study::Error::Interrupted(_)) => {
-                output.note("Stopped and saved. The same command continues.");
+                session.note("Stopped and saved. The same command continues.");
                 Ok(ExitCode::from(130))
             }
             done => {

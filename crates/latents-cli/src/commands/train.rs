@@ -124,7 +124,7 @@ impl<M: ModelFlags> Train<M> {
         };
         match outcome {
             Err(error) if error.is_interrupted() => {
-                output.note(&self.how_to_continue(&run));
+                session.note(&self.how_to_continue(&run));
                 Ok(ExitCode::from(130))
             }
             outcome => {
@@ -139,11 +139,12 @@ impl<M: ModelFlags> Train<M> {
         if self.seeds.is_some() {
             return "Stopped and saved. The same command continues.".into();
         }
-        let done = run.metrics().map_or(0, |metrics| metrics.len());
+        let done = run.metrics().map_or(0, |metrics| metrics.len() as u64);
+        // All epochs may be done, and only the latents of the training images missing.
+        let epoch = run.config().map_or(done + 1, |run| run.training.epochs.min(done + 1));
         let (kind, dir) = (M::KIND, shell_word(&self.out.display().to_string()));
         format!(
-            "Stopped in epoch {} and saved. Resume with:\n  latents train {kind} --resume --out {dir}",
-            done + 1
+            "Stopped in epoch {epoch} and saved. Resume with:\n  latents train {kind} --resume --out {dir}"
         )
     }
 }

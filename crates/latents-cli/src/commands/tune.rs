@@ -50,7 +50,7 @@ fn finish(results: &TuneResults, folder: &Path, output: Output) -> Result<()> {
 }
 
 /// Tells that a search was stopped.
-fn interrupted(output: Output) -> ExitCode {
-    output.note("Stopped and saved. The same command continues.");
+fn interrupted(session: &Session) -> ExitCode {
+    session.note("Stopped and saved. The same command continues.");
     ExitCode::from(130)
 }

@@ -164,6 +164,10 @@ pub fn evaluate_seeds(dir: &Path, options: EvalOptions, session: &Session) -> Re
     }
     if cards.is_empty() {
         Run::at(dir).config()?;
+        return Err(Error::Invalid(format!(
+            "{} is one run, not a folder of several",
+            dir.display()
+        )));
     }
     let scores = SeedScores::of(dir, cards);
     scores.save(dir)?;

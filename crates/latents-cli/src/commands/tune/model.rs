@@ -74,7 +74,7 @@ impl<M: ModelFlags> TuneModel<M> {
         let data = tuner.recipe().open_data(&out, session)?;
         output.note(&describe(&data));
         let TunedStudy { results, address } = match tuner.tune(&data, &out, session) {
-            Err(error) if error.is_interrupted() => return Ok(interrupted(output)),
+            Err(error) if error.is_interrupted() => return Ok(interrupted(session)),
             tuned => tuned?,
         };
         finish(&results, &out, output)?;

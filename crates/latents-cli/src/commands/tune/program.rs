@@ -60,7 +60,7 @@ impl TuneCommand {
         let tuned =
             tune_program(program, space.as_ref(), direction, seed, &config, &self.out, session);
         match tuned {
-            Err(error) if error.is_interrupted() => return Ok(interrupted(output)),
+            Err(error) if error.is_interrupted() => return Ok(interrupted(session)),
             tuned => finish(&tuned?.results, &self.out, output)?,
         }
         Ok(ExitCode::SUCCESS)
