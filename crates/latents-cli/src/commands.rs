@@ -61,12 +61,10 @@ impl From<Tta> for latents::Tta {
 
 /// What people should know about a data set, with the flags that change it.
 pub(crate) fn describe(dataset: &Dataset) -> String {
-    let mut lines = vec![format!("{}: {}", dataset.name, dataset.origin)];
-    lines.extend(dataset.notes.iter().map(|note| match note_hint(note) {
+    dataset.describe_with(|note| match note_hint(note) {
         Some(flags) => format!("{note} ({flags})"),
         None => note.to_string(),
-    }));
-    lines.join("\n  ")
+    })
 }
 
 /// Files on one line.

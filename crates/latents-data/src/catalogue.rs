@@ -20,11 +20,11 @@ pub struct Entry {
     pub description: &'static str,
     /// The licence of the images.
     pub licence: &'static str,
-    /// Where it would be loaded from now.
+    /// The place from which it would be loaded now.
     pub place: Place,
 }
 
-/// Where a data set would be loaded from now. `Display` gives one line of text.
+/// The place from which a data set would be loaded now. `Display` gives one line of text.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "where")]
 #[non_exhaustive]

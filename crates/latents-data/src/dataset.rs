@@ -95,7 +95,7 @@ pub struct Limits {
 pub struct Dataset {
     /// The name of the source, as [`Source`](crate::Source) prints it.
     pub name: String,
-    /// Where the images are from: one line for people.
+    /// The origin of the images: one line for people.
     pub origin: String,
     /// What people should know about how the source was read.
     pub notes: Vec<Note>,
@@ -222,8 +222,14 @@ impl Dataset {
     /// Name, origin and notes as text for people, one line each; lines after the first are indented by two spaces.
     #[must_use]
     pub fn describe(&self) -> String {
+        self.describe_with(Note::to_string)
+    }
+
+    /// As [`describe`](Self::describe), with a text of the caller's for each note.
+    #[must_use]
+    pub fn describe_with(&self, note: impl FnMut(&Note) -> String) -> String {
         let mut lines = vec![format!("{}: {}", self.name, self.origin)];
-        lines.extend(self.notes.iter().map(Note::to_string));
+        lines.extend(self.notes.iter().map(note));
         lines.join("\n  ")
     }
 

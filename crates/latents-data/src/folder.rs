@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use latents_progress::{Interrupted, Monitor};
+use latents_progress::{Interrupted, Monitor, count};
 use rayon::prelude::*;
 
 use self::cache::{Cache, Kept};
@@ -112,7 +112,7 @@ fn decode(
 ) -> Result<Kept, Error> {
     let Arranged { pictures, classes, mut notes, mut broken } = looked;
     let total = pictures.len() as u64;
-    let task = format!("reading {} pictures", grouped(total));
+    let task = format!("reading {} pictures", count(total));
     notes.insert(0, note_on_sizes(&pictures, [h, w], settings));
 
     let (train, test) = part(pictures, &classes, settings, &mut notes);
@@ -295,19 +295,6 @@ fn note_on_sizes(pictures: &[Picture], size: [usize; 2], settings: &Pictures) ->
     let smallest = pictures.iter().min_by_key(area).map(|p| p.size).unwrap_or_default();
     let largest = pictures.iter().max_by_key(area).map(|p| p.size).unwrap_or_default();
     Note::Resized { smallest, largest, fit: settings.fit, size }
-}
-
-/// A number with thousands separators: `12,345`.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Pictures in blocks whose decoded files fit into memory.

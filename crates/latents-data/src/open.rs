@@ -1,8 +1,6 @@
 //! Opening a data set in one call: from a source as text, or the default one. How sources are read is in `source`.
 
-use std::error::Error as _;
-
-use latents_progress::Monitor;
+use latents_progress::{Monitor, chain};
 
 use crate::dataset::Dataset;
 use crate::error::Error;
@@ -61,13 +59,8 @@ pub fn load_default(
         Ok(dataset) => Ok((dataset, None)),
         Err(error @ Error::Interrupted(_)) => Err(error),
         Err(error) => {
-            let mut reason = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                reason = format!("{reason}: {error}");
-                cause = error.source();
-            }
-            Ok((Source::FashionMnistSample.load(locations, monitor)?, Some(reason)))
+            let sample = Source::FashionMnistSample.load(locations, monitor)?;
+            Ok((sample, Some(chain(&error))))
         }
     }
 }

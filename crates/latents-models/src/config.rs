@@ -122,7 +122,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Where the latent vectors are, if the model has latent vectors that it can decode.
+            /// The sections before and after the latent vectors, if the model has latent vectors that it can decode.
             #[must_use]
             pub fn latents(&self) -> Option<LatentSpace> {
                 match self {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use latents_engine::{Criterion, Network, Shape};
+use latents_engine::{Criterion, Loss, Network, Shape};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,8 +49,10 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
         &[]
     }
 
-    /// Where the latent vectors are, if the model has latent vectors that it can decode.
-    fn latents(&self) -> Option<LatentSpace>;
+    /// The sections before and after the latent vectors, if the model has latent vectors that it can decode.
+    fn latents(&self) -> Option<LatentSpace> {
+        None
+    }
 
     /// The model whose trained encoder this one starts from, if its kind does so.
     fn encoder(&self) -> Option<&ModelConfig> {
@@ -92,7 +94,7 @@ pub enum Target {
     Class,
 }
 
-/// Where a model's latent vectors are.
+/// The sections of a network before and after its latent vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatentSpace {
     /// Number of dimensions of a latent vector, `d`.
@@ -155,4 +157,18 @@ pub struct Tuning {
     pub trial: &'static str,
     /// Training settings for the final model: a TOML layer over those of the best trial.
     pub refit: &'static str,
+}
+
+impl Tuning {
+    /// For the lowest validation loss.
+    #[must_use]
+    pub fn validation_loss(space: &'static str, trial: &'static str, refit: &'static str) -> Self {
+        let (label, metric) = ("validation loss", "val_loss");
+        Tuning { label, metric, lower_is_better: true, space, trial, refit }
+    }
+}
+
+/// Cross-entropy alone, without a penalty.
+pub(crate) fn cross_entropy() -> Criterion {
+    Criterion { weight: 0.0, ..Loss::CrossEntropy { label_smoothing: 0.0 }.into() }
 }

@@ -38,7 +38,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use text::{count, duration};
+pub use text::{chain, count, duration};
 
 /// How far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,6 @@
-//! Counts and durations as text for people.
+//! Counts, durations and errors as text for people.
+
+use std::error::Error;
 
 /// A count with thousands separators: `12,345`.
 #[must_use]
@@ -23,6 +25,23 @@ pub fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
     }
+}
+
+/// An error with its sources, as one line.
+///
+/// ```
+/// let error = std::io::Error::other("the disk is full");
+/// assert_eq!(latents_progress::chain(&error), "the disk is full");
+/// ```
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

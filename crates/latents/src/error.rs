@@ -286,14 +286,3 @@ from!(
     latents_tune::Error => Tune,
     latents_explore::Error => Explore
 );
-
-/// An error with its sources, as one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use latents_data::Dataset;
 use latents_engine::{Loss, Shape};
+use latents_progress::chain;
 use latents_report::{Curve, Figure, ImageView, Tile, curves, grid, strip};
 use latents_train::{EpochMetrics, Run};
 
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 use crate::session::Session;
 

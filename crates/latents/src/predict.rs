@@ -176,18 +176,9 @@ impl TrainedModel {
         inputs: Inputs<'_, f32>,
         tta: Option<Tta>,
     ) -> Result<Vec<f32>> {
-        let sections = 0..self.engine.layout().section_count();
-        let shape @ [.., width] = self.shape();
+        let [.., width] = self.shape();
         let classes = self.classes().len();
-        let mut of = |inputs| -> Result<Vec<f32>> {
-            let mut all = vec![];
-            for block in blocks(inputs, shape.iter().product()) {
-                self.session.check()?;
-                let logits = self.engine.forward(&self.parameters, block, sections.clone())?;
-                all.extend(softmax(&logits, classes));
-            }
-            Ok(all)
-        };
+        let mut of = |inputs| Ok::<_, Error>(softmax(&self.logits(inputs)?, classes));
         let own = of(inputs)?;
         let Some(Tta::Flip) = tta else { return Ok(own) };
         let other = match inputs {
@@ -197,6 +188,17 @@ impl TrainedModel {
             Inputs::Values(values) => of(Inputs::Values(&mirrored(values, width)))?,
         };
         Ok(own.into_iter().zip(other).map(|(a, b)| f32::midpoint(a, b)).collect())
+    }
+
+    /// The logits `[n, k]` of the classes of images `[n, c, h, w]`.
+    pub(crate) fn logits(&mut self, inputs: Inputs<'_, f32>) -> Result<Vec<f32>> {
+        let sections = 0..self.engine.layout().section_count();
+        let mut logits = vec![];
+        for block in blocks(inputs, self.shape().iter().product()) {
+            self.session.check()?;
+            logits.extend(self.engine.forward(&self.parameters, block, sections.clone())?);
+        }
+        Ok(logits)
     }
 }
 

@@ -108,7 +108,7 @@ impl TrainedModel {
         shown.extend(tiles(&images.values, shape, |i| format!("{} / {steps}", i + 1)));
         shown.extend(tiles(&last, shape, |_| "original".into()));
         let figure = strip(&format!("From {} to {}", from.name, to.name), &shown);
-        Ok(Traversal { figure, z, unevenness: Some(unevenness), images: images.clone() })
+        Ok(Traversal { figure, z, unevenness: Some(unevenness), images })
     }
 
     /// A square of images among four points at its corners: top left, top right, bottom left, bottom right.

@@ -79,8 +79,9 @@ impl Map {
                 let mut model = TrainedModel::open(run, session)?;
                 model.latent_space()?;
                 let data = model.data()?;
-                let images = data.part(self.split.into()).clone();
-                (model.encode(&images)?, Some(images), run)
+                let part = self.split.into();
+                let latents = model.encode(data.part(part))?;
+                (latents, self.thumbnails.then_some((data, part)), run)
             }
             (None, None) => anyhow::bail!("--run or --latents is needed"),
         };
@@ -96,8 +97,9 @@ impl Map {
         let seconds = begun.elapsed().as_secs_f64();
         map.save(&self.out)?;
         let mut figures = save_beside(&map.figure(), &self.out, "")?;
-        if let Some(images) = images.filter(|_| self.thumbnails) {
-            figures.extend(save_beside(&map.thumbnails(&images), &self.out, "-thumbnails")?);
+        if let Some((data, part)) = images {
+            let thumbnails = map.thumbnails(data.part(part));
+            figures.extend(save_beside(&thumbnails, &self.out, "-thumbnails")?);
         }
         let (method, quality, kl, perplexity, explained) = match map.method {
             MapMethod::Tsne { kl, perplexity } => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use ::latents::data::npz::{self, Array, Numbers};
 use serde_json::Value;
 
 /// A run of a fraction of a second: 205 training, 51 validation and 64 test images.
@@ -33,6 +34,17 @@ impl Sandbox {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, bytes).expect("a file");
+    }
+
+    /// Writes an `.npz` file of arrays, each with its name, shape and numbers.
+    pub(crate) fn npz(&self, name: &str, arrays: &[(&str, &[usize], Numbers)]) {
+        let array = |(name, shape, numbers): &(&str, &[usize], Numbers)| Array {
+            name: (*name).into(),
+            shape: shape.to_vec(),
+            numbers: numbers.clone(),
+        };
+        let arrays: Vec<Array> = arrays.iter().map(array).collect();
+        npz::write(&self.path(name), &arrays).expect("a file of arrays");
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {

@@ -211,7 +211,7 @@ fn reading_is_reported_and_can_be_cancelled() {
     assert_eq!(set.notes[0], Note::SameSize { size: [4, 4] });
     let pictures = Pictures { size: Some([4, 4]), grey: true, ..Pictures::default() };
     assert_eq!((set.pictures, set.range), (pictures, [0.0, 255.0]));
-    assert_eq!(grouped(1_234_567), "1,234,567");
+    assert_eq!(count(1_234_567), "1,234,567");
     cancel.cancel();
     assert!(matches!(load(), Err(Error::Interrupted(_))));
 }

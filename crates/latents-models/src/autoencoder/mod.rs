@@ -119,14 +119,11 @@ impl Model for AutoencoderConfig {
     }
 
     fn tuning() -> Option<Tuning> {
-        Some(Tuning {
-            label: "validation loss",
-            metric: "val_loss",
-            lower_is_better: true,
-            space: include_str!("space.toml"),
-            trial: include_str!("trial.toml"),
-            refit: include_str!("refit.toml"),
-        })
+        Some(Tuning::validation_loss(
+            include_str!("space.toml"),
+            include_str!("trial.toml"),
+            include_str!("refit.toml"),
+        ))
     }
 }
 

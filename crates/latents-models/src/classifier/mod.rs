@@ -1,13 +1,13 @@
 //! Classifiers: the encoder of another model and a multilayer perceptron on its latent vectors (table T3 of the reference study). The trainer
 //! loads the encoder's weights and decides how each part is trained.
 
-use latents_engine::{Criterion, Layer, Loss, Network, Section, Shape};
+use latents_engine::{Criterion, Layer, Network, Section, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::model::{LatentSpace, Model, Target, Tuning};
+use crate::model::{Model, Target, Tuning, cross_entropy};
 
 /// Name of the network's section that maps latents `[d]` to logits `[classes]`.
 pub const HEAD: &str = "head";
@@ -99,11 +99,7 @@ impl Model for ClassifierConfig {
 
     /// Cross-entropy alone. A penalty with which the encoder was trained is not part of it.
     fn criterion(&self) -> Criterion {
-        Criterion { weight: 0.0, ..Loss::CrossEntropy { label_smoothing: 0.0 }.into() }
-    }
-
-    fn latents(&self) -> Option<LatentSpace> {
-        None
+        cross_entropy()
     }
 
     fn encoder(&self) -> Option<&ModelConfig> {

@@ -1,12 +1,12 @@
 //! The convolutional classifier: stages of residual blocks on images `[c, h, w]`, each at half the size of the one before, then global
 //! average pooling and a linear layer to the classes.
 
-use latents_engine::{Criterion, Layer, Loss, Network, Section, Shape};
+use latents_engine::{Criterion, Layer, Network, Section, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::{LatentSpace, Model, Target};
+use crate::model::{Model, Target, cross_entropy};
 use crate::nonlinearity::Nonlinearity;
 
 /// Settings of a convolutional classifier. The defaults aim at high accuracy in little training time on images of 28x28 pixels.
@@ -128,11 +128,7 @@ impl Model for CnnConfig {
     }
 
     fn criterion(&self) -> Criterion {
-        Criterion { weight: 0.0, ..Loss::CrossEntropy { label_smoothing: 0.0 }.into() }
-    }
-
-    fn latents(&self) -> Option<LatentSpace> {
-        None
+        cross_entropy()
     }
 
     fn recipe() -> &'static str {

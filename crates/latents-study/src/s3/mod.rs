@@ -148,6 +148,6 @@ fn train(worker: &Worker<'_>, name: &str, base: &RunConfig, seed: u64) -> Result
     Ok(ClassifierScores::of(&card(worker, name)?.0))
 }
 
-fn card(worker: &Worker<'_>, name: &str) -> Result<(ClassCard, LabelledPredictions)> {
+fn card<'a>(worker: &Worker<'a>, name: &str) -> Result<(ClassCard, LabelledPredictions<'a>)> {
     Ok(worker.open(name)?.class_card(&worker.study.dataset.test, EVALUATION)?)
 }

@@ -86,8 +86,8 @@ pub struct ConfusedPair {
 
 /// Test images and their predicted classes.
 #[derive(Clone, Debug)]
-pub struct LabelledPredictions {
-    images: Labelled,
+pub struct LabelledPredictions<'a> {
+    images: &'a Labelled,
     truth: Vec<u8>,
     predicted: Vec<u8>,
     /// `[n, classes]`
@@ -99,11 +99,11 @@ impl TrainedModel {
     ///
     /// # Errors
     /// If there are no images, they have no labels, or have another shape.
-    pub fn class_card(
+    pub fn class_card<'a>(
         &mut self,
-        images: &Labelled,
+        images: &'a Labelled,
         options: EvalOptions,
-    ) -> Result<(ClassCard, LabelledPredictions)> {
+    ) -> Result<(ClassCard, LabelledPredictions<'a>)> {
         let metrics = self.run.metrics()?;
         let truth = images.labels.clone().ok_or_else(|| Error::Unlabelled {
             what: "the evaluation of a classifier",
@@ -154,7 +154,7 @@ impl TrainedModel {
             calibration,
             intervals,
         };
-        Ok((card, LabelledPredictions { images: images.clone(), truth, predicted, probabilities }))
+        Ok((card, LabelledPredictions { images, truth, predicted, probabilities }))
     }
 }
 
@@ -350,7 +350,7 @@ impl ClassCard {
     }
 }
 
-impl LabelledPredictions {
+impl LabelledPredictions<'_> {
     /// Writes the confusion matrix, the reliability diagram and the mistakes as SVG and PNG.
     ///
     /// # Errors

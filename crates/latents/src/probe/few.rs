@@ -146,9 +146,7 @@ impl TrainedModel {
         let mut model = TrainedModel::open(run.dir(), session)?;
         let index: Vec<u32> = (0..data.test.len() as u32).collect();
         let inputs = Inputs::Bytes { pixels: data.test.images.pixels(), index: &index };
-        let sections = 0..model.engine.layout().section_count();
-        let logits = model.engine.forward(&model.parameters, inputs, sections)?;
-        Ok(argmax(&logits, data.classes.len()))
+        Ok(argmax(&model.logits(inputs)?, data.classes.len()))
     }
 }
 

@@ -12,8 +12,8 @@ use latents_models::{ModelConfig, Tuning};
 use latents_train::{RunConfig, SettingsLayer};
 use latents_tune::command::{Program, Template};
 use latents_tune::{
-    Dimension, Direction, History, Space, StudyConfig, StudySettings, StudyTarget, Value, optimize,
-    storage,
+    Dimension, Direction, History, Space, Study, StudyConfig, StudySettings, StudyTarget, Value,
+    optimize, storage,
 };
 
 pub use results::{BestTrial, TuneResults, TuneSummary, parameter_cell};
@@ -184,16 +184,7 @@ pub fn search(
     };
     let done =
         optimize(&study, space, options, &objective, session, &mut |event| live.show(&event));
-    if let Err(error) = done
-        && !matches!(error, latents_tune::Error::Interrupted(_))
-    {
-        return Err(error.into());
-    }
-    let results = TuneResults::of(&study, space, label)?;
-    results.save(out)?;
-    session.check()?;
-    let address = format!("{}#{}", study.storage().url(), study.name());
-    Ok(TunedStudy { results, address })
+    finish(done, &study, space, label, out, session)
 }
 
 /// Tunes a program: each trial runs it once, with values in the template's braces. Results go to the folder `out`.
@@ -232,12 +223,24 @@ pub fn tune_program(
         }
         live.show(&event);
     });
+    finish(done, &study, &space, PROGRAM_LABEL, out, session)
+}
+
+/// Writes the tables and figures of a search that ended or was interrupted.
+fn finish(
+    done: Result<(), latents_tune::Error>,
+    study: &Study,
+    space: &Space,
+    label: &str,
+    out: &Path,
+    session: &Session,
+) -> Result<TunedStudy> {
     if let Err(error) = done
         && !matches!(error, latents_tune::Error::Interrupted(_))
     {
         return Err(error.into());
     }
-    let results = TuneResults::of(&study, &space, PROGRAM_LABEL)?;
+    let results = TuneResults::of(study, space, label)?;
     results.save(out)?;
     session.check()?;
     let address = format!("{}#{}", study.storage().url(), study.name());

@@ -5,11 +5,10 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use latents_data::Labelled;
-use latents_progress::{Interrupted, Monitor};
+use latents_progress::{Interrupted, Monitor, chain};
 use latents_train::{EpochMetrics, Run, RunConfig, train};
 use latents_tune::{Error, Objective, Outcome, Params, Trial, Value};
 
-use crate::error::chain;
 use crate::session::Session;
 use crate::tuner::live::TrialReporter;
 

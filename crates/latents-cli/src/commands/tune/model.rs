@@ -89,3 +89,39 @@ impl<M: ModelFlags> TuneModel<M> {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::settings::{AutoencoderFlags, ClassifierFlags, VaeFlags};
+    use clap::Parser;
+    use latents::{Dataset, RunConfig, refit_layer};
+
+    #[derive(Parser)]
+    struct Flags<M: ModelFlags> {
+        #[command(flatten)]
+        settings: Settings<M>,
+    }
+
+    /// The flags that are shown to people are the layer of settings that a program takes.
+    fn agree<M: ModelFlags>() {
+        let session = Session::default();
+        let data = Dataset::open("fashion-mnist-sample", &session).unwrap();
+        let mut best = RunConfig::of_kind(M::KIND, data.shape()).unwrap();
+        if let Some(encoder) = &mut best.training.encoder {
+            encoder.weights = Some("runs/ae/model.safetensors".into());
+        }
+        let words = ["latents"].into_iter().chain(refit_flags(M::KIND).split(' '));
+        let recipe = Flags::<M>::parse_from(words).settings.recipe().unwrap();
+        let by_flags = recipe.base(best.clone(), "a study").unwrap().config(&data).unwrap();
+        let by_layer = best.with_layers([&refit_layer(M::KIND).unwrap()]).unwrap();
+        assert_eq!(by_flags.training, by_layer.training, "{}", M::KIND);
+    }
+
+    #[test]
+    fn the_flags_of_the_final_model_are_its_settings() {
+        agree::<AutoencoderFlags>();
+        agree::<VaeFlags>();
+        agree::<ClassifierFlags>();
+    }
+}

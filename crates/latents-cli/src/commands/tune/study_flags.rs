@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use latents::tune::{PrunerKind, SamplerKind};
 use latents::{Space, StudyConfig, parse_space};
 
-/// Where a study is stored and how it is searched.
+/// The place of a study, and how it is searched.
 #[derive(Debug, Args)]
 pub(crate) struct StudyFlags {
     /// Storage of the study, `sqlite:///FILE` or `postgresql://...`; several commands may share one [default: study.db in --out]

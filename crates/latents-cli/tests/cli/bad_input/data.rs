@@ -1,6 +1,6 @@
 //! Images that cannot be read: IDX, NPZ, pictures, and names of data sets.
 
-use ::latents::data::npz::{self, Array, Numbers};
+use ::latents::data::npz::Numbers;
 use ::latents::data::{Images, idx};
 
 use super::Table;
@@ -91,19 +91,11 @@ fn idx_files() {
 #[test]
 fn npz_files() {
     let mut t = Table::new("npz", Sandbox::new());
-    let write = |t: &Table, file: &str, arrays: &[(&str, &[usize], Numbers)]| {
-        let array = |(name, shape, numbers): &(&str, &[usize], Numbers)| Array {
-            name: (*name).into(),
-            shape: shape.to_vec(),
-            numbers: numbers.clone(),
-        };
-        npz::write(&t.sandbox.path(file), &arrays.iter().map(array).collect::<Vec<_>>()).unwrap();
-    };
     let floats = |n: usize| Numbers::F32((0..n).map(|i| i as f32 / n as f32).collect());
     t.refuse("no such file", "data show digits.npz");
     t.file("text.npz", "these are no arrays");
     t.refuse("a text", "data show text.npz");
-    write(&t, "whole.npz", &[("image", &[10, 4, 4], floats(160))]);
+    t.sandbox.npz("whole.npz", &[("image", &[10, 4, 4], floats(160))]);
     let whole = t.sandbox.read("whole.npz");
     t.file("cut.npz", &whole[..whole.len() / 2]);
     t.refuse("a file that is cut short", "data show cut.npz");
@@ -123,36 +115,33 @@ fn npz_files() {
     t.refuse("a shape that is none", "data show shape.npz");
     t.file("promise.npz", header("(10, 4, 4), }  ", "(10, 4, 99), } "));
     t.refuse("fewer numbers than the shape says", "data show promise.npz");
-    write(
-        &t,
+    t.sandbox.npz(
         "latents.npz",
         &[("z", &[20, 8], floats(160)), ("label", &[20], Numbers::I64(vec![0; 20]))],
     );
     t.refuse("arrays, but no images", "data show latents.npz");
-    write(&t, "rows.npz", &[("image", &[10, 15], floats(150))]);
+    t.sandbox.npz("rows.npz", &[("image", &[10, 15], floats(150))]);
     t.refuse("rows that are no squares", "data show rows.npz");
-    write(&t, "two.npz", &[("image", &[10, 2, 4, 5], floats(400))]);
+    t.sandbox.npz("two.npz", &[("image", &[10, 2, 4, 5], floats(400))]);
     t.refuse("two channels", "data show two.npz");
-    write(&t, "empty.npz", &[("image", &[0, 4, 4], floats(0))]);
+    t.sandbox.npz("empty.npz", &[("image", &[0, 4, 4], floats(0))]);
     t.refuse("no image at all", "data show empty.npz");
-    write(&t, "nan.npz", &[("image", &[1, 1, 2], Numbers::F32(vec![0.5, f32::NAN]))]);
+    t.sandbox.npz("nan.npz", &[("image", &[1, 1, 2], Numbers::F32(vec![0.5, f32::NAN]))]);
     t.refuse("a pixel that is no number", "data show nan.npz");
-    write(&t, "far.npz", &[("image", &[1, 1, 2], Numbers::F32(vec![0.5, 1e9]))]);
+    t.sandbox.npz("far.npz", &[("image", &[1, 1, 2], Numbers::F32(vec![0.5, 1e9]))]);
     t.refuse("a pixel that is far too bright", "data show far.npz");
-    write(
-        &t,
+    t.sandbox.npz(
         "labels.npz",
         &[("image", &[10, 4, 4], floats(160)), ("label", &[3], Numbers::I64(vec![0; 3]))],
     );
     t.refuse("fewer labels than images", "data show labels.npz");
     let many = Numbers::I64((0..300).collect());
-    write(&t, "many.npz", &[("image", &[300, 1, 1], floats(300)), ("label", &[300], many)]);
+    t.sandbox.npz("many.npz", &[("image", &[300, 1, 1], floats(300)), ("label", &[300], many)]);
     t.refuse(
         "more classes than there can be, to tell apart",
         "train cnn --data many.npz --out cnn",
     );
-    write(
-        &t,
+    t.sandbox.npz(
         "sizes.npz",
         &[("x_train", &[10, 4, 4], floats(160)), ("x_test", &[10, 5, 5], floats(250))],
     );

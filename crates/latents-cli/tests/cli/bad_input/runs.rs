@@ -1,6 +1,6 @@
 //! Runs that are damaged, not there, or of another kind than the command needs; and where its result cannot go.
 
-use ::latents::data::npz::{self, Array, Numbers};
+use ::latents::data::npz::Numbers;
 
 use super::Table;
 use super::data::idx_images;
@@ -114,48 +114,39 @@ fn of_another_kind() {
 #[test]
 fn latents() {
     let mut t = Table::new("latents", Sandbox::trained());
-    let write = |t: &Table, file: &str, arrays: &[(&str, &[usize], Numbers)]| {
-        let array = |(name, shape, numbers): &(&str, &[usize], Numbers)| Array {
-            name: (*name).into(),
-            shape: shape.to_vec(),
-            numbers: numbers.clone(),
-        };
-        npz::write(&t.sandbox.path(file), &arrays.iter().map(array).collect::<Vec<_>>()).unwrap();
-    };
     let floats = |n: usize| Numbers::F32((0..n).map(|i| (i % 7) as f32).collect());
     let decode = |file: &str| format!("decode --run ae --latents {file} --out d.npz");
     let map = |file: &str| format!("map --latents {file} --out m.npz");
     t.refuse("no such file", &decode("none.npz"));
     t.file("text.npz", "no zip");
     t.refuse("a text", &decode("text.npz"));
-    write(&t, "narrow.npz", &[("z", &[4, 7], floats(28))]);
+    t.sandbox.npz("narrow.npz", &[("z", &[4, 7], floats(28))]);
     t.refuse("too few numbers in a latent", &decode("narrow.npz"));
-    write(&t, "flat.npz", &[("z", &[8], floats(8))]);
+    t.sandbox.npz("flat.npz", &[("z", &[8], floats(8))]);
     t.refuse("one latent, not a list of them", &decode("flat.npz"));
-    write(&t, "deep.npz", &[("z", &[2, 4, 8], floats(64))]);
+    t.sandbox.npz("deep.npz", &[("z", &[2, 4, 8], floats(64))]);
     t.refuse("three axes", &decode("deep.npz"));
     t.refuse("three axes, to map", &map("deep.npz"));
-    write(&t, "renamed.npz", &[("latents", &[4, 8], floats(32))]);
+    t.sandbox.npz("renamed.npz", &[("latents", &[4, 8], floats(32))]);
     t.refuse("an array of another name", &decode("renamed.npz"));
     t.refuse("an array of another name, to map", &map("renamed.npz"));
-    write(&t, "whole.npz", &[("z", &[1, 8], Numbers::I64(vec![1; 8]))]);
+    t.sandbox.npz("whole.npz", &[("z", &[1, 8], Numbers::I64(vec![1; 8]))]);
     t.refuse("whole numbers", &decode("whole.npz"));
-    write(&t, "few.npz", &[("z", &[2, 8], floats(16))]);
+    t.sandbox.npz("few.npz", &[("z", &[2, 8], floats(16))]);
     t.refuse("too few for a map", &map("few.npz"));
-    write(&t, "nine.npz", &[("z", &[9, 2], floats(18))]);
+    t.sandbox.npz("nine.npz", &[("z", &[9, 2], floats(18))]);
     t.refuse("a perplexity of less than one", &format!("{} --perplexity 0.5", map("nine.npz")));
-    write(&t, "line.npz", &[("z", &[9, 1], floats(9))]);
+    t.sandbox.npz("line.npz", &[("z", &[9, 1], floats(9))]);
     t.refuse("one number for two axes", &format!("{} --method pca", map("line.npz")));
-    write(&t, "nan.npz", &[("z", &[9, 2], Numbers::F32([vec![0.0; 17], vec![f32::NAN]].concat()))]);
+    t.sandbox
+        .npz("nan.npz", &[("z", &[9, 2], Numbers::F32([vec![0.0; 17], vec![f32::NAN]].concat()))]);
     t.refuse("a latent that is no number", &map("nan.npz"));
-    write(
-        &t,
+    t.sandbox.npz(
         "labels.npz",
         &[("z", &[9, 2], floats(18)), ("label", &[3], Numbers::I64(vec![0; 3]))],
     );
     t.refuse("fewer labels than latents", &map("labels.npz"));
-    write(
-        &t,
+    t.sandbox.npz(
         "words.npz",
         &[("z", &[9, 2], floats(18)), ("label", &[9], Numbers::Text(vec!["a".into(); 9]))],
     );
