@@ -29,17 +29,23 @@ use crate::hints::note_hint;
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Split {
-    /// The images that the run was trained and validated on.
+    /// The images that the run was trained on, and validated if there is no validation part
     Train,
-    /// The images held out for testing.
+    /// The images of the source's own validation part
+    Validation,
+    /// The images held out for testing
     Test,
+    /// The images of a part without labels
+    Unlabelled,
 }
 
 impl From<Split> for Part {
     fn from(split: Split) -> Self {
         match split {
             Split::Train => Part::Train,
+            Split::Validation => Part::Validation,
             Split::Test => Part::Test,
+            Split::Unlabelled => Part::Unlabelled,
         }
     }
 }
@@ -61,9 +67,12 @@ impl From<Tta> for latents::Tta {
 
 /// What people should know about a data set, with the flags that change it.
 pub(crate) fn describe(dataset: &Dataset) -> String {
-    dataset.describe_with(|note| match note_hint(note) {
-        Some(flags) => format!("{note} ({flags})"),
-        None => note.to_string(),
+    dataset.describe_with(|note| {
+        let warning = if note.is_warning() { "warning: " } else { "" };
+        match note_hint(note) {
+            Some(flags) => format!("{warning}{note} ({flags})"),
+            None => format!("{warning}{note}"),
+        }
     })
 }
 

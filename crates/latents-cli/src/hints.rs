@@ -110,6 +110,9 @@ pub(crate) fn note_hint(note: &Note) -> Option<&'static str> {
     match note {
         Note::HeldOut { .. } => Some("--test-fraction, --split-seed"),
         Note::Resized { .. } => Some("--size, --fit"),
+        Note::RangeOfValues { .. } | Note::UnusedRange { .. } => Some("--range, --scale"),
+        Note::OneColour { background: true, .. } => Some("--background"),
+        Note::SeveralLabels { .. } => Some("--label"),
         _ => None,
     }
 }

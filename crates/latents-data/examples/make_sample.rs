@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
-use latents_data::{Images, Labelled, Locations, Source, idx};
+use latents_data::{Labelled, Locations, Source, idx};
 use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 
@@ -33,7 +33,7 @@ fn write_part(
     per_class: usize,
     seed: u64,
 ) -> Result<(), Box<dyn Error>> {
-    let labels = part.labels.as_deref().ok_or("no labels")?;
+    let labels = part.all_labels().ok_or("no labels")?;
     let mut chosen = Vec::new();
     for class in 0..classes {
         let mut members: Vec<usize> =
@@ -43,10 +43,8 @@ fn write_part(
     }
     chosen.sort_unstable();
 
-    let [channels, height, width] = part.images.shape();
-    let pixels = chosen.iter().flat_map(|&i| part.images.image(i)).copied().collect();
-    let images = Images::new(channels, height, width, pixels)?;
-    let labels: Vec<u8> = chosen.iter().map(|&i| labels[i]).collect();
+    let images = part.images.at(&chosen);
+    let labels: Vec<u8> = chosen.iter().map(|&i| labels[i] as u8).collect();
 
     // The gzip header has no file name and no time, so the files are the same each time.
     let create = |kind: &str| {

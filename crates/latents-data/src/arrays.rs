@@ -1,40 +1,39 @@
-//! An `.npz` file of images as a data set: which of its arrays are images and which are labels. Every choice is noted for the user.
-//! The order of axes is in `arrays/layout`, black and white and labels in `arrays/values`, NumPy's file format in `npz`.
+//! NumPy's files of images as a data set: which arrays are images, labels and names, of which part. Every choice is noted for the
+//! user. What names say is in `arrays/names`, the order of axes in `arrays/layout`, labels in `arrays/labels`; `arrays/build` makes the
+//! data set, also of tables. NumPy's file formats are in `npz`.
 
-mod layout;
-mod values;
+pub(crate) mod build;
+pub(crate) mod labels;
+pub(crate) mod layout;
+mod names;
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use latents_files::FileError;
 use latents_progress::{Interrupted, Monitor};
 
+use self::build::{Block, Collected, Numbers};
+use self::labels::{Labels, Texts};
 use self::layout::Layout;
-use self::values::{Range, texts};
-use crate::dataset::{Dataset, Labelled, Limits, MAX_CLASSES};
+use self::names::{Kind, Role, is_number};
+use crate::dataset::{Dataset, LabelColumn};
 use crate::error::Error;
-use crate::images::Images;
 use crate::note::Note;
-use crate::npz::{ArrayInfo, NpzError, Reader};
-use crate::picture;
+use crate::npz::{ArrayInfo, Items, NpzError, Reader, Values};
+use crate::part::Part;
 use crate::pictures::Pictures;
-use crate::split::hold_out;
 
-/// Names of an array of all images, of training images and of test images, in lower case; earlier ones take precedence.
-const IMAGES: [&str; 6] = ["image", "images", "x", "pixels", "data", "arr_0"];
-const TRAIN_IMAGES: [&str; 3] = ["x_train", "train_images", "images_train"];
-const TEST_IMAGES: [&str; 3] = ["x_test", "test_images", "images_test"];
-/// Names of the arrays of their labels.
-const LABELS: [&str; 6] = ["label", "labels", "y", "target", "targets", "arr_1"];
-const TRAIN_LABELS: [&str; 3] = ["y_train", "train_labels", "labels_train"];
-const TEST_LABELS: [&str; 3] = ["y_test", "test_labels", "labels_test"];
-/// Names of an array of the names of classes.
-const CLASSES: [&str; 4] = ["classes", "class_names", "target_names", "label_names"];
+/// The endings of NumPy's files.
+const ENDINGS: [&str; 2] = ["npz", "npy"];
 
-/// Reads a file.
+/// Whether a file is named as one of NumPy's.
+pub(crate) fn is_array_file(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+/// Reads a file, or all of NumPy's files in a folder as if they were one.
 pub(crate) fn load(
     name: String,
     path: &Path,
@@ -44,13 +43,35 @@ pub(crate) fn load(
     if let Some(problem) = settings.problem() {
         return Err(Error::Setting { problem });
     }
-    let file = File::open(path).map_err(FileError::on("read", path)).map_err(NpzError::from)?;
+    let mut files = vec![];
+    for file in files_of(path)? {
+        let open =
+            File::open(&file).map_err(FileError::on("read", &file)).map_err(NpzError::from)?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let reader =
+            Reader::new(open).map_err(|reason| Error::Arrays { file: file.clone(), reason })?;
+        files.push((stem, reader));
+    }
     let origin = format!("NumPy arrays in {}", path.display());
-    match read(file, settings, monitor) {
+    match read(files, settings, monitor) {
         Ok(read) => Ok(Dataset { name, origin, ..read }),
         Err(Failure::Content(reason)) => Err(Error::Arrays { file: path.into(), reason }),
         Err(Failure::Interrupted(interrupted)) => Err(interrupted.into()),
     }
+}
+
+/// The file, or NumPy's files in the folder, in the order of their names.
+fn files_of(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).map_err(Error::io("read the folder", path))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.is_file() && is_array_file(file))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Why a file could not be read.
@@ -73,187 +94,260 @@ impl From<Interrupted> for Failure {
     }
 }
 
-/// The arrays of a data set.
-struct Chosen {
-    /// One array, or the training array and the test array.
-    images: Vec<ArrayInfo>,
-    /// As many arrays, or none.
-    labels: Vec<ArrayInfo>,
+/// The numbers of an array.
+struct ArrayNumbers<'a> {
+    items: Items<'a>,
+    dtype: String,
 }
 
-/// Reads a data set from a reader, still without name and origin.
-pub(crate) fn read(
-    file: impl Read + Seek,
+impl Numbers for ArrayNumbers<'_> {
+    fn get(&self, i: usize) -> f64 {
+        self.items.get(i)
+    }
+
+    fn is_bytes(&self) -> bool {
+        matches!(self.dtype.get(1..), Some("u1" | "b1"))
+    }
+
+    fn is_words(&self) -> bool {
+        matches!(self.dtype.get(1..2), Some("u" | "i")) && !self.is_bytes()
+    }
+}
+
+/// An array of one of the files.
+struct Found {
+    file: usize,
+    /// Its name within its file.
+    inner: String,
+    info: ArrayInfo,
+}
+
+/// Reads a data set from readers, each with the name of its file without the ending, still without name and origin.
+pub(crate) fn read<R: Read + Seek>(
+    mut files: Vec<(String, Reader<R>)>,
     settings: &Pictures,
     monitor: &Monitor,
 ) -> Result<Dataset, Failure> {
-    let mut reader = Reader::new(file)?;
-    let (arrays, broken) = reader.arrays();
-    let Chosen { images, labels } = choose(&arrays, &broken)?;
-    let layouts = images.iter().map(Layout::of).collect::<Result<Vec<_>, _>>()?;
-    if layouts.windows(2).any(|pair| pair[0].image() != pair[1].image()) {
-        let shapes: Vec<String> = images.iter().map(ArrayInfo::to_string).collect();
+    let (mut arrays, mut broken) = (vec![], vec![]);
+    let several = files.len() > 1;
+    for (file, (stem, reader)) in files.iter_mut().enumerate() {
+        let (readable, unreadable) = reader.arrays();
+        let alone = readable.len() + unreadable.len() == 1;
+        // Arrays of several files are called after their files.
+        let called = |name: &str| match (several, alone) {
+            (true, true) => stem.clone(),
+            (true, false) => format!("{stem}/{name}"),
+            (false, _) => name.to_owned(),
+        };
+        arrays.extend(readable.into_iter().map(|info| {
+            let name = called(&info.name);
+            Found { file, inner: info.name.clone(), info: ArrayInfo { name, ..info } }
+        }));
+        broken.extend(unreadable.into_iter().map(|(name, why)| (called(&name), why)));
+    }
+    let images = choose_images(&arrays, &broken)?;
+    let mut values_of = |found: &Found| files[found.file].1.read(&found.inner);
+
+    let mut notes = vec![];
+    let mut stored = vec![];
+    for &(place, _) in &images {
+        stored.push(values_of(&arrays[place])?);
+    }
+    let mut blocks = vec![];
+    for (&(place, part), values) in images.iter().zip(&stored) {
+        let info = &arrays[place].info;
+        let layout = Layout::of(info, settings.shape.as_deref())?;
+        notes.push(Note::ImagesFromArray {
+            array: info.clone(),
+            axes: layout.axes,
+            image: layout.image(),
+            range: [0.0, 0.0],
+        });
+        let items = Items::of(values).ok_or_else(|| format!("array {info} has no numbers"))?;
+        let numbers = Box::new(ArrayNumbers { items, dtype: values.dtype() });
+        blocks.push(Block { part, layout, numbers });
+    }
+    if blocks.windows(2).any(|pair| pair[0].layout.image() != pair[1].layout.image()) {
+        let shapes: Vec<String> = images.iter().map(|&(i, _)| arrays[i].info.to_string()).collect();
         return Err(format!("{} have images of different sizes", shapes.join(" and ")).into());
     }
-    let mut raws = vec![];
-    for array in &images {
-        raws.push((array, reader.read(&array.name)?));
-    }
-    let range = Range::of(&raws)?;
-    let note = |(array, layout): (&ArrayInfo, &Layout)| Note::ImagesFromArray {
-        array: array.clone(),
-        axes: layout.axes,
-        image: layout.image(),
-        range: range.ends(),
-    };
-    let mut notes: Vec<Note> = images.iter().zip(&layouts).map(note).collect();
-    let mut parts = vec![];
-    for ((_, raw), layout) in raws.iter().zip(&layouts) {
-        parts.push(layout.planes(raw, &range, settings, monitor)?);
-    }
-    drop(raws);
 
-    let mut values = vec![];
-    for (array, part) in labels.iter().zip(&layouts) {
-        let raw = reader.read(&array.name)?;
-        let found: usize = raw.shape.iter().product();
-        if found != part.n {
-            let n = part.n;
-            return Err(format!("array {array} has {found} labels for {n} images").into());
-        }
-        values.push(texts(&raw).map_err(|e| format!("labels in array {array}: {e}"))?);
-    }
-    let names = arrays.iter().find(|a| is_named(a, &CLASSES) && a.shape.len() == 1);
-    let names = names.and_then(|array| texts(&reader.read(&array.name).ok()?).ok());
-    let (classes, mut labels) = classes(&values, names, &labels, &mut notes);
-
-    let [h, w] = settings.size.unwrap_or(layouts[0].size);
-    let coloured = layouts[0].channels > 1
-        && !settings.grey
-        && parts.iter().any(|part| part.chunks_exact(3 * h * w).any(picture::is_coloured));
-    let planes = if layouts[0].channels > 1 && !settings.grey { 3 } else { 1 };
-    let channels = if coloured { 3 } else { 1 };
-    let mut parts = parts.into_iter().map(|bytes| {
-        if channels == planes {
-            return bytes;
-        }
-        bytes.chunks_exact(planes * h * w).flat_map(|image| &image[..h * w]).copied().collect()
+    let sizes: Vec<usize> = blocks.iter().map(|block| block.layout.n).collect();
+    let mut of_kind =
+        |wanted: &dyn Fn(Kind) -> bool| -> Result<Vec<Option<(usize, Values)>>, Failure> {
+            let mut all = vec![];
+            for &(image, part) in &images {
+                let place = find(&arrays, wanted, part, image);
+                let read =
+                    place.map(|i| Ok::<_, String>((i, values_of(&arrays[i])?))).transpose()?;
+                all.push(read);
+            }
+            Ok(all)
+        };
+    let labels = of_kind(&|kind| matches!(kind, Kind::Labels(_)))?;
+    let names = of_kind(&|kind| kind == Kind::Names)?;
+    let classes = arrays.iter().find(|array| {
+        Role::of(&array.info.name).is_some_and(|role| role.kind == Kind::Classes)
+            && array.info.shape.len() == 1
     });
-    let images = |bytes| Images::new(channels, h, w, bytes).map_err(|e| e.to_string());
-    let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-    let (train, test) = if let Some(second) = second {
-        let test = labels.pop().filter(|_| !labels.is_empty());
-        let part = |bytes, labels| {
-            Ok::<_, String>(Labelled { images: images(bytes)?, labels, names: None })
-        };
-        (part(first, labels.pop())?, part(second, test)?)
-    } else {
-        let labels = labels.pop();
-        let n = layouts[0].n;
-        let all = labels.clone().unwrap_or_else(|| vec![0; n]);
-        let held = hold_out(&all, settings.test_fraction, settings.split_seed);
-        let count = held.iter().filter(|&&held| held).count();
-        notes.push(Note::HeldOut { held_out: count, of: n, stratified: labels.is_some() });
-        let part = |wanted: bool| {
-            let size = channels * h * w;
-            let chosen = || held.iter().enumerate().filter(move |(_, held)| **held == wanted);
-            let bytes = chosen().flat_map(|(i, _)| &first[i * size..][..size]).copied().collect();
-            let labels = labels.as_ref().map(|l| chosen().map(|(i, _)| l[i]).collect());
-            Ok::<_, String>(Labelled { images: images(bytes)?, labels, names: None })
-        };
-        (part(false)?, part(true)?)
-    };
-    Ok(Dataset {
-        name: String::new(),
-        origin: String::new(),
-        notes,
-        classes,
-        train,
-        test,
-        pictures: settings.pinned([channels, h, w]),
-        range: range.ends(),
-        limits: Limits::default(),
-        shuffled: false,
-    })
-}
+    let classes = classes.and_then(|found| Some(values_of(found).ok()?.texts()));
 
-fn is_named(array: &ArrayInfo, names: &[&str]) -> bool {
-    names.contains(&array.name.to_lowercase().as_str())
-}
-
-fn choose(arrays: &[ArrayInfo], broken: &[(String, String)]) -> Result<Chosen, String> {
-    // The first name that an array has; flat images only if there are no others.
-    let find = |names: &[&str], ranks: std::ops::RangeInclusive<usize>| {
-        let named = |name: &&str| {
-            let mut all = arrays.iter().filter(|a| a.name.to_lowercase() == *name);
-            all.find(|a| ranks.contains(&a.shape.len()) && is_number(&a.dtype))
-        };
-        names.iter().find_map(named).cloned()
-    };
-    let images = |names: &[&str]| find(names, 3..=4).or_else(|| find(names, 2..=2));
-    let labels = |names: &[&str]| {
-        let named = |name: &&str| arrays.iter().find(|a| a.name.to_lowercase() == *name);
-        names.iter().find_map(named).filter(|a| (1..=2).contains(&a.shape.len())).cloned()
-    };
-    if let (Some(train), Some(test)) = (images(&TRAIN_IMAGES), images(&TEST_IMAGES)) {
-        let labels = [labels(&TRAIN_LABELS), labels(&TEST_LABELS)];
-        let labels = labels.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default();
-        return Ok(Chosen { images: vec![train, test], labels });
+    let columns = columns(&labels, &arrays, &sizes)?;
+    if labels.iter().all(Option::is_none) {
+        let object = broken.iter().find(|(name, _)| {
+            Role::of(name).is_some_and(|role| matches!(role.kind, Kind::Labels(_)))
+        });
+        notes.push(match object {
+            Some((array, reason)) => {
+                Note::UnreadableLabels { array: array.clone(), reason: reason.clone() }
+            }
+            None => Note::NoLabelArray,
+        });
     }
-    let mut unnamed =
-        arrays.iter().filter(|a| (3..=4).contains(&a.shape.len()) && is_number(&a.dtype));
-    let only = match (unnamed.next(), unnamed.next()) {
-        (Some(only), None) => Some(only.clone()),
-        _ => None,
+    let (labels, columns) =
+        chosen(columns, settings.label.as_deref(), &arrays, &labels, &mut notes)?;
+    let names = names_of(&names, &sizes);
+    let collected = Collected { blocks, labels, names, classes, columns, notes };
+    collected.dataset(settings, monitor)
+}
+
+/// The arrays of images and their parts: those of several parts, or one.
+fn choose_images(
+    arrays: &[Found],
+    broken: &[(String, String)],
+) -> Result<Vec<(usize, Option<Part>)>, String> {
+    // The array whose name has precedence; flat images only if there are no others.
+    let find = |part: Option<Part>| {
+        let rank = |(i, found): (usize, &Found)| {
+            let Some(Role { kind: Kind::Images(rank), part: of }) = Role::of(&found.info.name)
+            else {
+                return None;
+            };
+            let axes = found.info.shape.len();
+            let fits = of == part && (2..=4).contains(&axes) && is_number(&found.info);
+            fits.then_some((axes == 2, rank, i))
+        };
+        arrays.iter().enumerate().filter_map(rank).min().map(|(.., i)| i)
     };
-    let images = images(&IMAGES).or_else(|| images(&TRAIN_IMAGES)).or(only).ok_or_else(|| {
+    let parts = [Part::Train, Part::Validation, Part::Test];
+    let of_parts: Vec<(usize, Option<Part>)> =
+        parts.iter().filter_map(|&part| Some((find(Some(part))?, Some(part)))).collect();
+    if of_parts.len() > 1 && of_parts[0].1 == Some(Part::Train) {
+        return Ok(of_parts);
+    }
+    let only = |axes: std::ops::RangeInclusive<usize>| {
+        let fits =
+            |a: &&(usize, &Found)| axes.contains(&a.1.info.shape.len()) && is_number(&a.1.info);
+        let all: Vec<(usize, &Found)> = arrays.iter().enumerate().collect();
+        let mut fitting = all.iter().filter(fits);
+        match (fitting.next(), fitting.next()) {
+            (Some(&(i, _)), None) => Some(i),
+            _ => None,
+        }
+    };
+    let unnamed =
+        || only(3..=4).or_else(|| only(2..=2).filter(|&i| arrays[i].info.name.is_empty()));
+    let one = find(None).or_else(|| of_parts.first().map(|&(i, _)| i)).or_else(unnamed);
+    let one = one.ok_or_else(|| {
         let broken = broken.iter().map(|(name, why)| format!("`{name}` (unreadable: {why})"));
-        let all: Vec<String> = arrays.iter().map(ArrayInfo::to_string).chain(broken).collect();
+        let all: Vec<String> =
+            arrays.iter().map(|array| array.info.to_string()).chain(broken).collect();
         let all = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
         format!("it has no array of images: expected `image` [n, h, w], [n, c, h, w] or [n, h, w, c], but its arrays are: {all}")
     })?;
-    let labels =
-        labels(&LABELS).or_else(|| labels(&TRAIN_LABELS)).filter(|l| l.name != images.name);
-    Ok(Chosen { images: vec![images], labels: labels.into_iter().collect() })
+    Ok(vec![(one, None)])
 }
 
-fn is_number(kind: &str) -> bool {
-    matches!(kind.get(1..2), Some("b" | "u" | "i" | "f"))
+/// The array of a kind for images of a part.
+fn find(
+    arrays: &[Found],
+    wanted: &dyn Fn(Kind) -> bool,
+    part: Option<Part>,
+    image: usize,
+) -> Option<usize> {
+    let rank = |(i, found): (usize, &Found)| {
+        let role = Role::of(&found.info.name)?;
+        let of_part = role.part == part || (part.is_none() && role.part == Some(Part::Train));
+        let rank = if let Kind::Labels(rank) = role.kind { rank } else { 0 };
+        (i != image && wanted(role.kind) && of_part).then_some((role.part != part, rank, i))
+    };
+    arrays.iter().enumerate().filter_map(rank).min().map(|(.., i)| i)
 }
 
-/// The names of the classes, and each label as the number of its class. If the labels are numbers from 0 to 255, they are kept, and
-/// classes are named by `names` or their numbers.
-fn classes(
-    parts: &[Vec<String>],
-    names: Option<Vec<String>>,
-    arrays: &[ArrayInfo],
+/// The columns of labels of all images: one, or several for each image. Blocks without labels have none.
+fn columns(
+    labels: &[Option<(usize, Values)>],
+    arrays: &[Found],
+    sizes: &[usize],
+) -> Result<Vec<Texts>, String> {
+    let mut blocks = vec![];
+    for (found, &n) in labels.iter().zip(sizes) {
+        blocks.push(match found {
+            Some((i, values)) => match Labels::of(values, &arrays[*i].info, n)? {
+                Labels::One(texts) => vec![texts],
+                Labels::Several(columns) => columns,
+            },
+            None => vec![],
+        });
+    }
+    let most = blocks.iter().map(Vec::len).max().unwrap_or(0);
+    let mut all = vec![vec![]; most];
+    for (block, &n) in blocks.into_iter().zip(sizes) {
+        let block = if block.len() == most { block } else { vec![vec![None; n]; most] };
+        all.iter_mut().zip(block).for_each(|(column, part)| column.extend(part));
+    }
+    Ok(all)
+}
+
+/// The column of labels that the settings choose, or the only one; and what is known of all columns.
+fn chosen(
+    mut columns: Vec<Texts>,
+    wanted: Option<&str>,
+    arrays: &[Found],
+    labels: &[Option<(usize, Values)>],
     notes: &mut Vec<Note>,
-) -> (Vec<String>, Vec<Vec<u8>>) {
-    let Some(array) = arrays.first() else {
-        notes.push(Note::NoLabelArray);
-        return (vec![], vec![]);
+) -> Result<(Option<Texts>, Vec<LabelColumn>), String> {
+    let Some(array) = labels.iter().flatten().next().map(|(i, _)| &arrays[*i].info) else {
+        return match wanted {
+            Some(wanted) => Err(format!("it has no labels, so there is no label `{wanted}`")),
+            None => Ok((None, vec![])),
+        };
     };
-    let numbers = |part: &Vec<String>| part.iter().map(|text| text.parse::<u8>().ok()).collect();
-    let counted: Option<Vec<Vec<u8>>> = parts.iter().map(numbers).collect();
-    let (classes, labels) = if let Some(labels) = counted {
-        let last = labels.iter().flatten().max().copied().unwrap_or(0);
-        let names =
-            names.filter(|names| (usize::from(last) + 1..=MAX_CLASSES).contains(&names.len()));
-        (names.unwrap_or_else(|| (0..=last).map(|c| c.to_string()).collect()), labels)
-    } else {
-        let classes: BTreeSet<&String> = parts.iter().flatten().collect();
-        let classes: Vec<String> = classes.into_iter().cloned().collect();
-        if classes.len() > MAX_CLASSES {
-            let (array, labels) = (array.clone(), classes.len());
-            notes.push(Note::TooManyLabels { array, labels, limit: MAX_CLASSES });
-            return (vec![], vec![]);
+    let several = columns.len() > 1;
+    let name = |i: usize| if several { i.to_string() } else { array.name.clone() };
+    let known: Vec<LabelColumn> =
+        columns.iter().enumerate().map(|(i, texts)| LabelColumn::of(name(i), texts)).collect();
+    let place = match wanted {
+        Some(wanted) => {
+            let place = known.iter().position(|column| column.name == wanted);
+            let names = || known.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+            Some(place.ok_or_else(|| format!("it has no label `{wanted}`; it has: {}", names()))?)
         }
-        let number = |text: &String| classes.binary_search(text).unwrap_or_default() as u8;
-        let labels = parts.iter().map(|part| part.iter().map(number).collect()).collect();
-        (classes, labels)
+        None if several => {
+            notes.push(Note::SeveralLabels { array: array.clone(), labels: columns.len() });
+            None
+        }
+        None => Some(0),
     };
-    notes.push(Note::ClassesFromArray { array: array.clone(), classes: classes.len() });
-    (classes, labels)
+    let texts = place.map(|place| std::mem::take(&mut columns[place]));
+    if let Some(texts) = &texts {
+        let classes = LabelColumn::of(String::new(), texts).classes;
+        notes.push(Note::ClassesFromArray { array: array.clone(), classes });
+    }
+    Ok((texts, known))
+}
+
+/// The names of all images, if every block has as many names as images.
+fn names_of(names: &[Option<(usize, Values)>], sizes: &[usize]) -> Option<Vec<String>> {
+    let mut all = vec![];
+    for (found, &n) in names.iter().zip(sizes) {
+        let texts = found.as_ref()?.1.texts();
+        if texts.len() != n {
+            return None;
+        }
+        all.extend(texts);
+    }
+    Some(all)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use latents_random::{Purpose, Stream, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::images::Images;
+use crate::images::{Depth, Images, Pixels};
 
 /// How training images are changed. A step whose setting is 0 or `None` is left out; by default, all are.
 ///
@@ -17,7 +17,7 @@ use crate::images::Images;
 /// let mirror = Augmentation { flip: 1.0, ..Augmentation::default() };
 /// let mut batch = Augmented::default();
 /// mirror.apply(&images, &[0], 1, 0, &mut batch);
-/// assert_eq!(batch.pixels, [3, 2, 1]);
+/// assert_eq!(batch.pixels(), [3, 2, 1]);
 /// # Ok::<(), latents_data::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,14 +59,49 @@ pub enum Mix {
 /// A batch of augmented images; reuse it from batch to batch.
 #[derive(Clone, Debug, Default)]
 pub struct Augmented {
-    /// The images, `[n, c, h, w]`.
-    pub pixels: Vec<u8>,
+    bytes: Buffers<u8>,
+    words: Buffers<u16>,
+    depth: Depth,
     /// Index in the batch of the image that each was mixed with, `[n]`; empty without mixing.
     pub partners: Vec<u32>,
     /// The share of its own image and label in each, `[n]`, in `[0, 1]`; empty without mixing.
     pub shares: Vec<f32>,
-    /// The images before mixing.
-    unmixed: Vec<u8>,
+}
+
+impl Augmented {
+    /// The images, `[n, c, h, w]`.
+    #[must_use]
+    pub fn pixels(&self) -> Pixels<'_> {
+        match self.depth {
+            Depth::Eight => Pixels::Bytes(&self.bytes.pixels),
+            Depth::Sixteen => Pixels::Words(&self.words.pixels),
+        }
+    }
+}
+
+/// Augmented images, and the same images before mixing.
+#[derive(Clone, Debug, Default)]
+struct Buffers<T> {
+    pixels: Vec<T>,
+    unmixed: Vec<T>,
+}
+
+/// A pixel of 8 or 16 bits.
+trait Sample: Copy + Default + Into<i64> {
+    /// An integer that fits.
+    fn of(value: i64) -> Self;
+}
+
+impl Sample for u8 {
+    fn of(value: i64) -> Self {
+        value as u8
+    }
+}
+
+impl Sample for u16 {
+    fn of(value: i64) -> Self {
+        value as u16
+    }
 }
 
 /// Range of the area of the erased rectangle, as a fraction of the image's.
@@ -111,22 +146,42 @@ impl Augmentation {
     /// # Panics
     /// If an index is not below the number of images.
     pub fn apply(&self, images: &Images, index: &[u32], seed: u64, epoch: u64, to: &mut Augmented) {
-        let [channels, height, width] = images.shape();
-        let size = channels * height * width;
-        let Augmented { pixels, partners, shares, unmixed } = to;
-        partners.clear();
-        shares.clear();
+        let (shape, samples) = (images.shape(), Samples { index, seed, epoch });
+        to.partners.clear();
+        to.shares.clear();
+        to.depth = images.depth();
+        let mixed = match images.pixels() {
+            Pixels::Bytes(pixels) => self.apply_to(pixels, shape, &samples, &mut to.bytes),
+            Pixels::Words(pixels) => self.apply_to(pixels, shape, &samples, &mut to.words),
+        };
+        for (partner, share) in mixed {
+            to.partners.push(partner);
+            to.shares.push(share);
+        }
+    }
+
+    /// Augments images of a collection `[n, c, h, w]`; returns partner and share of each if they are mixed.
+    fn apply_to<T: Sample>(
+        &self,
+        collection: &[T],
+        shape: [usize; 3],
+        &Samples { index, seed, epoch }: &Samples<'_>,
+        Buffers { pixels, unmixed }: &mut Buffers<T>,
+    ) -> Vec<(u32, f32)> {
+        let [_, height, width] = shape;
+        let size = shape.iter().product();
         let changed = if self.mix.is_some() { &mut *unmixed } else { &mut *pixels };
-        changed.resize(index.len() * size, 0);
+        changed.resize(index.len() * size, T::default());
         let mut draws = Vec::with_capacity(index.len());
         for (&sample, out) in index.iter().zip(changed.chunks_exact_mut(size)) {
             let mut random = stream(seed, Purpose::Augment, epoch, u64::from(sample));
-            let image = images.image(sample as usize);
-            self.change(image, [channels, height, width], &mut random, out);
+            let image = &collection[sample as usize * size..(sample as usize + 1) * size];
+            self.change(image, shape, &mut random, out);
             draws.push(random);
         }
-        let Some(mix) = self.mix else { return };
-        pixels.resize(index.len() * size, 0);
+        let Some(mix) = self.mix else { return vec![] };
+        let mut mixed = vec![];
+        pixels.resize(index.len() * size, T::default());
         for (place, (mut random, out)) in
             draws.into_iter().zip(pixels.chunks_exact_mut(size)).enumerate()
         {
@@ -134,13 +189,19 @@ impl Augmentation {
             let partner = (place + 1) % index.len();
             let image = |place: usize| &unmixed[place * size..(place + 1) * size];
             let share = mix.apply(image(place), image(partner), [height, width], &mut random, out);
-            partners.push(partner as u32);
-            shares.push(share as f32);
+            mixed.push((partner as u32, share as f32));
         }
+        mixed
     }
 
     /// Augments one image `[c, h, w]`, without mixing.
-    fn change(&self, image: &[u8], shape: [usize; 3], random: &mut Stream, out: &mut [u8]) {
+    fn change<T: Sample>(
+        &self,
+        image: &[T],
+        shape: [usize; 3],
+        random: &mut Stream,
+        out: &mut [T],
+    ) {
         let [_, height, width] = shape;
         let plane = height * width;
         // All of these are drawn even if they are not used, so no setting changes the draws of another.
@@ -160,10 +221,17 @@ impl Augmentation {
         }
         if erase && let Some(hole) = draw_hole(random, [height, width]) {
             for to in out.chunks_exact_mut(plane) {
-                hole.rows(width).for_each(|row| to[row].fill(0));
+                hole.rows(width).for_each(|row| to[row].fill(T::default()));
             }
         }
     }
+}
+
+/// The samples of a batch, and what their draws depend on.
+struct Samples<'a> {
+    index: &'a [u32],
+    seed: u64,
+    epoch: u64,
 }
 
 /// Flip and shift of an image.
@@ -175,20 +243,20 @@ struct Motion {
 
 impl Motion {
     /// Flips and shifts a plane `[h, w]` by whole pixels.
-    fn copy(&self, from: &[u8], [height, width]: [usize; 2], to: &mut [u8]) {
+    fn copy<T: Sample>(&self, from: &[T], [height, width]: [usize; 2], to: &mut [T]) {
         // The columns of the result that the image covers.
         let first = self.right.clamp(0, width as i64) as usize;
         let end = (width as i64 + self.right).clamp(0, width as i64) as usize;
         for (y, to) in to.chunks_exact_mut(width).enumerate() {
             let source = y as i64 - self.down;
             if source < 0 || source >= height as i64 || first >= end {
-                to.fill(0);
+                to.fill(T::default());
                 continue;
             }
             let row = &from[source as usize * width..(source as usize + 1) * width];
             let columns = (first as i64 - self.right) as usize..(end as i64 - self.right) as usize;
-            to[..first].fill(0);
-            to[end..].fill(0);
+            to[..first].fill(T::default());
+            to[end..].fill(T::default());
             if self.flip {
                 let mirrored = &row[width - columns.end..width - columns.start];
                 to[first..end].iter_mut().zip(mirrored.iter().rev()).for_each(|(t, &x)| *t = x);
@@ -200,7 +268,7 @@ impl Motion {
 
     /// Rotates a plane `[h, w]` around its centre, then flips and shifts it: each pixel of the result is a bilinear mean of four,
     /// with weights in 256ths.
-    fn turn(&self, degrees: f64, from: &[u8], [height, width]: [usize; 2], to: &mut [u8]) {
+    fn turn<T: Sample>(&self, degrees: f64, from: &[T], [height, width]: [usize; 2], to: &mut [T]) {
         const ONE: f64 = 65_536.0;
         let angle = degrees.to_radians();
         let fixed = |x: f64| libm::round(x * ONE) as i64;
@@ -209,7 +277,7 @@ impl Motion {
             (fixed((height as f64 - 1.0) / 2.0), fixed((width as f64 - 1.0) / 2.0));
         let pixel = |y: i64, x: i64| {
             let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
-            if inside { i64::from(from[y as usize * width + x as usize]) } else { 0 }
+            if inside { from[y as usize * width + x as usize].into() } else { 0 }
         };
         for (y, to) in to.chunks_exact_mut(width).enumerate() {
             let dy = ((y as i64 - self.down) << 16) - middle_y;
@@ -224,13 +292,13 @@ impl Motion {
                     (y0 >= 0 && x0 >= 0, y0 + 1 < height as i64 && x0 + 1 < width as i64);
                 let corners = if near && far {
                     let at = y0 as usize * width + x0 as usize;
-                    [from[at], from[at + 1], from[at + width], from[at + width + 1]].map(i64::from)
+                    [from[at], from[at + 1], from[at + width], from[at + width + 1]].map(Into::into)
                 } else {
                     [pixel(y0, x0), pixel(y0, x0 + 1), pixel(y0 + 1, x0), pixel(y0 + 1, x0 + 1)]
                 };
                 let upper = corners[0] * (256 - fx) + corners[1] * fx;
                 let lower = corners[2] * (256 - fx) + corners[3] * fx;
-                *to = ((upper * (256 - fy) + lower * fy + 32_768) >> 16) as u8;
+                *to = T::of((upper * (256 - fy) + lower * fy + 32_768) >> 16);
             }
         }
     }
@@ -279,23 +347,23 @@ impl Mix {
     }
 
     /// Mixes two images `[c, h, w]` and returns the share of the first.
-    fn apply(
+    fn apply<T: Sample>(
         self,
-        first: &[u8],
-        second: &[u8],
+        first: &[T],
+        second: &[T],
         [height, width]: [usize; 2],
         random: &mut Stream,
-        out: &mut [u8],
+        out: &mut [T],
     ) -> f64 {
         let share = beta(random, self.alpha());
         match self {
             Mix::Mixup { .. } => {
                 // The share is rounded to 256ths, so that labels have exactly the share of the pixels.
-                let part = libm::round(share * 256.0) as u32;
+                let part = libm::round(share * 256.0) as i64;
                 for (o, (&a, &b)) in out.iter_mut().zip(first.iter().zip(second)) {
-                    *o = ((u32::from(a) * part + u32::from(b) * (256 - part) + 128) >> 8) as u8;
+                    *o = T::of((a.into() * part + b.into() * (256 - part) + 128) >> 8);
                 }
-                f64::from(part) / 256.0
+                part as f64 / 256.0
             }
             Mix::Cutmix { .. } => {
                 let side = libm::sqrt(1.0 - share);

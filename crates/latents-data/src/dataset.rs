@@ -1,14 +1,19 @@
-//! A data set in memory: two parts of labelled images, the names of the classes, and how all of it was made. Opening a source is
+//! A data set in memory: parts of labelled images, the names of the classes, and how all of it was made. Opening a source is
 //! in `open`; pixels are in `images`.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
 use crate::error::{Error, PartsProblem};
-use crate::images::{Images, evenly_spaced};
+use crate::images::{Images, evenly_spaced, hexadecimal};
 use crate::note::Note;
 use crate::part::Part;
 use crate::pictures::Pictures;
 
-/// The largest number of classes; labels are bytes.
-pub(crate) const MAX_CLASSES: usize = 256;
+/// The largest number of classes; labels have 16 bits.
+pub(crate) const MAX_CLASSES: usize = 1 << 16;
 
 /// The range of values of images that are stored as bytes.
 pub(crate) const BYTES: [f64; 2] = [0.0, 255.0];
@@ -18,14 +23,50 @@ pub(crate) const BYTES: [f64; 2] = [0.0, 255.0];
 pub struct Labelled {
     /// The images, `[n, c, h, w]`.
     pub images: Images,
-    /// The class of each image, `[n]`, counted from 0; `None` if unknown.
-    pub labels: Option<Vec<u8>>,
+    /// The class of each image, `[n]`, counted from 0, or `None` for an image without one; `None` if no image has a label.
+    pub labels: Option<Vec<Option<u16>>>,
     /// The name of each image, `[n]`: the path of its file within the folder, with `/` between its components; `None` if
     /// images have no names.
     pub names: Option<Vec<String>>,
 }
 
 impl Labelled {
+    /// Images without labels and names.
+    #[must_use]
+    pub fn unlabelled(images: Images) -> Self {
+        Self { images, labels: None, names: None }
+    }
+
+    /// No images, of the same shape as these.
+    pub(crate) fn none_like(images: &Images) -> Self {
+        Self::unlabelled(images.at(&[]))
+    }
+
+    /// The images that have labels, and these labels `[n]`; `None` if no image has one.
+    #[must_use]
+    pub fn with_labels(&self) -> Option<(Cow<'_, Self>, Vec<u16>)> {
+        let labels = self.labels.as_ref()?;
+        let known: Vec<u16> = labels.iter().copied().flatten().collect();
+        if known.len() == labels.len() {
+            return (!known.is_empty()).then_some((Cow::Borrowed(self), known));
+        }
+        let places: Vec<usize> = (0..labels.len()).filter(|&i| labels[i].is_some()).collect();
+        (!known.is_empty()).then(|| (Cow::Owned(self.at(&places)), known))
+    }
+
+    /// The labels `[n]`, if every image has one.
+    #[must_use]
+    pub fn all_labels(&self) -> Option<Vec<u16>> {
+        self.labels.as_ref()?.iter().copied().collect()
+    }
+
+    /// The class of an image by name, if it has one.
+    #[must_use]
+    pub fn class_of<'a>(&self, i: usize, classes: &'a [String]) -> Option<&'a str> {
+        let label = (*self.labels.as_ref()?.get(i)?)?;
+        classes.get(usize::from(label)).map(String::as_str)
+    }
+
     /// The number of images.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -70,6 +111,25 @@ impl Labelled {
     }
 }
 
+/// One of the labels that a source has for each image.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LabelColumn {
+    /// Its name: that of a column or an array, or its number among several in one array, from 0.
+    pub name: String,
+    /// The number of different labels.
+    pub classes: usize,
+    /// The number of images that have one.
+    pub labelled: usize,
+}
+
+impl LabelColumn {
+    /// Of the labels of all images.
+    pub(crate) fn of(name: String, labels: &[Option<String>]) -> Self {
+        let classes = labels.iter().flatten().collect::<BTreeSet<_>>().len();
+        Self { name, classes, labelled: labels.iter().flatten().count() }
+    }
+}
+
 /// The largest number of images to use of each part; `None` for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -79,7 +139,7 @@ pub struct Limits {
     pub test: Option<usize>,
 }
 
-/// A data set in memory. Both parts have images of one shape, and labels below `classes.len()`.
+/// A data set in memory. All parts have images of one shape, and labels below `classes.len()`.
 ///
 /// ```
 /// use latents_data::{Dataset, Limits, Part};
@@ -101,10 +161,16 @@ pub struct Dataset {
     pub notes: Vec<Note>,
     /// The name of each class; empty if no part is labelled.
     pub classes: Vec<String>,
-    /// The images to train and validate on.
+    /// The labels that the source has for each image, of which one gives the classes; empty if they come from folders.
+    pub columns: Vec<LabelColumn>,
+    /// The images to train on; and to validate on, if `validation` is empty.
     pub train: Labelled,
+    /// The images of the source's own validation part; empty if it has none.
+    pub validation: Labelled,
     /// The images to measure results on. Never train on them.
     pub test: Labelled,
+    /// The images of a part without labels, such as the test part of a competition, if the training part has labels; mostly empty.
+    pub unlabelled: Labelled,
     /// The settings that pictures were made into images with. If the source can be read with other settings than the default
     /// ones, `size` and `grey` are what was used, so the same settings give images of the same shape from other pictures.
     pub pictures: Pictures,
@@ -163,6 +229,9 @@ impl Dataset {
             origin,
             notes: vec![],
             classes,
+            columns: vec![],
+            validation: Labelled::none_like(&train.images),
+            unlabelled: Labelled::none_like(&train.images),
             train,
             test,
             pictures: Pictures::default(),
@@ -183,20 +252,27 @@ impl Dataset {
     pub fn part(&self, part: Part) -> &Labelled {
         match part {
             Part::Train => &self.train,
+            Part::Validation => &self.validation,
             Part::Test => &self.test,
+            Part::Unlabelled => &self.unlabelled,
         }
     }
 
-    /// Whether the classes of all images are known, in both parts.
+    /// Whether both training and test images have labels.
     #[must_use]
     pub fn is_labelled(&self) -> bool {
         self.train.labels.is_some() && self.test.labels.is_some()
     }
 
-    /// SHA-256 of the training images, as of [`Images::digest`].
+    /// SHA-256 of the training images, as of [`Images::digest`], and then of the validation part if there is one.
     #[must_use]
     pub fn digest(&self) -> String {
-        self.train.images.digest()
+        let mut sum = Sha256::new();
+        self.train.images.add_to(&mut sum);
+        if !self.validation.is_empty() {
+            self.validation.images.add_to(&mut sum);
+        }
+        hexadecimal(&sum.finalize())
     }
 
     /// Keeps no more images than `limits` says, and records it in [`limits`](Self::limits): the first ones of a source whose
@@ -245,11 +321,16 @@ impl Dataset {
             return (0..self.test.len().min(most)).map(|i| (i, name(i))).collect();
         };
         let first = |(class, name): (usize, &String)| {
-            let index = labels.iter().position(|&label| usize::from(label) == class)?;
+            let index = labels.iter().position(|&label| label.map(usize::from) == Some(class))?;
             Some((index, name.clone()))
         };
         self.classes.iter().enumerate().filter_map(first).take(most).collect()
     }
+}
+
+/// Labels of images that all have one.
+pub(crate) fn known<L: Into<u16>>(labels: Vec<L>) -> Vec<Option<u16>> {
+    labels.into_iter().map(|label| Some(label.into())).collect()
 }
 
 /// Why these parts are not a data set.
@@ -270,8 +351,9 @@ fn problem(classes: &[String], train: &Labelled, test: &Labelled) -> Option<Part
         if labels.len() != images {
             return Some(PartsProblem::Labels { part, labels: labels.len(), images });
         }
-        let index = labels.iter().position(|&label| usize::from(label) >= classes.len())?;
-        let (label, classes) = (labels[index], classes.len());
+        let outside = |label: &Option<u16>| label.is_some_and(|l| usize::from(l) >= classes.len());
+        let index = labels.iter().position(outside)?;
+        let (label, classes) = (labels[index].unwrap_or_default(), classes.len());
         Some(PartsProblem::Label { part, index, label, classes })
     })
 }

@@ -8,6 +8,7 @@ use latents_progress::Interrupted;
 
 use crate::npz::NpzError;
 use crate::part::{Part, UnknownPart};
+use crate::picture::FORMATS;
 
 /// A data set cannot be found, downloaded or read.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +58,7 @@ pub enum Error {
         name: String,
     },
     /// The folder has no readable picture.
-    #[error("{} has no readable picture (PNG, JPEG, WebP or GIF){}", folder.display(), instead(others, broken))]
+    #[error("{} has no readable picture ({FORMATS}){}", folder.display(), instead(others, broken))]
     NoPictures {
         /// The folder.
         folder: PathBuf,
@@ -143,12 +144,18 @@ pub enum Error {
         problem: IdxProblem,
     },
     /// A folder of IDX files lacks one of the standard files.
-    #[error("{} has neither {name} nor {name}.gz; expected training and test images under MNIST's file names", folder.display())]
+    #[error(
+        "{} has no file {part}-{kind}-idx{rank}-ubyte, gzipped or not; expected training and test images under MNIST's file names",
+        folder.display(),
+        rank = if *kind == "images" { 3 } else { 1 }
+    )]
     MissingFile {
         /// The folder.
         folder: PathBuf,
-        /// The file's standard name, without `.gz`.
-        name: &'static str,
+        /// The part in MNIST's names: `train` or `t10k`.
+        part: &'static str,
+        /// `images` or `labels`.
+        kind: &'static str,
     },
     /// A file of labels has more or fewer labels than the file of images has images.
     #[error(
@@ -177,7 +184,7 @@ pub enum Error {
         /// Which label, counted from 0.
         index: usize,
         /// Its value.
-        label: u8,
+        label: u16,
         /// How many classes there are.
         classes: usize,
     },
@@ -266,7 +273,7 @@ pub enum PartsProblem {
         /// Which label, counted from 0.
         index: usize,
         /// Its value.
-        label: u8,
+        label: u16,
         /// The number of classes.
         classes: usize,
     },
@@ -323,6 +330,12 @@ pub enum IdxProblem {
         promised: u64,
         /// The number of bytes of data.
         found: u64,
+    },
+    /// A label is not a small number.
+    #[error("has the label {value}, but labels are numbers from 0 to 255")]
+    Label {
+        /// The label.
+        value: i32,
     },
     /// There is more data than the header declares.
     #[error("has more than the {promised} bytes of data that its header declares")]

@@ -76,7 +76,7 @@ pub(crate) fn load(
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
     let read = |origin: String, folder: &Path| {
-        idx_folder::read(NAME.to_owned(), origin, folder, Some(&CLASSES))
+        idx_folder::read(NAME.to_owned(), origin, folder, Some(&CLASSES), false)
     };
     match locate(locations) {
         Some(Found::Cache(folder)) => {

@@ -1,40 +1,45 @@
-//! A folder of pictures as a data set: names, labels, the parts and the size of the images. Decoding one picture is in `picture`;
-//! the cache of decoded pictures in `folder/cache`; the walk over the folder in `folder/listing`.
+//! A folder of pictures as a data set: its files, their heads, and the size of the images. What the folders mean is in `folder/tree`,
+//! decoding in `folder/decode`, one picture in `picture`; the cache of decoded pictures in `folder/cache`; the walk over the folder in
+//! `folder/listing`.
 
 mod cache;
+mod decode;
 mod listing;
+mod tree;
 
-use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use latents_progress::{Interrupted, Monitor, count};
+use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use self::cache::{Cache, Kept};
-use self::listing::{Listed, Listing};
-use crate::dataset::{BYTES, Dataset, Labelled, Limits, MAX_CLASSES};
+pub(crate) use self::listing::Listing;
+use crate::dataset::{Dataset, Labelled, Limits};
 use crate::error::Error;
+use crate::images::Depth;
 use crate::locations::Locations;
 use crate::note::{Note, list_files};
-use crate::picture;
+use crate::picture::{self, Header};
 use crate::pictures::Pictures;
-use crate::split::hold_out;
 
 /// The longest side of images if the settings give no size.
 const SIDE: usize = 64;
-/// The most pictures, and the most pixels in their files, that are decoded before their pixels are stored.
-const BLOCK: (usize, u64) = (256, 1 << 26);
 
-/// A picture of the folder.
+/// A picture of the folder: a file, or a page of one.
 struct Picture {
     path: PathBuf,
+    page: u32,
     name: String,
-    class: Option<String>,
-    /// Whether it is in the sub-folder `test` of a folder with both parts.
-    test: bool,
-    /// Height and width.
-    size: [u32; 2],
+    /// Changes if the file changes.
+    stamp: String,
+    header: Header,
+}
+
+/// The pictures of a folder, by their heads.
+struct Looked {
+    pictures: Vec<Picture>,
+    /// Names of unreadable pictures, with reasons.
+    broken: Vec<(String, String)>,
 }
 
 /// Reads the pictures of a folder, or takes them from the cache if they were decoded before with the same settings.
@@ -52,7 +57,7 @@ pub(crate) fn load(
     let (mut looked, size) = if let Some(size) = settings.size {
         (None, size)
     } else {
-        let looked = look(folder, &listing, monitor)?;
+        let looked = look(folder, &listing, settings, monitor)?;
         let size = choose_size(&looked.pictures);
         (Some(looked), size)
     };
@@ -67,8 +72,8 @@ pub(crate) fn load(
     let kept = if let Some(kept) = kept {
         kept
     } else {
-        let looked = looked.take().map_or_else(|| look(folder, &listing, monitor), Ok)?;
-        decode(folder, looked, size, settings, &listing, &cache, monitor)?
+        let looked = looked.take().map_or_else(|| look(folder, &listing, settings, monitor), Ok)?;
+        decode::decode(folder, looked, size, settings, &listing, &cache, monitor)?
     };
     if settings.strict && !kept.about.broken.is_empty() {
         let broken = kept.about.broken.clone();
@@ -77,210 +82,54 @@ pub(crate) fn load(
     kept.dataset(name, folder, settings)
 }
 
-/// Reads the size of each picture, and its class and part from its folders.
-fn look(folder: &Path, listing: &Listing, monitor: &Monitor) -> Result<Arranged, Error> {
+/// Reads the heads of all files.
+fn look(
+    folder: &Path,
+    listing: &Listing,
+    settings: &Pictures,
+    monitor: &Monitor,
+) -> Result<Looked, Error> {
     let (mut pictures, mut broken) = (vec![], listing.broken.clone());
-    let size_of = |file: &Listed| {
+    let head = |file: &listing::Listed| {
         monitor.check()?;
-        Ok(picture::read_size(&file.path))
+        Ok(picture::read_header(&file.path, settings))
     };
-    let sizes: Vec<_> =
-        listing.files.par_iter().map(size_of).collect::<Result<_, Interrupted>>()?;
-    for (file, size) in listing.files.iter().zip(sizes) {
-        match size {
-            Ok(size) => pictures.push((file, size)),
+    let heads: Vec<_> = listing.files.par_iter().map(head).collect::<Result<_, Interrupted>>()?;
+    for (file, head) in listing.files.iter().zip(heads) {
+        match head {
+            Ok(header) => pictures.extend((0..header.pages).map(|page| {
+                let name = if header.pages == 1 {
+                    file.name.clone()
+                } else {
+                    format!("{}[{page}]", file.name)
+                };
+                let (path, stamp) = (file.path.clone(), file.stamp.clone());
+                Picture { path, page, name, stamp, header }
+            })),
             Err(reason) => broken.push((file.name.clone(), reason)),
         }
     }
-    let arranged = arrange(pictures, broken);
-    if arranged.pictures.is_empty() {
-        let (others, broken) = (list_files(&listing.others), arranged.broken);
-        return Err(Error::NoPictures { folder: folder.into(), others, broken });
+    if pictures.is_empty() {
+        return Err(no_pictures(folder, listing, broken));
     }
-    Ok(arranged)
+    Ok(Looked { pictures, broken })
 }
 
-/// Decodes all pictures and keeps their pixels in the cache.
-fn decode(
-    folder: &Path,
-    looked: Arranged,
-    [h, w]: [usize; 2],
-    settings: &Pictures,
-    listing: &Listing,
-    cache: &Cache,
-    monitor: &Monitor,
-) -> Result<Kept, Error> {
-    let Arranged { pictures, classes, mut notes, mut broken } = looked;
-    let total = pictures.len() as u64;
-    let task = format!("reading {} pictures", count(total));
-    notes.insert(0, note_on_sizes(&pictures, [h, w], settings));
-
-    let (train, test) = part(pictures, &classes, settings, &mut notes);
-    let bytes = ((train.len() + test.len()) * 3 * h * w) as u64;
-    let mut pixels = cache.scratch(bytes)?;
-    let (mut coloured, mut done) = (false, 0);
-    let mut parts = [vec![], vec![]];
-    for (part, read) in [train, test].into_iter().zip(&mut parts) {
-        for block in blocks(part) {
-            let read_one = |one: &Picture| {
-                monitor.check()?;
-                let planes = picture::read(&one.path, [h, w], settings);
-                Ok(planes.map(|p| if settings.grey { picture::grey(&p) } else { p }))
-            };
-            let decoded: Vec<_> =
-                block.par_iter().map(read_one).collect::<Result<_, Interrupted>>()?;
-            done += block.len() as u64;
-            for (one, planes) in block.into_iter().zip(decoded) {
-                match planes {
-                    Ok(planes) => {
-                        coloured |= !settings.grey && picture::is_coloured(&planes);
-                        pixels.write_all(&planes).map_err(|e| cache.unwritable(e))?;
-                        read.push(one);
-                    }
-                    Err(reason) => broken.push((one.name, reason)),
-                }
-            }
-            monitor.progress(&task, done, total, "");
-        }
-    }
-    broken.sort();
-    let [train, test] = parts;
-    if train.is_empty() {
-        let others = list_files(&listing.others);
-        return Err(Error::NoPictures { folder: folder.into(), others, broken });
-    }
-    if !broken.is_empty() {
-        notes.push(Note::Unreadable { pictures: broken.clone() });
-    }
-    if !listing.others.is_empty() {
-        notes.push(Note::OtherFiles { extensions: listing.others.clone() });
-    }
-    let count = [train.len(), test.len()];
-    let (labels, names) = if classes.is_empty() {
-        (None, train.into_iter().chain(test).map(|p| p.name).collect())
-    } else {
-        let of = |p: &Picture| classes.iter().position(|c| Some(c) == p.class.as_ref());
-        let all = || train.iter().chain(&test);
-        let labels = all().map(|p| of(p).unwrap_or_default() as u8).collect();
-        (Some(labels), all().map(|p| p.name.clone()).collect())
-    };
-    let about = cache::About {
-        key: cache.key().to_owned(),
-        shape: [if coloured { 3 } else { 1 }, h, w],
-        count,
-        names,
-        labels,
-        classes,
-        notes,
-        broken,
-        crc: 0,
-    };
-    // Without `grey`, pictures are decoded with three channels, even if none has a colour.
-    let planes = if settings.grey { 1 } else { 3 };
-    cache.keep(about, pixels, planes)
-}
-
-/// Pictures with the classes of the folder, and notes on these.
-struct Arranged {
-    pictures: Vec<Picture>,
-    /// Empty if there are no labels.
-    classes: Vec<String>,
-    notes: Vec<Note>,
-    /// Names of unreadable pictures, with reasons.
-    broken: Vec<(String, String)>,
-}
-
-/// Infers labels and parts from the folders of the pictures.
-fn arrange(files: Vec<(&Listed, [u32; 2])>, broken: Vec<(String, String)>) -> Arranged {
-    let mut notes = vec![];
-    let top = |name: &str, wanted: &str| {
-        name.split_once('/').is_some_and(|(top, _)| top.eq_ignore_ascii_case(wanted))
-    };
-    let has = |wanted: &str| files.iter().any(|(file, _)| top(&file.name, wanted));
-    let parted = has("train") && has("test");
-    let found = files.len();
-    let mut pictures: Vec<Picture> = files
-        .into_iter()
-        .filter(|(file, _)| !parted || top(&file.name, "train") || top(&file.name, "test"))
-        .map(|(file, size)| {
-            let inner = if parted { file.name.split_once('/').map(|(_, rest)| rest) } else { None };
-            let class = inner.unwrap_or(&file.name).split_once('/');
-            Picture {
-                path: file.path.clone(),
-                name: file.name.clone(),
-                class: class.map(|(class, _)| class.to_owned()),
-                test: parted && top(&file.name, "test"),
-                size,
-            }
-        })
-        .collect();
-    if pictures.len() < found {
-        notes.push(Note::OutsideTrainAndTest { pictures: found - pictures.len() });
-    }
-    let classes: BTreeSet<&String> = pictures.iter().filter_map(|p| p.class.as_ref()).collect();
-    let classes: Vec<String> = classes.into_iter().cloned().collect();
-    let loose = pictures.iter().filter(|p| p.class.is_none()).count();
-    let unlabelled = if classes.is_empty() {
-        Some(Note::NoFolders)
-    } else if loose > 0 {
-        Some(Note::PicturesOutsideFolders { pictures: loose })
-    } else if classes.len() == 1 {
-        Some(Note::OneFolder)
-    } else if classes.len() > MAX_CLASSES {
-        Some(Note::TooManyFolders { folders: classes.len(), limit: MAX_CLASSES })
-    } else {
-        None
-    };
-    let Some(unlabelled) = unlabelled else {
-        notes.push(Note::ClassesFromFolders { classes: classes.len() });
-        return Arranged { pictures, classes, notes, broken };
-    };
-    notes.push(unlabelled);
-    for picture in &mut pictures {
-        picture.class = None;
-    }
-    Arranged { pictures, classes: vec![], notes, broken }
-}
-
-/// Splits pictures into training and test pictures.
-fn part(
-    pictures: Vec<Picture>,
-    classes: &[String],
-    settings: &Pictures,
-    notes: &mut Vec<Note>,
-) -> (Vec<Picture>, Vec<Picture>) {
-    if pictures.iter().any(|p| p.test) {
-        notes.push(Note::PartsFromFolders);
-        return pictures.into_iter().partition(|p| !p.test);
-    }
-    let label = |p: &Picture| {
-        let class = classes.iter().position(|c| Some(c) == p.class.as_ref());
-        class.unwrap_or_default() as u8
-    };
-    let labels: Vec<u8> = pictures.iter().map(label).collect();
-    let held = hold_out(&labels, settings.test_fraction, settings.split_seed);
-    notes.push(Note::HeldOut {
-        held_out: held.iter().filter(|&&held| held).count(),
-        of: pictures.len(),
-        stratified: !classes.is_empty(),
-    });
-    let (mut train, mut test) = (vec![], vec![]);
-    for (picture, held) in pictures.into_iter().zip(held) {
-        if held { test.push(picture) } else { train.push(picture) }
-    }
-    (train, test)
+fn no_pictures(folder: &Path, listing: &Listing, broken: Vec<(String, String)>) -> Error {
+    Error::NoPictures { folder: folder.into(), others: list_files(&listing.others), broken }
 }
 
 /// The size of the pictures if all have the same, scaled down to [`SIDE`] if that is too large; otherwise a square whose side is
 /// the median of their shorter sides, but at most [`SIDE`], and rounded down to a multiple of 8 if it is 16 or more.
 fn choose_size(pictures: &[Picture]) -> [usize; 2] {
-    let first = pictures[0].size.map(|side| side as usize);
-    if pictures.iter().all(|p| p.size == pictures[0].size) {
+    let first = pictures[0].header.size.map(|side| side as usize);
+    if pictures.iter().all(|p| p.header.size == pictures[0].header.size) {
         let longest = first[0].max(first[1]);
         let scaled = |side: usize| (side * SIDE / longest).max(1);
         return if longest <= SIDE { first } else { first.map(scaled) };
     }
-    let mut shorter: Vec<u32> = pictures.iter().map(|p| p.size[0].min(p.size[1])).collect();
+    let shorter = |p: &Picture| p.header.size[0].min(p.header.size[1]);
+    let mut shorter: Vec<u32> = pictures.iter().map(shorter).collect();
     shorter.sort_unstable();
     let side = (shorter[shorter.len() / 2] as usize).min(SIDE);
     [if side < 16 { side } else { side - side % 8 }; 2]
@@ -288,58 +137,52 @@ fn choose_size(pictures: &[Picture]) -> [usize; 2] {
 
 /// The note on the sizes of the pictures.
 fn note_on_sizes(pictures: &[Picture], size: [usize; 2], settings: &Pictures) -> Note {
-    if pictures.iter().all(|p| p.size.map(|side| side as usize) == size) {
+    if pictures.iter().all(|p| p.header.size.map(|side| side as usize) == size) {
         return Note::SameSize { size };
     }
-    let area = |p: &&Picture| u64::from(p.size[0]) * u64::from(p.size[1]);
-    let smallest = pictures.iter().min_by_key(area).map(|p| p.size).unwrap_or_default();
-    let largest = pictures.iter().max_by_key(area).map(|p| p.size).unwrap_or_default();
+    let area = |p: &&Picture| p.header.size.map(u64::from).iter().product::<u64>();
+    let smallest = pictures.iter().min_by_key(area).map(|p| p.header.size).unwrap_or_default();
+    let largest = pictures.iter().max_by_key(area).map(|p| p.header.size).unwrap_or_default();
     Note::Resized { smallest, largest, fit: settings.fit, size }
-}
-
-/// Pictures in blocks whose decoded files fit into memory.
-fn blocks(pictures: Vec<Picture>) -> Vec<Vec<Picture>> {
-    let mut blocks = vec![];
-    let (mut block, mut pixels) = (vec![], 0);
-    for picture in pictures {
-        let area = u64::from(picture.size[0]) * u64::from(picture.size[1]);
-        if block.len() == BLOCK.0 || (pixels + area > BLOCK.1 && !block.is_empty()) {
-            blocks.push(std::mem::take(&mut block));
-            pixels = 0;
-        }
-        pixels += area;
-        block.push(picture);
-    }
-    blocks.push(block);
-    blocks
 }
 
 impl Kept {
     fn dataset(self, name: String, folder: &Path, settings: &Pictures) -> Result<Dataset, Error> {
         let about = self.about;
         let [c, h, w] = about.shape;
-        let [train, test] = about.count;
         let (mut names, mut labels) = (about.names, about.labels);
-        let cut = train * about.shape.iter().product::<usize>();
-        let [first, second] = self.pixels.cut(cut, about.shape)?;
-        let second = Labelled {
-            images: second,
-            labels: labels.as_mut().map(|labels| labels.split_off(train)),
-            names: Some(names.split_off(train)),
-        };
-        let n = train + test;
+        let n = names.len();
+        let parts = self.pixels.cut(&about.count, about.shape, about.depth)?;
+        let mut parts = parts.into_iter().map(|images| {
+            let rest = names.split_off(images.len());
+            let names = std::mem::replace(&mut names, rest);
+            let labels = labels.as_mut().map(|labels| {
+                let rest = labels.split_off(images.len());
+                std::mem::replace(labels, rest)
+            });
+            let labels = labels.filter(|labels| labels.iter().any(Option::is_some));
+            Labelled { images, labels, names: Some(names) }
+        });
+        let mut next = || parts.next().ok_or_else(|| cache::damaged(folder));
+        let [train, validation, test, unlabelled] = [next()?, next()?, next()?, next()?];
         let are = if n == 1 { "picture" } else { "pictures" };
         let origin = format!("{n} {are} in {}", folder.display());
-        let train = Labelled { images: first, labels, names: Some(names) };
+        let mut pictures = settings.pinned([c, h, w]);
+        if about.depth == Depth::Sixteen {
+            pictures = pictures.pinned_range(&about.range);
+        }
         Ok(Dataset {
             name,
             origin,
             notes: about.notes,
             classes: about.classes,
+            columns: vec![],
             train,
-            test: second,
-            pictures: settings.pinned([c, h, w]),
-            range: BYTES,
+            validation,
+            test,
+            unlabelled,
+            pictures,
+            range: about.range.first().copied().unwrap_or(crate::dataset::BYTES),
             limits: Limits::default(),
             shuffled: false,
         })

@@ -29,14 +29,18 @@ use crate::images::Images;
 pub const MAX_BYTES: u64 = 1 << 31;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const IMAGES: Kind<3> = Kind { name: "images", magic: 0x0000_0803 };
-const LABELS: Kind<1> = Kind { name: "labels", magic: 0x0000_0801 };
+const IMAGES: Kind<3> = Kind { name: "images", magic: 0x0000_0803, item: 1 };
+const LABELS: Kind<1> = Kind { name: "labels", magic: 0x0000_0801, item: 1 };
+/// Several 32-bit numbers for each image, of which the first is its class, as in QMNIST (Yadav and Bottou, 2019).
+const LABEL_ROWS: Kind<2> = Kind { name: "rows of labels", magic: 0x0000_0c02, item: 4 };
 
 /// A kind of IDX file with `RANK` dimensions.
 #[derive(Clone, Copy)]
 struct Kind<const RANK: usize> {
     name: &'static str,
     magic: u32,
+    /// Bytes of an item.
+    item: u64,
 }
 
 /// Reads a file of images, `[n, 1, h, w]`.
@@ -47,12 +51,29 @@ pub fn read_images(file: &Path) -> Result<Images, Error> {
     parse_images(open(file)?, file)
 }
 
-/// Reads a file of labels, `[n]`.
+/// Reads a file of labels, `[n]`; or, as in QMNIST, of rows of 32-bit numbers that begin with the label.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
 pub fn read_labels(file: &Path) -> Result<Vec<u8>, Error> {
-    parse_labels(open(file)?, file)
+    match parse_labels(open(file)?, file) {
+        Err(Error::Idx { problem: IdxProblem::Magic { found, .. }, .. })
+            if found == LABEL_ROWS.magic =>
+        {
+            let ([n, columns], bytes) = parse(&LABEL_ROWS, open(file)?, file)?;
+            let first = bytes.chunks_exact(4 * columns as usize).take(n as usize);
+            let class = |row: &[u8]| match row[..4] {
+                [0, 0, 0, class] => Ok(class),
+                [a, b, c, d] => {
+                    let value = i32::from_be_bytes([a, b, c, d]);
+                    Err(Error::Idx { file: file.into(), problem: IdxProblem::Label { value } })
+                }
+                _ => Ok(0),
+            };
+            first.map(class).collect()
+        }
+        result => result,
+    }
 }
 
 /// Reads images, `[n, 1, h, w]`, from any reader; errors call it `file`.
@@ -83,7 +104,7 @@ pub fn write_images(mut writer: impl Write, images: &Images) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     write_header(&mut writer, IMAGES, [images.len(), height, width])?;
-    writer.write_all(images.pixels())
+    writer.write_all(&images.pixels().to_bytes())
 }
 
 /// Writes labels as an IDX file without compression.
@@ -186,7 +207,7 @@ fn parse_plain<const RANK: usize>(
     }
     let promised = dims
         .iter()
-        .try_fold(1u64, |product, &dim| product.checked_mul(u64::from(dim)))
+        .try_fold(kind.item, |product, &dim| product.checked_mul(u64::from(dim)))
         .filter(|&bytes| bytes <= MAX_BYTES)
         .ok_or_else(|| IdxProblem::TooLarge { dims: dims.to_vec(), limit: MAX_BYTES })?;
 

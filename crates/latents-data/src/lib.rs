@@ -20,6 +20,7 @@
 //! # Ok::<(), latents_data::Error>(())
 //! ```
 
+mod arrange;
 mod arrays;
 mod augment;
 mod catalogue;
@@ -39,22 +40,25 @@ mod open;
 mod part;
 mod picture;
 mod pictures;
+mod range;
 mod sample;
 mod source;
 mod split;
+mod warnings;
 
 pub use augment::{Augmentation, Augmented, Mix};
 pub use catalogue::{Entry, Place, catalogue, fetch};
-pub use dataset::{Dataset, Labelled, Limits};
+pub use dataset::{Dataset, LabelColumn, Labelled, Limits};
 pub use error::{Error, IdxProblem, PartsProblem};
 pub use fashion::CLASSES as FASHION_MNIST_CLASSES;
-pub use images::{Images, evenly_spaced};
+pub use images::{Depth, Images, Pixels, evenly_spaced};
 pub use locations::Locations;
 pub use note::{AxisOrder, Note};
 pub use open::load_default;
 pub use part::{Part, UnknownPart};
 pub use picture::read_picture;
-pub use pictures::{Colour, Fit, Pictures, parse_size};
+pub use pictures::{Colour, Fit, Pages, Pictures, parse_shape, parse_size};
+pub use range::{Range, Scale};
 pub use source::Source;
 pub use split::{epoch_order, split};
 

@@ -38,23 +38,27 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::Images;
+    use crate::{Depth, Images, Pixels};
 
     #[test]
     fn mapped_images_are_those_in_memory() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&(0..30).collect::<Vec<u8>>()).unwrap();
         let file = Mapped::new(&file).unwrap();
-        let mut mapped = Images::mapped(&file, 2..26, [2, 1, 3]).unwrap();
+        let mut mapped = Images::mapped(&file, 2..26, [2, 1, 3], Depth::Eight).unwrap();
         let mut memory = Images::new(2, 1, 3, (2..26).collect()).unwrap();
         assert_eq!(mapped, memory);
         assert_eq!(mapped.digest(), memory.digest());
-        assert_eq!((mapped.len(), mapped.image(3)), (4, &[20, 21, 22, 23, 24, 25][..]));
+        assert_eq!((mapped.len(), mapped.image(3)), (4, Pixels::Bytes(&[20, 21, 22, 23, 24, 25])));
         mapped.truncate(3);
         memory.truncate(3);
         assert_eq!(mapped, memory);
         mapped.truncate(9);
         assert_eq!((mapped.len(), mapped.pixels().len()), (3, 18));
-        assert!(Images::mapped(&file, 0..29, [1, 2, 2]).is_err());
+        let words = Images::mapped(&file, 2..26, [2, 1, 3], Depth::Sixteen).unwrap();
+        let first = u16::from_ne_bytes([2, 3]);
+        assert_eq!((words.len(), words.image(0)), (2, words.pixels().slice(0..6)));
+        assert!(matches!(words.pixels(), Pixels::Words([x, ..]) if *x == first));
+        assert!(Images::mapped(&file, 0..29, [1, 2, 2], Depth::Eight).is_err());
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::list_some;
 use crate::npz::ArrayInfo;
+use crate::part::Part;
 use crate::pictures::Fit;
 
 /// Something that people should know about how a data set was read. `Display` gives one line of text.
@@ -38,8 +39,13 @@ pub enum Note {
         /// Height and width of the images.
         size: [usize; 2],
     },
-    /// The folder has sub-folders `train` and `test`; pictures outside them were left out.
-    OutsideTrainAndTest {
+    /// All pictures are in this sub-folder, which says nothing.
+    Wrapped {
+        /// The sub-folder.
+        folder: String,
+    },
+    /// The folder has sub-folders for its parts; pictures outside them were left out.
+    OutsideParts {
         /// How many pictures were left out.
         pictures: usize,
     },
@@ -50,9 +56,23 @@ pub enum Note {
     },
     /// There are no labels: no picture is in a sub-folder.
     NoFolders,
-    /// There are no labels: some pictures are in no sub-folder.
-    PicturesOutsideFolders {
-        /// How many pictures are in no sub-folder.
+    /// Pictures beside the sub-folders of the classes were left out.
+    Strays {
+        /// How many.
+        pictures: usize,
+        /// The first of them.
+        example: String,
+    },
+    /// Pictures are in no sub-folder, and have no label.
+    WithoutLabel {
+        /// How many.
+        pictures: usize,
+    },
+    /// A part without labels was set aside, because the training part has labels.
+    PartWithoutLabels {
+        /// Which part.
+        part: Part,
+        /// The number of its pictures.
         pictures: usize,
     },
     /// There are no labels: all pictures are in the same sub-folder.
@@ -64,8 +84,11 @@ pub enum Note {
         /// The largest number of classes.
         limit: usize,
     },
-    /// Sub-folders `train` and `test` are the two parts.
-    PartsFromFolders,
+    /// The parts are sub-folders.
+    PartsFromFolders {
+        /// The sub-folders of each part.
+        folders: Vec<(Part, Vec<String>)>,
+    },
     /// The source has no test part, so some images were held out at random as one: see
     /// [`Pictures::test_fraction`](crate::Pictures::test_fraction) and [`Pictures::split_seed`](crate::Pictures::split_seed).
     HeldOut {
@@ -86,6 +109,85 @@ pub enum Note {
         /// The number of files of each extension (in lower case, without the dot; empty for files without one).
         extensions: BTreeMap<String, usize>,
     },
+    /// Pipes, sockets and devices were skipped.
+    SpecialFiles {
+        /// How many.
+        files: usize,
+    },
+    /// Which values of pictures of more than 8 bits became black and white.
+    RangeOfValues {
+        /// The smallest value of all pictures.
+        least: f64,
+        /// The largest value.
+        most: f64,
+        /// The values that became black and white, of all channels or of each.
+        range: Vec<[f64; 2]>,
+    },
+    /// Values outside the range were clipped.
+    Clipped {
+        /// How many.
+        values: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// Warning: pictures have one colour only.
+    OneColour {
+        /// How many.
+        pictures: usize,
+        /// Of how many.
+        of: usize,
+        /// Whether it is the colour of the background, as of white drawings on transparency.
+        background: bool,
+    },
+    /// Warning: pictures are copies of each other.
+    Copies {
+        /// The number of different pictures that have copies.
+        groups: usize,
+        /// The number of pictures that are one of several.
+        pictures: usize,
+    },
+    /// Warning: pictures of a part are copies of training images, so that results on it are too good.
+    CopiesAcrossParts {
+        /// Which part.
+        part: Part,
+        /// How many of its pictures.
+        pictures: usize,
+        /// Of how many.
+        of: usize,
+        /// How many of them have another label than their copy.
+        other_class: usize,
+    },
+    /// Warning: classes of one picture.
+    SinglePictures {
+        /// The classes.
+        classes: Vec<String>,
+    },
+    /// Warning: classes that are in one part only.
+    OnlyInPart {
+        /// The part.
+        part: Part,
+        /// The classes.
+        classes: Vec<String>,
+    },
+    /// Warning: classes without a picture.
+    EmptyClasses {
+        /// The classes.
+        classes: Vec<String>,
+    },
+    /// Warning: a folder of pictures stands beside a folder of their masks, and both were taken for classes.
+    ImagesBesideMasks {
+        /// The folder of pictures.
+        images: String,
+        /// The folder of masks.
+        masks: String,
+    },
+    /// Warning: most of the range from black to white is unused.
+    UnusedRange {
+        /// The smallest pixel, from 0 to 1.
+        least: f64,
+        /// The largest pixel.
+        most: f64,
+    },
     /// Which array the images of a part are from, and how it was read.
     ImagesFromArray {
         /// The array.
@@ -99,10 +201,22 @@ pub enum Note {
     },
     /// There are no labels: no array has the name of one of labels.
     NoLabelArray,
-    /// There are no labels: the array of labels has more different values than there can be classes.
-    TooManyLabels {
+    /// There are no labels: the array of labels cannot be read, mostly because it has Python objects, which are never unpickled.
+    UnreadableLabels {
+        /// The array's name.
+        array: String,
+        /// Why.
+        reason: String,
+    },
+    /// There are no labels: each image has several, and none was chosen.
+    SeveralLabels {
         /// The array.
         array: ArrayInfo,
+        /// The number of labels of each image.
+        labels: usize,
+    },
+    /// There are no labels: there are more different ones than there can be classes.
+    TooManyLabels {
         /// The number of different values.
         labels: usize,
         /// The largest number of classes.
@@ -142,31 +256,45 @@ impl fmt::Display for Note {
                     write!(f, " to {} x {}", largest[0], largest[1])?;
                 }
                 let how = match fit {
-                    Fit::Crop => "cropped and scaled",
+                    Fit::Auto | Fit::Crop => "cropped and scaled",
                     Fit::Contain => "scaled and padded",
                     Fit::Stretch => "stretched",
                 };
                 write!(f, " pixels (height x width), {how} to {h} x {w}")
             }
-            Self::OutsideTrainAndTest { pictures } => {
+            Self::Wrapped { folder } => write!(f, "all pictures are in the sub-folder {folder}"),
+            Self::OutsideParts { pictures } => {
                 let pictures = count(*pictures, "picture", "pictures");
-                write!(f, "{pictures} outside the sub-folders train and test left out")
+                write!(f, "{pictures} outside the sub-folders of the parts left out")
             }
             Self::ClassesFromFolders { classes } => {
                 let classes = count(*classes, "class", "classes");
                 write!(f, "{classes} from the sub-folders")
             }
             Self::NoFolders => f.write_str("no labels: there are no sub-folders"),
-            Self::PicturesOutsideFolders { pictures } => {
+            Self::Strays { pictures, example } => {
+                let such = if *pictures == 1 { "" } else { "such as " };
                 let pictures = count(*pictures, "picture", "pictures");
-                write!(f, "no labels: {pictures} outside the sub-folders")
+                write!(f, "{pictures} beside the sub-folders left out: {such}{example}")
+            }
+            Self::WithoutLabel { pictures } => {
+                let pictures = count(*pictures, "picture", "pictures");
+                write!(f, "{pictures} outside the sub-folders: without a label")
+            }
+            Self::PartWithoutLabels { part, pictures } => {
+                let pictures = count(*pictures, "picture", "pictures");
+                write!(f, "the {part} part has no labels: {pictures} set aside as unlabelled")
             }
             Self::OneFolder => f.write_str("no labels: all pictures are in one sub-folder"),
             Self::TooManyFolders { folders, limit } => {
                 write!(f, "no labels: there are {folders} sub-folders, but at most {limit} classes")
             }
-            Self::PartsFromFolders => {
-                f.write_str("training and test images from the sub-folders train and test")
+            Self::PartsFromFolders { folders } => {
+                let one = |(part, names): &(Part, Vec<String>)| {
+                    format!("{part} from {}", names.join(" and "))
+                };
+                let all: Vec<String> = folders.iter().map(one).collect();
+                write!(f, "parts from the sub-folders: {}", all.join(", "))
             }
             Self::HeldOut { held_out, of, stratified } => {
                 let alike = if *stratified { ", the same fraction of each class" } else { "" };
@@ -179,6 +307,70 @@ impl fmt::Display for Note {
             Self::OtherFiles { extensions } => {
                 write!(f, "files that are not pictures were ignored: {}", list_files(extensions))
             }
+            Self::SpecialFiles { files } => {
+                let files = count(*files, "pipe, socket or device", "pipes, sockets or devices");
+                write!(f, "{files} skipped")
+            }
+            Self::RangeOfValues { least, most, range } => {
+                let ends =
+                    |[black, white]: &[f64; 2]| format!("{black} is black and {white} white");
+                let ends: Vec<String> = range.iter().map(ends).collect();
+                write!(f, "values from {least} to {most}; {}", ends.join(", "))
+            }
+            Self::Clipped { values, of } => {
+                let share = 100.0 * *values as f64 / (*of).max(1) as f64;
+                write!(f, "{values} of {of} values ({share:.2} %) outside the range were clipped")
+            }
+            Self::OneColour { pictures, of, background } => {
+                write!(f, "{pictures} of {of} pictures have one colour only")?;
+                if *background {
+                    f.write_str(", that of the background behind transparent pictures: choose another background")?;
+                }
+                Ok(())
+            }
+            Self::Copies { groups, pictures } => {
+                write!(
+                    f,
+                    "{pictures} pictures are copies: {groups} different ones, each at least twice"
+                )
+            }
+            Self::CopiesAcrossParts { part, pictures, of, other_class } => {
+                write!(
+                    f,
+                    "{pictures} of {of} {part} images are copies of training images, so results on them are too good"
+                )?;
+                if *other_class > 0 {
+                    write!(f, "; {other_class} of these have another class there")?;
+                }
+                Ok(())
+            }
+            Self::SinglePictures { classes } => {
+                let number = count(classes.len(), "class has", "classes have");
+                write!(f, "{number} a single picture: {}", some(classes))
+            }
+            Self::OnlyInPart { part, classes } => {
+                let number = count(classes.len(), "class is", "classes are");
+                write!(f, "{number} only in the {part} part: {}", some(classes))
+            }
+            Self::EmptyClasses { classes } => {
+                let number = count(classes.len(), "class has", "classes have");
+                write!(f, "{number} no picture: {}", some(classes))
+            }
+            Self::ImagesBesideMasks { images, masks } => {
+                write!(
+                    f,
+                    "{masks} looks like the masks of {images}, and both were read as classes: open the folder {images} alone"
+                )
+            }
+            Self::UnusedRange { least, most } => {
+                let percent = |x: f64| (100.0 * x).round();
+                write!(
+                    f,
+                    "all pixels are between {} % and {} % of the way from black to white: choose a range of values",
+                    percent(*least),
+                    percent(*most)
+                )
+            }
             Self::ImagesFromArray { array, axes, image: [c, h, w], range: [black, white] } => {
                 write!(f, "images from array {array}")?;
                 match axes {
@@ -190,9 +382,15 @@ impl fmt::Display for Note {
                 write!(f, "; {black} is black and {white} white")
             }
             Self::NoLabelArray => f.write_str("no labels: there is no array `label` [n]"),
-            Self::TooManyLabels { array, labels, limit } => {
+            Self::UnreadableLabels { array, reason } => {
+                write!(f, "no labels: array `{array}` cannot be read: {reason}")
+            }
+            Self::SeveralLabels { array, labels } => {
+                write!(f, "no labels: array {array} has {labels} of each image; choose one")
+            }
+            Self::TooManyLabels { labels, limit } => {
                 let but = "different values, but there are at most";
-                write!(f, "no labels: array {array} has {labels} {but} {limit} classes")
+                write!(f, "no labels: they have {labels} {but} {limit} classes")
             }
             Self::ClassesFromArray { array, classes } => {
                 let classes = count(*classes, "class", "classes");
@@ -200,6 +398,36 @@ impl fmt::Display for Note {
             }
         }
     }
+}
+
+impl Note {
+    /// Whether it tells of something that may spoil results.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        matches!(
+            self,
+            Self::OneColour { .. }
+                | Self::Copies { .. }
+                | Self::CopiesAcrossParts { .. }
+                | Self::SinglePictures { .. }
+                | Self::OnlyInPart { .. }
+                | Self::EmptyClasses { .. }
+                | Self::ImagesBesideMasks { .. }
+                | Self::UnusedRange { .. }
+                | Self::TooManyFolders { .. }
+                | Self::TooManyLabels { .. }
+        )
+    }
+}
+
+/// The first few of some names.
+fn some(names: &[String]) -> String {
+    const SOME: usize = 5;
+    let mut list = names.iter().take(SOME).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SOME {
+        list = format!("{list} and {} more", names.len() - SOME);
+    }
+    list
 }
 
 /// A number and a noun.
@@ -237,14 +465,33 @@ mod tests {
                 "pictures of 4 x 5 pixels (height x width), scaled and padded to 8 x 8",
             ),
             (
-                Note::OutsideTrainAndTest { pictures: 3 },
-                "3 pictures outside the sub-folders train and test left out",
+                Note::OutsideParts { pictures: 3 },
+                "3 pictures outside the sub-folders of the parts left out",
+            ),
+            (Note::Wrapped { folder: "a/b".into() }, "all pictures are in the sub-folder a/b"),
+            (
+                Note::CopiesAcrossParts { part: Part::Test, pictures: 3, of: 20, other_class: 1 },
+                "3 of 20 test images are copies of training images, so results on them are too good; 1 of these have another class there",
+            ),
+            (
+                Note::SinglePictures {
+                    classes: ["a", "b", "c", "d", "e", "f"].map(str::to_owned).into(),
+                },
+                "6 classes have a single picture: a, b, c, d, e and 1 more",
+            ),
+            (
+                Note::UnusedRange { least: 0.0, most: 0.055 },
+                "all pixels are between 0 % and 6 % of the way from black to white: choose a range of values",
+            ),
+            (
+                Note::Clipped { values: 5, of: 200 },
+                "5 of 200 values (2.50 %) outside the range were clipped",
             ),
             (Note::ClassesFromFolders { classes: 7 }, "7 classes from the sub-folders"),
             (Note::NoFolders, "no labels: there are no sub-folders"),
             (
-                Note::PicturesOutsideFolders { pictures: 1 },
-                "no labels: 1 picture outside the sub-folders",
+                Note::Strays { pictures: 1, example: "x.png".into() },
+                "1 picture beside the sub-folders left out: x.png",
             ),
             (Note::OneFolder, "no labels: all pictures are in one sub-folder"),
             (
@@ -252,8 +499,13 @@ mod tests {
                 "no labels: there are 300 sub-folders, but at most 256 classes",
             ),
             (
-                Note::PartsFromFolders,
-                "training and test images from the sub-folders train and test",
+                Note::PartsFromFolders {
+                    folders: vec![
+                        (Part::Train, vec!["a".into()]),
+                        (Part::Test, vec!["b".into(), "c".into()]),
+                    ],
+                },
+                "parts from the sub-folders: train from a, test from b and c",
             ),
             (
                 Note::HeldOut { held_out: 2, of: 10, stratified: true },
@@ -275,8 +527,12 @@ mod tests {
             ),
             (Note::NoLabelArray, "no labels: there is no array `label` [n]"),
             (
-                Note::TooManyLabels { array: array.clone(), labels: 300, limit: 256 },
-                "no labels: array `x` [2, 3, 4, 4] of |u1 has 300 different values, but there are at most 256 classes",
+                Note::TooManyLabels { labels: 70_000, limit: 65_536 },
+                "no labels: they have 70000 different values, but there are at most 65536 classes",
+            ),
+            (
+                Note::SeveralLabels { array: array.clone(), labels: 14 },
+                "no labels: array `x` [2, 3, 4, 4] of |u1 has 14 of each image; choose one",
             ),
             (
                 Note::ClassesFromArray { array, classes: 4 },

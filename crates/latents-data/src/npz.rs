@@ -1,5 +1,6 @@
-//! Named arrays for NumPy: `.npz` files, which are zip files of `.npy` arrays (NumPy's format, version 1.0). Written values are
-//! little-endian and in C order. Nothing here knows what the arrays mean.
+//! Named arrays for NumPy: `.npz` files, which are zip files of `.npy` arrays (`numpy.lib.format`), and `.npy` files. Arrays of numbers
+//! and text are read in any byte order and any order of axes; written values are little-endian and in C order. Nothing here knows what
+//! the arrays mean. Headers are in `npz/header`, the archive in `npz/reader`, values in `npz/values`.
 //!
 //! ```
 //! use latents_data::npz::{self, Array, Numbers};
@@ -8,26 +9,30 @@
 //! let z = Array { name: "z".into(), shape: vec![2, 3], numbers: Numbers::F32(vec![0.5; 6]) };
 //! npz::write(&file, &[z])?;
 //! assert_eq!(npz::read_f32(&file, "z")?, (vec![2, 3], vec![0.5; 6]));
-//! assert_eq!(npz::read_labels(&file, "label")?, None);
 //! # std::fs::remove_file(file).expect("a file that was written");
 //! # Ok::<(), npz::NpzError>(())
 //! ```
 
+mod header;
+mod reader;
+mod values;
+
 use std::fmt;
-use std::io::{Read, Seek, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use latents_files::FileError;
 use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 
-/// The most bytes of an array.
-const MAX_BYTES: usize = 1 << 34;
-/// The most bytes of a header, as in version 1.0.
-const MAX_HEADER: usize = 1 << 16;
+pub(crate) use self::reader::Reader;
+pub(crate) use self::values::Items;
+pub use self::values::Values;
+
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// An `.npz` file cannot be read or written.
+/// An `.npz` or `.npy` file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpzError {
@@ -119,54 +124,86 @@ fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
     [MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat()
 }
 
-/// Reads one array of floating-point numbers (`<f4`, or `<f8` rounded to it) as its shape and its values in C order.
+/// An open `.npz` or `.npy` file, of which single arrays are read.
 ///
-/// # Errors
-/// [`NpzError`] if the file cannot be read or is not an `.npz` file, or the array is missing, truncated, in Fortran order or of
-/// another type.
-pub fn read_f32(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), NpzError> {
-    let file = std::fs::File::open(path).map_err(FileError::on("read", path))?;
-    read_from(file, name).map_err(|reason| NpzError::Content { path: path.to_owned(), reason })
+/// ```
+/// use latents_data::npz::{self, Array, Numbers};
+///
+/// let file = std::env::temp_dir().join(format!("archive-{}.npz", std::process::id()));
+/// let label = Array { name: "label".into(), shape: vec![3], numbers: Numbers::I64(vec![2, 0, 1]) };
+/// npz::write(&file, &[label])?;
+/// let mut archive = npz::open(&file)?;
+/// assert_eq!(archive.arrays()[0].to_string(), "`label` [3] of <i8");
+/// let label = archive.read("label")?;
+/// assert_eq!((label.shape(), label.i64s()), (&[3][..], Some(vec![2, 0, 1])));
+/// assert_eq!(label.texts(), ["2", "0", "1"]);
+/// # std::fs::remove_file(file).expect("a file that was written");
+/// # Ok::<(), npz::NpzError>(())
+/// ```
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    reader: Reader<File>,
+    arrays: Vec<ArrayInfo>,
+    unreadable: Vec<(String, String)>,
 }
 
-/// Reads labels `[n]` from 0 to 255, of type `<i8`; `None` if the file has no such array.
+/// Opens a file and reads the headers of its arrays. A `.npy` file is an archive of one array, whose name is empty. The content of the
+/// file, not its name, tells the two apart.
 ///
 /// # Errors
-/// [`NpzError`] if the file cannot be read or is not an `.npz` file, or the array has another type, shape or range.
-pub fn read_labels(path: &Path, name: &str) -> Result<Option<Vec<u8>>, NpzError> {
-    let file = std::fs::File::open(path).map_err(FileError::on("read", path))?;
+/// [`NpzError`] if the file cannot be read or is neither of both.
+pub fn open(path: &Path) -> Result<Archive, NpzError> {
+    let file = File::open(path).map_err(FileError::on("read", path))?;
     let content = |reason| NpzError::Content { path: path.to_owned(), reason };
-    let zip = zip::ZipArchive::new(&file);
-    if zip.is_ok_and(|zip| zip.index_for_name(&format!("{name}.npy")).is_none()) {
-        return Ok(None);
-    }
-    let Raw { kind, shape, bytes } =
-        Reader::new(file).and_then(|mut reader| reader.read(name)).map_err(content)?;
-    if kind != "<i8" || shape.len() != 1 {
-        return Err(content(format!(
-            "array `{name}` is {kind} {shape:?}, but int64 [n] is expected"
-        )));
-    }
-    let label = |b: &[u8]| u8::try_from(i64::from_le_bytes(std::array::from_fn(|i| b[i])));
-    let labels: Result<Vec<u8>, _> = bytes.chunks_exact(8).map(label).collect();
-    labels.map(Some).map_err(|_| content(format!("array `{name}` has a label outside 0 to 255")))
+    let mut reader = Reader::new(file).map_err(content)?;
+    let (arrays, unreadable) = reader.arrays();
+    Ok(Archive { path: path.to_owned(), reader, arrays, unreadable })
 }
 
-fn read_from(file: impl Read + Seek, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let array = Reader::new(file)?.read(name)?;
-    let Raw { kind, shape, bytes } = array;
-    let numbers = match kind.as_str() {
-        "<f4" => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        "<f8" => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
-        other => return Err(format!("array `{name}` is of type {other}, but float32 is expected")),
-    };
-    Ok((shape, numbers))
+impl Archive {
+    /// The arrays that can be read, in the order of the file.
+    #[must_use]
+    pub fn arrays(&self) -> &[ArrayInfo] {
+        &self.arrays
+    }
+
+    /// The names of the arrays that cannot be read, with reasons. Arrays of Python objects are among them: they are never unpickled.
+    #[must_use]
+    pub fn unreadable(&self) -> &[(String, String)] {
+        &self.unreadable
+    }
+
+    /// Reads one array.
+    ///
+    /// # Errors
+    /// [`NpzError`] if there is no such array, or it is damaged or of a type that is not supported.
+    pub fn read(&mut self, name: &str) -> Result<Values, NpzError> {
+        let content = |reason| NpzError::Content { path: self.path.clone(), reason };
+        self.reader.read(name).map_err(content)
+    }
 }
 
-/// What an `.npz` file says of an array: everything but its values.
+/// Reads one array of floating-point numbers of any precision, rounded to single precision, as its shape and its values in C order.
+///
+/// # Errors
+/// [`NpzError`] as for [`open`] and [`Archive::read`], or if the array has no floating-point numbers.
+pub fn read_f32(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), NpzError> {
+    let values = open(path)?.read(name)?;
+    match values.f32s().filter(|_| values.is_float()) {
+        Some(numbers) => Ok((values.shape().to_vec(), numbers)),
+        None => {
+            let reason =
+                format!("array `{name}` is of type {}, but float32 is expected", values.dtype());
+            Err(NpzError::Content { path: path.to_owned(), reason })
+        }
+    }
+}
+
+/// What a file says of an array: everything but its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayInfo {
-    /// Its name, without `.npy`.
+    /// Its name, without `.npy`; empty in a `.npy` file.
     pub name: String,
     /// NumPy's name of its type, such as `<f4`.
     pub dtype: String,
@@ -176,119 +213,11 @@ pub struct ArrayInfo {
 
 impl fmt::Display for ArrayInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {:?} of {}", self.name, self.shape, self.dtype)
-    }
-}
-
-/// An array as it is stored.
-pub(crate) struct Raw {
-    pub(crate) kind: String,
-    pub(crate) shape: Vec<usize>,
-    /// As many bytes as type and shape say.
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// A reader of an `.npz` file.
-pub(crate) struct Reader<R>(zip::ZipArchive<R>);
-
-fn unreadable(error: impl std::fmt::Display) -> String {
-    format!("it is not an intact .npz file ({error})")
-}
-
-impl<R: Read + Seek> Reader<R> {
-    pub(crate) fn new(file: R) -> Result<Self, String> {
-        zip::ZipArchive::new(file).map(Self).map_err(unreadable)
-    }
-
-    /// The readable arrays, in the order of the file; and the names of the unreadable ones, with reasons.
-    pub(crate) fn arrays(&mut self) -> (Vec<ArrayInfo>, Vec<(String, String)>) {
-        let (mut arrays, mut broken) = (vec![], vec![]);
-        for i in 0..self.0.len() {
-            let Ok(mut entry) = self.0.by_index(i) else { continue };
-            let Some(name) = entry.name().strip_suffix(".npy").map(str::to_owned) else { continue };
-            match read_header(&mut entry) {
-                Ok((kind, shape)) => arrays.push(ArrayInfo { name, dtype: kind, shape }),
-                Err(why) => broken.push((name, why)),
-            }
+        if !self.name.is_empty() {
+            write!(f, "`{}` ", self.name)?;
         }
-        (arrays, broken)
+        write!(f, "{:?} of {}", self.shape, self.dtype)
     }
-
-    /// Reads one array.
-    pub(crate) fn read(&mut self, name: &str) -> Result<Raw, String> {
-        let known: Vec<String> =
-            self.0.file_names().map(|n| n.trim_end_matches(".npy").to_owned()).collect();
-        let entry = self.0.by_name(&format!("{name}.npy"));
-        let mut entry = entry.map_err(|e| match e {
-            zip::result::ZipError::FileNotFound => {
-                format!("it has no array `{name}`; it has: {}", known.join(", "))
-            }
-            e => unreadable(e),
-        })?;
-        let (kind, shape) = read_header(&mut entry).map_err(|e| format!("array `{name}`: {e}"))?;
-        let size = item_size(&kind)
-            .ok_or_else(|| format!("array `{name}` is of type {kind}, which is not supported"))?;
-        let bytes = shape.iter().try_fold(size, |a, &b| a.checked_mul(b));
-        let length = bytes.filter(|&n| n <= MAX_BYTES);
-        let length = length.ok_or_else(|| format!("array `{name}` {shape:?} is too large"))?;
-        // Memory grows with the data, not with the size that the header declares.
-        let mut bytes = vec![];
-        entry.take(length as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() != length {
-            let but = if bytes.len() > length { "more" } else { "fewer" };
-            return Err(format!("array `{name}` {shape:?} has {but} values than its shape says"));
-        }
-        Ok(Raw { kind, shape, bytes })
-    }
-}
-
-/// The number of bytes of one item of a type; `None` if the type is not supported.
-fn item_size(kind: &str) -> Option<usize> {
-    let letter = kind.get(1..2)?;
-    let size: usize = kind.get(2..)?.parse().ok().filter(|&size| size > 0)?;
-    match (letter, size) {
-        ("b", 1) | ("u" | "i", 1 | 2 | 4 | 8) | ("f", 4 | 8) | ("S", _) => Some(size),
-        ("U", _) => size.checked_mul(4),
-        _ => None,
-    }
-}
-
-/// Type and shape from the header of a `.npy` array.
-fn read_header(file: &mut impl Read) -> Result<(String, Vec<usize>), String> {
-    let short = |_| "its header is truncated".to_owned();
-    let mut start = [0; 8];
-    file.read_exact(&mut start).map_err(short)?;
-    if &start[..6] != MAGIC {
-        return Err("it does not start like a .npy array".into());
-    }
-    let length = if start[6] == 1 {
-        let mut bytes = [0; 2];
-        file.read_exact(&mut bytes).map_err(short)?;
-        usize::from(u16::from_le_bytes(bytes))
-    } else {
-        let mut bytes = [0; 4];
-        file.read_exact(&mut bytes).map_err(short)?;
-        u32::from_le_bytes(bytes) as usize
-    };
-    if length > MAX_HEADER {
-        return Err(format!("its header of {length} bytes is too long"));
-    }
-    let mut text = vec![0; length];
-    file.read_exact(&mut text).map_err(short)?;
-    let text = String::from_utf8_lossy(&text);
-    let after = |key: &str| {
-        let rest = text.split_once(&format!("'{key}':")).map(|(_, rest)| rest.trim_start());
-        rest.ok_or_else(|| format!("its header lacks `{key}`"))
-    };
-    if after("fortran_order")?.starts_with("True") {
-        return Err("it is in Fortran order; save numpy.ascontiguousarray(array) instead".into());
-    }
-    let kind = after("descr")?.split('\'').nth(1).unwrap_or_default().to_owned();
-    let sizes = after("shape")?.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-    let (sizes, _) = sizes.ok_or("its header has no shape")?;
-    let sizes = sizes.split(',').map(str::trim).filter(|n| !n.is_empty());
-    let shape = sizes.map(|n| n.parse().map_err(|_| format!("its shape contains `{n}`")));
-    Ok((kind, shape.collect::<Result<_, _>>()?))
 }
 
 #[cfg(test)]

@@ -1,166 +1,152 @@
-//! One picture: from a PNG, JPEG, WebP or GIF file (its first frame) to pixels of a given size. Files may be hostile: sides, pixels
-//! and memory are limited, and even a panic of a decoder becomes an error. Which files make a data set is decided elsewhere.
+//! One picture: from a file to pixels of a given size. Files may be hostile: sides, pixels and memory are limited, and even a panic of
+//! a decoder becomes an error. Pictures of bytes are read here, those of more precision in `picture/deep`, TIFF files in
+//! `picture/tiff`, and the size is changed in `picture/resize`. Which files make a data set is decided elsewhere.
+
+mod deep;
+mod jpeg;
+mod resize;
+mod tiff;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek};
+use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::imageops::{self, FilterType};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::error::Error;
 use crate::images::Images;
 use crate::pictures::{Fit, Pictures};
 
+use self::deep::to_images;
+pub(crate) use self::deep::{Deep, byte_of, range_of, read_deep};
+pub(crate) use self::resize::{Plane, fit};
+
 /// The extensions of files that are read as pictures.
-pub(crate) const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "gif"];
+pub(crate) const EXTENSIONS: [&str; 15] = [
+    "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "pnm", "pgm", "ppm", "pbm", "pam",
+    "tga", "qoi",
+];
+/// Their formats, for people.
+pub(crate) const FORMATS: &str = "PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI";
 /// The largest height and width of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 16;
 /// The most pixels of a picture.
 pub(crate) const MAX_PIXELS: u64 = 1 << 27;
+/// A picture of more pixels than this must have a byte of its file for every [`MAX_EXPANSION`] of them.
+const LARGE: u64 = 1 << 24;
+const MAX_EXPANSION: u64 = 400;
 /// The most memory of a decoder, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
 /// The largest file, in bytes.
 const MAX_FILE: u64 = 1 << 28;
 
-/// The height and width of the picture in a file, after rotation as the camera noted it. Reads only the header.
-pub(crate) fn read_size(path: &Path) -> Result<[u32; 2], String> {
+/// The numbers of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Precision {
+    /// 8 bits or fewer.
+    Bytes,
+    /// 16 bits.
+    Words,
+    /// Any others.
+    Floats,
+}
+
+/// What the head of a picture's file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Height and width, after rotation as the camera noted it.
+    pub(crate) size: [u32; 2],
+    pub(crate) precision: Precision,
+    /// Channels but for transparency; those of all pages if pages are channels.
+    pub(crate) channels: usize,
+    /// Pages that are pictures of their own.
+    pub(crate) pages: u32,
+}
+
+/// Reads the head of a file only.
+pub(crate) fn read_header(path: &Path, settings: &Pictures) -> Result<Header, String> {
     guarded(|| {
-        let mut decoder = decoder(open(path)?)?;
-        let (width, height) = checked(&decoder)?;
-        Ok(match orientation(&mut decoder) {
+        let file = bytes(path)?;
+        if tiff::is_tiff(&file) {
+            return tiff::header(&file, settings.pages);
+        }
+        let mut decoder = decoder(&file, path)?;
+        let (width, height) = checked(&decoder, file.len())?;
+        let colour = decoder.color_type();
+        let size = match orientation(&mut decoder) {
             Orientation::Rotate90
             | Orientation::Rotate270
             | Orientation::Rotate90FlipH
             | Orientation::Rotate270FlipH => [width, height],
             _ => [height, width],
-        })
+        };
+        let alpha = usize::from(colour.has_alpha());
+        let channels = usize::from(colour.channel_count()) - alpha;
+        let precision = match colour.bytes_per_pixel() / colour.channel_count() {
+            1 => Precision::Bytes,
+            2 => Precision::Words,
+            _ => Precision::Floats,
+        };
+        Ok(Header { size, precision, channels, pages: 1 })
     })
 }
 
-/// Reads the picture in a file as one image of shape `[c, h, w]`, grey if `c` is 1. `fit` and `background` of the settings apply;
-/// `size` and `grey` are those of the shape instead.
+/// Reads the picture in a file as one image of shape `[c, h, w]`, grey if `c` is 1. `fit`, `background` and `range` of the settings
+/// apply; `size` and `grey` are those of the shape instead. Of a file of several pages, the first is read.
 ///
 /// # Errors
-/// [`Error::Picture`] if the file is not a readable picture, or `c` is neither 1 nor 3.
+/// [`Error::Picture`] if the file is not a readable picture, or has other channels.
 pub fn read_picture(path: &Path, shape: [usize; 3], settings: &Pictures) -> Result<Images, Error> {
     let [c, h, w] = shape;
     let failed = |reason| Error::Picture { file: path.to_owned(), reason };
-    let planes = match c {
-        1 => read(path, [h, w], settings).map(|planes| grey(&planes)),
-        3 => read(path, [h, w], settings),
-        _ => Err(format!("pictures have 1 or 3 channels, but {c} are expected")),
-    };
+    if !settings.keeps_bytes() || !matches!(c, 1 | 3) {
+        return guarded(|| to_images(path, shape, settings)).map_err(failed);
+    }
+    let planes = read(path, 0, [h, w], settings);
+    let planes = planes.map(|planes| if c == 1 { grey(&planes) } else { planes });
     Images::new(c, h, w, planes.map_err(failed)?)
 }
 
-/// The picture in a file as `[3, h, w]` bytes, red, green and blue.
-pub(crate) fn read(path: &Path, size: [usize; 2], settings: &Pictures) -> Result<Vec<u8>, String> {
-    guarded(|| decode(open(path)?, size, settings))
-}
-
-/// The picture from a reader, as of [`read`].
-pub(crate) fn decode(
-    reader: impl BufRead + Seek,
+/// The picture of a page of a file as `[3, h, w]` bytes, red, green and blue.
+pub(crate) fn read(
+    path: &Path,
+    page: u32,
     size: [usize; 2],
     settings: &Pictures,
 ) -> Result<Vec<u8>, String> {
-    let mut decoder = decoder(reader)?;
-    checked(&decoder)?;
+    guarded(|| Ok(fitted(picture(&bytes(path)?, path, page)?, size, settings)))
+}
+
+/// A picture as an image of `[3, h, w]` bytes.
+fn fitted(picture: DynamicImage, size: [usize; 2], settings: &Pictures) -> Vec<u8> {
+    let how = how(settings.fit, picture.color().has_alpha());
+    let picture = flatten(picture, settings.background.0);
+    planes(&fit(picture, size, how, settings.background.0))
+}
+
+/// How a picture is fitted.
+fn how(fit: Fit, transparent: bool) -> Fit {
+    match fit {
+        Fit::Auto if transparent => Fit::Contain,
+        Fit::Auto => Fit::Crop,
+        fit => fit,
+    }
+}
+
+/// The picture in a file's content, turned as the camera noted it.
+fn picture(file: &[u8], path: &Path, page: u32) -> Result<DynamicImage, String> {
+    if tiff::is_tiff(file) {
+        return tiff::picture(file, page);
+    }
+    let mut decoder = decoder(file, path)?;
+    checked(&decoder, file.len())?;
     let orientation = orientation(&mut decoder);
-    let picture = DynamicImage::from_decoder(decoder).map_err(|e| damage(&e))?;
-    let mut picture = DynamicImage::ImageRgb8(flatten(picture, settings.background.0));
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damage(&e))?;
+    jpeg::check_whole(file)?;
     picture.apply_orientation(orientation);
-    let fitted = fit(picture.into_rgb8(), size, settings.fit, settings.background.0);
-    Ok(planes(&fitted))
-}
-
-/// Resizes a picture to `[h, w]`.
-pub(crate) fn fit(
-    picture: RgbImage,
-    [h, w]: [usize; 2],
-    fit: Fit,
-    background: [u8; 3],
-) -> RgbImage {
-    let (h, w) = (h as u32, w as u32);
-    let (width, height) = picture.dimensions();
-    if (width, height) == (w, h) {
-        return picture;
-    }
-    // The part of the picture to keep, and the size to scale it to. Ratios of sides are compared as exact products.
-    let wider = u64::from(width) * u64::from(h) > u64::from(height) * u64::from(w);
-    // `a * b / c`, rounded, but at least 1.
-    let share = |a: u32, b: u32, c: u32| {
-        let (a, b, c) = (u64::from(a), u64::from(b), u64::from(c));
-        ((2 * a * b + c) / (2 * c)).max(1) as u32
-    };
-    let (kept, scaled) = match fit {
-        Fit::Stretch => ((width, height), (w, h)),
-        Fit::Crop if wider => ((share(height, w, h).min(width), height), (w, h)),
-        Fit::Crop => ((width, share(width, h, w).min(height)), (w, h)),
-        Fit::Contain if wider => ((width, height), (w, share(height, w, width).min(h))),
-        Fit::Contain => ((width, height), (share(width, h, height).min(w), h)),
-    };
-    let picture = if kept == (width, height) {
-        picture
-    } else {
-        let (x, y) = ((width - kept.0) / 2, (height - kept.1) / 2);
-        imageops::crop_imm(&picture, x, y, kept.0, kept.1).to_image()
-    };
-    let picture = scale(picture, scaled);
-    if scaled == (w, h) {
-        return picture;
-    }
-    let mut canvas = RgbImage::from_pixel(w, h, Rgb(background));
-    let (x, y) = ((w - scaled.0) / 2, (h - scaled.1) / 2);
-    imageops::replace(&mut canvas, &picture, i64::from(x), i64::from(y));
-    canvas
-}
-
-/// Scales in two steps: means of whole blocks of pixels if the picture is more than three times too large, and then a bicubic
-/// filter (Catmull and Rom, 1974) as wide as the remaining reduction, so that no pixel is skipped and nothing aliases. Both use
-/// additions and multiplications only, so that every machine gives the same pixels.
-fn scale(picture: RgbImage, (w, h): (u32, u32)) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let blocks = (((width / w) / 3).max(1), ((height / h) / 3).max(1));
-    let picture = if blocks == (1, 1) { picture } else { reduce(&picture, blocks) };
-    if picture.dimensions() == (w, h) {
-        return picture;
-    }
-    imageops::resize(&picture, w, h, FilterType::CatmullRom)
-}
-
-/// The mean of each block of pixels. Blocks at the right and lower edge may be smaller.
-fn reduce(picture: &RgbImage, (bx, by): (u32, u32)) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let (w, h) = (width.div_ceil(bx), height.div_ceil(by));
-    let mut out = RgbImage::new(w, h);
-    let row = width as usize * 3;
-    let pixels = picture.as_raw();
-    let mut sums = vec![[0u64; 3]; w as usize];
-    for y in 0..h {
-        let rows = y * by..((y + 1) * by).min(height);
-        sums.fill([0; 3]);
-        for source in rows.clone() {
-            let line = &pixels[source as usize * row..][..row];
-            for (block, sum) in line.chunks(3 * bx as usize).zip(&mut sums) {
-                for pixel in block.chunks_exact(3) {
-                    for (sum, &byte) in sum.iter_mut().zip(pixel) {
-                        *sum += u64::from(byte);
-                    }
-                }
-            }
-        }
-        for (x, sum) in sums.iter().enumerate() {
-            let x = x as u32;
-            let n =
-                u64::from(((x + 1) * bx).min(width) - x * bx) * u64::from(rows.end - rows.start);
-            out.put_pixel(x, y, Rgb(sum.map(|sum| ((2 * sum + n) / (2 * n)) as u8)));
-        }
-    }
-    out
+    Ok(picture)
 }
 
 /// A picture in front of a background colour.
@@ -208,22 +194,32 @@ pub(crate) fn is_coloured(planes: &[u8]) -> bool {
     red != green || green != blue
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, String> {
+/// The content of a file.
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let refused = |e: std::io::Error| format!("it cannot be read: {e}");
     let file = File::open(path).map_err(refused)?;
-    let bytes = file.metadata().map_err(refused)?.len();
-    match bytes {
-        0 => Err("it is empty".into()),
-        1..=MAX_FILE => Ok(BufReader::new(file)),
-        _ => Err(format!("it has {bytes} bytes, more than the accepted {MAX_FILE}")),
+    let length = file.metadata().map_err(refused)?.len();
+    if length == 0 {
+        return Err("it is empty".into());
     }
+    if length > MAX_FILE {
+        return Err(format!("it has {length} bytes, more than the accepted {MAX_FILE}"));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(refused)?;
+    Ok(bytes)
 }
 
-fn decoder<'a>(reader: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 'a, String> {
-    let reader = ImageReader::new(reader).with_guessed_format();
-    let mut reader = reader.map_err(|e| format!("it cannot be read: {e}"))?;
+fn decoder<'a>(file: &'a [u8], path: &Path) -> Result<impl ImageDecoder + 'a, String> {
+    let mut reader = ImageReader::new(Cursor::new(file))
+        .with_guessed_format()
+        .map_err(|e| format!("it cannot be read: {e}"))?;
     if reader.format().is_none() {
-        return Err("its content is not a picture".into());
+        // TGA files do not say what they are.
+        match ImageFormat::from_path(path) {
+            Ok(ImageFormat::Tga) => reader.set_format(ImageFormat::Tga),
+            _ => return Err("its content is not a picture".into()),
+        }
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -234,17 +230,27 @@ fn decoder<'a>(reader: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + '
 }
 
 /// The width and height of a picture, if it is not too large.
-fn checked(decoder: &impl ImageDecoder) -> Result<(u32, u32), String> {
-    let (width, height) = decoder.dimensions();
+fn checked(decoder: &impl ImageDecoder, file: usize) -> Result<(u32, u32), String> {
     if decoder.total_bytes() > MAX_MEMORY {
         return Err("it is too large".into());
     }
+    check_size(decoder.dimensions(), file)
+}
+
+/// Refuses sizes that are none, too large, or absurd for a file of so many bytes.
+fn check_size((width, height): (u32, u32), file: usize) -> Result<(u32, u32), String> {
     if width == 0 || height == 0 {
         return Err(format!("it has no pixels ({width} x {height})"));
     }
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(format!(
             "it is {width} x {height} pixels, more than the accepted {MAX_PIXELS}"
+        ));
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > LARGE && pixels / MAX_EXPANSION > file as u64 {
+        return Err(format!(
+            "its {width} x {height} pixels are too many for a file of {file} bytes"
         ));
     }
     Ok((width, height))

@@ -7,17 +7,32 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::range::{Range, Scale};
+
 /// How a picture is resized to the size of the images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// Scale until the picture covers the size, and cut off what sticks out, equally on both sides.
+    /// `contain` for a picture with transparency, which a cut would leave in pieces, and `crop` for any other.
     #[default]
+    Auto,
+    /// Scale until the picture covers the size, and cut off what sticks out, equally on both sides.
     Crop,
     /// Scale until the whole picture is inside, and fill the rest with the background.
     Contain,
     /// Scale height and width independently.
     Stretch,
+}
+
+/// What the pages of a TIFF file are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pages {
+    /// Pictures of their own, named `FILE[0]`, `FILE[1]`, ...
+    #[default]
+    Pictures,
+    /// The channels of one picture.
+    Channels,
 }
 
 /// A colour, written as `white`, `black` or `#rrggbb`.
@@ -90,6 +105,18 @@ pub fn parse_size(text: &str) -> Result<[usize; 2], String> {
     Ok([side(h)?, side(w)?])
 }
 
+/// Parses the shape of images in rows of numbers, written as `28x28` or, with channels, `3x32x32`.
+///
+/// # Errors
+/// A message that names the text and the accepted forms.
+pub fn parse_shape(text: &str) -> Result<Vec<usize>, String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
+    let sides: Option<Vec<usize>> = text.split(['x', 'X', '×']).map(side).collect();
+    sides.filter(|sides| matches!(sides.len(), 2 | 3)).ok_or_else(|| {
+        format!("`{text}` is not a shape: use 28x28 (height x width) or 3x32x32 (channels x height x width)")
+    })
+}
+
 /// The example in the schema of the settings.
 const EXAMPLE_SIZE: [usize; 2] = [64, 64];
 
@@ -111,14 +138,33 @@ pub struct Pictures {
     pub size: Option<[usize; 2]>,
     /// How pictures are resized to that size.
     pub fit: Fit,
+    /// Height and width, or channels, height and width, of images in rows of numbers; square images if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = EXAMPLE_SIZE)]
+    pub shape: Option<Vec<usize>>,
+    /// Which label, by name, gives the classes, if the source has several for each image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Exchange rows and columns of images in IDX files, arrays or tables, as those of EMNIST need it.
+    pub transpose: bool,
     /// Convert all pictures to grey. If off, images are grey only if no pixel of any picture has a colour.
     pub grey: bool,
     /// The colour behind transparent pictures, and around pictures that are fitted with `contain`.
     pub background: Colour,
+    /// The values that become black and white: `auto`, `0..4095`, `p1..p99` (percentiles), or a pair for each channel.
+    pub range: Range,
+    /// Find the range of each channel by itself.
+    pub range_per_channel: bool,
+    /// How values between black and white are scaled.
+    pub scale: Scale,
+    /// What the pages of a TIFF file are.
+    pub pages: Pages,
     /// Fraction of the pictures that is held out for testing if the source has no test part of its own, in `[0, 1)`.
     pub test_fraction: f64,
     /// Seed of the random choice of the pictures that are held out.
     pub split_seed: u64,
+    /// Keep copies of one picture on the same side when pictures are held out for testing.
+    pub keep_copies_together: bool,
     /// Fail if a picture cannot be read, rather than leave it out.
     pub strict: bool,
 }
@@ -127,11 +173,19 @@ impl Default for Pictures {
     fn default() -> Self {
         Self {
             size: None,
-            fit: Fit::Crop,
+            fit: Fit::Auto,
+            shape: None,
+            label: None,
+            transpose: false,
             grey: false,
             background: Colour([255; 3]),
+            range: Range::Auto,
+            range_per_channel: false,
+            scale: Scale::Linear,
+            pages: Pages::Pictures,
             test_fraction: 0.2,
             split_seed: 0,
+            keep_copies_together: true,
             strict: false,
         }
     }
@@ -144,9 +198,29 @@ impl Pictures {
         *self == Self::default()
     }
 
+    /// Whether no setting but `transpose` differs from the default ones.
+    pub(crate) fn only_transposes(&self) -> bool {
+        Self { transpose: false, ..self.clone() }.is_default()
+    }
+
     /// These settings with the size and colour of images `[c, h, w]` that were read with them.
     pub(crate) fn pinned(&self, [c, h, w]: [usize; 3]) -> Self {
         Self { size: Some([h, w]), grey: c == 1, ..self.clone() }
+    }
+
+    /// These settings with the range that was found, too.
+    pub(crate) fn pinned_range(&self, ends: &[[f64; 2]]) -> Self {
+        Self { range: Range::Values(ends.to_vec()), range_per_channel: false, ..self.clone() }
+    }
+
+    /// Whether values are mapped from the range of a byte to that of a byte, so that bytes stay as they are.
+    pub(crate) fn keeps_bytes(&self) -> bool {
+        let whole = match &self.range {
+            Range::Auto => true,
+            Range::Values(ends) => ends.iter().all(|ends| *ends == [0.0, 255.0]),
+            Range::Percentiles(_) => false,
+        };
+        whole && self.scale == Scale::Linear
     }
 
     /// What is wrong with these settings, or `None` if they are valid.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::dataset::{Dataset, Labelled};
+use crate::dataset::{Dataset, Labelled, known};
 use crate::error::Error;
 use crate::{fashion, idx};
 
@@ -19,7 +19,7 @@ pub(crate) fn load() -> Result<Dataset, Error> {
     let part = |(images_name, images): (&str, &[u8]), (labels_name, labels): (&str, &[u8])| {
         Ok::<_, Error>(Labelled {
             images: idx::parse_images(images, Path::new(images_name))?,
-            labels: Some(idx::parse_labels(labels, Path::new(labels_name))?),
+            labels: Some(known(idx::parse_labels(labels, Path::new(labels_name))?)),
             names: None,
         })
     };
@@ -47,7 +47,7 @@ mod tests {
         for (part, per_class) in [(&set.train, 250), (&set.test, 50)] {
             assert_eq!(part.images.shape(), [1, 28, 28]);
             let mut counts = [0; 10];
-            for &label in part.labels.as_ref().unwrap() {
+            for label in part.all_labels().unwrap() {
                 counts[usize::from(label)] += 1;
             }
             assert_eq!(counts, [per_class; 10]);
@@ -55,8 +55,9 @@ mod tests {
         }
         let mut sum = Sha256::new();
         for part in [&set.train, &set.test] {
-            sum.update(part.images.pixels());
-            sum.update(part.labels.as_ref().unwrap());
+            sum.update(part.images.pixels().to_bytes());
+            let labels = part.all_labels().unwrap();
+            sum.update(labels.into_iter().map(|l| l as u8).collect::<Vec<_>>());
         }
         assert_eq!(
             sum.finalize().as_slice(),

@@ -2,7 +2,7 @@
 //! know nothing of this table.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use latents_progress::Monitor;
@@ -35,13 +35,15 @@ pub enum Source {
     /// A class-balanced sample of it, 2,500 + 500 images, compiled in.
     FashionMnistSample,
     /// A folder of files in IDX format, gzipped or not, under MNIST's names: `train-images-idx3-ubyte`,
-    /// `t10k-images-idx3-ubyte`, and optionally labels, `train-labels-idx1-ubyte` and `t10k-labels-idx1-ubyte`.
+    /// `t10k-images-idx3-ubyte`, and optionally labels, `train-labels-idx1-ubyte` and `t10k-labels-idx1-ubyte`; or under names of
+    /// the same words, as those of EMNIST and QMNIST.
     Idx(PathBuf),
     /// A folder of PNG, JPEG, WebP or GIF files (their first frame), including its sub-folders. If all pictures are in
     /// sub-folders, the topmost of these are their labels. If there are sub-folders `train` and `test`, they are the two parts,
     /// and may have sub-folders for labels.
     Folder(PathBuf),
-    /// A file of NumPy arrays: images `[n, h, w]`, `[n, c, h, w]` or `[n, h, w, c]` and, optionally, labels `[n]`.
+    /// A file of NumPy arrays, `.npz` or `.npy`, or a folder of such files: images `[n, h, w]`, `[n, c, h, w]`, `[n, h, w, c]` or rows
+    /// of pixels and, optionally, labels `[n]`.
     Npz(PathBuf),
 }
 
@@ -83,13 +85,13 @@ pub(crate) const FORMATS: [Format; 5] = [
     },
     Format {
         written: "folder:DIR",
-        description: "your own pictures: a folder of PNG, JPEG, WebP or GIF files of any size, or its path alone, such as ./photos; sub-folders are labels",
+        description: "your own pictures: a folder of PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI files of any size, or its path alone, such as ./photos; sub-folders are labels",
         licence: YOUR_OWN,
         kind: Kind::Path("folder:", Source::Folder),
     },
     Format {
         written: "npz:FILE",
-        description: "your own images: NumPy arrays, image [n, h, w], [n, c, h, w] or [n, h, w, c] and label [n], or the path of the .npz file alone",
+        description: "your own images: NumPy arrays, image [n, h, w], [n, c, h, w] or [n, h, w, c] and label [n], or the path of the .npz or .npy file alone",
         licence: YOUR_OWN,
         kind: Kind::Path("npz:", Source::Npz),
     },
@@ -138,16 +140,15 @@ impl Source {
         match self {
             Self::Folder(folder) => folder::load(name, folder, pictures, locations, monitor),
             Self::Npz(file) => arrays::load(name, file, pictures, monitor),
+            Self::Idx(folder) if folder.is_dir() && pictures.only_transposes() => {
+                let origin = format!("IDX files in {}", folder.display());
+                let read = idx_folder::read(name, origin, folder, None, pictures.transpose)?;
+                Ok(Dataset { pictures: pictures.clone(), ..read })
+            }
             _ if !pictures.is_default() => Err(Error::Fixed { name }),
             Self::FashionMnist => fashion::load(&fashion::FILES, locations, monitor),
             Self::FashionMnistSample => sample::load(),
-            Self::Idx(folder) if !folder.is_dir() => {
-                Err(Error::NoSuchPath { path: folder.clone(), known: known() })
-            }
-            Self::Idx(folder) => {
-                let origin = format!("IDX files in {}", folder.display());
-                idx_folder::read(name, origin, folder, None)
-            }
+            Self::Idx(folder) => Err(Error::NoSuchPath { path: folder.clone(), known: known() }),
         }
     }
 }
@@ -196,12 +197,18 @@ impl FromStr for Source {
 /// The source of a path without a prefix.
 fn from_path(name: &str) -> Result<Source, Error> {
     let path = PathBuf::from(name);
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz")) {
+    if arrays::is_array_file(&path) && !path.is_dir() {
+        return Ok(Source::Npz(path));
+    }
+    if path.is_dir() && has_only_arrays(&path) {
         return Ok(Source::Npz(path));
     }
     if path.is_dir() {
-        let is_idx = idx_folder::find_file(&path, idx_folder::TRAIN_IMAGES).is_some();
-        return Ok(if is_idx { Source::Idx(path) } else { Source::Folder(path) });
+        return Ok(if idx_folder::is_idx(&path) {
+            Source::Idx(path)
+        } else {
+            Source::Folder(path)
+        });
     }
     if path.is_file() {
         return Err(Error::OneFile { path });
@@ -216,6 +223,15 @@ fn from_path(name: &str) -> Result<Source, Error> {
     };
     let nearest = known().into_iter().min_by_key(distance).unwrap_or_default().to_owned();
     Err(Error::UnknownSource { name: name.to_owned(), nearest, known: known() })
+}
+
+/// Whether a folder has files of NumPy arrays and no picture, neither itself nor in its sub-folders.
+fn has_only_arrays(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    if !entries.map(|entry| entry.path()).any(|path| arrays::is_array_file(&path)) {
+        return false;
+    }
+    folder::Listing::of(folder).is_ok_and(|listing| listing.files.is_empty())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Splits of samples into parts, and the order of samples in an epoch. Samples are numbers here; pixels are not looked at. Every
 //! choice depends only on seed and epoch, so a resumed run repeats it without any saved state.
 
+use std::collections::BTreeMap;
+
 use latents_random::{Purpose, stream};
 
 /// Splits the samples `0..n` at random into training and validation samples, both in ascending order.
@@ -27,11 +29,11 @@ pub fn split(n: usize, validation_fraction: f64, seed: u64) -> (Vec<u32>, Vec<u3
     (train, validation)
 }
 
-/// For each of the samples with these labels, whether it is held out for testing: `round(n × fraction)` random ones of the `n` of
+/// For each of the samples of these strata (their classes), whether it is held out for testing: `round(n × fraction)` random ones of the `n` of
 /// each class, but never all of a class. If that is none at all, the same fraction of all samples together, and at least one of
 /// two or more.
-pub(crate) fn hold_out(labels: &[u8], fraction: f64, seed: u64) -> Vec<bool> {
-    let mut held = vec![false; labels.len()];
+pub(crate) fn hold_out(strata: &[u32], fraction: f64, seed: u64) -> Vec<bool> {
+    let mut held = vec![false; strata.len()];
     if fraction <= 0.0 {
         return held;
     }
@@ -46,12 +48,15 @@ pub(crate) fn hold_out(labels: &[u8], fraction: f64, seed: u64) -> Vec<bool> {
         members.len()
     };
     let mut total = 0;
-    for class in 0..=u8::MAX {
-        let members = (0..labels.len()).filter(|&i| labels[i] == class).collect();
-        total += hold(class.into(), members, 0);
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (i, &stratum) in strata.iter().enumerate() {
+        members.entry(stratum).or_default().push(i);
+    }
+    for (stratum, members) in members {
+        total += hold(stratum.into(), members, 0);
     }
     if total == 0 {
-        hold(256, (0..labels.len()).collect(), 1);
+        hold(256, (0..strata.len()).collect(), 1);
     }
     held
 }
@@ -106,13 +111,13 @@ mod tests {
 
     #[test]
     fn each_class_is_held_out_alike() {
-        let labels: Vec<u8> = (0..100).map(|i| if i < 60 { 0 } else { 7 }).collect();
+        let labels: Vec<u32> = (0..100).map(|i| if i < 60 { 0 } else { 7 }).collect();
         let held = hold_out(&labels, 0.2, 1);
         let count = |class| (0..100).filter(|&i| held[i] && labels[i] == class).count();
         assert_eq!((count(0), count(7)), (12, 8));
         assert_eq!(held, hold_out(&labels, 0.2, 1));
         assert_ne!(held, hold_out(&labels, 0.2, 2));
-        let sum = |labels: &[u8], f| hold_out(labels, f, 1).into_iter().filter(|&h| h).count();
+        let sum = |labels: &[u32], f| hold_out(labels, f, 1).into_iter().filter(|&h| h).count();
         assert_eq!((sum(&[0; 2], 0.2), sum(&[0, 1, 2, 3], 0.2), sum(&[0; 1], 0.9)), (1, 1, 0));
         assert_eq!((sum(&[], 0.5), sum(&[0; 10], 0.0), sum(&[0; 10], 0.999)), (0, 0, 9));
         // Fixed for good: these are in every seeded result.

@@ -3,16 +3,46 @@
 use std::ops::Range;
 
 use crate::error::Error;
-use crate::lanes::{self, bytes_to_lanes};
+use crate::lanes::{self, bytes_to_lanes, words_to_lanes};
 use crate::number::Number;
+
+/// The pixels of a collection of images `[n, c, h, w]`; black is 0 and white the largest integer, and they become 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub enum Pixels<'a> {
+    /// 0 to 255.
+    Bytes(&'a [u8]),
+    /// 0 to 65,535.
+    Words(&'a [u16]),
+}
+
+impl<'a> From<&'a [u8]> for Pixels<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl<'a> From<&'a [u16]> for Pixels<'a> {
+    fn from(words: &'a [u16]) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl Pixels<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Words(words) => words.len(),
+        }
+    }
+}
 
 /// The inputs of a network.
 #[derive(Clone, Copy, Debug)]
 pub enum Inputs<'a, E> {
-    /// Images of a collection `[n, c, h, w]` of bytes, in the order of `index`; 0 to 255 become 0 to 1.
-    Bytes {
+    /// Images of a collection `[n, c, h, w]`, in the order of `index`.
+    Images {
         /// The whole collection.
-        pixels: &'a [u8],
+        pixels: Pixels<'a>,
         /// The indices of the images in the collection.
         index: &'a [u32],
     },
@@ -51,7 +81,7 @@ pub enum Targets<'a, E> {
     /// Numbers of the shape of the output, `[n, c, h, w]`.
     Values(&'a [E]),
     /// One class for each sample `[n]`; the network outputs one logit for each class.
-    Classes(&'a [u8]),
+    Classes(&'a [u16]),
     /// Two weighted classes for each sample `[n]`; the network outputs one logit for each class.
     Mixup(&'a [Mixup]),
 }
@@ -60,7 +90,7 @@ pub enum Targets<'a, E> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mixup {
     /// The two classes; they may be the same.
-    pub classes: [u8; 2],
+    pub classes: [u16; 2],
     /// The share of the first class, from 0 to 1; the rest is the share of the second.
     pub weight: f32,
 }
@@ -104,7 +134,7 @@ impl<E: Number> Inputs<'_, E> {
     /// The number of samples, if sizes and indices are valid for `numbers` numbers per sample.
     pub(crate) fn check(&self, numbers: usize) -> Result<usize, Error> {
         match self {
-            Inputs::Bytes { pixels, index } => {
+            Inputs::Images { pixels, index } => {
                 let images = pixels.len() / numbers;
                 expect_size("pixels of the collection", pixels.len(), images * numbers)?;
                 match index.iter().max() {
@@ -124,12 +154,11 @@ impl<E: Number> Inputs<'_, E> {
 
     pub(crate) fn to_lanes(self, samples: Range<usize>, numbers: usize, lanes: &mut [E]) {
         match self {
-            Inputs::Bytes { pixels, index } => {
-                let images: Vec<&[u8]> = index[samples]
-                    .iter()
-                    .map(|&i| &pixels[i as usize * numbers..(i as usize + 1) * numbers])
-                    .collect();
-                bytes_to_lanes(&images, lanes);
+            Inputs::Images { pixels: Pixels::Bytes(bytes), index } => {
+                bytes_to_lanes(&chosen(bytes, &index[samples], numbers), lanes);
+            }
+            Inputs::Images { pixels: Pixels::Words(words), index } => {
+                words_to_lanes(&chosen(words, &index[samples], numbers), lanes);
             }
             Inputs::Values(values) => values_to_lanes(values, samples, numbers, lanes),
         }
@@ -138,10 +167,16 @@ impl<E: Number> Inputs<'_, E> {
     /// The identities by which draws are keyed: the index of each sample in the collection, or its position in the batch.
     pub(crate) fn identities(&self, samples: Range<usize>) -> Vec<u64> {
         match self {
-            Inputs::Bytes { index, .. } => index[samples].iter().map(|&i| u64::from(i)).collect(),
+            Inputs::Images { index, .. } => index[samples].iter().map(|&i| u64::from(i)).collect(),
             Inputs::Values(_) => samples.map(|i| i as u64).collect(),
         }
     }
+}
+
+/// The images of `numbers` numbers each at some indices.
+fn chosen<'a, T>(pixels: &'a [T], index: &[u32], numbers: usize) -> Vec<&'a [T]> {
+    let image = |&i: &u32| &pixels[i as usize * numbers..(i as usize + 1) * numbers];
+    index.iter().map(image).collect()
 }
 
 pub(crate) fn values_to_lanes<E: Number>(

@@ -298,7 +298,7 @@ impl<E: Element> Engine<E> {
         }
         let job = self.job(parameters, batch, 0..end, pass)?;
         let (n, input, output) = (job.samples, self.numbers(0), self.numbers(end));
-        let in_range = |class: Option<u8>| match class {
+        let in_range = |class: Option<u16>| match class {
             Some(c) if usize::from(c) >= output => {
                 Err(Error::Range { what: "class", got: c.into(), limit: output })
             }

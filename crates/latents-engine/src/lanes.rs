@@ -43,6 +43,17 @@ pub(crate) fn bytes_to_lanes<E: Number>(samples: &[&[u8]], lanes: &mut [E]) {
     }
 }
 
+/// The same for 16-bit integers; 0 to 65,535 become 0 to 1.
+pub(crate) fn words_to_lanes<E: Number>(samples: &[&[u16]], lanes: &mut [E]) {
+    let white = E::from_f64(65_535.0);
+    lanes.fill(E::default());
+    for (lane, sample) in samples.iter().enumerate() {
+        for (out, &word) in lanes[lane..].iter_mut().step_by(LANES).zip(*sample) {
+            *out = E::from_f64(word.into()).over(white);
+        }
+    }
+}
+
 /// Transposes a square. Interleaving both halves of an array rotates the bits of each index by one; after as many rounds as there are
 /// bits in the index of a row, rows and columns are exchanged. Compilers turn each round into vector code.
 #[inline(always)]

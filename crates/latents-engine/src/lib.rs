@@ -76,7 +76,7 @@ mod simd;
 mod winograd;
 mod workspace;
 
-pub use batch::{Batch, Inputs, Mixup, Pass, Targets};
+pub use batch::{Batch, Inputs, Mixup, Pass, Pixels, Targets};
 pub use criterion::{Backward, Criterion, Losses, OutputGradients};
 pub use engine::Engine;
 pub use error::Error;

@@ -25,7 +25,7 @@ pub enum Error {
         /// Index of the sample, from 0.
         index: usize,
         /// The label.
-        label: u8,
+        label: u16,
         /// The number of classes.
         classes: usize,
     },

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use latents_engine::{
-    Engine, Group, Init, Inputs, Layer, Loss, Network, Optimizer, Pass, Rule, Runtime, Section,
-    Shape, Targets, initialize,
+    Engine, Group, Init, Inputs, Layer, Loss, Network, Optimizer, Pass, Pixels, Rule, Runtime,
+    Section, Shape, Targets, initialize,
 };
 use latents_progress::Monitor;
 
@@ -29,10 +29,10 @@ const FEATURES: usize = 64;
 /// use latents_progress::Monitor;
 ///
 /// let runtime = Arc::new(Runtime::new(Some(1), None)?);
-/// let labels: Vec<u8> = (0..64).map(|i| i % 2).collect();
-/// let pixels: Vec<u8> = labels.iter().flat_map(|&l| [l * 200; 64]).collect(); // [64, 1, 8, 8]
+/// let labels: Vec<u16> = (0..64).map(|i| i % 2).collect();
+/// let pixels: Vec<u8> = labels.iter().flat_map(|&l| [l as u8 * 200; 64]).collect(); // [64, 1, 8, 8]
 /// let monitor = Monitor::default();
-/// let mut extractor = Extractor::train(&pixels, &labels, [1, 8, 8], 2, 1, &runtime, &monitor)?;
+/// let mut extractor = Extractor::train(pixels[..].into(), &labels, [1, 8, 8], 2, 1, &runtime, &monitor)?;
 /// let features = extractor.features(&[0.5; 2 * 64])?;
 /// assert_eq!(features.len(), 2 * extractor.dim());
 /// let prediction = extractor.predict(&features)?;
@@ -50,19 +50,19 @@ pub struct Extractor {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExtractorPrediction {
     /// The most probable class of each image `[n]`.
-    pub class: Vec<u8>,
+    pub class: Vec<u16>,
     /// Probability of that class `[n]`.
     pub confidence: Vec<f32>,
 }
 
 impl Extractor {
-    /// Trains an extractor on images `[n, c, h, w]` of bytes and their labels `[n]`. Reports its steps as the task `feature extractor`.
+    /// Trains an extractor on images `[n, c, h, w]` and their labels `[n]`. Reports its steps as the task `feature extractor`.
     ///
     /// # Errors
     /// If the images are too small for two convolutions of stride 2, labels do not fit, or `monitor` is cancelled.
     pub fn train(
-        pixels: &[u8],
-        labels: &[u8],
+        pixels: Pixels<'_>,
+        labels: &[u16],
         shape: Shape,
         classes: usize,
         seed: u64,
@@ -105,8 +105,8 @@ impl Extractor {
             // Images of an incomplete last batch are left out of this epoch.
             for batch in order.chunks(BATCH).filter(|b| b.len() == BATCH.min(labels.len())) {
                 monitor.check()?;
-                let truth: Vec<u8> = batch.iter().map(|&i| labels[i as usize]).collect();
-                let inputs = Inputs::Bytes { pixels, index: batch };
+                let truth: Vec<u16> = batch.iter().map(|&i| labels[i as usize]).collect();
+                let inputs = Inputs::Images { pixels, index: batch };
                 let loss = Loss::CrossEntropy { label_smoothing: 0.0 };
                 let pass = Pass::Train { seed, epoch };
                 let targets = Targets::Classes(&truth);
@@ -172,14 +172,14 @@ mod tests {
             })
             .map(|v| v as u8)
             .collect();
-        let labels: Vec<u8> = (0..512).map(|i| (i % 2) as u8).collect();
+        let labels: Vec<u16> = (0..512).map(|i| (i % 2) as u16).collect();
         let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
         let train = |stop: bool| {
             let monitor = Monitor::default();
             if stop {
                 monitor.cancel().cancel();
             }
-            Extractor::train(&pixels, &labels, [1, 8, 8], 2, 1, &runtime, &monitor)
+            Extractor::train(pixels[..].into(), &labels, [1, 8, 8], 2, 1, &runtime, &monitor)
         };
         let mut one = train(false).unwrap();
         assert_eq!(one.parameters, train(false).unwrap().parameters);

@@ -57,13 +57,13 @@ impl Neighbours {
     /// # Panics
     /// If there are fewer labels than searched rows.
     #[must_use]
-    pub fn vote(&self, labels: &[u8]) -> Vec<u8> {
+    pub fn vote(&self, labels: &[u16]) -> Vec<u16> {
         let winner = |near: &[u32]| {
-            let mut votes = [0u32; 256];
-            for &j in near {
-                votes[usize::from(labels[j as usize])] += 1;
-            }
-            (0..256).fold(0, |best, l| if votes[l] > votes[best] { l } else { best }) as u8
+            let mut near: Vec<u16> = near.iter().map(|&j| labels[j as usize]).collect();
+            near.sort_unstable();
+            // Groups come in ascending order of their labels, and a later one wins only if it is larger.
+            let larger = |a: &&[u16], b: &&[u16]| a.len().cmp(&b.len()).then(b[0].cmp(&a[0]));
+            near.chunk_by(|a, b| a == b).max_by(larger).map_or(0, |group| group[0])
         };
         self.index.chunks_exact(self.k).map(winner).collect()
     }

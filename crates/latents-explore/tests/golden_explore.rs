@@ -29,8 +29,8 @@ impl Golden {
         self.0.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("no number {path}"))
     }
 
-    fn labels(&self) -> Vec<u8> {
-        self.floats("/labels").iter().map(|&v| v as u8).collect()
+    fn labels(&self) -> Vec<u16> {
+        self.floats("/labels").iter().map(|&v| v as u16).collect()
     }
 }
 

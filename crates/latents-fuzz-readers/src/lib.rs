@@ -22,12 +22,12 @@ pub fn idx(bytes: &[u8]) -> bool {
     idx::parse_labels(bytes, Path::new("labels")).is_ok() || images
 }
 
-/// Latents with labels, or an image collection, in an `.npz` file.
+/// Latents with labels, or an image collection, in an `.npz` or `.npy` file.
 #[must_use]
 pub fn npz(bytes: &[u8]) -> bool {
     with_file("data.npz", bytes, |file| {
         let latents = npz::read_f32(file, "z").is_ok();
-        let labels = npz::read_labels(file, "labels").is_ok();
+        let labels = npz::open(file).and_then(|mut archive| archive.read("labels")).is_ok();
         load(&format!("npz:{}", file.display())) || latents && labels
     })
 }
@@ -37,7 +37,7 @@ pub fn npz(bytes: &[u8]) -> bool {
 pub fn picture(bytes: &[u8]) -> bool {
     with_file("a.png", bytes, |file| {
         let folder = file.parent().expect("a folder");
-        for kind in ["jpg", "gif", "webp"] {
+        for kind in ["jpg", "gif", "webp", "bmp", "tif", "pnm", "tga", "qoi"] {
             std::fs::write(file.with_extension(kind), bytes).expect("a scratch file");
         }
         load(&format!("folder:{}", folder.display()))

@@ -46,20 +46,34 @@ pub struct PointGroup {
 /// ```
 #[must_use]
 pub fn scatter(title: &str, classes: &[PointGroup], axes: Option<(&str, &str)>) -> Figure {
+    draw(title, classes, None, axes)
+}
+
+/// Draws classes in their colours, and before them the points of none in grey.
+fn draw(
+    title: &str,
+    classes: &[PointGroup],
+    none: Option<&PointGroup>,
+    axes: Option<(&str, &str)>,
+) -> Figure {
+    let groups: Vec<&PointGroup> = none.into_iter().chain(classes).collect();
     let mut scene = Scene::new(title);
     let top = heading(&mut scene, title, WIDTH).ceil() + 8.0;
-    let all = || classes.iter().flat_map(|c| &c.xy).copied();
+    let all = || groups.iter().flat_map(|c| &c.xy).copied();
     let area = Area::around(all(), top);
     area.frame(&mut scene);
     let n = all().count();
     let (radius, opacity) = density(n);
-    let colours = palette::classes(classes.len());
+    let mut colours = palette::classes(classes.len());
+    if none.is_some() {
+        colours.insert(0, palette::AXIS.into());
+    }
     scene.markup(format!(
         r#"<g fill="none" stroke-linecap="round" stroke-width="{}">"#,
         num(2.0 * radius)
     ));
     for turn in 0..TURNS {
-        for (i, class) in classes.iter().enumerate() {
+        for (i, class) in groups.iter().enumerate() {
             let mut path = String::new();
             for &point in class.xy.iter().skip(turn).step_by(TURNS) {
                 if let Some((x, y)) = area.place(point) {
@@ -81,7 +95,7 @@ pub fn scatter(title: &str, classes: &[PointGroup], axes: Option<(&str, &str)>) 
     if n == 0 {
         area.message(&mut scene, "no points");
     }
-    let entries = classes.iter().zip(&colours).map(|(class, colour)| entry(&class.name, colour));
+    let entries = groups.iter().zip(&colours).map(|(class, colour)| entry(&class.name, colour));
     let entries: Vec<Entry> = entries.filter(|e| !e.name.is_empty()).collect();
     if !entries.is_empty() {
         below = legend::below(&mut scene, below, WIDTH, &entries);
@@ -90,36 +104,40 @@ pub fn scatter(title: &str, classes: &[PointGroup], axes: Option<(&str, &str)>) 
 }
 
 /// Draws a map of the points `xy`, `[n, 2]`, coloured by `labels`, `[n]`, which index `classes`. Without labels or classes, all
-/// points have one colour and there is no legend. A label beyond `classes` counts as the last class; a point beyond `labels` is
+/// points have one colour and there is no legend. Points without a label are grey, and called "none". A label beyond `classes` counts as the last class; a point beyond `labels` is
 /// left out. `axes` is as in [`scatter`].
 ///
 /// ```
 /// let classes = ["cat".to_owned(), "dog".to_owned()];
 /// let figure =
-///     latents_report::scatter_by_class("t-SNE", &[0.0, 0.1, 1.0, 0.9], Some(&[0, 1]), &classes, None);
+///     latents_report::scatter_by_class("t-SNE", &[0.0, 0.1, 1.0, 0.9], Some(&[Some(0), Some(1)]), &classes, None);
 /// assert!(figure.svg().contains("dog"));
 /// ```
 #[must_use]
 pub fn scatter_by_class(
     title: &str,
     xy: &[f32],
-    labels: Option<&[u8]>,
+    labels: Option<&[Option<u16>]>,
     classes: &[String],
     axes: Option<(&str, &str)>,
 ) -> Figure {
     let group = |name: &String| PointGroup { name: name.clone(), xy: vec![] };
     let mut groups: Vec<PointGroup> = classes.iter().map(group).collect();
-    if labels.is_none() || groups.is_empty() {
+    let labels = labels.filter(|_| !groups.is_empty());
+    if labels.is_none() {
         groups = vec![group(&String::new())];
     }
     let last = groups.len() - 1;
+    let mut none = PointGroup { name: "none".into(), xy: vec![] };
     for (i, point) in xy.chunks_exact(2).enumerate() {
-        let class = labels.map_or(Some(0), |labels| labels.get(i).map(|&l| usize::from(l)));
-        if let Some(class) = class {
-            groups[class.min(last)].xy.push((f64::from(point[0]), f64::from(point[1])));
+        let point = (f64::from(point[0]), f64::from(point[1]));
+        match labels.map_or(Some(Some(0)), |labels| labels.get(i).copied()) {
+            Some(Some(class)) => groups[usize::from(class).min(last)].xy.push(point),
+            Some(None) => none.xy.push(point),
+            None => {}
         }
     }
-    scatter(title, &groups, axes)
+    draw(title, &groups, Some(&none).filter(|none| !none.xy.is_empty()), axes)
 }
 
 /// The legend entry of a class.
@@ -324,7 +342,7 @@ mod tests {
             PointGroup { name: name.into(), xy: points.iter().map(at).collect() }
         };
         let names = ["a", "b", "c"].map(String::from);
-        let drawn = |labels: Option<&[u8]>, classes: &[String]| {
+        let drawn = |labels: Option<&[Option<u16>]>, classes: &[String]| {
             scatter_by_class("Map", &xy, labels, classes, axes).svg().to_owned()
         };
         let wanted = |groups: &[PointGroup]| scatter("Map", groups, axes).svg().to_owned();

@@ -143,8 +143,8 @@ impl Worker<'_> {
 
     /// Trains a run, or resumes it.
     pub(crate) fn train(&self, name: &str, config: &RunConfig) -> Result<TrainSummary> {
-        let train = &self.study.dataset.train;
-        Ok(train_run(&self.study.run(name), config, train, &self.session)?.summary)
+        let data = &self.study.dataset;
+        Ok(train_run(&self.study.run(name), config, data, &self.session)?.summary)
     }
 
     /// Trains an autoencoder, or resumes it, and measures it on the test images. Leaves the result of the stage of that name.
@@ -174,7 +174,7 @@ impl Worker<'_> {
         let config = StudyConfig { trials, pruner_warmup, ..StudyConfig::default() };
         let untuned = budget.is_small();
         let found =
-            search(base, &space, &config, &folder, &dataset.train, untuned, &self.session)?.results;
+            search(base, &space, &config, &folder, dataset.into(), untuned, &self.session)?.results;
         let best = found.history().best().and_then(|trial| trial.value);
         let best = best.ok_or(Error::NoCompleteTrial { folder })?;
         let [complete, pruned, failed] =

@@ -24,7 +24,7 @@ fn part(n: usize) -> Labelled {
             let bright = [y == at, x == at, y < at && x < at][class];
             *pixel = if bright { 230 } else { (7 * place + 13 * i) as u8 % 40 };
         }
-        labels.push(class as u8);
+        labels.push(Some(class as u16));
     }
     let images = Images::new(1, SIDE, SIDE, pixels).unwrap();
     Labelled { images, labels: Some(labels), names: None }

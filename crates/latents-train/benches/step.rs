@@ -121,8 +121,8 @@ impl Bench {
         let peak = latents_engine::peak_gflops(&self.runtime);
         let rate = self.rate(|at| {
             let index: Vec<u32> = (0..BATCH).map(|i| (at * BATCH + i * 7) % IMAGES).collect();
-            let classes: Vec<u8> = index.iter().map(|i| (i % 10) as u8).collect();
-            let inputs = Inputs::Bytes { pixels: &pixels, index: &index };
+            let classes: Vec<u16> = index.iter().map(|i| (i % 10) as u16).collect();
+            let inputs = Inputs::Images { pixels: pixels[..].into(), index: &index };
             let targets = if is_cnn { Targets::Classes(&classes) } else { Targets::Inputs };
             let pass = Pass::Train { seed: 1, epoch: 0 };
             let losses =
@@ -146,7 +146,7 @@ impl Bench {
         let Subject { mut engine, parameters, pixels } = self.subject(network)?;
         let index: Vec<u32> = (0..self.images).collect();
         let rate = self.rate(|_| {
-            let inputs = Inputs::Bytes { pixels: &pixels, index: &index };
+            let inputs = Inputs::Images { pixels: pixels[..].into(), index: &index };
             let latents = engine.forward(&parameters, inputs, ENCODER..ENCODER + 1)?;
             Ok(black_box(latents).len() / 64)
         })?;

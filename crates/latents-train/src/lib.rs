@@ -40,6 +40,7 @@ mod encoder;
 mod error;
 mod hints;
 mod initial;
+mod inputs;
 mod layer;
 mod metrics;
 mod optimizer;
@@ -50,11 +51,12 @@ mod training;
 pub use config::{DataConfig, RunConfig};
 pub use encoder::EncoderTraining;
 pub use error::Error;
+pub use inputs::{inputs, pixels};
 pub use layer::SettingsLayer;
 pub use metrics::{EpochMetrics, Terms};
 pub use optimizer::OptimizerKind;
 pub use run::{Run, Snapshot};
-pub use trainer::{TrainSummary, train};
+pub use trainer::{TrainSummary, TrainingImages, train};
 pub use training::TrainingConfig;
 
 #[cfg(doctest)]

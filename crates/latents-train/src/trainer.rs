@@ -2,12 +2,13 @@
 //! gives the same bytes as an uninterrupted one. `trainer/validate.rs` computes the validation loss, and `trainer/keep.rs` writes the files.
 
 mod keep;
+mod samples;
 mod validate;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latents_data::{Augmented, Images, Labelled, epoch_order, split};
+use latents_data::{Augmented, epoch_order};
 use latents_engine::{
     Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
@@ -15,11 +16,14 @@ use latents_models::{Target, load_parameters, save_parameters};
 use latents_progress::{Monitor, count, duration};
 use serde::Serialize;
 
+use self::samples::Samples;
+pub use self::samples::TrainingImages;
 use crate::checkpoint::{Checkpoint, Extent, Progress};
 use crate::config::RunConfig;
 use crate::encoder::encoder;
 use crate::error::Error;
 use crate::initial::initial_parameters;
+use crate::inputs::{inputs, pixels};
 use crate::metrics::{EpochMetrics, Terms};
 use crate::run::Run;
 
@@ -51,10 +55,10 @@ pub struct TrainSummary {
 ///
 /// # Errors
 /// If the settings are invalid or do not fit the data, a file cannot be read or written, the loss is not finite, or training was interrupted.
-pub fn train(
+pub fn train<'a>(
     run: &Run,
     config: &RunConfig,
-    data: &Labelled,
+    data: impl Into<TrainingImages<'a>>,
     runtime: &Arc<Runtime>,
     monitor: &Monitor,
     on_epoch: &mut (dyn FnMut(&EpochMetrics) + Send),
@@ -62,26 +66,30 @@ pub fn train(
     if let Some(problem) = config.training.problem() {
         return Err(Error::Config(problem));
     }
-    let images = &data.images;
-    if images.shape() != config.data.shape {
-        return Err(Error::Config(format!(
-            "the images are {:?} ([channels, height, width]), but the run is for {:?}",
-            images.shape(),
-            config.data.shape
-        )));
-    }
-    let labels = match (config.model.target(), &data.labels) {
-        (Target::Image, _) => None,
-        (Target::Class, Some(labels)) => {
-            Some(checked_labels(labels, images.len(), &config.data.classes)?)
+    let data = data.into();
+    for images in [Some(data.train), data.validation].into_iter().flatten().map(|part| &part.images)
+    {
+        if images.shape() != config.data.shape {
+            return Err(Error::Config(format!(
+                "the images are {:?} ([channels, height, width]), but the run is for {:?}",
+                images.shape(),
+                config.data.shape
+            )));
         }
-        (Target::Class, None) => return Err(Error::Unlabelled),
+    }
+    let classes = match config.model.target() {
+        Target::Image => None,
+        Target::Class => Some(&config.data.classes[..]),
     };
     let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
     let settings = &config.training;
-    let (training, validation) = split(images.len(), settings.validation_fraction, settings.seed);
+    let (training, validation, without_label) = data.samples(classes, settings)?;
+    if without_label > 0 {
+        let without_label = count(without_label as u64);
+        monitor.note(&format!("{without_label} images without a label are left out"));
+    }
     if training.is_empty() || (validation.is_empty() && settings.validation_fraction > 0.0) {
-        let n = images.len();
+        let n = data.train.len();
         let are = if n == 1 { "image is" } else { "images are" };
         return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
     }
@@ -118,8 +126,6 @@ pub fn train(
     let mut trainer = Trainer {
         run,
         config,
-        images,
-        labels,
         criterion: match config.model.criterion() {
             criterion @ Criterion { loss: Loss::CrossEntropy { .. }, .. } => {
                 let label_smoothing = settings.label_smoothing;
@@ -140,33 +146,12 @@ pub fn train(
     runtime.run(|| trainer.train(monitor, on_epoch))
 }
 
-/// Checks that there is one label per image and that each label is a class, and returns the labels.
-fn checked_labels<'a>(
-    labels: &'a [u8],
-    images: usize,
-    classes: &[String],
-) -> Result<&'a [u8], Error> {
-    if labels.len() != images {
-        return Err(Error::Config(format!("{images} images have {} labels", labels.len())));
-    }
-    match labels.iter().find(|&&label| usize::from(label) >= classes.len()) {
-        Some(label) => Err(Error::Config(format!(
-            "an image has the label {label}, but the run has {} classes, numbered from 0",
-            classes.len()
-        ))),
-        None => Ok(labels),
-    }
-}
-
 struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
-    images: &'a Images,
-    /// The class of each image, if the model is a classifier.
-    labels: Option<&'a [u8]>,
     criterion: Criterion,
-    training: Vec<u32>,
-    validation: Vec<u32>,
+    training: Samples<'a>,
+    validation: Samples<'a>,
     engine: Engine,
     optimizer: Optimizer,
     gradients: Vec<f32>,
@@ -245,7 +230,7 @@ impl Trainer<'_> {
     fn epoch(&mut self, monitor: &Monitor) -> Result<EpochMetrics, Error> {
         let settings = &self.config.training;
         let epoch = self.progress.epoch;
-        let order = epoch_order(&self.training, settings.seed, epoch);
+        let order = epoch_order(&self.training.index, settings.seed, epoch);
         let batches: Vec<&[u32]> = order.chunks(settings.batch_size).collect();
         let steps = batches.len() as u64;
         let all = steps.saturating_mul(settings.epochs);
@@ -307,26 +292,20 @@ impl Trainer<'_> {
     /// Makes one optimiser step. `factor` multiplies the learning rate; `weight` is the penalty's weight.
     fn step(&mut self, batch: &[u32], epoch: u64, factor: f64, weight: f64) -> Result<(), Error> {
         let settings = &self.config.training;
-        let classes = self.classes_of(batch);
+        let images = self.training.images;
+        let classes = self.training.classes_of(batch);
         let mut targets = targets(classes.as_deref());
-        let (mut inputs, mut pass) = (
-            Inputs::Bytes { pixels: self.images.pixels(), index: batch },
-            Pass::Train { seed: settings.seed, epoch },
-        );
+        let (mut batch_of_inputs, mut pass) =
+            (inputs(images, batch), Pass::Train { seed: settings.seed, epoch });
         let (places, mixed): (Vec<u32>, Vec<Mixup>);
         if !settings.augmentation.is_nothing() {
-            settings.augmentation.apply(
-                self.images,
-                batch,
-                settings.seed,
-                epoch,
-                &mut self.augmented,
-            );
+            settings.augmentation.apply(images, batch, settings.seed, epoch, &mut self.augmented);
             places = (0..batch.len() as u32).collect();
-            inputs = Inputs::Bytes { pixels: &self.augmented.pixels, index: &places };
+            batch_of_inputs =
+                Inputs::Images { pixels: pixels(self.augmented.pixels()), index: &places };
             if let (Some(classes), false) = (&classes, self.augmented.shares.is_empty()) {
                 let shares = self.augmented.partners.iter().zip(&self.augmented.shares);
-                let mix = |(&class, (&partner, &weight)): (&u8, (&u32, &f32))| Mixup {
+                let mix = |(&class, (&partner, &weight)): (&u16, (&u32, &f32))| Mixup {
                     classes: [class, classes[partner as usize]],
                     weight,
                 };
@@ -338,8 +317,14 @@ impl Trainer<'_> {
         }
         let criterion = Criterion { weight, ..self.criterion };
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
-        let losses =
-            self.engine.gradients(parameters, inputs, targets, criterion, pass, gradients)?;
+        let losses = self.engine.gradients(
+            parameters,
+            batch_of_inputs,
+            targets,
+            criterion,
+            pass,
+            gradients,
+        )?;
         let sums: [f64; 2] = [losses.loss.iter().sum(), losses.penalty.iter().sum()];
         if !sums.iter().all(|sum| sum.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
@@ -356,13 +341,8 @@ impl Trainer<'_> {
         self.progress.penalty_sum += sums[1];
         Ok(())
     }
-
-    /// The classes of the images at `index`, if the model is a classifier.
-    fn classes_of(&self, index: &[u32]) -> Option<Vec<u8>> {
-        self.labels.map(|labels| index.iter().map(|&i| labels[i as usize]).collect())
-    }
 }
 
-fn targets(classes: Option<&[u8]>) -> Targets<'_, f32> {
+fn targets(classes: Option<&[u16]>) -> Targets<'_, f32> {
     classes.map_or(Targets::Inputs, Targets::Classes)
 }

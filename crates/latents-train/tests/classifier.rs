@@ -100,13 +100,15 @@ fn images_without_labels_are_refused() {
     assert!(said(&data).contains("needs class labels"), "{}", said(&data));
     // The labels of all images are checked, also of those that validate.
     for i in 0..100 {
-        let mut labels = vec![9; 100];
-        labels[i] = 10;
+        let mut labels = vec![Some(9); 100];
+        labels[i] = Some(10);
         data.labels = Some(labels);
         assert!(said(&data).contains("label 10, but the run has 10 classes"), "{}", said(&data));
     }
-    data.labels = Some(vec![1; 99]);
+    data.labels = Some(vec![Some(1); 99]);
     assert!(said(&data).contains("100 images have 99 labels"), "{}", said(&data));
+    data.labels = Some(vec![None; 100]);
+    assert!(said(&data).contains("needs class labels"), "{}", said(&data));
 }
 
 #[test]

@@ -234,7 +234,8 @@ fn metrics_that_no_crash_leaves_are_named() {
 fn images_of_another_shape_are_refused() {
     let scene = Scene::new();
     let folder = tempfile::tempdir().unwrap();
-    let images = Images::new(1, 14, 56, scene.data.images.pixels().to_vec()).unwrap();
+    let images =
+        Images::new(1, 14, 56, scene.data.images.pixels().to_bytes().into_owned()).unwrap();
     let images = Labelled { images, labels: None, names: None };
     let result = common::finish(folder.path(), &scene.config, &images, &scene.runtime);
     let error = result.unwrap_err().to_string();

@@ -45,7 +45,7 @@ fn validation_loss(path: &Path, config: &RunConfig) -> f64 {
     let parameters = load_parameters(path, engine.layout()).unwrap();
     let training = &config.training;
     let (_, index) = split(images.len(), training.validation_fraction, training.seed);
-    let inputs = Inputs::Bytes { pixels: images.pixels(), index: &index };
+    let inputs = latents_train::inputs(&images, &index);
     let loss = Loss::MeanSquaredError;
     let losses = engine.losses(&parameters, inputs, Targets::Inputs, loss, Pass::Evaluate).unwrap();
     losses.mean_loss()

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use latents::data::{epoch_order, split};
 use latents::engine::{
-    Engine, Group, Init, Inputs, Layer, Loss, Network, Optimizer, Pass, Rule, Section, Targets,
-    initialize,
+    Engine, Group, Init, Layer, Loss, Network, Optimizer, Pass, Rule, Section, Targets, initialize,
 };
 use latents::{Dataset, Session};
 
@@ -40,12 +39,12 @@ fn main() -> latents::Result<()> {
     let (train, validation) = split(images.len(), 0.2, 1);
     for epoch in 0..5 {
         for batch in epoch_order(&train, 1, epoch).chunks(64) {
-            let inputs = Inputs::Bytes { pixels: images.pixels(), index: batch };
+            let inputs = latents::train::inputs(images, batch);
             let (loss, pass) = (Loss::MeanSquaredError, Pass::Train { seed: 1, epoch });
             engine.gradients(&parameters, inputs, Targets::Inputs, loss, pass, &mut gradients)?;
             optimizer.step(&runtime, &mut parameters, &gradients, 1.0);
         }
-        let inputs = Inputs::Bytes { pixels: images.pixels(), index: &validation };
+        let inputs = latents::train::inputs(images, &validation);
         let loss = Loss::MeanSquaredError;
         let losses = engine.losses(&parameters, inputs, Targets::Inputs, loss, Pass::Evaluate)?;
         println!("epoch {}: validation loss {:.5}", epoch + 1, losses.mean_loss());

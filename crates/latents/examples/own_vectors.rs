@@ -36,7 +36,7 @@ fn three_clusters() -> latents::Result<Latents> {
     let centre = |i: usize, axis: usize| if axis == i % 3 { 6.0 } else { 0.0 };
     let z = noise.iter().enumerate().map(|(at, x)| x + centre(at / 8, at % 8)).collect();
     let mut vectors = Latents::new(z, 8)?;
-    vectors.labels = Some((0..300).map(|i| (i % 3) as u8).collect());
+    vectors.labels = Some((0..300).map(|i| Some(i % 3)).collect());
     vectors.classes = ["first", "second", "third"].map(String::from).into();
     Ok(vectors)
 }

@@ -138,7 +138,7 @@ fn autoencoders(models: &[Shown], ratio: f64, test: &Labelled) -> PageSection {
 
 fn explorer(models: &[Shown], classes: &[String], test: &Labelled) -> latents::Result<Explorer> {
     let labels: Option<Vec<usize>> =
-        test.labels.as_ref().map(|labels| labels.iter().map(|&l| usize::from(l)).collect());
+        test.all_labels().map(|labels| labels.into_iter().map(usize::from).collect());
     let networks = models.iter().map(|m| m.model.config().network());
     let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
     let explored = models.iter().zip(&networks).map(|(model, network)| ExplorerModel {
@@ -154,7 +154,7 @@ fn explorer(models: &[Shown], classes: &[String], test: &Labelled) -> latents::R
     });
     Ok(Explorer::new(&ExplorerInput {
         shape: test.images.shape(),
-        pixels: test.images.pixels(),
+        pixels: &test.images.pixels().to_bytes(),
         numbers: None,
         classes,
         labels: labels.as_deref(),

@@ -4,8 +4,9 @@ use latents_data::{Dataset, Labelled};
 use latents_report::{Figure, ImageView, Tile, grid};
 use serde::Serialize;
 
-/// Images of a class on the contact sheet, and images on it if there are no classes.
+/// Images of a class on the contact sheet, classes on it at most, and images on it if there are no classes.
 const COLUMNS: usize = 10;
+const ROWS: usize = 40;
 const UNLABELLED: usize = 100;
 
 /// The number of images of a class in each part.
@@ -15,6 +16,8 @@ pub struct ClassCount {
     pub name: String,
     /// Training images.
     pub train: usize,
+    /// Images of the source's own validation part.
+    pub validation: usize,
     /// Test images.
     pub test: usize,
 }
@@ -22,18 +25,23 @@ pub struct ClassCount {
 /// The number of images of each class, in the order of their labels.
 #[must_use]
 pub fn class_counts(data: &Dataset) -> Vec<ClassCount> {
-    let count = |part: &Labelled, class: usize| {
-        part.labels.iter().flatten().filter(|&&l| usize::from(l) == class).count()
+    let counts = |part: &Labelled| {
+        let mut counts = vec![0; data.classes.len()];
+        part.labels.iter().flatten().flatten().for_each(|&label| counts[usize::from(label)] += 1);
+        counts
     };
+    let (train, validation, test) =
+        (counts(&data.train), counts(&data.validation), counts(&data.test));
     let each = data.classes.iter().enumerate().map(|(i, name)| ClassCount {
         name: name.clone(),
-        train: count(&data.train, i),
-        test: count(&data.test, i),
+        train: train[i],
+        validation: validation[i],
+        test: test[i],
     });
     each.collect()
 }
 
-/// The first training images of each class, a row for each class; without labels, the first images.
+/// The first training images of each class, a row for each of the first forty classes; without labels, the first images.
 #[must_use]
 pub fn contact_sheet(data: &Dataset) -> Figure {
     let part = &data.train;
@@ -41,11 +49,12 @@ pub fn contact_sheet(data: &Dataset) -> Figure {
     let rows: Vec<(String, Vec<Vec<f32>>)> = match &part.labels {
         Some(labels) => {
             let row = |(class, name): (usize, &String)| {
-                let members = labels.iter().enumerate().filter(|(_, l)| usize::from(**l) == class);
+                let is_member = |label: &Option<u16>| label.map(usize::from) == Some(class);
+                let members = labels.iter().enumerate().filter(|(_, label)| is_member(label));
                 let images = members.take(COLUMNS).map(|(i, _)| part.images.image_unit(i));
                 (name.clone(), images.collect())
             };
-            data.classes.iter().enumerate().map(row).collect()
+            data.classes.iter().enumerate().take(ROWS).map(row).collect()
         }
         None => (0..part.len().min(UNLABELLED))
             .collect::<Vec<_>>()

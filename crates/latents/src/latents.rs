@@ -26,8 +26,8 @@ pub struct Latents {
     pub dim: usize,
     /// Logarithms of the variances `[n, d]`, of a variational model.
     pub log_variances: Option<Vec<f32>>,
-    /// The class of each image `[n]`, from 0.
-    pub labels: Option<Vec<u8>>,
+    /// The class of each image `[n]`, from 0, or `None` for an image without one.
+    pub labels: Option<Vec<Option<u16>>>,
     /// The name of each image `[n]`.
     pub names: Option<Vec<String>>,
     /// The name of each class.
@@ -116,22 +116,43 @@ impl Latents {
         if dim == 0 {
             return Err(wrong("z", shape, "latents are [n, d]".into()));
         }
-        let labels = npz::read_labels(path, "label")?;
+        let labels = labels_of(path)?;
         if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != n) {
             return Err(wrong("label", vec![labels.len()], format!("there are {n} latents")));
         }
-        let classes = labels.iter().flatten().max().map_or(0, |&l| usize::from(l) + 1);
+        let last = labels.iter().flatten().flatten().max();
+        let classes = last.map_or(0, |&l: &u16| usize::from(l) + 1);
         let classes = (0..classes).map(|c| c.to_string()).collect();
         Ok(Latents { z, dim, labels, classes, ..Latents::default() })
     }
 }
 
-/// Labels as an array `label` `[n]` (int64).
-pub(crate) fn label_array(labels: &[u8]) -> Array {
+/// The labels of a file's array `label` `[n]` of whole numbers; -1 for none.
+fn labels_of(path: &Path) -> Result<Option<Vec<Option<u16>>>> {
+    let mut archive = npz::open(path)?;
+    if !archive.arrays().iter().any(|array| array.name == "label") {
+        return Ok(None);
+    }
+    let values = archive.read("label")?;
+    let label = |label: i64| match label {
+        -1 => Some(None),
+        label => u16::try_from(label).ok().map(Some),
+    };
+    let labels = values.i64s().and_then(|labels| labels.into_iter().map(label).collect());
+    labels.map(Some).ok_or_else(|| Error::ArrayShape {
+        file: path.to_owned(),
+        array: "label",
+        found: values.shape().to_vec(),
+        expected: "labels are whole numbers from -1 (none) to 65535".into(),
+    })
+}
+
+/// Labels as an array `label` `[n]` (int64); -1 for none.
+pub(crate) fn label_array(labels: &[Option<u16>]) -> Array {
     Array {
         name: "label".into(),
         shape: vec![labels.len()],
-        numbers: Numbers::I64(labels.iter().map(|&l| i64::from(l)).collect()),
+        numbers: Numbers::I64(labels.iter().map(|l| l.map_or(-1, i64::from)).collect()),
     }
 }
 
@@ -208,11 +229,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("z.npz");
         let mut z = Latents::new(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2).unwrap();
-        z.labels = Some(vec![0, 2, 1]);
+        z.labels = Some([0, 2, 1].map(Some).to_vec());
         z.save(&path).unwrap();
         let again = Latents::load(&path).unwrap();
         assert_eq!((again.len(), again.vector(1).unwrap()), (3, &[2.0, 3.0][..]));
-        assert_eq!((again.labels, again.classes.len()), (Some(vec![0, 2, 1]), 3));
+        assert_eq!((again.labels, again.classes.len()), (Some([0, 2, 1].map(Some).to_vec()), 3));
         let said = z.vector(3).unwrap_err().to_string();
         assert_eq!(said, "there is no image 3: images are numbered from 0 to 2");
     }

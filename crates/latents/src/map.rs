@@ -89,8 +89,8 @@ pub enum MapMethod {
 pub struct LatentMap {
     /// The points `[n, 2]`.
     pub xy: Vec<f32>,
-    /// The class of each point `[n]`.
-    pub labels: Option<Vec<u8>>,
+    /// The class of each point `[n]`, or `None` for one without.
+    pub labels: Option<Vec<Option<u16>>>,
     /// The name of each class.
     pub classes: Vec<String>,
     /// How it was made.
@@ -190,7 +190,7 @@ impl LatentMap {
             .map(|(i, (pixels, y))| Thumbnail {
                 at: (f64::from(y[0]), f64::from(y[1])),
                 image: ImageView { shape, pixels },
-                class: self.labels.as_ref().map(|l| usize::from(l[i])),
+                class: self.labels.as_ref().and_then(|l| l[i]).map(usize::from),
             })
             .collect();
         thumbnails(&self.title(), &shown, &self.classes, axes)

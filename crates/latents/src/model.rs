@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use latents_data::{Dataset, Labelled};
+use latents_data::{Dataset, Labelled, Pixels};
 use latents_engine::{Engine, Inputs, Runtime, Shape};
 use latents_models::{LatentSpace, posterior};
 use latents_train::{Run, RunConfig};
@@ -265,15 +265,24 @@ impl TrainedModel {
         let index: Vec<u32> = (0..images.len() as u32).collect();
         for index in index.chunks(BLOCK) {
             self.session.check()?;
-            let inputs = Inputs::Bytes { pixels: images.images.pixels(), index };
+            let inputs = latents_train::inputs(&images.images, index);
             each(self.engine.forward_layers(&self.parameters, inputs, layers.clone())?, index);
         }
         Ok(())
     }
 }
 
-/// The sum of squared errors of numbers from 0 to 1 against as many bytes.
-pub(crate) fn squared_error(image: &[f32], bytes: &[u8]) -> f64 {
-    let error = |(&x, &byte): (&f32, &u8)| f64::from(x) - f64::from(byte) / 255.0;
-    image.iter().zip(bytes).map(error).map(|e| e * e).sum()
+/// The sum of squared errors of numbers from 0 to 1 against as many pixels.
+pub(crate) fn squared_error(image: &[f32], pixels: Pixels<'_>) -> f64 {
+    let square = |(&x, original): (&f32, f64)| (f64::from(x) - original).powi(2);
+    match pixels {
+        Pixels::Bytes(bytes) => {
+            let unit = |&byte: &u8| f64::from(byte) / 255.0;
+            image.iter().zip(bytes.iter().map(unit)).map(square).sum()
+        }
+        Pixels::Words(words) => {
+            let unit = |&word: &u16| f64::from(word) / 65_535.0;
+            image.iter().zip(words.iter().map(unit)).map(square).sum()
+        }
+    }
 }

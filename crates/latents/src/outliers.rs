@@ -78,10 +78,7 @@ impl TrainedModel {
             Ok::<_, latents_explore::Error>((errors, distances, pairs))
         })?;
         let (hardest, farthest) = (largest(&errors, config.top), largest(&distances, config.top));
-        let class = |i: usize| {
-            let label = *images.labels.as_ref()?.get(i)?;
-            data.classes.get(usize::from(label)).cloned()
-        };
+        let class = |i: usize| images.class_of(i, &data.classes).map(str::to_owned);
         let gather = |from: &[f32], which: &[usize]| -> Vec<f32> {
             which
                 .iter()

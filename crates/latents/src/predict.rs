@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use latents_data::{Labelled, npz, read_picture};
-use latents_engine::Inputs;
+use latents_engine::{Inputs, Pixels};
 use latents_explore::classification::{argmax, softmax};
 use latents_models::Target;
 use latents_report::{Cell, Table};
@@ -28,7 +28,7 @@ pub struct Prediction {
     /// The class's name.
     pub class: String,
     /// The class's number, from 0.
-    pub label: u8,
+    pub label: u16,
     /// The class's probability.
     pub probability: f32,
     /// The probability of each class.
@@ -182,8 +182,11 @@ impl TrainedModel {
         let own = of(inputs)?;
         let Some(Tta::Flip) = tta else { return Ok(own) };
         let other = match inputs {
-            Inputs::Bytes { pixels, index } => {
-                of(Inputs::Bytes { pixels: &mirrored(pixels, width), index })?
+            Inputs::Images { pixels: Pixels::Bytes(bytes), index } => {
+                of(Inputs::Images { pixels: mirrored(bytes, width)[..].into(), index })?
+            }
+            Inputs::Images { pixels: Pixels::Words(words), index } => {
+                of(Inputs::Images { pixels: mirrored(words, width)[..].into(), index })?
             }
             Inputs::Values(values) => of(Inputs::Values(&mirrored(values, width)))?,
         };
@@ -205,8 +208,8 @@ impl TrainedModel {
 /// Images of so many numbers each, in blocks.
 fn blocks(inputs: Inputs<'_, f32>, image: usize) -> Vec<Inputs<'_, f32>> {
     match inputs {
-        Inputs::Bytes { pixels, index } => {
-            index.chunks(BLOCK).map(|index| Inputs::Bytes { pixels, index }).collect()
+        Inputs::Images { pixels, index } => {
+            index.chunks(BLOCK).map(|index| Inputs::Images { pixels, index }).collect()
         }
         Inputs::Values(values) => values.chunks(BLOCK * image).map(Inputs::Values).collect(),
     }

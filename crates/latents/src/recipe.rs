@@ -4,11 +4,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use latents_data::{Dataset, Labelled, Source};
+use latents_data::{Dataset, Source};
 use latents_engine::Shape;
 use latents_models::ModelConfig;
 use latents_progress::{count, duration};
-use latents_train::{DataConfig, Run, RunConfig, SettingsLayer, TrainSummary, train};
+use latents_train::{
+    DataConfig, Run, RunConfig, SettingsLayer, TrainSummary, TrainingImages, train,
+};
 use latents_tune::differences;
 use serde::Serialize;
 
@@ -348,7 +350,7 @@ impl Recipe {
         session: &Session,
     ) -> Result<TrainedModel> {
         let run = Run::at(out);
-        train_run(&run, &self.config(data)?, &data.train, session)?;
+        train_run(&run, &self.config(data)?, data, session)?;
         TrainedModel::open(run.dir(), session)
     }
 
@@ -429,18 +431,19 @@ impl fmt::Display for FinishedRun {
 ///
 /// # Errors
 /// If the folder holds a run with other settings, or training fails or is interrupted.
-pub fn train_run(
+pub fn train_run<'a>(
     run: &Run,
     config: &RunConfig,
-    data: &Labelled,
+    data: impl Into<TrainingImages<'a>>,
     session: &Session,
 ) -> Result<FinishedRun> {
     if run.exists() && run.config()? != *config {
         return Err(latents_train::Error::OtherRun { path: run.dir().to_owned() }.into());
     }
+    let data = data.into();
     let summary = train(run, config, data, &session.runtime()?, session, &mut |_| {})?;
     if config.model.latents().is_some() {
-        TrainedModel::open(run.dir(), session)?.keep_training_latents(data)?;
+        TrainedModel::open(run.dir(), session)?.keep_training_latents(data.train)?;
     }
     Ok(FinishedRun { run: run.dir().display().to_string(), summary })
 }
@@ -449,14 +452,14 @@ pub fn train_run(
 ///
 /// # Errors
 /// As [`train_run`].
-pub fn train_seeds(
+pub fn train_seeds<'a>(
     out: &Path,
     config: &RunConfig,
     seeds: u64,
-    data: &Labelled,
+    data: impl Into<TrainingImages<'a>>,
     session: &Session,
 ) -> Result<Vec<FinishedRun>> {
-    let first = config.training.seed;
+    let (first, data) = (config.training.seed, data.into());
     let mut all = vec![];
     for seed in first..first.saturating_add(seeds) {
         let run = Run::at(out.join(format!("{SEED_PREFIX}{seed}")));

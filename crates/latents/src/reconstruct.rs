@@ -3,7 +3,7 @@
 use std::fmt;
 
 use latents_data::{Dataset, Labelled, Part};
-use latents_engine::{Inputs, Pass, Targets};
+use latents_engine::{Pass, Targets};
 use latents_explore::metrics::Estimate;
 use latents_models::importance_bound;
 use serde::Serialize;
@@ -79,7 +79,7 @@ impl TrainedModel {
         let pixels = images.images.pixels();
         let (mut values, mut sum) = (Vec::with_capacity(pixels.len()), 0.0);
         self.each_block(images, &layers, &mut |block, _| {
-            sum += squared_error(&block, &pixels[values.len()..]);
+            sum += squared_error(&block, pixels.slice(values.len()..values.len() + block.len()));
             values.extend(block);
         })?;
         Ok(Reconstruction {
@@ -95,7 +95,7 @@ impl TrainedModel {
             return Ok(None);
         }
         let index: Vec<u32> = (0..images.len() as u32).collect();
-        let inputs = Inputs::Bytes { pixels: images.images.pixels(), index: &index };
+        let inputs = latents_train::inputs(&images.images, &index);
         let (parameters, criterion) = (&self.parameters, self.config.model.criterion());
         let seed = self.config.training.seed;
         let pass = Pass::Sample { seed, draw: 0 };

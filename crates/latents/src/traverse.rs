@@ -71,8 +71,7 @@ impl TrainedModel {
             return Err(Error::NoImage { index, last: images.len().max(1) - 1 });
         }
         let image = images.images.image_unit(index);
-        let label = images.labels.as_ref().and_then(|labels| labels.get(index));
-        let class = label.and_then(|&label| data.classes.get(usize::from(label)));
+        let class = images.class_of(index, &data.classes);
         let name =
             class.map_or(format!("image {index}"), |class| format!("{class} (image {index})"));
         Ok(LatentPoint { z: self.encode_values(&image)?, name, image: Some(image) })

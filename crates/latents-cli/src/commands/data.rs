@@ -4,14 +4,17 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use latents::data::{Locations, catalogue, fetch};
+use latents::data::{LabelColumn, Locations, Note, catalogue, fetch};
 use latents::train::DataConfig;
-use latents::{ClassCount, Session, class_counts, contact_sheet, count};
+use latents::{ClassCount, Part, Session, class_counts, contact_sheet, count};
 use serde::Serialize;
 
 use crate::commands::describe;
 use crate::commands::settings::PictureFlags;
 use crate::output::Output;
+
+/// Classes that are listed for people.
+const SHOWN_CLASSES: usize = 40;
 
 /// Data sets.
 #[derive(Debug, Subcommand)]
@@ -48,10 +51,15 @@ struct Shown<'a> {
     name: &'a str,
     origin: &'a str,
     notes: Vec<String>,
+    warnings: Vec<String>,
     shape: [usize; 3],
+    range: [f64; 2],
     train: usize,
+    validation: usize,
     test: usize,
+    unlabelled: usize,
     classes: Vec<ClassCount>,
+    labels: &'a [LabelColumn],
     figures: Vec<PathBuf>,
 }
 
@@ -89,27 +97,63 @@ impl Show {
         let data = config.open(session).map_err(latents::Error::from)?;
         let classes = class_counts(&data);
         let shape @ [c, h, w] = data.shape();
-        let (train, test) = (data.train.len(), data.test.len());
+        let [train, validation, test, unlabelled] = Part::ALL.map(|part| data.part(part).len());
         let number = |n: usize| count(n as u64);
+        let mut parts = vec![format!("{} training", number(train))];
+        if validation > 0 {
+            parts.push(format!("{} validation", number(validation)));
+        }
+        if unlabelled > 0 {
+            parts.push(format!("{} unlabelled", number(unlabelled)));
+        }
         let mut lines = vec![
             describe(&data),
             format!(
-                "{} training and {} test images of {c} x {h} x {w} (channels, height, width)",
-                number(train),
+                "{} and {} test images of {c} x {h} x {w} (channels, height, width)",
+                parts.join(", "),
                 number(test)
             ),
         ];
-        lines.extend(classes.iter().map(|class| {
-            format!("  {:<14} {:>8} {:>8}", class.name, number(class.train), number(class.test))
+        lines.extend(classes.iter().take(SHOWN_CLASSES).map(|class| {
+            let mut counts = format!("{:>8}", number(class.train));
+            if validation > 0 {
+                counts = format!("{counts} {:>8}", number(class.validation));
+            }
+            format!("  {:<14} {counts} {:>8}", class.name, number(class.test))
         }));
+        if classes.len() > SHOWN_CLASSES {
+            lines.push(format!("  and {} more classes", number(classes.len() - SHOWN_CLASSES)));
+        }
+        if data.columns.len() > 1 {
+            lines.push("labels, of which --label NAME chooses one:".into());
+            lines.extend(data.columns.iter().take(SHOWN_CLASSES).map(|column| {
+                let LabelColumn { name, classes, labelled } = column;
+                format!("  {name:<14} {} classes, {} images", number(*classes), number(*labelled))
+            }));
+        }
         let mut figures = vec![];
         if let Some(out) = &self.out {
             figures = contact_sheet(&data).save_both(out, "contact-sheet")?;
             lines.push(format!("drawn in {}", out.display()));
         }
         let (name, origin) = (&data.name, &data.origin);
-        let notes = data.notes.iter().map(ToString::to_string).collect();
-        let shown = Shown { name, origin, notes, shape, train, test, classes, figures };
+        let (warnings, notes) = data.notes.iter().partition::<Vec<_>, _>(|note| note.is_warning());
+        let texts = |notes: Vec<&Note>| notes.into_iter().map(ToString::to_string).collect();
+        let shown = Shown {
+            name,
+            origin,
+            notes: texts(notes),
+            warnings: texts(warnings),
+            shape,
+            range: data.range,
+            train,
+            validation,
+            test,
+            unlabelled,
+            classes,
+            labels: &data.columns,
+            figures,
+        };
         output.result(&lines.join("\n"), &shown)
     }
 }

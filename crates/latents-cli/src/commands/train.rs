@@ -112,15 +112,13 @@ impl<M: ModelFlags> Train<M> {
             (recipe.config(&data)?, data)
         };
         let outcome = match self.seeds {
-            None => train_run(&run, &config, &data.train, session)
+            None => train_run(&run, &config, &data, session)
                 .map(|done| output.result(&done.to_string(), &done)),
-            Some(seeds) => {
-                train_seeds(&self.out, &config, seeds, &data.train, session).map(|all| {
-                    let dir = self.out.display().to_string();
-                    let text = format!("{seeds} runs  {dir}");
-                    output.result(&text, &serde_json::json!({ "run": dir, "runs": all }))
-                })
-            }
+            Some(seeds) => train_seeds(&self.out, &config, seeds, &data, session).map(|all| {
+                let dir = self.out.display().to_string();
+                let text = format!("{seeds} runs  {dir}");
+                output.result(&text, &serde_json::json!({ "run": dir, "runs": all }))
+            }),
         };
         match outcome {
             Err(error) if error.is_interrupted() => {

@@ -39,7 +39,7 @@ fn a_classifier_is_trained_and_judged() {
     let p: f64 =
         told[0]["probabilities"].as_array().unwrap().iter().filter_map(Value::as_f64).sum();
     assert!((p - 1.0).abs() < 1e-5);
-    let labels = sample().test.labels.unwrap();
+    let labels = sample().test.all_labels().unwrap();
     let hits = labels[..200].iter().zip(told).filter(|(l, p)| p["label"] == **l).count();
     assert_eq!(hits as u64, right);
     // The mirror image has as much of a say as the image, in either command.
@@ -108,7 +108,7 @@ fn write_idx(sandbox: &Sandbox, name: &str, nonsense: bool) {
     let mut data = sample();
     data.train.truncate(256);
     data.test.truncate(64);
-    let test_labels: Vec<u8> = data.test.labels.unwrap();
+    let test_labels: Vec<u16> = data.test.all_labels().unwrap();
     let test_labels = if nonsense { vec![3; 64] } else { test_labels };
     let test_images = if nonsense {
         let [c, h, w] = data.test.images.shape();
@@ -117,13 +117,14 @@ fn write_idx(sandbox: &Sandbox, name: &str, nonsense: bool) {
         data.test.images
     };
     for (part, images, labels) in [
-        ("train", &data.train.images, data.train.labels.unwrap()),
+        ("train", &data.train.images, data.train.all_labels().unwrap()),
         ("t10k", &test_images, test_labels),
     ] {
         let mut file = vec![];
         idx::write_images(&mut file, images).unwrap();
         sandbox.write(&format!("{name}/{part}-images-idx3-ubyte"), file);
         let mut file = vec![];
+        let labels: Vec<u8> = labels.iter().map(|&label| label as u8).collect();
         idx::write_labels(&mut file, &labels).unwrap();
         sandbox.write(&format!("{name}/{part}-labels-idx1-ubyte"), file);
     }

@@ -13,7 +13,8 @@ fn a_map_is_repeated_to_the_byte_on_any_threads() {
     assert_eq!(sandbox.read("one.npz"), sandbox.read("three.npz"));
     assert_eq!(sandbox.read("one.svg"), sandbox.read("three.svg"));
     let (shape, xy) = npz::read_f32(&sandbox.path("one.npz"), "xy").unwrap();
-    let labels = npz::read_labels(&sandbox.path("one.npz"), "label").unwrap().unwrap();
+    let labels =
+        npz::open(&sandbox.path("one.npz")).unwrap().read("label").unwrap().i64s().unwrap();
     assert_eq!((shape.len(), shape[1], xy.len()), (2, 2, 2 * labels.len()));
     assert!(sandbox.path("one-thumbnails.png").exists());
     // Of an array just the same.

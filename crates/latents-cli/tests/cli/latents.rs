@@ -7,10 +7,12 @@ use serde_json::json;
 use crate::support::{Sandbox, TRAIN};
 
 /// Of the compiled-in sample's test part, the first 64: pixels from 0 to 1, and labels.
-fn test_images() -> (Vec<f32>, Vec<u8>) {
+fn test_images() -> (Vec<f32>, Vec<u16>) {
     let dataset = Dataset::open("fashion-mnist-sample", &Session::default()).unwrap().test;
-    let pixels = dataset.images.pixels()[..64 * 784].iter().map(|&x| f32::from(x) / 255.0);
-    (pixels.collect(), dataset.labels.unwrap()[..64].to_vec())
+    (
+        dataset.images.pixels().units().take(64 * 784).collect(),
+        dataset.all_labels().unwrap()[..64].to_vec(),
+    )
 }
 
 /// The largest difference of two arrays.

@@ -24,8 +24,9 @@ const ALL: Augmentation =
 fn nothing_changes_nothing() {
     let images = images([2, 5, 4], 3, 1);
     let out = apply(Augmentation::default(), &images, &[2, 0, 1], 0);
-    let expected: Vec<u8> = [2, 0, 1].iter().flat_map(|&i| images.image(i)).copied().collect();
-    assert_eq!(out.pixels, expected);
+    let expected: Vec<u8> =
+        [2, 0, 1].iter().flat_map(|&i| images.image(i).to_bytes().into_owned()).collect();
+    assert_eq!(out.bytes.pixels, expected);
     assert!(out.partners.is_empty() && out.shares.is_empty());
     assert!(Augmentation::default().is_nothing() && !ALL.is_nothing());
 }
@@ -40,14 +41,34 @@ fn a_sample_is_changed_alike_wherever_it_is_in_the_work() {
     let backwards: Vec<u32> = all.iter().rev().copied().collect();
     for batch in backwards.chunks(7) {
         ALL.apply(&images, batch, 5, 3, &mut buffer);
-        for (&sample, image) in batch.iter().zip(buffer.pixels.chunks_exact(108)) {
-            assert_eq!(image, &together.pixels[sample as usize * 108..][..108]);
+        for (&sample, image) in batch.iter().zip(buffer.bytes.pixels.chunks_exact(108)) {
+            assert_eq!(image, &together.bytes.pixels[sample as usize * 108..][..108]);
         }
     }
-    assert_ne!(apply(ALL, &images, &all, 4).pixels, together.pixels);
+    assert_ne!(apply(ALL, &images, &all, 4).bytes.pixels, together.bytes.pixels);
     let mut other = Augmented::default();
     ALL.apply(&images, &all, 6, 3, &mut other);
-    assert_ne!(other.pixels, together.pixels);
+    assert_ne!(other.bytes.pixels, together.bytes.pixels);
+}
+
+#[test]
+fn sixteen_bits_are_changed_as_eight_are() {
+    let images = images([2, 12, 9], 20, 2);
+    let words = images.pixels().to_bytes().iter().map(|&b| 257 * u16::from(b)).collect();
+    let wide = Images::from_words(2, 12, 9, words).unwrap();
+    let all: Vec<u32> = (0..20).collect();
+    for mix in [None, Some(Mix::Mixup { alpha: 1.0 }), Some(Mix::Cutmix { alpha: 1.0 })] {
+        let exact = Augmentation { rotation: 0.0, mix, ..ALL };
+        let (eight, sixteen) = (apply(exact, &images, &all, 1), apply(exact, &wide, &all, 1));
+        let Pixels::Words(words) = sixteen.pixels() else { panic!("16 bits became 8") };
+        assert_eq!(
+            (eight.shares, eight.partners),
+            (sixteen.shares.clone(), sixteen.partners.clone())
+        );
+        for (&word, &byte) in words.iter().zip(&eight.bytes.pixels) {
+            assert!((i32::from(word) - 257 * i32::from(byte)).abs() <= 129, "{word} {byte}");
+        }
+    }
 }
 
 #[test]
@@ -57,13 +78,14 @@ fn flips_mirror_and_come_half_the_time() {
     let flip = Augmentation { flip: 0.5, ..Default::default() };
     let out = apply(flip, &images, &all, 0);
     let mut flipped = 0;
-    for (i, image) in out.pixels.chunks_exact(30).enumerate() {
+    for (i, image) in out.bytes.pixels.chunks_exact(30).enumerate() {
+        let own = images.image(i).to_bytes();
         let mirrored: Vec<u8> =
-            images.image(i).chunks_exact(5).flat_map(|row| row.iter().rev()).copied().collect();
+            own.chunks_exact(5).flat_map(|row| row.iter().rev()).copied().collect();
         if image == mirrored {
             flipped += 1;
         } else {
-            assert_eq!(image, images.image(i));
+            assert_eq!(image, &*own);
         }
     }
     assert!((440..560).contains(&flipped), "{flipped}");
@@ -78,7 +100,7 @@ fn shifts_reach_every_place_and_bring_in_zeros() {
     let all: Vec<u32> = (0..500).collect();
     let out = apply(Augmentation { shift: 2, ..Default::default() }, &images, &all, 0);
     let mut seen = [[0; 7]; 7];
-    for image in out.pixels.chunks_exact(49) {
+    for image in out.bytes.pixels.chunks_exact(49) {
         assert_eq!(image.iter().map(|&x| usize::from(x)).sum::<usize>(), 200);
         let at = image.iter().position(|&x| x == 200).unwrap();
         seen[at / 7][at % 7] += 1;
@@ -96,7 +118,7 @@ fn shifts_reach_every_place_and_bring_in_zeros() {
 #[test]
 fn turning_keeps_the_middle_and_quarter_turns_are_exact() {
     let images = images([1, 9, 9], 1, 4);
-    let from = images.image(0);
+    let from = &*images.image(0).to_bytes();
     let turn = |degrees, flip| {
         let mut to = vec![0; 81];
         Motion { flip, down: 0, right: 0 }.turn(degrees, from, [9, 9], &mut to);
@@ -117,9 +139,8 @@ fn turning_keeps_the_middle_and_quarter_turns_are_exact() {
     assert_eq!(turn(7.0, false)[40], from[40]);
     assert_ne!(turn(7.0, false), from);
     // Means of pixels and zeros lie between them.
-    let bright = Images::new(1, 9, 9, vec![255; 81]).unwrap();
     let mut to = vec![0; 81];
-    Motion { flip: false, down: 0, right: 0 }.turn(30.0, bright.image(0), [9, 9], &mut to);
+    Motion { flip: false, down: 0, right: 0 }.turn(30.0, &[255u8; 81], [9, 9], &mut to);
     assert_eq!(to[40], 255);
     assert!(to[0] < 255);
 }
@@ -130,7 +151,7 @@ fn erased_rectangles_are_of_the_size_that_was_asked_for() {
     let all: Vec<u32> = (0..400).collect();
     let out = apply(Augmentation { erase: 1.0, ..Default::default() }, &images, &all, 0);
     let mut parts = vec![];
-    for image in out.pixels.chunks_exact(3 * 784) {
+    for image in out.bytes.pixels.chunks_exact(3 * 784) {
         let hole: Vec<usize> = (0..784).filter(|&i| image[i] == 0).collect();
         // The same in each channel, and a rectangle.
         assert!((0..784).all(|i| image[i] == image[784 + i] && image[i] == image[1568 + i]));
@@ -153,7 +174,7 @@ fn mixed_images_have_the_shares_that_are_told() {
     for mix in [Mix::Mixup { alpha: 0.4 }, Mix::Cutmix { alpha: 1.0 }] {
         let out = apply(Augmentation { mix: Some(mix), ..Default::default() }, &images, &all, 0);
         assert_eq!((out.partners.len(), out.shares.len()), (64, 64));
-        for (place, image) in out.pixels.chunks_exact(100).enumerate() {
+        for (place, image) in out.bytes.pixels.chunks_exact(100).enumerate() {
             let own = f64::from(all[place] * 4);
             let other = f64::from(all[out.partners[place] as usize] * 4);
             assert_ne!(out.partners[place] as usize, place);
@@ -199,7 +220,7 @@ proptest! {
         let images = images([c, h, w], 3, seed);
         for mix in [None, Some(Mix::Cutmix { alpha: 1.0 }), Some(Mix::Mixup { alpha: 0.2 })] {
             let out = apply(Augmentation { shift, mix, ..ALL }, &images, &[1, 2, 0], seed);
-            prop_assert_eq!(out.pixels.len(), 3 * c * h * w);
+            prop_assert_eq!(out.bytes.pixels.len(), 3 * c * h * w);
         }
     }
 }

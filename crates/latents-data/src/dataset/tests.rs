@@ -1,12 +1,13 @@
 //! Parts and data sets: what is kept, and what does not fit together.
 
 use super::*;
+use crate::images::Pixels;
 
-fn part(shape: [usize; 3], n: usize, labels: Option<&[u8]>) -> Labelled {
+fn part(shape: [usize; 3], n: usize, labels: Option<&[u16]>) -> Labelled {
     let [c, h, w] = shape;
     let pixels = (0..n * c * h * w).map(|i| i as u8).collect();
     let images = Images::new(c, h, w, pixels).unwrap();
-    Labelled { images, labels: labels.map(<[u8]>::to_vec), names: None }
+    Labelled { images, labels: labels.map(|labels| known(labels.to_vec())), names: None }
 }
 
 fn classes(n: usize) -> Vec<String> {
@@ -18,21 +19,21 @@ fn truncating_cuts_images_and_labels_alike() {
     let images = Images::new(1, 1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap();
     let mut part = Labelled {
         images,
-        labels: Some(vec![7, 8, 9]),
+        labels: Some(known(vec![7u16, 8, 9])),
         names: Some(["a", "b", "c"].map(str::to_owned).into()),
     };
     part.truncate(usize::MAX);
     assert_eq!(part.len(), 3);
     part.truncate(2);
     assert_eq!(part.images.pixels(), [1, 2, 3, 4]);
-    assert_eq!(part.labels, Some(vec![7, 8]));
+    assert_eq!(part.labels, Some(known(vec![7u16, 8])));
     assert_eq!(part.names.unwrap(), ["a", "b"]);
 }
 
 #[test]
 fn subsampling_keeps_some_of_every_class() {
     let images = Images::new(1, 1, 1, (0..10).collect()).unwrap();
-    let labels = Some(vec![0, 0, 0, 1, 1, 1, 2, 2, 2, 2]);
+    let labels = Some(known(vec![0u16, 0, 0, 1, 1, 1, 2, 2, 2, 2]));
     let names = Some((0..10).map(|i| i.to_string()).collect());
     let whole = Labelled { images, labels, names };
     let subsample = |n| {
@@ -42,7 +43,7 @@ fn subsampling_keeps_some_of_every_class() {
     };
     assert_eq!((subsample(10), subsample(99)), (whole.clone(), whole.clone()));
     assert_eq!(subsample(4).images.pixels(), [0, 2, 5, 7]);
-    assert_eq!(subsample(4).labels, Some(vec![0, 0, 1, 2]));
+    assert_eq!(subsample(4).labels, Some(known(vec![0u16, 0, 1, 2])));
     assert_eq!(subsample(4).names.unwrap(), ["0", "2", "5", "7"]);
     assert!(subsample(0).is_empty());
     assert_eq!(evenly_spaced(3, 0).count(), 0);
@@ -73,7 +74,11 @@ fn parts_that_do_not_fit_together_are_named() {
             (good.clone(), part([1, 1, 2], 2, None)),
             "training images have shape [c, h, w] = [1, 1, 1], but test images [1, 1, 2]",
         ),
-        (257, (good.clone(), none.clone()), "there are 257 classes, but there can be at most 256"),
+        (
+            65_537,
+            (good.clone(), none.clone()),
+            "there are 65537 classes, but there can be at most 65536",
+        ),
         (
             2,
             (good.clone(), none.clone()),
@@ -98,15 +103,28 @@ fn limits_keep_the_first_images_of_shuffled_sources_and_evenly_spaced_ones_of_ot
     let all = || part([1, 1, 1], 10, None);
     let limits = Limits { train: Some(3), test: Some(99) };
     let data = Dataset::from_parts("mine", vec![], all(), all()).unwrap().limited(limits);
-    assert_eq!((data.train.images.pixels(), data.test.len()), (&[0, 3, 6][..], 10));
+    assert_eq!((data.train.images.pixels(), data.test.len()), (Pixels::Bytes(&[0, 3, 6]), 10));
     assert_eq!(data.limits, limits);
     let data = Dataset::of_bytes(String::new(), String::new(), vec![], all(), all());
     let data = data.limited(Limits::default()).limited(limits);
-    assert_eq!((data.train.images.pixels(), data.limits), (&[0, 1, 2][..], limits));
+    assert_eq!((data.train.images.pixels(), data.limits), (Pixels::Bytes(&[0, 1, 2]), limits));
     let smaller = Limits { train: Some(5), test: Some(2) };
     let data = data.limited(smaller);
     assert_eq!((data.train.len(), data.test.len()), (3, 2));
     assert_eq!(data.limits, Limits { train: Some(3), test: Some(2) });
+}
+
+#[test]
+fn images_without_a_label_stand_beside_labelled_ones() {
+    let some = Labelled { labels: Some(vec![Some(1), None, Some(0)]), ..part([1, 1, 1], 3, None) };
+    let (labelled, labels) = some.with_labels().unwrap();
+    assert_eq!((labelled.images.pixels(), labels), (Pixels::Bytes(&[0, 2]), vec![1, 0]));
+    assert_eq!((some.all_labels(), labelled.all_labels()), (None, Some(vec![1, 0])));
+    let names = classes(2);
+    assert_eq!(some.class_of(0, &names), Some("class 1"));
+    assert_eq!((some.class_of(1, &names), some.class_of(9, &names)), (None, None));
+    let none = Labelled { labels: Some(vec![None; 3]), ..some };
+    assert!(none.with_labels().is_none());
 }
 
 #[test]

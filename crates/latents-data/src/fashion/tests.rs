@@ -59,8 +59,11 @@ fn cache_then_system_then_download() {
     let load = |locations: &Locations| {
         load(&remotes(&files), locations, &Monitor::default()).map(|set| {
             assert_eq!((set.name.as_str(), set.classes.len()), ("fashion-mnist", 10));
-            assert_eq!(set.train.labels, Some(vec![9, 0, 3, 3]));
-            (set.train.images.image(0)[0], set.origin.split(',').next().unwrap().to_owned())
+            assert_eq!(set.train.all_labels(), Some(vec![9, 0, 3, 3]));
+            (
+                set.train.images.image(0).to_bytes()[0],
+                set.origin.split(',').next().unwrap().to_owned(),
+            )
         })
     };
     // Not on the machine: downloaded, here after a break.

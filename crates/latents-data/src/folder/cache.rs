@@ -1,7 +1,8 @@
 //! Decoded pictures in one file of the cache, so that a second start is fast and a collection may be larger than memory. A file is
-//! for one folder and one choice of settings, and valid as long as no picture changes. It has the pixels, `[n, c, h, w]`, training
-//! part first; then JSON ([`About`]); then the length of the JSON, and [`MAGIC`].
+//! for one folder and one choice of settings, and valid as long as no picture changes. It has the pixels, `[n, c, h, w]`, part by
+//! part; then JSON ([`About`]); then the length of the JSON, and [`MAGIC`].
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,14 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::listing::Listing;
 use crate::error::Error;
-use crate::images::{Images, hexadecimal};
+use crate::images::{Depth, Images, hexadecimal};
 use crate::locations::Locations;
 use crate::mapped::Mapped;
 use crate::note::{Note, list_files};
 use crate::pictures::Pictures;
 
 /// Identifies the file, and the version of its format and of all steps from a picture to its pixels.
-const MAGIC: &[u8; 8] = b"latpix02";
+const MAGIC: &[u8; 8] = b"latpix03";
 /// A picture that was written more recently than this may change again without a new time of modification.
 const SETTLED: Duration = Duration::from_secs(3);
 /// The most bytes of JSON.
@@ -34,11 +35,16 @@ pub(super) struct About {
     pub(super) key: String,
     /// `[c, h, w]`.
     pub(super) shape: [usize; 3],
-    /// The number of training and of test images.
-    pub(super) count: [usize; 2],
+    pub(super) depth: Depth,
+    /// The number of images of each part, in the order of [`Part::ALL`](crate::Part::ALL).
+    pub(super) count: [usize; 4],
     pub(super) names: Vec<String>,
-    pub(super) labels: Option<Vec<u8>>,
+    /// Of each image's file: changes if the file changes.
+    pub(super) stamps: Vec<String>,
+    pub(super) labels: Option<Vec<Option<u16>>>,
     pub(super) classes: Vec<String>,
+    /// The values that became black and white, of all channels or of each.
+    pub(super) range: Vec<[f64; 2]>,
     pub(super) notes: Vec<Note>,
     /// Names of unreadable pictures, with reasons.
     pub(super) broken: Vec<(String, String)>,
@@ -47,38 +53,66 @@ pub(super) struct About {
 }
 
 impl About {
-    fn pixels(&self) -> Option<usize> {
-        let count = self.count[0].checked_add(self.count[1])?;
+    /// The number of bytes of all pixels, if everything fits together.
+    fn bytes(&self) -> Option<usize> {
+        let count = self.count.iter().try_fold(0usize, |n, &part| n.checked_add(part))?;
+        let is_class =
+            |label: &Option<u16>| label.is_none_or(|l| usize::from(l) < self.classes.len());
         let fits = self.names.len() == count
-            && self.labels.as_ref().is_none_or(|labels| {
-                labels.len() == count && labels.iter().all(|&l| usize::from(l) < self.classes.len())
-            });
-        let product = self.shape.iter().try_fold(count, |n, &side| n.checked_mul(side));
-        product.filter(|_| fits)
+            && self.stamps.len() == count
+            && !self.range.is_empty()
+            && self.labels.as_ref().is_none_or(|l| l.len() == count && l.iter().all(is_class));
+        let bytes = count.checked_mul(self.depth.bytes())?;
+        self.shape.iter().try_fold(bytes, |n, &side| n.checked_mul(side)).filter(|_| fits)
     }
 }
 
-/// The pixels of both parts.
+/// The pixels of all parts.
 pub(super) enum Bytes {
     Memory(Vec<u8>),
     Mapped(Mapped, usize),
 }
 
 impl Bytes {
-    pub(super) fn cut(self, at: usize, shape: [usize; 3]) -> Result<[Images; 2], Error> {
+    /// The images of each part, of which `counts` are the numbers.
+    pub(super) fn cut(
+        self,
+        counts: &[usize],
+        shape: [usize; 3],
+        depth: Depth,
+    ) -> Result<Vec<Images>, Error> {
         let [c, h, w] = shape;
-        Ok(match self {
+        let size = c * h * w * depth.bytes();
+        match self {
             Self::Memory(mut bytes) => {
-                let rest = bytes.split_off(at);
-                [Images::new(c, h, w, bytes)?, Images::new(c, h, w, rest)?]
+                // From the end, so that nothing is copied but the smaller parts.
+                let mut parts = vec![];
+                for &count in counts.iter().rev() {
+                    let part = bytes.split_off(bytes.len() - count * size);
+                    parts.push(match depth {
+                        Depth::Eight => Images::new(c, h, w, part)?,
+                        Depth::Sixteen => {
+                            let words = part.as_chunks().0.iter().map(|&b| u16::from_ne_bytes(b));
+                            Images::from_words(c, h, w, words.collect())?
+                        }
+                    });
+                }
+                parts.reverse();
+                Ok(parts)
             }
-            Self::Mapped(file, end) => {
-                [Images::mapped(&file, 0..at, shape)?, Images::mapped(&file, at..end, shape)?]
+            Self::Mapped(file, _) => {
+                let mut start = 0;
+                let cut = |&count: &usize| {
+                    let range = start..start + count * size;
+                    start = range.end;
+                    Images::mapped(&file, range, shape, depth)
+                };
+                counts.iter().map(cut).collect()
             }
-        })
+        }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Memory(bytes) => bytes,
             Self::Mapped(file, length) => &file.bytes()[..*length],
@@ -90,6 +124,28 @@ impl Bytes {
 pub(super) struct Kept {
     pub(super) about: About,
     pub(super) pixels: Bytes,
+}
+
+/// Decoded pictures, of which some can be used again.
+pub(super) struct Reusable {
+    kept: Kept,
+    places: HashMap<String, usize>,
+}
+
+impl Reusable {
+    /// The pixels of a picture whose file has not changed.
+    pub(super) fn image(&self, name: &str, stamp: &str) -> Option<&[u8]> {
+        let &i = self.places.get(name)?;
+        let size = self.kept.about.shape.iter().product::<usize>();
+        let image = self.kept.pixels.bytes().get(i * size..(i + 1) * size)?;
+        (self.kept.about.stamps[i] == stamp).then_some(image)
+    }
+}
+
+/// The error for a file of the cache that changed while it was read.
+pub(super) fn damaged(folder: &Path) -> Error {
+    let source = io::Error::other("the file of decoded pictures is damaged");
+    Error::Io { action: "read the decoded pictures of", path: folder.into(), source }
 }
 
 /// The place of the decoded pictures of a folder.
@@ -136,6 +192,16 @@ impl Cache {
         (kept.about.key == self.key).then_some(kept)
     }
 
+    /// Images that were decoded before with the same settings, when some of the files were others.
+    pub(super) fn reusable(&self, [h, w]: [usize; 2]) -> Option<Reusable> {
+        let kept = read(self.file.as_ref()?, self.memory)?;
+        let [_, height, width] = kept.about.shape;
+        let fits = kept.about.depth == Depth::Eight && [height, width] == [h, w];
+        let place = |(i, name): (usize, &String)| (name.clone(), i);
+        let places = kept.about.names.iter().enumerate().map(place).collect();
+        fits.then_some(Reusable { kept, places })
+    }
+
     /// A buffer for this many bytes.
     pub(super) fn scratch(&self, bytes: u64) -> Result<Scratch, Error> {
         if bytes <= self.memory {
@@ -153,17 +219,20 @@ impl Cache {
         Error::Io { action: "keep decoded pictures in", path, source }
     }
 
-    /// Keeps pixels, of which each image has `planes` channels but needs only the first `about.shape[0]`. A cache that cannot be
-    /// written is not an error.
+    /// Keeps pixels in the order `order` of the images. Each image has `planes` channels but needs only the first `about.shape[0]`.
+    /// A cache that cannot be written is not an error.
     pub(super) fn keep(
         &self,
         mut about: About,
         scratch: Scratch,
         planes: usize,
+        order: &[usize],
     ) -> Result<Kept, Error> {
         let [c, h, w] = about.shape;
+        let plane = h * w * about.depth.bytes();
         let all = scratch.finish().map_err(|e| self.unwritable(e))?;
-        let needed = || all.bytes().chunks_exact(planes * h * w).map(|image| &image[..c * h * w]);
+        let image = |&i: &usize| &all.bytes()[i * planes * plane..][..c * plane];
+        let needed = || order.iter().map(image);
         let mut crc = crc32fast::Hasher::new();
         needed().for_each(|image| crc.update(image));
         about.crc = crc.finalize();
@@ -182,7 +251,12 @@ impl Cache {
             }
         }
         let pixels = match all {
-            all if c == planes => all,
+            all if c == planes
+                && order.is_sorted()
+                && order.len() * c * plane == all.bytes().len() =>
+            {
+                all
+            }
             Bytes::Memory(_) => Bytes::Memory(needed().flatten().copied().collect()),
             Bytes::Mapped(..) => {
                 let mut smaller = self.scratch(u64::MAX)?;
@@ -214,7 +288,7 @@ impl Write for Scratch {
 }
 
 impl Scratch {
-    fn finish(self) -> io::Result<Bytes> {
+    pub(super) fn finish(self) -> io::Result<Bytes> {
         Ok(match self {
             Self::Memory(bytes) => Bytes::Memory(bytes),
             Self::File(file) => {
@@ -243,7 +317,7 @@ fn read(path: &Path, memory: u64) -> Option<Kept> {
     let mut json = vec![];
     Read::by_ref(&mut file).take(size).read_to_end(&mut json).ok()?;
     let about: About = serde_json::from_slice(&json).ok()?;
-    if about.pixels()? as u64 != pixels {
+    if about.bytes()? as u64 != pixels {
         return None;
     }
     let bytes = if pixels <= memory {

@@ -2,6 +2,7 @@
 //! opened here.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,10 +13,10 @@ use crate::error::Error;
 use crate::picture::EXTENSIONS;
 
 /// A file to read as a picture.
-pub(super) struct Listed {
-    pub(super) path: PathBuf,
+pub(crate) struct Listed {
+    pub(crate) path: PathBuf,
     /// Its path within the folder, with `/` between its components.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Changes if the file changes.
     pub(super) stamp: String,
     /// The time of its last modification.
@@ -23,21 +24,24 @@ pub(super) struct Listed {
 }
 
 /// The files of a folder.
-pub(super) struct Listing {
+pub(crate) struct Listing {
     /// In the order of their names.
-    pub(super) files: Vec<Listed>,
+    pub(crate) files: Vec<Listed>,
     /// Names of files and folders that cannot be accessed, with reasons.
     pub(super) broken: Vec<(String, String)>,
     /// The number of other files of each extension, in lower case.
     pub(super) others: BTreeMap<String, usize>,
+    /// The number of pipes, sockets and devices. They are never opened.
+    pub(super) special: usize,
 }
 
 impl Listing {
     /// Lists a folder and its sub-folders. Symbolic links are followed, except to a parent folder. Names that start with a dot are
     /// ignored, and so is the folder that macOS adds to zip files.
-    pub(super) fn of(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
         std::fs::read_dir(folder).map_err(Error::io("read the folder", folder))?;
-        let mut listing = Self { files: vec![], broken: vec![], others: BTreeMap::new() };
+        let mut listing =
+            Self { files: vec![], broken: vec![], others: BTreeMap::new(), special: 0 };
         let hidden = |name: &str| name.starts_with('.') || name == "__MACOSX";
         let walk = WalkDir::new(folder).min_depth(1).follow_links(true).into_iter();
         for entry in walk.filter_entry(|e| !hidden(&e.file_name().to_string_lossy())) {
@@ -55,6 +59,7 @@ impl Listing {
                 }
             };
             if !entry.file_type().is_file() {
+                listing.special += usize::from(!entry.file_type().is_dir());
                 continue;
             }
             let ending = entry.path().extension().map(|e| e.to_string_lossy().to_lowercase());
@@ -82,8 +87,18 @@ impl Listing {
 
 fn name_of(path: &Path, folder: &Path) -> String {
     let inner = path.strip_prefix(folder).unwrap_or(path);
-    let parts = inner.components().map(|part| part.as_os_str().to_string_lossy());
+    let parts = inner.components().map(|part| text(part.as_os_str()));
     parts.collect::<Vec<_>>().join("/")
+}
+
+/// A file name as text. Bytes that are not UTF-8 become `\xFF`, so that names that differ stay different.
+fn text(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02X}")));
+    }
+    text
 }
 
 /// Length and time of the last modification and, on Unix, device, inode and time of the last status change, which no tool can set

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use image::{Rgb, RgbImage};
-use latents_progress::{Cancel, Progress, Reporter};
+use latents_progress::{Cancel, Progress, Reporter, count};
 
 use super::*;
 use crate::pictures::Fit;
@@ -100,7 +100,7 @@ fn a_flat_folder_of_mixed_sizes() {
     // Shorter sides are 20, 30, 33, 40, 48.
     assert_eq!(set.train.images.shape(), [3, 32, 32]);
     assert_eq!((set.train.len(), set.test.len()), (4, 1));
-    assert_eq!((&set.train.labels, set.classes.len()), (&None, 0));
+    assert_eq!((set.train.all_labels(), set.classes.len()), (None, 0));
     let notes = notes(&set);
     assert!(
         notes.contains("pictures of 50 x 20 to 33 x 200 pixels (height x width), cropped"),
@@ -111,7 +111,7 @@ fn a_flat_folder_of_mixed_sizes() {
     for part in [&set.train, &set.test] {
         for (i, name) in names(part).into_iter().enumerate() {
             let number: u8 = name[..1].parse().unwrap();
-            assert_eq!(part.images.image(i)[0], number * 50, "{name}");
+            assert_eq!(part.images.image(i).to_bytes()[0], number * 50, "{name}");
         }
     }
     assert!(names(&set.train).is_sorted());
@@ -129,10 +129,10 @@ fn sub_folders_are_labels_and_may_be_deep() {
     assert_eq!(set.classes, ["<script>", "a", "b"]);
     assert_eq!(set.train.images.shape(), [1, 8, 6]);
     assert_eq!((set.train.len(), set.test.len()), (24, 6));
-    let labels = set.test.labels.as_ref().unwrap();
-    assert_eq!(labels, &[0, 0, 1, 1, 2, 2]);
+    let labels = set.test.all_labels().unwrap();
+    assert_eq!(labels, [0, 0, 1, 1, 2, 2]);
     for (i, label) in labels.iter().enumerate() {
-        assert_eq!(set.test.images.image(i)[0], [2, 1, 0][usize::from(*label)]);
+        assert_eq!(set.test.images.image(i).to_bytes()[0], [2, 1, 0][usize::from(*label)]);
     }
     assert!(names(&set.test)[5].starts_with("b/deep/er/"));
     // The test part is random, not the first pictures.
@@ -151,21 +151,26 @@ fn labels_that_are_none() {
     assert_eq!(case.load().unwrap().classes, ["a", "b"]);
     case.picture("loose.png", [4, 4], [0; 3]);
     let set = case.load().unwrap();
-    assert!(set.classes.is_empty() && notes(&set).contains("1 picture outside the sub-folders"));
+    assert_eq!((set.classes.len(), set.train.len() + set.test.len()), (2, 3));
+    assert!(notes(&set).contains("1 picture beside the sub-folders left out: loose.png"));
 }
 
 #[test]
 fn train_and_test_are_respected() {
     let case = Case::new();
-    for name in ["train/a/0", "train/b/0", "train/b/1", "Test/b/0", "val/a/0"] {
+    for name in ["train/a/0", "train/b/0", "train/b/1", "Test/b/0", "val/a/0", "more/a/0"] {
         case.picture(&format!("{name}.png"), [4, 4], [0; 3]);
     }
     let set = case.load().unwrap();
     assert_eq!(names(&set.train), ["train/a/0.png", "train/b/0.png", "train/b/1.png"]);
     assert_eq!(names(&set.test), ["Test/b/0.png"]);
     assert_eq!(set.classes, ["a", "b"]);
-    assert_eq!(set.test.labels, Some(vec![1]));
-    assert!(notes(&set).contains("1 picture outside the sub-folders train and test"));
+    assert_eq!(set.test.all_labels(), Some(vec![1]));
+    assert_eq!(names(&set.validation), ["val/a/0.png"]);
+    assert_eq!(set.validation.all_labels(), Some(vec![0]));
+    let notes = notes(&set);
+    assert!(notes.contains("train from train, validation from val, test from Test"), "{notes}");
+    assert!(notes.contains("1 picture outside the sub-folders of the parts"), "{notes}");
 }
 
 #[test]
@@ -207,7 +212,7 @@ fn reading_is_reported_and_can_be_cancelled() {
     let load = || load("x".into(), &case.folder(), &case.settings, &case.locations, &monitor);
     let set = load().unwrap();
     let report = |done| ("reading 3 pictures".to_owned(), done, 3);
-    assert_eq!(*log.0.lock().unwrap(), [report(2), report(3)], "after each part");
+    assert_eq!(*log.0.lock().unwrap(), [report(3)]);
     assert_eq!(set.notes[0], Note::SameSize { size: [4, 4] });
     let pictures = Pictures { size: Some([4, 4]), grey: true, ..Pictures::default() };
     assert_eq!((set.pictures, set.range), (pictures, [0.0, 255.0]));
@@ -320,10 +325,10 @@ fn sizes_are_chosen() {
     let of = |sizes: &[[u32; 2]]| {
         let picture = |&size| Picture {
             path: PathBuf::new(),
+            page: 0,
             name: String::new(),
-            class: None,
-            test: false,
-            size,
+            stamp: String::new(),
+            header: Header { size, precision: picture::Precision::Bytes, channels: 3, pages: 1 },
         };
         choose_size(&sizes.iter().map(picture).collect::<Vec<_>>())
     };
@@ -340,7 +345,12 @@ fn sizes_are_chosen() {
 fn impossible_settings_and_places() {
     let mut case = Case::new();
     let error = case.load().unwrap_err().to_string();
-    assert!(error.ends_with("has no readable picture (PNG, JPEG, WebP or GIF)"), "{error}");
+    assert!(
+        error.ends_with(
+            "has no readable picture (PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI)"
+        ),
+        "{error}"
+    );
     case.settings.test_fraction = 1.0;
     assert!(matches!(case.load(), Err(Error::Setting { .. })));
     case.settings = Pictures { size: Some([0, 4]), ..Pictures::default() };

@@ -133,6 +133,28 @@ fn a_folder_is_an_error_of_the_system() {
 }
 
 #[test]
+fn labels_may_be_the_first_of_several_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels");
+    let rows = |rows: &[[i32; 3]]| {
+        let header = [0x0c02u32, rows.len() as u32, 3].map(u32::to_be_bytes);
+        let numbers = rows.as_flattened().iter().flat_map(|x| x.to_be_bytes());
+        header.as_flattened().iter().copied().chain(numbers).collect::<Vec<u8>>()
+    };
+    std::fs::write(&file, rows(&[[7, 1, -5], [0, 2, 9]])).unwrap();
+    assert_eq!(read_labels(&file).unwrap(), [7, 0]);
+    std::fs::write(&file, rows(&[[300, 1, 2]])).unwrap();
+    let said = read_labels(&file).unwrap_err().to_string();
+    assert!(said.contains("has the label 300"), "{said}");
+    std::fs::write(&file, &rows(&[[7, 1, 2]])[..20]).unwrap();
+    let error = read_labels(&file).unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Idx { problem: IdxProblem::Truncated { promised: 12, .. }, .. }
+    ));
+}
+
+#[test]
 fn images_of_several_channels_are_not_written() {
     let images = Images::new(3, 1, 1, vec![0; 6]).unwrap();
     let mut out = Vec::new();

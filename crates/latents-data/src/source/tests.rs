@@ -34,7 +34,7 @@ fn load(folder: &Path) -> Result<Dataset, Error> {
 }
 
 fn load_as_named(folder: &Path) -> Result<Dataset, Error> {
-    idx_folder::read("x".into(), "y".into(), folder, Some(&["a", "b", "c", "d"]))
+    idx_folder::read("x".into(), "y".into(), folder, Some(&["a", "b", "c", "d"]), false)
 }
 
 #[test]
@@ -45,8 +45,22 @@ fn a_folder_of_idx_files_is_a_data_set() {
     assert_eq!(set.classes, ["0", "1", "2", "3", "4"]);
     assert_eq!((set.train.len(), set.test.len()), (3, 2));
     assert_eq!(set.train.images.image(2), [4, 5]);
-    assert_eq!(set.train.labels, Some(vec![0, 4, 1]));
-    assert_eq!(set.test.labels, Some(vec![2, 0]));
+    assert_eq!(set.train.all_labels(), Some(vec![0, 4, 1]));
+    assert_eq!(set.test.all_labels(), Some(vec![2, 0]));
+}
+
+#[test]
+fn images_that_lie_on_their_side_are_turned() {
+    let folder = folder();
+    let source = Source::Idx(folder.path().into());
+    let load = |pictures: &Pictures| {
+        source.load_with(pictures, &Locations::nowhere(), &Monitor::default())
+    };
+    let turned = Pictures { transpose: true, ..Pictures::default() };
+    let set = load(&turned).unwrap();
+    assert_eq!((set.shape(), &set.pictures), ([1, 2, 1], &turned));
+    let grey = Pictures { grey: true, ..turned };
+    assert!(matches!(load(&grey), Err(Error::Fixed { .. })));
 }
 
 #[test]
@@ -54,9 +68,9 @@ fn labels_may_be_missing_where_classes_have_no_names() {
     let folder = folder();
     std::fs::remove_file(folder.path().join("train-labels-idx1-ubyte")).unwrap();
     let set = load(folder.path()).unwrap();
-    assert_eq!((set.train.labels, set.classes.len()), (None, 3));
+    assert_eq!((set.train.all_labels(), set.classes.len()), (None, 3));
     let error = load_as_named(folder.path()).unwrap_err();
-    assert!(matches!(error, Error::MissingFile { name: "train-labels-idx1-ubyte", .. }));
+    assert!(matches!(error, Error::MissingFile { part: "train", kind: "labels", .. }));
     std::fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
     assert!(load(folder.path()).unwrap().classes.is_empty());
 }
@@ -89,7 +103,7 @@ fn files_that_do_not_belong_together_are_named() {
 
     std::fs::remove_file(folder.join("t10k-images-idx3-ubyte")).unwrap();
     let error = load(folder).unwrap_err();
-    assert!(matches!(error, Error::MissingFile { name: "t10k-images-idx3-ubyte", .. }), "{error}");
+    assert!(matches!(error, Error::MissingFile { part: "t10k", kind: "images", .. }), "{error}");
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn cross_entropy<E: Number>(
         [first, 1.0 - first].map(|weight| (1.0 - label_smoothing) * weight)
     });
     let chosen: [f64; LANES] = std::array::from_fn(|lane| {
-        let logit = |class: u8| logits[usize::from(class) * LANES + lane].to_f64();
+        let logit = |class: u16| logits[usize::from(class) * LANES + lane].to_f64();
         let [first, second] = targets[lane].classes.map(logit);
         // A class of weight zero must not count, even if its logit is infinite.
         let part = |weight: f64, logit: f64| if weight == 0.0 { 0.0 } else { weight * logit };

@@ -31,7 +31,7 @@ fn networks() -> Vec<Golden> {
 /// The batch of a golden file.
 struct Batch<'a> {
     golden: &'a Golden,
-    classes: Vec<u8>,
+    classes: Vec<u16>,
     mixtures: Vec<Mixup>,
     loss: Loss,
     pass: Pass,
@@ -45,7 +45,7 @@ impl<'a> Batch<'a> {
             "mse" => Loss::MeanSquaredError,
             "bce_with_logits" => Loss::BinaryCrossEntropyWithLogits,
             "cross_entropy" => {
-                classes.extend(golden.values("target").iter().map(|&c| c as u8));
+                classes.extend(golden.values("target").iter().map(|&c| c as u16));
                 Loss::CrossEntropy { label_smoothing }
             }
             "mixtures" => {
@@ -53,7 +53,7 @@ impl<'a> Batch<'a> {
                     golden
                         .values("target")
                         .chunks(3)
-                        .map(|t| Mixup { classes: [t[0] as u8, t[1] as u8], weight: t[2] }),
+                        .map(|t| Mixup { classes: [t[0] as u16, t[1] as u16], weight: t[2] }),
                 );
                 Loss::CrossEntropy { label_smoothing }
             }
@@ -228,7 +228,7 @@ fn bytes_are_their_fractions_of_255() {
         golden.values("input").iter().map(|x| (x * 255.0).round() as u8).collect();
     assert!(pixels.iter().collect::<BTreeSet<_>>().len() > 100, "the images are nearly empty");
     let index: Vec<u32> = (0..golden.tensor("input").shape[0] as u32).collect();
-    let inputs = Inputs::Bytes { pixels: &pixels, index: &index };
+    let inputs = Inputs::Images { pixels: pixels[..].into(), index: &index };
     let bytes = engine.forward(&parameters, inputs, 0..1).unwrap();
     let values = engine.forward(&parameters, Batch::of(golden).inputs(), 0..1).unwrap();
     assert_eq!(bytes, values);

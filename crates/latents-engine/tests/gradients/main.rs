@@ -43,7 +43,7 @@ struct Case {
     parameters: Vec<f64>,
     inputs: Vec<f64>,
     targets: Vec<f64>,
-    classes: Vec<u8>,
+    classes: Vec<u16>,
     mixtures: Vec<Mixup>,
     criterion: Criterion,
     pass: Pass,
@@ -59,7 +59,7 @@ fn case(seed: u64) -> Case {
         |random: &mut Stream, n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f64>>();
     let inputs = values(&mut random, samples * network.input.iter().product::<usize>());
     let targets = (0..samples * outputs).map(|_| random.uniform()).collect();
-    let classes = (0..samples).map(|_| random.below(outputs.min(256) as u32) as u8).collect();
+    let classes = (0..samples).map(|_| random.below(outputs.min(256) as u32) as u16).collect();
     let loss = match random.below(8) {
         0 => Loss::MeanSquaredError,
         1 => Loss::BinaryCrossEntropyWithLogits,
@@ -70,7 +70,7 @@ fn case(seed: u64) -> Case {
         _ => Loss::CrossEntropy { label_smoothing: [0.0, 0.2][random.below(2) as usize] },
     };
     let mut mixture = || Mixup {
-        classes: [0; 2].map(|_| random.below(outputs.min(256) as u32) as u8),
+        classes: [0; 2].map(|_| random.below(outputs.min(256) as u32) as u16),
         weight: random.uniform() as f32,
     };
     let mixtures = (0..samples).map(|_| mixture()).collect();
@@ -362,6 +362,6 @@ fn what_does_not_fit_is_refused() {
     assert!(
         error(one, Targets::Inputs, Loss::MeanSquaredError).contains("expected 4 numbers, got 3")
     );
-    let bytes = Inputs::Bytes { pixels: &pixels, index: &[0, 2] };
+    let bytes = Inputs::Images { pixels: pixels[..].into(), index: &[0, 2] };
     assert!(error(bytes, Targets::Classes(&[0, 0]), ce).contains("image 2"));
 }

@@ -47,7 +47,7 @@ pub struct CardInput<'a> {
     /// Shape of an image, `[c, h, w]`.
     pub shape: [usize; 3],
     /// Labels of the test images `[n]` and the number of classes, if known.
-    pub labels: Option<(&'a [u8], usize)>,
+    pub labels: Option<(&'a [u16], usize)>,
     /// Latents of the test images `[n, d]`; of a variational model the posterior means.
     pub latents: Rows<'a>,
     /// Posterior log-variances `[n, d]` of a variational model.
@@ -328,7 +328,7 @@ mod tests {
             |z: &[f32]| -> Vec<f32> { z.chunks(3).flat_map(|z| [z, &[0.5; 6]].concat()).collect() };
         let (z, z_train) = (encode(test), encode(train));
         let back = decode(&z);
-        let labels: Vec<u8> = z.chunks(3).map(|z| u8::from(z[0] > 0.5)).collect();
+        let labels: Vec<u16> = z.chunks(3).map(|z| u16::from(z[0] > 0.5)).collect();
         let rows = |x, d| Rows::new(x, d).unwrap();
         let xy: Vec<f32> = z.chunks(3).flat_map(|z| z[..2].to_vec()).collect();
         let input = CardInput {

@@ -44,8 +44,8 @@ pub struct Intervals {
 /// If there is no sample or replicate, the two lists differ in length, a label is not less than `classes`, or `level` is not between 0
 /// and 1.
 pub fn bootstrap(
-    truth: &[u8],
-    predicted: &[u8],
+    truth: &[u16],
+    predicted: &[u16],
     classes: usize,
     level: f64,
     replicates: usize,

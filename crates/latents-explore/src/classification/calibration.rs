@@ -55,7 +55,7 @@ impl Calibration {
     /// # Errors
     /// If there is no sample, class or bin, the sizes do not fit, or a label is not less than `classes`.
     pub fn new(
-        truth: &[u8],
+        truth: &[u16],
         probabilities: &[f32],
         classes: usize,
         bins: usize,

@@ -53,7 +53,7 @@ impl Confusion {
     ///
     /// # Errors
     /// If the two lists differ in length, or a label is not less than `classes`.
-    pub fn new(truth: &[u8], predicted: &[u8], classes: usize) -> Result<Self, Error> {
+    pub fn new(truth: &[u16], predicted: &[u16], classes: usize) -> Result<Self, Error> {
         check(truth, predicted, classes)?;
         let mut counts = vec![vec![0; classes]; classes];
         for (&t, &p) in truth.iter().zip(predicted) {

@@ -11,12 +11,12 @@
 /// ```
 ///
 /// # Panics
-/// If `classes` is 0, or more than 256.
+/// If `classes` is 0, or more than 65,536.
 #[must_use]
-pub fn argmax(probabilities: &[f32], classes: usize) -> Vec<u8> {
-    assert!((1..=256).contains(&classes), "{classes} classes");
+pub fn argmax(probabilities: &[f32], classes: usize) -> Vec<u16> {
+    assert!((1..=65_536).contains(&classes), "{classes} classes");
     let best = |row: &[f32]| {
-        (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u8
+        (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u16
     };
     probabilities.chunks_exact(classes).map(best).collect()
 }

@@ -9,7 +9,7 @@ use super::*;
 
 #[derive(Deserialize)]
 struct Case {
-    truth: Vec<u8>,
+    truth: Vec<u16>,
     probabilities: Vec<f32>,
     classes: usize,
     confusion: Vec<Vec<u64>>,
@@ -70,8 +70,8 @@ fn mistakes_come_by_frequency() {
 #[test]
 fn bootstrap_intervals_are_as_wide_as_binomials() {
     // 900 of 1,000 are correct: the standard deviation of the accuracy is sqrt(0.9 * 0.1 / 1000).
-    let truth: Vec<u8> = (0..1000).map(|i| (i % 4) as u8).collect();
-    let predicted: Vec<u8> =
+    let truth: Vec<u16> = (0..1000).map(|i| (i % 4) as u16).collect();
+    let predicted: Vec<u16> =
         truth.iter().enumerate().map(|(i, &t)| if i % 10 == 3 { (t + 1) % 4 } else { t }).collect();
     let found = bootstrap(&truth, &predicted, 4, 0.95, 2000, 7).unwrap();
     let [low, high] = found.accuracy;
@@ -91,7 +91,7 @@ fn bootstrap_intervals_are_as_wide_as_binomials() {
 #[allow(clippy::float_cmp)] // The expected values are exact.
 fn a_class_that_does_not_occur_is_left_out_of_the_mean() {
     let macro_f1 =
-        |truth: &[u8], predicted: &[u8]| Confusion::new(truth, predicted, 4).unwrap().macro_f1();
+        |truth: &[u16], predicted: &[u16]| Confusion::new(truth, predicted, 4).unwrap().macro_f1();
     assert_eq!(macro_f1(&[0, 0, 3], &[0, 0, 3]), 1.0);
     // A class that occurs only among predictions counts.
     assert_eq!(macro_f1(&[0, 0, 3], &[0, 1, 3]), (2.0 / 3.0 + 0.0 + 1.0) / 3.0);

@@ -79,7 +79,7 @@ pub fn continuity(space: Rows<'_>, map: Rows<'_>, k: usize) -> Result<f64, Error
 ///
 /// # Errors
 /// If the number of labels is not `n`, or `n` is at most `k`.
-pub fn neighbour_accuracy(rows: Rows<'_>, labels: &[u8], k: usize) -> Result<f64, Error> {
+pub fn neighbour_accuracy(rows: Rows<'_>, labels: &[u16], k: usize) -> Result<f64, Error> {
     if labels.len() != rows.len() {
         let (expected, got) = (rows.len(), labels.len());
         return Err(Error::Size { what: "the list of labels", expected, got });

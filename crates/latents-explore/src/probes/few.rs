@@ -13,11 +13,12 @@ use latents_random::{Purpose, stream};
 /// assert_eq!(chosen.iter().filter(|&&i| labels[i as usize] == 1).count(), 2);
 /// ```
 #[must_use]
-pub fn few_labels(labels: &[u8], n: usize, seed: u64, draw: u64) -> Vec<u32> {
+pub fn few_labels(labels: &[u16], n: usize, seed: u64, draw: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..labels.len() as u32).collect();
     stream(seed, Purpose::FewLabels, n as u64, draw).shuffle(&mut order);
     // In random order: the first of every class, then the second of every class, and so on.
-    let mut seen = [0u32; 256];
+    let classes = labels.iter().max().map_or(0, |&last| usize::from(last) + 1);
+    let mut seen = vec![0u32; classes];
     let mut ranked: Vec<(u32, u32, u32)> = order
         .iter()
         .enumerate()

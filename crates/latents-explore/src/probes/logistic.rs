@@ -72,7 +72,7 @@ impl Logistic {
     pub fn fit(
         values: &[f32],
         dim: usize,
-        labels: &[u8],
+        labels: &[u16],
         classes: usize,
         config: LogisticConfig,
         runtime: &Arc<Runtime>,
@@ -159,7 +159,7 @@ impl Logistic {
     ///
     /// # Errors
     /// If the vectors have another size.
-    pub fn predict(&self, values: &[f32], runtime: &Arc<Runtime>) -> Result<Vec<u8>, Error> {
+    pub fn predict(&self, values: &[f32], runtime: &Arc<Runtime>) -> Result<Vec<u16>, Error> {
         Ok(argmax(&self.logits(values, runtime)?, self.classes))
     }
 

@@ -16,16 +16,16 @@ struct Case {
     dim: usize,
     classes: usize,
     values: Vec<f32>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     queries: Vec<f32>,
     standardize: bool,
     c: f64,
     weights: Vec<f64>,
     biases: Vec<f64>,
-    predicted: Vec<u8>,
+    predicted: Vec<u16>,
     objective: f64,
     neighbours: Vec<u32>,
-    voted: Vec<u8>,
+    voted: Vec<u16>,
 }
 
 fn cases() -> Vec<Case> {
@@ -77,7 +77,7 @@ fn bits_depend_on_neither_threads_nor_instruction_set() {
 
 #[test]
 fn few_labels_are_balanced_and_reproducible() {
-    let labels: Vec<u8> = (0..1000).map(|i| (i % 10) as u8).collect();
+    let labels: Vec<u16> = (0..1000).map(|i| (i % 10) as u16).collect();
     let some = few_labels(&labels, 100, 3, 0);
     let mut counts = [0; 10];
     for &i in &some {
@@ -89,7 +89,7 @@ fn few_labels_are_balanced_and_reproducible() {
     assert_ne!(some, few_labels(&labels, 100, 4, 0));
     assert_eq!(few_labels(&labels, 5_000, 3, 0).len(), 1000);
     // If a class has too few samples, the other supplies the rest.
-    let rare: Vec<u8> = (0..100).map(|i| u8::from(i < 3)).collect();
+    let rare: Vec<u16> = (0..100).map(|i| u16::from(i < 3)).collect();
     let some = few_labels(&rare, 20, 1, 0);
     assert_eq!((some.len(), some.iter().filter(|&&i| rare[i as usize] == 1).count()), (20, 3));
 }
@@ -98,7 +98,7 @@ fn few_labels_are_balanced_and_reproducible() {
 fn errors_name_what_does_not_fit() {
     let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
     let config = LogisticConfig::default();
-    let fit = |values: &[f32], labels: &[u8]| {
+    let fit = |values: &[f32], labels: &[u16]| {
         Logistic::fit(values, 2, labels, 3, config, &runtime).unwrap_err().to_string()
     };
     assert!(fit(&[0.0; 5], &[0, 1]).contains("list of vectors has 5"));

@@ -222,7 +222,7 @@ impl Context {
     pub(crate) fn map_figure(&self, title: &str, stage: &str, images: usize) -> Result<Figure> {
         let xy = self.map(stage)?;
         let labels = self.dataset.test.labels.as_ref();
-        let labels: Option<Vec<u8>> =
+        let labels: Option<Vec<Option<u16>>> =
             labels.map(|labels| self.mapped(images).into_iter().map(|i| labels[i]).collect());
         let classes = &self.dataset.classes;
         Ok(latents::report::scatter_by_class(title, &xy, labels.as_deref(), classes, None))

@@ -42,10 +42,10 @@ pub(crate) fn explorer(worker: &Worker<'_>) -> Result<Option<PageSection>> {
     let model = |&(name, run, stage, _): &_| model(worker, name, run, stage, &images, &places);
     let models = found.iter().map(model).collect::<Result<Vec<_>>>()?;
     let labels: Option<Vec<usize>> =
-        images.labels.as_ref().map(|l| l.iter().map(|&l| usize::from(l)).collect());
+        images.all_labels().map(|labels| labels.into_iter().map(usize::from).collect());
     let input = ExplorerInput {
         shape: study.data.shape,
-        pixels: images.images.pixels(),
+        pixels: &images.images.pixels().to_bytes(),
         numbers: (numbers.len() < test.len()).then_some(&numbers[..]),
         classes: &study.dataset.classes,
         labels: labels.as_deref(),

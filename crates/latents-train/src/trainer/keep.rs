@@ -4,13 +4,13 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Instant;
 
-use latents_engine::Inputs;
 use latents_files::FileError;
 use latents_models::{Tensors, save_parameters};
 
 use super::Trainer;
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::error::Error;
+use crate::inputs::inputs;
 use crate::metrics::EpochMetrics;
 
 /// Images in a snapshot.
@@ -52,14 +52,14 @@ impl Trainer<'_> {
 
     fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
         let Some(latents) = self.config.model.latents() else { return Ok(()) };
-        let images = if self.validation.is_empty() { &self.training } else { &self.validation };
-        let index = &images[..SNAPSHOT_IMAGES.min(images.len())];
+        let from = if self.validation.is_empty() { &self.training } else { &self.validation };
+        let (images, index) = (from.images, &from.index[..SNAPSHOT_IMAGES.min(from.len())]);
         let originals: Vec<f32> =
-            index.iter().flat_map(|&i| self.images.image_unit(i as usize)).collect();
-        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index };
+            index.iter().flat_map(|&i| images.image_unit(i as usize)).collect();
+        let inputs = inputs(images, index);
         let reconstructions =
             self.engine.forward(&self.parameters, inputs, latents.reconstruct())?;
-        let [c, h, w] = self.images.shape();
+        let [c, h, w] = images.shape();
         let shape = [index.len(), c, h, w];
         let mut tensors = Tensors::default();
         tensors.push("original", &shape, originals);

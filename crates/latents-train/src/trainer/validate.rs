@@ -1,10 +1,11 @@
 //! Validation: the mean loss, its terms, and the accuracy. This file does not change the model and writes no files.
 
-use latents_engine::{Inputs, Pass, Targets};
+use latents_engine::{Pass, Targets};
 use latents_models::{Term, TermPart};
 
 use super::Trainer;
 use crate::error::Error;
+use crate::inputs::inputs;
 
 /// Mean loss and terms over samples.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ impl Trainer<'_> {
         if self.validation.is_empty() {
             return Ok((None, None));
         }
-        let inputs = Inputs::Bytes { pixels: self.images.pixels(), index: &self.validation };
-        if let Some(classes) = self.classes_of(&self.validation) {
+        let inputs = inputs(self.validation.images, &self.validation.index);
+        if let Some(classes) = self.validation.classes_of(&self.validation.index) {
             let sections = 0..self.engine.layout().section_count();
             let logits = self.engine.forward(&self.parameters, inputs, sections)?;
             let (loss, accuracy) = cross_entropy(&logits, &classes);
@@ -51,7 +52,7 @@ impl Trainer<'_> {
 }
 
 /// Mean cross-entropy, without label smoothing, and accuracy of logits `[n, k]` for samples with classes `[n]`.
-fn cross_entropy(logits: &[f32], classes: &[u8]) -> (f64, f64) {
+fn cross_entropy(logits: &[f32], classes: &[u16]) -> (f64, f64) {
     let k = logits.len() / classes.len();
     let (mut loss, mut right) = (0.0, 0u64);
     for (row, &class) in logits.chunks_exact(k).zip(classes) {

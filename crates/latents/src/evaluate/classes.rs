@@ -1,10 +1,10 @@
 //! The card of a classifier: scores, intervals, calibration; as tables, figures and JSON.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use latents_data::{FASHION_MNIST_CLASSES, Labelled};
-use latents_engine::Inputs;
 use latents_explore::classification::{
     Calibration, Confusion, Intervals, Mistake, argmax, bootstrap,
 };
@@ -87,9 +87,9 @@ pub struct ConfusedPair {
 /// Test images and their predicted classes.
 #[derive(Clone, Debug)]
 pub struct LabelledPredictions<'a> {
-    images: &'a Labelled,
-    truth: Vec<u8>,
-    predicted: Vec<u8>,
+    images: Cow<'a, Labelled>,
+    truth: Vec<u16>,
+    predicted: Vec<u16>,
     /// `[n, classes]`
     probabilities: Vec<f32>,
 }
@@ -105,19 +105,19 @@ impl TrainedModel {
         options: EvalOptions,
     ) -> Result<(ClassCard, LabelledPredictions<'a>)> {
         let metrics = self.run.metrics()?;
-        let truth = images.labels.clone().ok_or_else(|| Error::Unlabelled {
-            what: "the evaluation of a classifier",
-            origin: self.config.data.source.clone(),
-        })?;
         if images.is_empty() {
             let part = latents_data::Part::Test;
             return Err(Error::NoImages { run: self.dir().to_owned(), part });
         }
-        self.check_shape(images)?;
+        let (images, truth) = images.with_labels().ok_or_else(|| Error::Unlabelled {
+            what: "the evaluation of a classifier",
+            origin: self.config.data.source.clone(),
+        })?;
+        self.check_shape(&images)?;
         let names = self.classes().to_vec();
         let k = names.len();
         let index: Vec<u32> = (0..images.len() as u32).collect();
-        let inputs = Inputs::Bytes { pixels: images.images.pixels(), index: &index };
+        let inputs = latents_train::inputs(&images.images, &index);
         let probabilities = self.probabilities(inputs, options.tta)?;
         let predicted = argmax(&probabilities, k);
         let confusion = Confusion::new(&truth, &predicted, k)?;

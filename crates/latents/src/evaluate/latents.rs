@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use latents_data::Dataset;
-use latents_engine::{Criterion, Inputs, Pass, Targets};
+use latents_engine::{Criterion, Pass, Targets};
 use latents_explore::card::{Card, CardCallbacks, CardInput};
 use latents_explore::extractor::Extractor;
 use latents_explore::{Pca, Rows, TsneConfig, tsne};
@@ -66,12 +66,12 @@ impl TrainedModel {
         let by_pca = runtime.run(|| Pca::fit(latents, d.min(2))?.transform(latents))?;
         let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];
 
-        let labels = data.test.labels.as_deref();
+        let labels = data.test.all_labels();
         let log_variances = encoded.log_variances.as_deref();
         let input = CardInput {
             images: Rows::new(&pixels, numbers)?,
             shape,
-            labels: labels.map(|l| (l, data.classes.len())),
+            labels: labels.as_deref().map(|l| (l, data.classes.len())),
             latents,
             log_variances: log_variances.map(|l| Rows::new(l, d)).transpose()?,
             reconstructions: Rows::new(&decoded, numbers)?,
@@ -125,7 +125,7 @@ impl TrainedModel {
         let criterion = Criterion { weight: 1.0, free_bits: 0.0, ..self.config.model.criterion() };
         let (engine, parameters) = (&mut self.engine, &self.parameters);
         let index: Vec<u32> = (0..data.test.len() as u32).collect();
-        let inputs = || Inputs::Bytes { pixels: data.test.images.pixels(), index: &index };
+        let inputs = || latents_train::inputs(&data.test.images, &index);
         let pass = Pass::Sample { seed, draw: 0 };
         let losses = engine.losses(parameters, inputs(), Targets::Inputs, criterion, pass)?;
         let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
@@ -140,10 +140,12 @@ impl TrainedModel {
         seed: u64,
         session: &Session,
     ) -> Result<Option<Extractor>> {
-        let (part, classes) = (&data.train, data.classes.len());
-        let Some(labels) = part.labels.as_ref().filter(|_| classes > 1) else { return Ok(None) };
+        let classes = data.classes.len();
+        let labelled = data.train.with_labels().filter(|_| classes > 1);
+        let Some((part, labels)) = labelled else { return Ok(None) };
         session.stage("training a small classifier for its features");
-        let (pixels, shape, runtime) = (part.images.pixels(), self.shape(), self.runtime());
-        Ok(Some(Extractor::train(pixels, labels, shape, classes, seed, &runtime, session)?))
+        let pixels = latents_train::pixels(part.images.pixels());
+        let (shape, runtime) = (self.shape(), self.runtime());
+        Ok(Some(Extractor::train(pixels, &labels, shape, classes, seed, &runtime, session)?))
     }
 }

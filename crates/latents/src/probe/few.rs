@@ -1,7 +1,6 @@
 //! The few-label curve: accuracy on the test images against the number of labels, each drawn several times.
 
-use latents_data::{Dataset, Images, Labelled};
-use latents_engine::Inputs;
+use latents_data::Labelled;
 use latents_explore::classification::argmax;
 use latents_explore::metrics::MeanStd;
 use latents_explore::probes::few_labels;
@@ -39,16 +38,14 @@ const BATCH: usize = 64;
 impl TrainedModel {
     pub(super) fn few_labels(
         &self,
-        data: &Dataset,
+        images: [&Labelled; 2],
+        [labels, truth]: [&[u16]; 2],
         config: &ProbeConfig,
         vectors: &[Vectors],
         session: &Session,
     ) -> Result<Vec<FewLabels>> {
         let runtime = self.runtime();
-        let classes = data.classes.len();
-        let (Some(labels), Some(truth)) = (&data.train.labels, &data.test.labels) else {
-            return Ok(vec![]);
-        };
+        let classes = self.classes().len();
         let mut all = vec![];
         for &n in config.labels.iter().filter(|&&n| n > 0 && n <= labels.len()) {
             session.check()?;
@@ -77,7 +74,8 @@ impl TrainedModel {
                     let stem = format!("{n}-{draw}-{}", method.replace(' ', "-"));
                     let run = Run::at(self.dir().join("probe").join(stem));
                     let predicted = self.small_classifier(
-                        data,
+                        images,
+                        labels,
                         chosen,
                         config.seed,
                         &run,
@@ -95,20 +93,18 @@ impl TrainedModel {
     /// Trains a classifier on some images and gives the classes that it predicts for the test images.
     fn small_classifier(
         &self,
-        data: &Dataset,
+        [train, test]: [&Labelled; 2],
+        labels: &[u16],
         chosen: &[u32],
         seed: u64,
         run: &Run,
         from_scratch: bool,
         session: &Session,
-    ) -> Result<Vec<u8>> {
-        let images = &data.train.images;
-        let [c, h, w] = images.shape();
-        let pixels = chosen.iter().flat_map(|&i| images.image(i as usize).iter().copied());
+    ) -> Result<Vec<u16>> {
+        let places: Vec<usize> = chosen.iter().map(|&i| i as usize).collect();
         let train = Labelled {
-            images: Images::new(c, h, w, pixels.collect())?,
-            labels: data.train.labels.as_ref().map(|labels| of(labels, chosen)),
-            names: None,
+            labels: Some(of(labels, chosen).into_iter().map(Some).collect()),
+            ..train.at(&places)
         };
         let mut encoder = self.run.encoder_training()?;
         if from_scratch {
@@ -144,13 +140,13 @@ impl TrainedModel {
             .with_monitor(session.with_reporter(std::sync::Arc::new(latents_progress::Silent)));
         train_run(run, &config, &train, &quiet)?;
         let mut model = TrainedModel::open(run.dir(), session)?;
-        let index: Vec<u32> = (0..data.test.len() as u32).collect();
-        let inputs = Inputs::Bytes { pixels: data.test.images.pixels(), index: &index };
-        Ok(argmax(&model.logits(inputs)?, data.classes.len()))
+        let index: Vec<u32> = (0..test.len() as u32).collect();
+        let inputs = latents_train::inputs(&test.images, &index);
+        Ok(argmax(&model.logits(inputs)?, self.classes().len()))
     }
 }
 
-fn of(labels: &[u8], chosen: &[u32]) -> Vec<u8> {
+fn of(labels: &[u16], chosen: &[u32]) -> Vec<u16> {
     chosen.iter().map(|&i| labels[i as usize]).collect()
 }
 

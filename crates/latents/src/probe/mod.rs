@@ -163,13 +163,14 @@ impl TrainedModel {
             return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
         }
         self.latent_space()?;
-        let (train, test) = (&data.train, &data.test);
-        let (Some(labels), Some(truth)) = (&train.labels, &test.labels) else {
-            return Err(Error::Unlabelled { what: "a probe", origin: data.name.clone() });
-        };
-        if train.is_empty() || test.is_empty() {
+        if data.train.is_empty() || data.test.is_empty() {
             return Err(Error::Invalid("there are too few images to probe".into()));
         }
+        let labelled = (data.train.with_labels(), data.test.with_labels());
+        let (Some((train, labels)), Some((test, truth))) = labelled else {
+            return Err(Error::Unlabelled { what: "a probe", origin: data.name.clone() });
+        };
+        let (train, test) = (&*train, &*test);
         let classes = data.classes.len();
         let runtime = self.runtime();
         let (z, z_test) = (self.encode(train)?, self.encode(test)?);
@@ -182,12 +183,12 @@ impl TrainedModel {
         for v in &vectors {
             session.check()?;
             session.note(&format!("{}: {} numbers", v.name, v.dim));
-            let probe = logistic(config, &v.train, v.dim, labels, classes, &runtime)?;
-            let logistic = accuracy(truth, &probe.predict(&v.test, &runtime)?, classes)?;
+            let probe = logistic(config, &v.train, v.dim, &labels, classes, &runtime)?;
+            let logistic = accuracy(&truth, &probe.predict(&v.test, &runtime)?, classes)?;
             let k = config.neighbours.min(labels.len());
             let (test, train) = (Rows::new(&v.test, v.dim)?, Rows::new(&v.train, v.dim)?);
             let found = runtime.run(|| nearest(test, train, k))?;
-            let neighbours = accuracy(truth, &found.vote(labels), classes)?;
+            let neighbours = accuracy(&truth, &found.vote(&labels), classes)?;
             probes.push(VectorProbe {
                 vectors: v.name,
                 dim: v.dim,
@@ -197,7 +198,8 @@ impl TrainedModel {
                 neighbours,
             });
         }
-        let few_labels = self.few_labels(data, config, &vectors, session)?;
+        let few_labels =
+            self.few_labels([train, test], [&labels, &truth], config, &vectors, session)?;
         Ok(ProbeResults {
             run: self.dir().display().to_string(),
             train_images: labels.len(),
@@ -216,7 +218,7 @@ pub(crate) fn logistic(
     config: &ProbeConfig,
     values: &[f32],
     dim: usize,
-    labels: &[u8],
+    labels: &[u16],
     classes: usize,
     runtime: &Arc<Runtime>,
 ) -> Result<Logistic> {
@@ -225,7 +227,7 @@ pub(crate) fn logistic(
     Ok(Logistic::fit(values, dim, labels, classes, config, runtime)?)
 }
 
-pub(crate) fn accuracy(truth: &[u8], predicted: &[u8], classes: usize) -> Result<f64> {
+pub(crate) fn accuracy(truth: &[u16], predicted: &[u16], classes: usize) -> Result<f64> {
     Ok(Confusion::new(truth, predicted, classes)?.accuracy())
 }
 

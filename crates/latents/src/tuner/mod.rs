@@ -6,10 +6,10 @@ mod runs;
 
 use std::path::{Path, PathBuf};
 
-use latents_data::{Dataset, Labelled};
+use latents_data::Dataset;
 use latents_engine::Shape;
 use latents_models::{ModelConfig, Tuning};
-use latents_train::{RunConfig, SettingsLayer};
+use latents_train::{RunConfig, SettingsLayer, TrainingImages};
 use latents_tune::command::{Program, Template};
 use latents_tune::{
     Dimension, Direction, History, Space, Study, StudyConfig, StudySettings, StudyTarget, Value,
@@ -139,7 +139,7 @@ impl Tuner {
     ) -> Result<TunedStudy> {
         let (base, space) = (self.recipe.config(data)?, self.space_for(Some(data.shape()))?);
         check(&base, &space)?;
-        search(&base, &space, &self.study, out.as_ref(), &data.train, false, session)
+        search(&base, &space, &self.study, out.as_ref(), data.into(), false, session)
     }
 }
 
@@ -152,7 +152,7 @@ pub fn search(
     space: &Space,
     config: &StudyConfig,
     out: &Path,
-    data: &Labelled,
+    data: TrainingImages<'_>,
     untuned: bool,
     session: &Session,
 ) -> Result<TunedStudy> {

@@ -4,9 +4,8 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use latents_data::Labelled;
 use latents_progress::{Interrupted, Monitor, chain};
-use latents_train::{EpochMetrics, Run, RunConfig, train};
+use latents_train::{EpochMetrics, Run, RunConfig, TrainingImages, train};
 use latents_tune::{Error, Objective, Outcome, Params, Trial, Value};
 
 use crate::session::Session;
@@ -20,7 +19,7 @@ pub(crate) struct Runs<'a> {
     pub(crate) base: RunConfig,
     /// Folder of the trials' folders.
     pub(crate) trials: PathBuf,
-    pub(crate) data: &'a Labelled,
+    pub(crate) data: TrainingImages<'a>,
     /// One for each worker.
     pub(crate) sessions: Vec<Session>,
 }

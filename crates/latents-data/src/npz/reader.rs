@@ -1,0 +1,141 @@
+//! The arrays of an `.npz` file, or the one of a `.npy` file.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::header::{self, Header};
+use super::values::Values;
+use super::{ArrayInfo, MAGIC};
+
+/// The most bytes of an array.
+const MAX_BYTES: usize = 1 << 34;
+
+/// A reader of an `.npz` or a `.npy` file.
+#[derive(Debug)]
+pub(crate) enum Reader<R> {
+    Zip(zip::ZipArchive<R>),
+    /// One array, whose name is empty.
+    Single(R),
+}
+
+fn unreadable(error: impl std::fmt::Display) -> String {
+    format!("it is not an intact .npz or .npy file ({error})")
+}
+
+/// An array in the middle of a sentence.
+fn called(name: &str) -> String {
+    if name.is_empty() { "its array".into() } else { format!("array `{name}`") }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    pub(crate) fn new(mut file: R) -> Result<Self, String> {
+        let mut start = vec![];
+        (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        if start == MAGIC {
+            return Ok(Self::Single(file));
+        }
+        zip::ZipArchive::new(file).map(Self::Zip).map_err(unreadable)
+    }
+
+    /// The arrays that can be read, in the order of the file; and the names of the others, with reasons.
+    pub(crate) fn arrays(&mut self) -> (Vec<ArrayInfo>, Vec<(String, String)>) {
+        let (mut arrays, mut broken) = (vec![], vec![]);
+        let mut add = |name: String, header: Result<Header, String>| match header {
+            Ok(Header { item, shape, .. }) => {
+                arrays.push(ArrayInfo { name, dtype: item.to_string(), shape });
+            }
+            Err(why) => broken.push((name, format!("it {why}"))),
+        };
+        match self {
+            Self::Single(file) => {
+                let header = file.seek(SeekFrom::Start(0)).map_err(|e| format!("is lost ({e})"));
+                add(String::new(), header.and_then(|_| header::read(file)));
+            }
+            Self::Zip(zip) => {
+                for i in 0..zip.len() {
+                    let Some(name) = zip.name_for_index(i).and_then(|n| n.strip_suffix(".npy"))
+                    else {
+                        continue;
+                    };
+                    let name = name.to_owned();
+                    let entry = zip.by_index(i).map_err(|e| format!("is damaged ({e})"));
+                    add(name, entry.and_then(|mut entry| header::read(&mut entry)));
+                }
+            }
+        }
+        (arrays, broken)
+    }
+
+    /// Reads one array.
+    pub(crate) fn read(&mut self, name: &str) -> Result<Values, String> {
+        match self {
+            Self::Single(file) if name.is_empty() => {
+                file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+                read_array(name, file)
+            }
+            Self::Single(_) => {
+                Err(format!("it has no array `{name}`; it has one array, without a name"))
+            }
+            Self::Zip(zip) => {
+                let Some(index) = zip.index_for_name(&format!("{name}.npy")) else {
+                    let known: Vec<&str> =
+                        zip.file_names().map(|n| n.trim_end_matches(".npy")).collect();
+                    return Err(format!("it has no array `{name}`; it has: {}", known.join(", ")));
+                };
+                read_array(name, &mut zip.by_index(index).map_err(unreadable)?)
+            }
+        }
+    }
+}
+
+fn read_array(name: &str, file: &mut impl Read) -> Result<Values, String> {
+    let called = called(name);
+    let Header { item, fortran, shape } =
+        header::read(file).map_err(|why| format!("{called} {why}"))?;
+    let length = shape.iter().try_fold(item.size, |a, &b| a.checked_mul(b));
+    let length = length.filter(|&length| length <= MAX_BYTES);
+    let length = length.ok_or_else(|| format!("{called} {shape:?} is too large"))?;
+    // Memory grows with the data, not with the size that the header declares.
+    let mut bytes = vec![];
+    file.take(length as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() != length {
+        let but = if bytes.len() > length { "more" } else { "fewer" };
+        return Err(format!("{called} {shape:?} has {but} values than its shape says"));
+    }
+    if fortran {
+        bytes = c_order(&bytes, &shape, item.size);
+    }
+    Ok(Values::new(item, shape, bytes))
+}
+
+/// Items in Fortran order, where the first axis varies fastest, in C order.
+fn c_order(bytes: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
+    if bytes.is_empty() {
+        return vec![];
+    }
+    let strides: Vec<usize> = shape
+        .iter()
+        .scan(size, |step, &n| {
+            let stride = *step;
+            *step *= n;
+            Some(stride)
+        })
+        .collect();
+    let mut ordered = Vec::with_capacity(bytes.len());
+    let mut index = vec![0; shape.len()];
+    let mut at = 0;
+    while ordered.len() < bytes.len() {
+        ordered.extend_from_slice(&bytes[at..at + size]);
+        // The last axis that is not at its end moves on, and those after it start again.
+        for axis in (0..shape.len()).rev() {
+            if index[axis] + 1 < shape[axis] {
+                index[axis] += 1;
+                at += strides[axis];
+                break;
+            }
+            at -= index[axis] * strides[axis];
+            index[axis] = 0;
+        }
+    }
+    ordered
+}

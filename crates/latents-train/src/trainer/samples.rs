@@ -1,0 +1,114 @@
+//! The images that a run trains or validates on: a collection, and which of its images take part.
+
+use latents_data::{Dataset, Images, Labelled, split};
+
+use crate::error::Error;
+use crate::training::TrainingConfig;
+
+/// The images that a run is trained on, and the source's own validation images if it has some; otherwise a part of the former
+/// validates. Made from a data set, or from its training part alone.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainingImages<'a> {
+    /// The images to train on.
+    pub train: &'a Labelled,
+    /// The images to validate on.
+    pub validation: Option<&'a Labelled>,
+}
+
+impl<'a> From<&'a Labelled> for TrainingImages<'a> {
+    fn from(train: &'a Labelled) -> Self {
+        Self { train, validation: None }
+    }
+}
+
+impl<'a> From<&'a Dataset> for TrainingImages<'a> {
+    fn from(data: &'a Dataset) -> Self {
+        let validation = Some(&data.validation).filter(|part| !part.is_empty());
+        Self { train: &data.train, validation }
+    }
+}
+
+impl<'a> TrainingImages<'a> {
+    /// The samples to train and to validate on, and how many images have no label that a classifier with these classes needs.
+    ///
+    /// # Errors
+    /// If there are no labels, too few, or a label is not a class.
+    pub(super) fn samples(
+        self,
+        classes: Option<&[String]>,
+        settings: &TrainingConfig,
+    ) -> Result<(Samples<'a>, Samples<'a>, usize), Error> {
+        let all = Samples::all(self.train, classes)?;
+        let mut without_label = self.train.len() - all.len();
+        let (training, validation) = match self.validation {
+            None => all.split(settings.validation_fraction, settings.seed),
+            Some(own) => {
+                let validation = Samples::all(own, classes)?;
+                without_label += own.len() - validation.len();
+                (all, validation)
+            }
+        };
+        Ok((training, validation, without_label))
+    }
+}
+
+/// Images of a collection, with their classes if the model is a classifier.
+pub(super) struct Samples<'a> {
+    pub(super) images: &'a Images,
+    labels: Option<&'a [Option<u16>]>,
+    /// Which images take part.
+    pub(super) index: Vec<u32>,
+}
+
+impl<'a> Samples<'a> {
+    /// All images; of a classifier with these classes, all that have a label.
+    fn all(data: &'a Labelled, classes: Option<&[String]>) -> Result<Self, Error> {
+        let images = &data.images;
+        let all = 0..images.len() as u32;
+        let Some(classes) = classes else {
+            return Ok(Self { images, labels: None, index: all.collect() });
+        };
+        let labels = data.labels.as_deref().ok_or(Error::Unlabelled)?;
+        if labels.len() != images.len() {
+            let (images, labels) = (images.len(), labels.len());
+            return Err(Error::Config(format!("{images} images have {labels} labels")));
+        }
+        if let Some(label) = labels.iter().flatten().find(|&&l| usize::from(l) >= classes.len()) {
+            return Err(Error::Config(format!(
+                "an image has the label {label}, but the run has {} classes, numbered from 0",
+                classes.len()
+            )));
+        }
+        let index: Vec<u32> = all.filter(|&i| labels[i as usize].is_some()).collect();
+        if index.is_empty() {
+            return Err(Error::Unlabelled);
+        }
+        Ok(Self { images, labels: Some(labels), index })
+    }
+
+    /// Splits at random into samples to train and to validate on.
+    fn split(self, fraction: f64, seed: u64) -> (Self, Self) {
+        let Self { images, labels, index } = self;
+        let (training, validation) = split(index.len(), fraction, seed);
+        let of = |places: Vec<u32>| {
+            let index = places.into_iter().map(|place| index[place as usize]).collect();
+            Self { images, labels, index }
+        };
+        (of(training), of(validation))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The classes of the images at `index`, if the model is a classifier.
+    pub(super) fn classes_of(&self, index: &[u32]) -> Option<Vec<u16>> {
+        let class =
+            |&i: &u32| self.labels.and_then(|labels| labels[i as usize]).unwrap_or_default();
+        self.labels.map(|_| index.iter().map(class).collect())
+    }
+}
