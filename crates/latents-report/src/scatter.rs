@@ -334,6 +334,19 @@ mod tests {
     }
 
     #[test]
+    fn points_without_a_label_are_grey_and_called_none() {
+        let names = ["a", "b"].map(String::from);
+        let labels = [Some(1), None, Some(0)];
+        let map =
+            scatter_by_class("Map", &[0.0, 0.0, 1.0, 1.0, 2.0, 0.5], Some(&labels), &names, None);
+        let grey = format!(r#"stroke="{}" stroke-opacity"#, palette::AXIS);
+        assert_eq!(map.svg().matches(&grey).count(), 1);
+        assert_eq!(map.svg().matches(">none<").count(), 1);
+        let all = scatter_by_class("Map", &[0.0, 0.0, 1.0, 1.0], Some(&labels[..1]), &names, None);
+        assert!(!all.svg().contains(">none<"));
+    }
+
+    #[test]
     fn points_are_grouped_by_their_labels() {
         let xy = [0.0_f32, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
         let axes = Some(("first", "second"));
@@ -342,8 +355,10 @@ mod tests {
             PointGroup { name: name.into(), xy: points.iter().map(at).collect() }
         };
         let names = ["a", "b", "c"].map(String::from);
-        let drawn = |labels: Option<&[Option<u16>]>, classes: &[String]| {
-            scatter_by_class("Map", &xy, labels, classes, axes).svg().to_owned()
+        let drawn = |labels: Option<&[u16]>, classes: &[String]| {
+            let labels: Option<Vec<Option<u16>>> =
+                labels.map(|labels| labels.iter().copied().map(Some).collect());
+            scatter_by_class("Map", &xy, labels.as_deref(), classes, axes).svg().to_owned()
         };
         let wanted = |groups: &[PointGroup]| scatter("Map", groups, axes).svg().to_owned();
         let classes = [group("a", &[1, 3]), group("b", &[]), group("c", &[0, 2])];
