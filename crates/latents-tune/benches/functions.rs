@@ -98,7 +98,8 @@ fn best(function: &Function, seed: u64, trials: u64) -> Result<f64, Box<dyn std:
     };
     let study =
         Study::open(storage::open("memory:")?, function.name, function.direction, strategy)?;
-    let options = OptimizeOptions { trials: Some(trials), workers: 1 };
+    let options =
+        OptimizeOptions { trials: Some(trials), workers: 1, ..OptimizeOptions::default() };
     optimize(&study, &function.space, options, function, &Monitor::default(), &mut |_| {})?;
     let best = study.best()?.and_then(|trial| trial.value);
     Ok(best.ok_or("no trial is complete")?)

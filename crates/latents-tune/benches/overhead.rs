@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         lockstep: None,
     };
     let study = Study::open(storage::open(&url)?, "overhead", Direction::Minimize, strategy)?;
-    let options = OptimizeOptions { trials: Some(trials), workers: 1 };
+    let options =
+        OptimizeOptions { trials: Some(trials), workers: 1, ..OptimizeOptions::default() };
     optimize(&study, &space, options, &Bowl, &Monitor::default(), &mut |_| {})?;
     let seconds = start.elapsed().as_secs_f64();
     let best = study.best()?.and_then(|trial| trial.value).ok_or("no trial is complete")?;

@@ -101,7 +101,11 @@ impl StudyConfig {
     /// How many trials to run, and how many at once.
     #[must_use]
     pub fn options(&self) -> OptimizeOptions {
-        OptimizeOptions { trials: Some(self.trials), workers: self.workers }
+        OptimizeOptions {
+            trials: Some(self.trials),
+            workers: self.workers,
+            ..OptimizeOptions::default()
+        }
     }
 
     /// URL of the storage, by default a file in `folder`.

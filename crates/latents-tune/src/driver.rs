@@ -2,7 +2,7 @@
 //! caller's.
 
 use std::collections::BTreeSet;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use latents_progress::{Cancel, Interrupted, Monitor};
@@ -23,11 +23,18 @@ pub struct OptimizeOptions {
     pub trials: Option<u64>,
     /// Number of trials that run at the same time in this process. Default: 1.
     pub workers: usize,
+    /// The search ends with [`Error::AllFailed`] when so many trials have failed in this call while no trial of the study has ended with a
+    /// value or been pruned, and when all trials of the study have ended and all of them have failed. A later call runs further
+    /// trials. `None`: never. Default: [`MAX_FAILURES`].
+    pub max_failures: Option<u64>,
 }
+
+/// The default of [`OptimizeOptions::max_failures`].
+pub const MAX_FAILURES: u64 = 5;
 
 impl Default for OptimizeOptions {
     fn default() -> Self {
-        OptimizeOptions { trials: None, workers: 1 }
+        OptimizeOptions { trials: None, workers: 1, max_failures: Some(MAX_FAILURES) }
     }
 }
 
@@ -141,6 +148,7 @@ pub fn optimize(
         asking: Mutex::new(()),
         running: Mutex::new(BTreeSet::new()),
         finished: Condvar::new(),
+        failures: Mutex::new(vec![]),
     };
     let results: Vec<Result<(), Error>> = std::thread::scope(|scope| {
         let worker = |number: usize| {
@@ -166,6 +174,7 @@ pub fn optimize(
     let is_interrupted = |error: &Error| matches!(error, Error::Interrupted(_));
     match results.into_iter().filter_map(Result::err).find(|error| !is_interrupted(error)) {
         Some(error) => Err(error),
+        None if is_complete && options.max_failures.is_some() => shared.check_values(),
         None if is_complete => Ok(()),
         None => Err(Interrupted.into()),
     }
@@ -184,6 +193,8 @@ struct Shared<'a> {
     running: Mutex<BTreeSet<u64>>,
     /// Notified when a trial ends.
     finished: Condvar,
+    /// Numbers of the trials that have failed in this call.
+    failures: Mutex<Vec<u64>>,
 }
 
 impl Shared<'_> {
@@ -213,7 +224,7 @@ impl Shared<'_> {
                         // It would fail again the next time, so it ends here.
                         Err(error @ Error::Queued { .. }) => trial
                             .fail(&error.to_string())
-                            .map(|state| self.tell(StudyEvent::Finished { number, state })),
+                            .and_then(|state| self.finish(number, state)),
                         Err(error) => Err(error),
                     };
                     lock(&self.running).remove(&number);
@@ -271,8 +282,45 @@ impl Shared<'_> {
             Outcome::Failed(reason) => trial.fail(&reason)?,
             Outcome::Interrupted => return Err(Interrupted.into()),
         };
+        self.finish(number, state)
+    }
+
+    /// Reports that a trial has ended, and ends the search if all have failed so far.
+    fn finish(&self, number: u64, state: TrialState) -> Result<(), Error> {
         self.tell(StudyEvent::Finished { number, state });
-        Ok(())
+        if state != TrialState::Failed {
+            return Ok(());
+        }
+        let failed = {
+            let mut failures = lock(&self.failures);
+            failures.push(number);
+            failures.len() as u64
+        };
+        match self.options.max_failures {
+            Some(most) if failed >= most => self.check_values(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails if trials of the study have failed and none has ended otherwise.
+    fn check_values(&self) -> Result<(), Error> {
+        let trials = self.study.trials()?;
+        let is_failed = |trial: &&Arc<TrialRecord>| trial.state == TrialState::Failed;
+        if trials.iter().any(|trial| trial.state.is_finished() && !is_failed(&trial)) {
+            return Ok(());
+        }
+        let own = lock(&self.failures).iter().min().copied();
+        let mut failed = trials.iter().filter(is_failed);
+        let count = failed.clone().count() as u64;
+        let Some(first) = failed.find(|trial| own.is_none_or(|own| trial.number == own)) else {
+            return Ok(());
+        };
+        Err(Error::AllFailed {
+            study: self.study.name().into(),
+            failed: count,
+            number: first.number,
+            reason: first.failure().unwrap_or("it has left no reason").into(),
+        })
     }
 
     fn tell(&self, event: StudyEvent<'_>) {

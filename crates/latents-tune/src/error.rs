@@ -6,6 +6,7 @@ use latents_files::FileError;
 use latents_progress::Interrupted;
 
 use crate::pruner::InvalidPruner;
+use crate::storage::UnsupportedStudy;
 use crate::trial::Direction;
 
 /// An error of a study, of its storage, or of a search space.
@@ -82,23 +83,33 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
+    /// A database has no tables of studies, and looking for a study must not create them.
+    #[error("{url} is an empty database: no study is stored there")]
+    NoTables {
+        /// URL of the storage, without a password.
+        url: String,
+    },
     /// A storage has no study of a name.
-    #[error("there is no study `{name}` in {url}; there are: {}", listed(studies))]
+    #[error("there is no study `{name}` in {url}; there are: {}", listed(studies, unsupported))]
     NoStudy {
         /// URL of the storage, without a password.
         url: String,
         /// The name that was looked for.
         name: String,
-        /// Names of the studies in the storage.
+        /// Names of the supported studies in the storage.
         studies: Vec<String>,
+        /// Its other studies.
+        unsupported: Vec<UnsupportedStudy>,
     },
     /// A storage does not have exactly one study, so the address must name one.
-    #[error("which study? Name one as {url}#NAME; there are: {}", listed(studies))]
+    #[error("which study? Name one as {url}#NAME; there are: {}", listed(studies, unsupported))]
     WhichStudy {
         /// URL of the storage, without a password.
         url: String,
-        /// Names of the studies in the storage.
+        /// Names of the supported studies in the storage.
         studies: Vec<String>,
+        /// Its other studies.
+        unsupported: Vec<UnsupportedStudy>,
     },
     /// A study cannot be used.
     #[error("study `{study}`: {reason}")]
@@ -171,6 +182,21 @@ pub enum Error {
         /// What is wrong with the value.
         reason: String,
     },
+    /// Every trial of a study that has ended has failed.
+    #[error(
+        "study `{study}`: {}; trial {number}: {reason}",
+        if *failed == 1 { "its only trial failed".into() } else { format!("all {failed} trials failed") }
+    )]
+    AllFailed {
+        /// Name of the study.
+        study: String,
+        /// Number of its trials that have failed.
+        failed: u64,
+        /// The first trial that failed, of this process if it ran any.
+        number: u64,
+        /// Why that trial failed.
+        reason: String,
+    },
     /// The objective cannot continue, for a reason that other trials would meet too.
     #[error("trial {number}: {reason}")]
     Objective {
@@ -187,6 +213,11 @@ pub enum Error {
     Interrupted(#[from] Interrupted),
 }
 
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".into() } else { names.join(", ") }
+fn listed(studies: &[String], unsupported: &[UnsupportedStudy]) -> String {
+    let studies = if studies.is_empty() { "none".into() } else { studies.join(", ") };
+    let unsupported: Vec<String> = unsupported.iter().map(ToString::to_string).collect();
+    match unsupported.join(", ") {
+        none if none.is_empty() => studies,
+        some => format!("{studies}; not supported: {some}"),
+    }
 }

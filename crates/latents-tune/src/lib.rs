@@ -55,7 +55,7 @@ pub mod storage;
 
 pub use config::{StudyConfig, StudyTarget};
 pub use distribution::Distribution;
-pub use driver::{Objective, OptimizeOptions, Outcome, StudyEvent, optimize};
+pub use driver::{MAX_FAILURES, Objective, OptimizeOptions, Outcome, StudyEvent, optimize};
 pub use error::Error;
 pub use pruner::PrunerKind;
 pub use sampler::SamplerKind;

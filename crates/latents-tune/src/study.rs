@@ -11,7 +11,7 @@ use crate::pruner::Pruner;
 use crate::sampler::{Draws, Internal, TrialSampler, relative_attrs};
 use crate::space::{Params, Space};
 use crate::storage::{Claim, FIXED, Start, Storage, StudyRecord};
-use crate::trial::{Direction, History, TrialParameter, TrialRecord, TrialState};
+use crate::trial::{Direction, FAILURE, History, TrialParameter, TrialRecord, TrialState};
 use crate::value::Value;
 use crate::worker::Worker;
 
@@ -311,7 +311,7 @@ impl<'s> Trial<'s> {
 
     /// Ends the trial without a value, and stores the reason as its attribute `error`. Returns the final state.
     pub fn fail(mut self, reason: &str) -> Result<TrialState, Error> {
-        self.set_user_attr("error", reason.into())?;
+        self.set_user_attr(FAILURE, reason.into())?;
         self.finish(TrialState::Failed, None)
     }
 

@@ -65,6 +65,9 @@ pub struct TrialParameter {
     pub distribution: Arc<Distribution>,
 }
 
+/// User attribute of a failed trial: the reason.
+pub(crate) const FAILURE: &str = "error";
+
 /// The record of a trial in a study.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrialRecord {
@@ -102,6 +105,13 @@ impl TrialRecord {
     #[must_use]
     pub fn last_report(&self) -> Option<(i64, f64)> {
         self.intermediate.last_key_value().map(|(&step, &value)| (step, value))
+    }
+
+    /// Why it failed, if it has failed and left a reason.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        let reason = self.user_attrs.get(FAILURE)?.as_str();
+        reason.filter(|_| self.state == TrialState::Failed)
     }
 
     /// How long it took, in seconds, if it has ended.

@@ -12,8 +12,8 @@ use latents_tune::pruner::{Hyperband, Never, Percentile, Pruner};
 use latents_tune::sampler::{Tpe, TrialSampler};
 use latents_tune::storage::{self, Storage};
 use latents_tune::{
-    AskResult, Direction, Distribution, Error, Objective, OptimizeOptions, Outcome, Params, Space,
-    Strategy, Study, StudyEvent, Trial, TrialRecord, TrialState, Value, optimize,
+    AskResult, Direction, Distribution, Error, MAX_FAILURES, Objective, OptimizeOptions, Outcome,
+    Params, Space, Strategy, Study, StudyEvent, Trial, TrialRecord, TrialState, Value, optimize,
 };
 
 fn memory() -> Arc<dyn Storage> {
@@ -74,15 +74,15 @@ impl Objective for Bowl<'_> {
 }
 
 fn run(study: &Study, workers: usize, trials: u64, naps: &(dyn Fn(u64, i64) -> u64 + Sync)) {
-    let options = OptimizeOptions { trials: Some(trials), workers };
+    let options = OptimizeOptions { trials: Some(trials), workers, ..OptimizeOptions::default() };
     let monitor = Monitor::default();
     optimize(study, &space(), options, &Bowl { naps }, &monitor, &mut |_| {}).unwrap();
 }
 
 /// Ends each trial at once, by its number.
-struct Ends(fn(u64) -> Outcome);
+struct Ends<F>(F);
 
-impl Objective for Ends {
+impl<F: Fn(u64) -> Outcome + Sync> Objective for Ends<F> {
     fn run(
         &self,
         trial: &mut Trial<'_>,
@@ -182,7 +182,8 @@ fn a_study_that_is_stopped_again_and_again_ends_like_one_that_is_not() {
                 }
                 0
             };
-            let options = OptimizeOptions { trials: Some(25), workers };
+            let options =
+                OptimizeOptions { trials: Some(25), workers, ..OptimizeOptions::default() };
             let objective = Bowl { naps: &naps };
             match optimize(&study, &space(), options, &objective, &monitor, &mut |_| {}) {
                 Ok(()) => break,
@@ -277,7 +278,7 @@ fn a_panic_ends_all_workers_also_those_that_wait_for_its_trial() {
     let strategy = Strategy { lockstep: Some(2), ..strategy(1, Never) };
     let study = open(&memory(), strategy);
     let monitor = Monitor::default();
-    let options = OptimizeOptions { trials: Some(10), workers: 2 };
+    let options = OptimizeOptions { trials: Some(10), workers: 2, ..OptimizeOptions::default() };
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         optimize(&study, &space(), options, &panics, &monitor, &mut |_| {})
     }));
@@ -307,7 +308,7 @@ fn values_that_are_no_numbers_fail_the_trial() {
     });
     let study = open(&memory(), strategy(1, Never));
     let mut ends = vec![];
-    let options = OptimizeOptions { trials: Some(5), workers: 1 };
+    let options = OptimizeOptions { trials: Some(5), workers: 1, ..OptimizeOptions::default() };
     optimize(&study, &space(), options, &strange, &Monitor::default(), &mut |event| {
         if let StudyEvent::Finished { number, state } = event {
             ends.push((number, state));
@@ -319,6 +320,46 @@ fn values_that_are_no_numbers_fail_the_trial() {
     assert_eq!(trials[2].user_attrs["error"], "it exploded");
     assert_eq!((trials[0].value, trials[3].value), (None, None));
     assert_eq!(study.best().unwrap().unwrap().number, 4);
+}
+
+#[test]
+fn a_search_that_only_fails_ends_and_can_be_continued() {
+    let study = open(&memory(), strategy(1, Never));
+    let run = |trials, workers, fails: fn(u64) -> bool| {
+        let objective = Ends(move |number| {
+            if fails(number) {
+                Outcome::Failed(format!("it exploded at {number}"))
+            } else {
+                Outcome::Value(1.0)
+            }
+        });
+        let options =
+            OptimizeOptions { trials: Some(trials), workers, ..OptimizeOptions::default() };
+        optimize(&study, &space(), options, &objective, &Monitor::default(), &mut |_| {})
+    };
+    let ends = |done: Result<(), Error>, wanted: (u64, u64)| match done {
+        Err(Error::AllFailed { failed, number, reason, .. }) => {
+            assert_eq!((failed, number), wanted);
+            assert_eq!(reason, format!("it exploded at {number}"));
+        }
+        other => panic!("{other:?}"),
+    };
+    // The last of the trials that may run also ends it.
+    ends(run(2, 1, |_| true), (2, 0));
+    ends(run(2, 1, |_| true), (2, 0));
+    // A later call runs some more, and tells of its own.
+    ends(run(20, 1, |_| true), (2 + MAX_FAILURES, 2));
+    assert_eq!(study.trials().unwrap().len() as u64, 2 + MAX_FAILURES);
+    // One value is enough, whoever finds it.
+    run(20, 1, |number| number != 9).unwrap();
+    run(40, 1, |_| true).unwrap();
+    assert_eq!(study.trials().unwrap().len(), 40);
+
+    let never = OptimizeOptions { trials: Some(9), max_failures: None, workers: 2 };
+    let study = open(&memory(), strategy(1, Never));
+    let fails = Ends(|_| Outcome::Failed("ever".into()));
+    optimize(&study, &space(), never, &fails, &Monitor::default(), &mut |_| {}).unwrap();
+    assert_eq!(study.trials().unwrap().len(), 9);
 }
 
 #[test]
@@ -343,7 +384,7 @@ fn an_objective_that_cannot_go_on_ends_the_study_and_loses_nothing() {
     }
     let storage = memory();
     let study = open(&storage, strategy(1, Never));
-    let options = OptimizeOptions { trials: Some(9), workers: 3 };
+    let options = OptimizeOptions { trials: Some(9), workers: 3, ..OptimizeOptions::default() };
     let monitor = Monitor::default();
     let said = optimize(&study, &space(), options, &Full, &monitor, &mut |_| {}).unwrap_err();
     assert_eq!(said.to_string(), "trial 2: disk full");
@@ -376,7 +417,7 @@ impl Objective for Impatient<'_> {
 fn a_study_that_is_cancelled_is_interrupted_and_a_complete_one_is_not() {
     let study = open(&memory(), strategy(1, Never));
     let monitor = Monitor::default();
-    let options = OptimizeOptions { trials: Some(3), workers: 2 };
+    let options = OptimizeOptions { trials: Some(3), workers: 2, ..OptimizeOptions::default() };
     let tries = AtomicUsize::new(0);
     let go = |monitor: &Monitor| {
         let ends = Ends(|_| Outcome::Value(1.0));
@@ -392,7 +433,7 @@ fn a_study_that_is_cancelled_is_interrupted_and_a_complete_one_is_not() {
     assert!(matches!(go(&Monitor::default()), (Ok(()), 3)));
 
     // An objective may also pass on the error of its own work; the trial is then resumed, here at once.
-    let options = OptimizeOptions { trials: Some(4), workers: 1 };
+    let options = OptimizeOptions { trials: Some(4), workers: 1, ..OptimizeOptions::default() };
     let objective = Impatient(&tries);
     optimize(&study, &space(), options, &objective, &Monitor::default(), &mut |_| {}).unwrap();
     assert_eq!((study.trials().unwrap()[3].value, tries.into_inner()), (Some(2.0), 2));

@@ -29,6 +29,9 @@ pub enum Error {
     /// A study cannot be opened, or its search cannot continue.
     #[error(transparent)]
     Tune(latents_tune::Error),
+    /// A program that is tuned has failed in every trial. The study is kept and can be continued.
+    #[error(transparent)]
+    ProgramFails(latents_tune::Error),
     /// An exploration refuses its input.
     #[error(transparent)]
     Explore(latents_explore::Error),

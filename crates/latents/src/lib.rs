@@ -78,6 +78,6 @@ pub use session::Session;
 pub use settings_file::settings_file;
 pub use traverse::{Axes, LatentPoint, Traversal};
 pub use tuner::{
-    BestTrial, TuneResults, TuneSummary, TunedStudy, Tuner, best_settings, default_folder,
-    default_space, parameter_cell, parse_space, refit_layer, search, tune_program,
+    BestTrial, ProgramTarget, TuneResults, TuneSummary, TunedStudy, Tuner, best_settings,
+    default_folder, default_space, parameter_cell, parse_space, refit_layer, search, tune_program,
 };

@@ -236,6 +236,120 @@ fn any_program_can_be_tuned() {
     assert!(sandbox.text("out/trials/00005/log.txt").contains("1 95\n"));
 }
 
+/// Programs that print their value in their own ways; `$2` is the value.
+#[cfg(unix)]
+const PRINTS: &str = r#"
+    case $1 in
+        plain) echo $2 ;;
+        done) echo "val_loss: $2"; echo "Training done." ;;
+        stderr) echo $2; echo "Warning: 7 is deprecated" >&2 ;;
+        crlf) printf 'acc: %s\r\n' $2 ;;
+        percent) echo "acc $2%" ;;
+        bar) printf '\r 50%%|#####   \r100%%|##########\n%s\n' $2 ;;
+        tensor) echo "tensor($2, device='cuda:0')" ;;
+        eq) echo "loss=$2" ;;
+        last) printf '%s' $2 ;;
+        blank) printf '%s\n\n\n' $2 ;;
+        ansi) printf '\033[32m%s\033[0m\n' $2 ;;
+        steps) echo "1 0.9"; echo "2 0.5"; echo "Epoch 3: 0.4"; echo $2 ;;
+        many) echo "epoch 3  loss $2  acc 0.9  2.5 s"; echo "Done in 3.2 s" ;;
+        inf) echo inf ;;
+        nan) echo "loss: nan" ;;
+        comma) echo 0,5 ;;
+        fail) echo $2; exit 3 ;;
+        time) echo "loss: $2"; echo "Total time: 3.2" ;;
+        nothing) ;;
+    esac
+"#;
+
+#[cfg(unix)]
+#[test]
+fn a_value_is_read_where_it_is_plain() {
+    let sandbox = Sandbox::new();
+    sandbox.write("prints.sh", PRINTS);
+    let tune = |kind: &str, flags: &str| {
+        format!(
+            "tune command --trials 2 --out {kind} {flags} -- sh prints.sh {kind} {{x:float:0.1..0.9}}"
+        )
+    };
+    for kind in [
+        "plain", "done", "stderr", "crlf", "percent", "bar", "tensor", "eq", "last", "blank",
+        "ansi", "steps", "many",
+    ] {
+        let flags = if kind == "many" { "--value loss" } else { "" };
+        let said = sandbox.run(&tune(kind, flags));
+        assert_eq!(said.code, Some(0), "{kind}: {}", said.stderr);
+        let rows = trials(&sandbox, kind);
+        assert_eq!(rows.len(), 2);
+        assert!(rows.iter().all(|row| row["x"] == row["value"]), "{kind}: {rows:?}");
+        let is_bare = ["plain", "stderr", "bar", "last", "blank", "ansi", "steps"].contains(&kind);
+        assert_eq!(said.stderr.contains("trial 0: value 0."), !is_bare, "{kind}: {}", said.stderr);
+    }
+    let said = sandbox.run(&tune("inf", ""));
+    assert_eq!((said.code, count(&trials(&sandbox, "inf"), "complete")), (Some(0), 2));
+
+    for (kind, reason) in [
+        ("comma", "`0,5`: a comma is within the number"),
+        ("nan", "its value is not a number, by the line `loss: nan`"),
+        ("fail", "the program ended with exit status: 3"),
+        ("time", "`Total time: 3.2`: the number after `time` may not be the value"),
+        ("nothing", "it printed nothing to its standard output"),
+    ] {
+        let said = sandbox.run(&tune(kind, ""));
+        assert_eq!(said.code, Some(1), "{kind}: {}", said.stderr);
+        for start in
+            ["warning: trial 0 failed: ", "error: study `command`: all 2 trials failed; trial 0: "]
+        {
+            let told = said.stderr.lines().find(|line| line.starts_with(start));
+            assert!(told.is_some_and(|line| line.contains(reason)), "{kind}: {}", said.stderr);
+        }
+        assert_eq!(said.stderr.matches("failed: ").count(), 1, "only the first: {}", said.stderr);
+        assert_eq!(count(&trials(&sandbox, kind), "failed"), 2);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_search_that_only_fails_ends_early_and_goes_on_when_it_is_mended() {
+    let sandbox = Sandbox::new();
+    let tune = "tune command --trials 12 --out out -- sh program.sh {x:float:0..1}";
+    sandbox.write("program.sh", "echo no number here");
+    let said = sandbox.run(tune);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("all 5 trials failed; trial 0: "), "{}", said.stderr);
+    assert!(said.stderr.contains("its last line is `no number here`"), "{}", said.stderr);
+    assert!(said.stderr.contains("--value NAME"), "{}", said.stderr);
+    assert_eq!(trials(&sandbox, "out").len(), 5, "its tables are written");
+    sandbox.write("program.sh", "echo $1");
+    sandbox.ok(tune);
+    let rows = trials(&sandbox, "out");
+    assert_eq!((count(&rows, "failed"), count(&rows, "complete")), (5, 7));
+}
+
+#[cfg(unix)]
+#[test]
+fn looking_at_a_study_writes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .ok("tune command --trials 3 --study sqlite:///study.db --out out -- echo {x:float:0..1}");
+    std::fs::create_dir(sandbox.path("db")).unwrap();
+    std::fs::rename(sandbox.path("study.db"), sandbox.path("db/study.db")).unwrap();
+    let allow = |name: &str, mode| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(sandbox.path(name), std::fs::Permissions::from_mode(mode))
+            .unwrap();
+    };
+    let before = sandbox.read("db/study.db");
+    allow("db/study.db", 0o444);
+    allow("db", 0o555);
+    sandbox.ok("tune show sqlite:///db/study.db --out shown");
+    assert_eq!(trials(&sandbox, "shown"), trials(&sandbox, "out"));
+    allow("db", 0o755);
+    assert!(sandbox.read("db/study.db") == before);
+    let files: Vec<_> = std::fs::read_dir(sandbox.path("db")).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn every_sampler_finds_low_values_again_and_again() {

@@ -22,6 +22,26 @@ use crate::error::Error;
 /// [`Error::Address`] if the URL is none of these; [`Error::NoPostgres`] if the feature is missing; [`Error::Storage`] if the storage
 /// cannot be opened, or is not a storage of Optuna 5.0.
 pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
+    open_for(url, Access::Write)
+}
+
+/// Opens a storage to read it. Nothing is created or written, neither in the database nor beside it, so a file or a role without the
+/// permission to write is enough. An SQLite file with a write-ahead log is read as it is at this time; later changes are not seen.
+///
+/// # Errors
+/// As [`open`]; [`Error::NoTables`] if no study was ever stored there. All methods that write fail.
+pub fn open_read_only(url: &str) -> Result<Arc<dyn Storage>, Error> {
+    open_for(url, Access::Read)
+}
+
+/// What a storage is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+fn open_for(url: &str, access: Access) -> Result<Arc<dyn Storage>, Error> {
     if url == memory::URL {
         return Ok(Arc::new(Memory::default()));
     }
@@ -42,11 +62,20 @@ pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
             if path.contains('?') {
                 return Err(fault("options after `?` are not supported; leave them out"));
             }
-            connect(url, Sqlite::open(Path::new(path)))
+            let path = Path::new(path);
+            match access {
+                Access::Read => connect(url, Sqlite::open_read_only(path), access),
+                Access::Write => connect(url, Sqlite::open(path), access),
+            }
         }
         #[cfg(feature = "postgres")]
         "postgresql" => {
-            connect(url, super::postgres::Postgres::open(&format!("postgresql://{rest}")))
+            use super::postgres::Postgres;
+            let server = format!("postgresql://{rest}");
+            match access {
+                Access::Read => connect(url, Postgres::open_read_only(&server), access),
+                Access::Write => connect(url, Postgres::open(&server), access),
+            }
         }
         #[cfg(not(feature = "postgres"))]
         "postgresql" => Err(Error::NoPostgres { url: redact(url) }),
@@ -59,10 +88,11 @@ pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
 fn connect<C: Client + 'static>(
     url: &str,
     client: Result<C, Failure>,
+    access: Access,
 ) -> Result<Arc<dyn Storage>, Error> {
     let url = redact(url);
     let client = client.map_err(|failure| failure.into_error(&url, "open it"))?;
-    Ok(Arc::new(Rdb::open(url, Box::new(client))?))
+    Ok(Arc::new(Rdb::open(url, Box::new(client), access)?))
 }
 
 /// The URL without a password, and without options, which may contain one.

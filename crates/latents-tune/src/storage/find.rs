@@ -3,49 +3,71 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Storage, StudyRecord, open};
+use super::{Storage, StudyRecord, open_read_only};
 use crate::error::Error;
 
-/// Finds a study by `URL` or `URL#NAME`; without a name, the only study of the storage. The URL is one that [`open`] takes. Nothing
-/// is created.
+/// Finds a study by `URL` or `URL#NAME`; without a name, the only study of the storage. The URL is one that [`open`](super::open) takes. The
+/// storage is [opened to read](open_read_only): nothing is created or written.
 ///
 /// # Errors
-/// [`Error::NoFile`] or [`Error::EmptyFile`] if there is no storage; [`Error::NoStudy`] if it has no study of the name;
-/// [`Error::WhichStudy`] if the name is missing and there is not exactly one study; or the storage's error.
+/// [`Error::NoFile`], [`Error::EmptyFile`] or [`Error::NoTables`] if there is no storage; [`Error::NoStudy`] if it has no study of the
+/// name; [`Error::Study`] if the study is not supported; [`Error::WhichStudy`] if the name is missing and there is not exactly one study;
+/// or the storage's error.
 pub fn find(address: &str) -> Result<(Arc<dyn Storage>, StudyRecord), Error> {
-    let (url, name) = match address.split_once('#') {
-        Some((url, name)) => (url, Some(name)),
-        None => (address, None),
-    };
+    let (url, name) = split(address);
     if let Some(file) = url.strip_prefix("sqlite:///").map(Path::new) {
-        // Opening it would create it.
         if !file.exists() {
             return Err(Error::NoFile { file: file.into() });
         }
-        if file.metadata().map_or(true, |metadata| metadata.len() == 0) {
+        if file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
             return Err(Error::EmptyFile { file: file.into() });
         }
     }
-    let storage = open(url)?;
-    let studies = storage.studies()?;
+    let storage = open_read_only(url)?;
+    let (studies, mut unsupported) = (storage.studies()?, storage.unsupported_studies()?);
     let found = match (name, &studies[..]) {
         (Some(name), _) => studies.iter().find(|study| study.name == name),
-        (None, [only]) => Some(only),
+        (None, [only]) if unsupported.is_empty() => Some(only),
         (None, _) => None,
     };
     if let Some(study) = found.cloned() {
         return Ok((storage, study));
     }
+    let refused = match name {
+        Some(name) => unsupported.iter().position(|study| study.name == name),
+        None => (studies.is_empty() && unsupported.len() == 1).then_some(0),
+    };
+    if let Some(refused) = refused {
+        return Err(unsupported.swap_remove(refused).into_error());
+    }
     let (url, studies) = (storage.url(), studies.into_iter().map(|study| study.name).collect());
     Err(match name {
-        Some(name) => Error::NoStudy { url, name: name.into(), studies },
-        None => Error::WhichStudy { url, studies },
+        Some(name) => Error::NoStudy { url, name: name.into(), studies, unsupported },
+        None => Error::WhichStudy { url, studies, unsupported },
     })
+}
+
+/// Splits an address at the sign before the name. The path of a file may have this sign too.
+fn split(address: &str) -> (&str, Option<&str>) {
+    let at = |i: usize| (&address[..i], Some(&address[i + 1..]));
+    let mut signs = address.match_indices('#').map(|(i, _)| i);
+    let Some(path) = address.strip_prefix("sqlite:///") else {
+        return signs.next().map_or((address, None), at);
+    };
+    let is_file =
+        |url: &str| url.strip_prefix("sqlite:///").is_some_and(|p| Path::new(p).is_file());
+    if Path::new(path).is_file() {
+        return (address, None);
+    }
+    let first = signs.clone().next();
+    let found = signs.find(|&i| is_file(&address[..i])).or(first);
+    found.map_or((address, None), at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::open;
     use crate::trial::Direction;
 
     #[test]

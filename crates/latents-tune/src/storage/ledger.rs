@@ -4,8 +4,7 @@ use serde_json::Value as Json;
 
 use super::client::{Arg, Client, Failure, Row, damaged};
 use super::load::Cache;
-use super::{OWNER, Start, StudyRecord, json};
-use crate::error::Error;
+use super::{OWNER, Start, StudyRecord, UnsupportedStudy, json};
 use crate::trial::Direction;
 
 /// A database, and a cache of its content.
@@ -29,14 +28,16 @@ impl Ledger {
     pub(super) fn study(&mut self, name: &str) -> Result<Option<StudyRecord>, Failure> {
         let sql = select_studies("WHERE s.study_name = $1");
         let rows = self.client.query(&sql, &[Arg::Text(name)])?;
-        rows.first().map(study_record).transpose()
+        let Some(row) = rows.first() else { return Ok(None) };
+        study_record(row)?.map(Some).map_err(|unsupported| unsupported.into_error().into())
     }
 
-    /// All studies with a single objective.
-    pub(super) fn studies(&mut self) -> Result<Vec<StudyRecord>, Failure> {
+    /// All studies, and of those that are not supported why not.
+    pub(super) fn studies(
+        &mut self,
+    ) -> Result<Vec<Result<StudyRecord, UnsupportedStudy>>, Failure> {
         let rows = self.client.query(&select_studies(""), &[])?;
-        let single = |row: &&Row| row.int(3).is_ok_and(|objectives| objectives == 1);
-        rows.iter().filter(single).map(study_record).collect()
+        rows.iter().map(study_record).collect()
     }
 
     /// Fails if the study does not exist any more. Locks it if `lock` is the phrase for that.
@@ -148,28 +149,21 @@ impl Ledger {
 /// Selects key, name, direction and number of objectives.
 fn select_studies(condition: &str) -> String {
     format!(
-        "SELECT s.study_id, s.study_name, MIN(CAST(d.direction AS TEXT)), COUNT(*) FROM studies s \
-         JOIN study_directions d ON d.study_id = s.study_id {condition} \
+        "SELECT s.study_id, s.study_name, COALESCE(MIN(CAST(d.direction AS TEXT)), 'NOT_SET'), \
+         COUNT(d.direction) FROM studies s \
+         LEFT JOIN study_directions d ON d.study_id = s.study_id {condition} \
          GROUP BY s.study_id, s.study_name ORDER BY s.study_id"
     )
 }
 
-fn study_record(row: &Row) -> Result<StudyRecord, Failure> {
+fn study_record(row: &Row) -> Result<Result<StudyRecord, UnsupportedStudy>, Failure> {
     let name = row.text(1)?.to_string();
     let direction = match (row.int(3)?, row.text(2)?) {
         (1, "MINIMIZE") => Direction::Minimize,
         (1, "MAXIMIZE") => Direction::Maximize,
-        (1, "NOT_SET") => {
-            let reason = "it has no direction yet, minimize or maximize".to_owned();
-            return Err(Error::Study { study: name, reason }.into());
-        }
+        (0 | 1, "NOT_SET") => return Ok(Err(UnsupportedStudy { name, objectives: 0 })),
         (1, other) => return Err(damaged(&format!("{other} is not a direction of a study"))),
-        (several, _) => {
-            let reason = format!(
-                "it has {several} objectives, but only single-objective studies are supported"
-            );
-            return Err(Error::Study { study: name, reason }.into());
-        }
+        (several, _) => return Ok(Err(UnsupportedStudy { name, objectives: several as u64 })),
     };
-    Ok(StudyRecord { id: row.int(0)?, name, direction })
+    Ok(Ok(StudyRecord { id: row.int(0)?, name, direction }))
 }

@@ -12,8 +12,10 @@ mod memory;
 mod postgres;
 mod rdb;
 mod schema;
+mod snapshot;
 mod sqlite;
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -23,7 +25,7 @@ use crate::error::Error;
 use crate::trial::{Direction, TrialRecord, TrialState};
 use crate::value::Value;
 
-pub use address::open;
+pub use address::{open, open_read_only};
 pub use find::find;
 
 /// System attribute of a trial: the worker that runs it.
@@ -40,6 +42,38 @@ pub struct StudyRecord {
     pub name: String,
     /// Which values are better.
     pub direction: Direction,
+}
+
+/// A study in a storage that this crate can neither search nor show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedStudy {
+    /// Its name.
+    pub name: String,
+    /// The number of its objectives; 0 if its only objective has no direction yet.
+    pub objectives: u64,
+}
+
+impl UnsupportedStudy {
+    /// The error if it is to be used.
+    pub(crate) fn into_error(self) -> Error {
+        let reason = match self.objectives {
+            0 => "it has no direction yet, minimize or maximize".into(),
+            several => format!(
+                "it has {several} objectives, but only single-objective studies are supported; optuna-dashboard shows it, and a few lines of \
+                 Python copy one of its objectives into a study of its own (see \"With Optuna\" in the book's page on tuning)"
+            ),
+        };
+        Error::Study { study: self.name, reason }
+    }
+}
+
+impl fmt::Display for UnsupportedStudy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.objectives {
+            0 => write!(f, "{} (no direction yet)", self.name),
+            several => write!(f, "{} ({several} objectives)", self.name),
+        }
+    }
 }
 
 /// A running trial, and the worker that claims to run it.
@@ -85,8 +119,13 @@ pub trait Storage: Send + Sync {
     /// The study of a name, if it exists.
     fn study(&self, name: &str) -> Result<Option<StudyRecord>, Error>;
 
-    /// All studies with a single objective, in the order of their keys.
+    /// All studies with a single objective and a direction, in the order of their keys.
     fn studies(&self) -> Result<Vec<StudyRecord>, Error>;
+
+    /// All other studies, in the order of their keys.
+    fn unsupported_studies(&self) -> Result<Vec<UnsupportedStudy>, Error> {
+        Ok(vec![])
+    }
 
     /// The study of a name. It is created, with `direction`, if it does not exist.
     fn create_study(&self, name: &str, direction: Direction) -> Result<StudyRecord, Error>;

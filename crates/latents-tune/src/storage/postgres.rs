@@ -57,6 +57,13 @@ impl Postgres {
         Ok(Self { client, prepared: BTreeMap::new() })
     }
 
+    /// Connects so that the server refuses every write of this connection.
+    pub(super) fn open_read_only(url: &str) -> Result<Self, Failure> {
+        let mut opened = Self::open(url)?;
+        opened.batch("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")?;
+        Ok(opened)
+    }
+
     fn statement(&mut self, sql: &str) -> Result<Statement, Failure> {
         if let Some(statement) = self.prepared.get(sql) {
             return Ok(statement.clone());

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::address::Access;
 use super::client::{Arg, Client, Dialect, Failure};
 use super::ledger::{Holder, Ledger};
 use super::load::{Cache, state_name};
 use super::schema::{self, Found};
 use super::{
-    Claim, FIXED, OWNER, Start, Storage, StudyRecord, check_compatible, check_end, check_params,
-    fixed_attr,
+    Claim, FIXED, OWNER, Start, Storage, StudyRecord, UnsupportedStudy, check_compatible,
+    check_end, check_params, fixed_attr,
 };
 use crate::distribution::Distribution;
 use crate::error::Error;
@@ -29,14 +30,21 @@ pub(super) struct Rdb {
 }
 
 impl Rdb {
-    /// Creates the tables, if there are none.
-    pub(super) fn open(url: String, client: Box<dyn Client>) -> Result<Self, Error> {
+    /// Checks the tables. To write, creates them if there are none.
+    pub(super) fn open(
+        url: String,
+        client: Box<dyn Client>,
+        access: Access,
+    ) -> Result<Self, Error> {
         let rdb = Self { url, ledger: Mutex::new(Ledger { client, cache: Cache::default() }) };
         let find = || rdb.read("open it", |ledger| schema::find(&mut *ledger.client));
         let mut found = find()?;
         for _ in 0..WAITS.0 {
             match found {
                 Found::Tables => break,
+                Found::Nothing if access == Access::Read => {
+                    return Err(Error::NoTables { url: rdb.url });
+                }
                 Found::Nothing => {
                     rdb.write("create its tables", |ledger| schema::create(&mut *ledger.client))?;
                 }
@@ -48,6 +56,9 @@ impl Rdb {
             let reason =
                 "its tables are incomplete; open it with Optuna 5.0, or use another storage";
             return Err(Failure::Database(reason.into()).into_error(&rdb.url, "open it"));
+        }
+        if access == Access::Read {
+            return Ok(rdb);
         }
         let is_set_up = rdb.ledger().and_then(|mut ledger| ledger.client.set_up());
         is_set_up.map_err(|failure| failure.into_error(&rdb.url, "set it up"))?;
@@ -118,7 +129,13 @@ impl Storage for Rdb {
     }
 
     fn studies(&self) -> Result<Vec<StudyRecord>, Error> {
-        self.read("list its studies", Ledger::studies)
+        let all = self.read("list its studies", Ledger::studies)?;
+        Ok(all.into_iter().filter_map(Result::ok).collect())
+    }
+
+    fn unsupported_studies(&self) -> Result<Vec<UnsupportedStudy>, Error> {
+        let all = self.read("list its studies", Ledger::studies)?;
+        Ok(all.into_iter().filter_map(Result::err).collect())
     }
 
     fn create_study(&self, name: &str, direction: Direction) -> Result<StudyRecord, Error> {

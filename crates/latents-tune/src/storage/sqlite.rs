@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ToSql, ffi, params_from_iter};
 
 use super::client::{Arg, Cell, Client, Dialect, Failure, Row};
+use super::snapshot;
 
 /// How long to wait for other writers.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,6 +49,25 @@ impl Sqlite {
         if connection.is_readonly(MAIN_DB).map_err(failure)? {
             return Err(Failure::Database("the file is read-only".into()));
         }
+        Self::new(connection)
+    }
+
+    /// Opens a file without ever writing to it or beside it. Of a file with a write-ahead log, this reads what is committed now.
+    pub(super) fn open_read_only(path: &Path) -> Result<Self, Failure> {
+        let connection = if let Some(content) = snapshot::read(path)? {
+            let mut memory = Connection::open_in_memory().map_err(failure)?;
+            let length = content.len();
+            memory.deserialize_read_exact(MAIN_DB, &content[..], length, true).map_err(failure)?;
+            memory
+        } else {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(path, flags).map_err(failure)?
+        };
+        connection.pragma_update(None, "temp_store", "memory").map_err(failure)?;
+        Self::new(connection)
+    }
+
+    fn new(connection: Connection) -> Result<Self, Failure> {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(Self { connection })
@@ -114,6 +134,13 @@ fn cell(value: ValueRef<'_>) -> Result<Cell, Failure> {
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failure(error: rusqlite::Error) -> Failure {
+    // A read-only connection cannot undo the half of a transaction that is in the file.
+    if error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_READONLY_ROLLBACK) {
+        return Failure::Database(
+            "a program was cut off while it wrote; open the file once with that program, which repairs it"
+                .into(),
+        );
+    }
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "the file is not an SQLite database; use another file",
         Some(ErrorCode::DatabaseCorrupt) => {

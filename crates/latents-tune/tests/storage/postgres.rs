@@ -54,6 +54,37 @@ fn steps_beyond_its_integers() {
     opened.storage.report(claim, (1 << 31) - 1, 0.0).unwrap();
 }
 
+/// A role that may only read looks at a study; who may write writes nothing by looking.
+#[test]
+fn looking_writes_nothing() {
+    let Some(url) = schema("looking") else { return };
+    let count = |client: &mut postgres::Client| -> i64 {
+        let sql = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'latents_looking'";
+        client.query_one(sql, &[]).unwrap().get(0)
+    };
+    let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let said = storage::find(&url).map(|found| found.1).unwrap_err();
+    assert!(matches!(said, latents_tune::Error::NoTables { .. }), "{said}");
+    assert_eq!(count(&mut client), 0);
+
+    let id = crate::suite::study(&*storage::open(&url).unwrap());
+    client
+        .batch_execute(
+            "DO $$ BEGIN CREATE ROLE latents_reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+             GRANT USAGE ON SCHEMA latents_looking TO latents_reader;
+             GRANT SELECT ON ALL TABLES IN SCHEMA latents_looking TO latents_reader",
+        )
+        .unwrap();
+    // The role has no password: it is taken on at the start of the connection, as the owner's other self.
+    for options in ["", "%20-crole%3Dlatents_reader"] {
+        let (storage, found) = storage::find(&format!("{url}{options}")).unwrap();
+        assert_eq!((found.id, storage.trials(id).unwrap().len()), (id, 0));
+        let said = storage.enqueue(id, &[]).unwrap_err().to_string();
+        assert!(said.contains("read-only transaction"), "{said}");
+    }
+    client.batch_execute("DROP OWNED BY latents_reader; DROP ROLE latents_reader").unwrap();
+}
+
 #[test]
 fn a_server_that_does_not_answer_is_named() {
     let said = storage::open("postgresql://ann:secret@127.0.0.1:1/db").map(|s| s.url());

@@ -1,5 +1,6 @@
 //! A study while it runs, as notes and progress: a line for each trial that ends, the progress of the whole study, and that of each running trial.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use latents_progress::{Monitor, Progress, Reporter, count, duration};
@@ -17,6 +18,8 @@ pub(crate) struct Live<'a> {
     study: &'a Study,
     columns: Vec<Column>,
     total: u64,
+    /// Whether the reason of a failure has been reported.
+    has_failed: AtomicBool,
     /// How many trials of other workers are being waited for.
     waiting: Mutex<usize>,
 }
@@ -44,7 +47,8 @@ impl<'a> Live<'a> {
             monitor.note(&format!("{} of the study's trials are finished already", count(done)));
         }
         let total = options.trials.unwrap_or(0);
-        let live = Live { monitor, study, columns, total, waiting: Mutex::new(0) };
+        let (has_failed, waiting) = (AtomicBool::new(false), Mutex::new(0));
+        let live = Live { monitor, study, columns, total, has_failed, waiting };
         monitor.note(&live.line(live.columns.iter().map(|c| c.name.clone())));
         live.progress(&trials);
         Ok(live)
@@ -59,6 +63,7 @@ impl<'a> Live<'a> {
                 let Ok(trials) = self.study.trials() else { return };
                 if let Some(trial) = trials.iter().find(|trial| trial.number == *number) {
                     self.monitor.note(&self.row(trial));
+                    self.tell_failure(trial);
                 }
                 self.progress(&trials);
             }
@@ -70,6 +75,15 @@ impl<'a> Live<'a> {
                     self.monitor.note(&format!("waiting for {others} {trials} of other processes"));
                 }
             }
+        }
+    }
+
+    /// Reports why a trial failed, once: the others fail for the same reason as a rule.
+    fn tell_failure(&self, trial: &TrialRecord) {
+        if let Some(reason) = trial.failure()
+            && !self.has_failed.swap(true, Ordering::Relaxed)
+        {
+            self.monitor.warning(&format!("trial {} failed: {reason}", trial.number));
         }
     }
 

@@ -5,6 +5,7 @@ mod results;
 mod runs;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use latents_data::Dataset;
 use latents_engine::Shape;
@@ -187,35 +188,67 @@ pub fn search(
     finish(done, &study, space, label, out, session)
 }
 
-/// Tunes a program: each trial runs it once, with values in the template's braces. Results go to the folder `out`.
+/// A program that is tuned.
+#[derive(Clone, Debug, Default)]
+pub struct ProgramTarget {
+    /// The program and its arguments, with the ranges of parameters in braces (see [`Template`]).
+    pub words: Vec<String>,
+    /// The name of the value among what the program prints; without it, the last line with a number has the value (see [`Program`]).
+    pub value: Option<String>,
+    /// Which values are better.
+    pub direction: Direction,
+    /// Seed of all random draws. Without it, the study's own, or 0 for a new study.
+    pub seed: Option<u64>,
+}
+
+impl ProgramTarget {
+    /// All that the values depend on besides a trial's parameters.
+    fn settings(&self) -> serde_json::Value {
+        match &self.value {
+            None => serde_json::json!(self.words),
+            Some(name) => serde_json::json!({"program": self.words, "value": name}),
+        }
+    }
+}
+
+/// Tunes a program: each trial runs it once, with values in the template's braces. Results go to the folder `out`. The first line that a value
+/// is read from, if it is more than the number, is reported as a note, and the first trial that fails as a warning.
 ///
 /// # Errors
-/// If the study was begun with other settings, or the program cannot be run. If interrupted, after writing tables and figures.
+/// If the study was begun with other settings, or the program cannot be run. [`Error::ProgramFails`] if it fails in every trial, after the first
+/// [`MAX_FAILURES`](latents_tune::MAX_FAILURES) of them. If interrupted or failing, after writing tables and figures.
 pub fn tune_program(
-    words: &[String],
+    program: &ProgramTarget,
     space: Option<&Space>,
-    direction: Direction,
-    seed: Option<u64>,
     config: &StudyConfig,
     out: &Path,
     session: &Session,
 ) -> Result<TunedStudy> {
-    let template = Template::parse(words)?;
+    let template = Template::parse(&program.words)?;
     let space = template.space(space)?;
     let target = StudyTarget {
         label: PROGRAM_LABEL.into(),
-        direction,
-        seed,
-        settings: serde_json::json!(words),
+        direction: program.direction,
+        seed: program.seed,
+        settings: program.settings(),
         ..StudyTarget::new(PROGRAM)
     };
     let study = config.open(out, &target, &space)?;
     let options = config.options();
     let live = Live::new(session, &study, &space, options, PROGRAM_LABEL)?;
+    let is_told = AtomicBool::new(false);
     let objective = Program {
         template,
         folder: out.join("trials"),
+        value: program.value.clone(),
         on_step: &|_, number, step, value| report_step(session, number, step, value),
+        on_value: &|number, value, line| {
+            if let Some(line) = line
+                && !is_told.swap(true, Ordering::Relaxed)
+            {
+                session.note(&format!("trial {number}: value {value}, read from `{line}`"));
+            }
+        },
     };
     let done = optimize(&study, &space, options, &objective, session, &mut |event| {
         if let latents_tune::StudyEvent::Finished { number, .. } = &event {
@@ -223,10 +256,14 @@ pub fn tune_program(
         }
         live.show(&event);
     });
-    finish(done, &study, &space, PROGRAM_LABEL, out, session)
+    let finished = finish(done, &study, &space, PROGRAM_LABEL, out, session);
+    finished.map_err(|error| match error {
+        Error::Tune(error @ latents_tune::Error::AllFailed { .. }) => Error::ProgramFails(error),
+        error => error,
+    })
 }
 
-/// Writes the tables and figures of a search that ended or was interrupted.
+/// Writes the tables and figures of a search that ended, was interrupted, or was given up.
 fn finish(
     done: Result<(), latents_tune::Error>,
     study: &Study,
@@ -235,13 +272,17 @@ fn finish(
     out: &Path,
     session: &Session,
 ) -> Result<TunedStudy> {
-    if let Err(error) = done
-        && !matches!(error, latents_tune::Error::Interrupted(_))
-    {
-        return Err(error.into());
-    }
+    use latents_tune::Error as E;
+    let failed = match done {
+        Err(error @ E::AllFailed { .. }) => Some(error),
+        Ok(()) | Err(E::Interrupted(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
     let results = TuneResults::of(study, space, label)?;
     results.save(out)?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
     session.check()?;
     let address = format!("{}#{}", study.storage().url(), study.name());
     Ok(TunedStudy { results, address })

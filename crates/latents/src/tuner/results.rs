@@ -39,6 +39,10 @@ pub struct TuneSummary {
     pub pruned: usize,
     /// Those that failed.
     pub failed: usize,
+    /// Those that run, or ran when their worker died.
+    pub running: usize,
+    /// Those that are queued.
+    pub waiting: usize,
     /// The best one, if any is complete.
     pub best: Option<BestTrial>,
     /// The folder with its tables and figures.
@@ -165,6 +169,8 @@ impl TuneResults {
             complete: self.in_state(TrialState::Complete),
             pruned: self.in_state(TrialState::Pruned),
             failed: self.in_state(TrialState::Failed),
+            running: self.in_state(TrialState::Running),
+            waiting: self.in_state(TrialState::Waiting),
             best,
             folder: folder.to_owned(),
         }
@@ -174,20 +180,28 @@ impl TuneResults {
     #[must_use]
     pub fn text(&self, folder: &Path) -> String {
         let summary = self.summary(folder);
-        let Some(best) = &summary.best else { return "no trial is complete".to_owned() };
+        let trials = if summary.trials == 1 { "trial" } else { "trials" };
+        let states = [
+            (summary.complete, "complete", true),
+            (summary.pruned, "pruned", true),
+            (summary.failed, "failed", true),
+            (summary.running, "running", false),
+            (summary.waiting, "waiting", false),
+        ];
+        let states = states.into_iter().filter(|&(number, _, always)| always || number > 0);
+        let states: Vec<String> =
+            states.map(|(number, state, _)| format!("{number} {state}")).collect();
+        let all = count(summary.trials as u64);
+        let counts = format!("{all} {trials}, {}  {}", states.join(", "), folder.display());
+        let Some(best) = &summary.best else { return format!("no trial is complete\n{counts}") };
         let params: Vec<String> =
             self.best().iter().map(|(name, value)| format!("{name} {}", shown(value))).collect();
         format!(
-            "best {} {} in trial {}: {}\n{} trials, {} complete, {} pruned, {} failed  {}",
+            "best {} {} in trial {}: {}\n{counts}",
             self.objective,
             rounded(best.value),
             best.trial,
-            params.join("  "),
-            count(summary.trials as u64),
-            summary.complete,
-            summary.pruned,
-            summary.failed,
-            folder.display()
+            params.join("  ")
         )
     }
 

@@ -1,24 +1,11 @@
-//! Runs any program as an objective. Its command line is a template with the ranges of parameters in braces. The last number that it
-//! prints is its value; lines with a step and a value report intermediate values. The program needs to know nothing of this crate.
+//! A command line as a template, with the ranges of parameters in braces.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
-
-use latents_progress::Monitor;
+use std::path::Path;
 
 use crate::distribution::Distribution;
-use crate::driver::{Objective, Outcome};
 use crate::error::Error;
 use crate::space::{Dimension, Params, Space};
-use crate::study::Trial;
 use crate::value::Value;
-
-/// Time between two checks for cancellation while a program prints nothing.
-const POLL: Duration = Duration::from_millis(100);
 
 /// A command line with parameters in braces.
 ///
@@ -96,7 +83,7 @@ impl Template {
     }
 
     /// The command line of a trial. A parameter whose conditions do not hold is replaced by nothing.
-    fn fill(&self, params: &Params, number: u64, folder: &Path) -> Vec<String> {
+    pub(super) fn fill(&self, params: &Params, number: u64, folder: &Path) -> Vec<String> {
         let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Name(name) => match (params.get(name), name.as_str()) {
@@ -179,142 +166,6 @@ fn parameter(text: &str) -> Result<Dimension, String> {
     };
     distribution.map(|d| Dimension::new(name, d)).map_err(|e| e.to_string())
 }
-
-/// Called when a program reports an intermediate value: worker, trial, step, value.
-pub type OnStep<'a> = dyn Fn(usize, u64, i64, f64) + Sync + 'a;
-
-/// A program as an objective.
-///
-/// The program's environment holds the trial's folder as `LATENTS_FOLDER`, the trial's number as `LATENTS_TRIAL`, and the parameters as a
-/// JSON object in `LATENTS_PARAMS`. It may keep a checkpoint in the folder, from which it continues if the trial is resumed. Its output is
-/// appended to `log.txt` in the folder. It is killed if the trial is pruned or interrupted.
-pub struct Program<'a> {
-    /// The command line.
-    pub template: Template,
-    /// The folder that holds a folder for each trial.
-    pub folder: PathBuf,
-    /// Called at each report.
-    pub on_step: &'a OnStep<'a>,
-}
-
-impl Objective for Program<'_> {
-    fn run(
-        &self,
-        trial: &mut Trial<'_>,
-        params: &Params,
-        worker: usize,
-        monitor: &Monitor,
-    ) -> Result<Outcome, Error> {
-        let number = trial.number();
-        let folder = self.folder.join(format!("{number:05}"));
-        let words = self.template.fill(params, number, &folder);
-        let failed = |what: String, e: std::io::Error| Error::Objective {
-            number,
-            reason: format!("cannot {what}: {e}"),
-        };
-        let path = folder.join("log.txt");
-        let open = || {
-            std::fs::create_dir_all(&folder)?;
-            let log = File::options().create(true).append(true).open(&path)?;
-            Ok((log.try_clone()?, log))
-        };
-        let (log, errors) = open().map_err(|e| failed(format!("write {}", path.display()), e))?;
-        let child = Command::new(&words[0])
-            .args(&words[1..])
-            .env("LATENTS_FOLDER", std::path::absolute(&folder).unwrap_or(folder))
-            .env("LATENTS_TRIAL", number.to_string())
-            .env("LATENTS_PARAMS", serde_json::json!(params).to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn();
-        let mut child = Running(child.map_err(|e| failed(format!("run {}", words[0]), e))?);
-        let Some(output) = child.0.stdout.take() else {
-            return Ok(Outcome::Failed("the program's output cannot be read".into()));
-        };
-        let lines = lines(output, log);
-        let mut last = String::new();
-        loop {
-            match lines.recv_timeout(POLL) {
-                Ok(line) => {
-                    if let Some((step, value)) = report(&line) {
-                        (self.on_step)(worker, number, step, value);
-                        trial.report(step, value)?;
-                        if trial.should_prune()? {
-                            return Ok(Outcome::Pruned);
-                        }
-                    }
-                    if !line.trim().is_empty() {
-                        last = line;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if monitor.is_cancelled() {
-                return Ok(Outcome::Interrupted);
-            }
-        }
-        let status = child.0.wait().map_err(|e| failed(format!("wait for {}", words[0]), e))?;
-        if !status.success() {
-            // An interrupt from the keyboard also reaches the program, perhaps earlier than this process.
-            std::thread::sleep(POLL);
-            if monitor.is_cancelled() {
-                return Ok(Outcome::Interrupted);
-            }
-            return Ok(Outcome::Failed(format!(
-                "the program ended with {status}; see {}",
-                path.display()
-            )));
-        }
-        match last.split_whitespace().last().map(str::parse) {
-            Some(Ok(value)) => Ok(Outcome::Value(value)),
-            Some(Err(_)) => Ok(Outcome::Failed(format!(
-                "the program must print its value last, but its last line is `{}`",
-                last.trim()
-            ))),
-            None => Ok(Outcome::Failed(
-                "the program must print its value last, but it printed nothing".into(),
-            )),
-        }
-    }
-}
-
-/// A program that is killed when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The lines of the program's output, as they arrive. They are also written to its log.
-fn lines(output: ChildStdout, mut log: File) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n') {
-            let Ok(line) = line else { break };
-            let line = String::from_utf8_lossy(&line).into_owned();
-            // A log that cannot be written does not end the trial.
-            let _ = writeln!(log, "{line}");
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-/// Parses a line with a step and a value.
-fn report(line: &str) -> Option<(i64, f64)> {
-    let mut words = line.split_whitespace();
-    let report = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    words.next().is_none().then_some(report)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,15 +224,6 @@ mod tests {
         for (words, expected) in cases {
             let said = parse(words).and_then(|t| t.space(None)).unwrap_err().to_string();
             assert!(said.contains(expected), "{words:?}: {said}");
-        }
-    }
-
-    #[test]
-    fn reports_are_two_numbers() {
-        assert_eq!(report("3 0.5"), Some((3, 0.5)));
-        assert_eq!(report(" 10\t-inf "), Some((10, f64::NEG_INFINITY)));
-        for line in ["0.5", "epoch 3", "3 0.5 0.7", "1.5 2", ""] {
-            assert_eq!(report(line), None, "{line}");
         }
     }
 }
