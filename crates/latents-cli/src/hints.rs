@@ -25,7 +25,7 @@ fn of_library(error: &latents::Error) -> Option<String> {
         E::Train(error) => return of_training(error),
         E::Tune(error) => return of_tuning(error),
         E::ProgramFails(_) => {
-            "the same command goes on with the next trials, if --trials allows more; --value NAME names the value among several".into()
+            "the same command goes on with the next trials, if --trials allows more; --value NAME, with another --name, reads one of several numbers".into()
         }
         E::Data(error) => return of_data(error),
         E::In { source, .. } | E::NoTrainingLatents { source, .. } => return of_library(source),
