@@ -29,9 +29,9 @@ BATCH = 256
 
 
 def report(**values):
-    """Prints one line of JSON with the process's peak memory (in megabytes of 10^6 bytes)."""
+    """Prints one line of JSON with the process's peak memory (in MiB)."""
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    common = {"peak_rss_mb": round(kibibytes * 1024 / 1e6, 1), "torch": torch.__version__}
+    common = {"peak_rss_mib": round(kibibytes / 1024, 1), "torch": torch.__version__}
     print(json.dumps(values | common), flush=True)
 
 

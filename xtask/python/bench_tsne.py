@@ -30,7 +30,7 @@ print(
             "openTSNE": openTSNE.__version__,
             "seconds": round(seconds, 3),
             "kl": float(map_.kl_divergence),
-            "peak_rss_mb": peak,
+            "peak_rss_mib": peak,
         }
     )
 )

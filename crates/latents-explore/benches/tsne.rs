@@ -77,18 +77,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let neighbours = first_step.seconds.get().copied().unwrap_or_default();
     let extent = map.xy.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     println!(
-        "{{\"points\": {}, \"seconds\": {seconds:.3}, \"neighbours_seconds\": {neighbours:.3}, \"kl\": {:.5}, \"extent\": {extent}, \"peak_rss_mb\": {}}}",
+        "{{\"points\": {}, \"seconds\": {seconds:.3}, \"neighbours_seconds\": {neighbours:.3}, \"kl\": {:.5}, \"extent\": {extent}, \"peak_rss_mib\": {}}}",
         rows.len(),
         map.kl,
-        peak_memory()
+        peak_rss_mib()
     );
     Ok(())
 }
 
-/// Peak memory of this process, in MB; 0 if the system does not report it.
-fn peak_memory() -> u64 {
+/// Peak memory of this process, in MiB; 0 if the system does not report it.
+fn peak_rss_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or(0) / 1024
+    // The system writes kB for KiB.
+    let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
 }

@@ -133,11 +133,11 @@ impl Bench {
         let gflops = rate * flops / 1e9;
         println!(
             "{{\"command\": \"{command}\", \"train_samples_per_second\": {rate:.1}, \"gflops\": {gflops:.1}, \"peak_gflops\": {peak:.1}, \
-             \"fraction_of_peak\": {:.3}, \"isa\": \"{}\", \"threads\": {}, \"peak_rss_mb\": {}}}",
+             \"fraction_of_peak\": {:.3}, \"isa\": \"{}\", \"threads\": {}, \"peak_rss_mib\": {}}}",
             gflops / peak,
             self.runtime.isa(),
             self.runtime.threads(),
-            peak_rss_mb(),
+            peak_rss_mib(),
         );
         Ok(())
     }
@@ -151,8 +151,8 @@ impl Bench {
             Ok(black_box(latents).len() / 64)
         })?;
         println!(
-            "{{\"command\": \"encode\", \"encode_samples_per_second\": {rate:.0}, \"peak_rss_mb\": {}}}",
-            peak_rss_mb()
+            "{{\"command\": \"encode\", \"encode_samples_per_second\": {rate:.0}, \"peak_rss_mib\": {}}}",
+            peak_rss_mib()
         );
         Ok(())
     }
@@ -198,10 +198,11 @@ fn plain_cnn() -> Network {
     Network { input: SHAPE, sections: sections.into() }
 }
 
-/// Peak memory of this process, in MB; 0 if the system does not report it.
-fn peak_rss_mb() -> u64 {
+/// Peak memory of this process, in MiB; 0 if the system does not report it.
+fn peak_rss_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kb = line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
-    kb.map_or(0, |kb| kb / 1024)
+    // The system writes kB for KiB.
+    let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+    kib.map_or(0, |kib| kib / 1024)
 }

@@ -51,7 +51,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options, network: &str) -> Re
         format!("| | PyTorch {} | latents | ratio |", version.unwrap_or("?")),
         "|---|---|---|---|".to_owned(),
         row("training step, samples/s", "train_samples_per_second", &theirs, &ours)?,
-        row("peak memory of the step, MB", "peak_rss_mb", &theirs, &ours)?,
+        row("peak memory of the step, MiB", "peak_rss_mib", &theirs, &ours)?,
         format!(
             "\n`latents` trains at {:.1} GFLOP/s, counted as the layers are defined: {:.0} % of this machine's \
              measured {:.1}.",

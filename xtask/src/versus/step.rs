@@ -69,7 +69,7 @@ impl Measured {
         let version = self.their_train.first().and_then(|line| line["torch"].as_str());
         let train = "train_samples_per_second";
         let encode = "encode_samples_per_second";
-        let memory = "peak_rss_mb";
+        let memory = "peak_rss_mib";
         let lines = [
             format!(
                 "{threads} threads, {} times {} s each; median (lowest to highest)\n",
@@ -79,7 +79,7 @@ impl Measured {
             "|---|---|---|---|".to_owned(),
             row("training step, samples/s", train, &self.their_train, &self.our_train)?,
             row("encoding, samples/s", encode, &self.their_encode, &self.our_encode)?,
-            row("peak memory of the step, MB", memory, &self.their_train, &self.our_train)?,
+            row("peak memory of the step, MiB", memory, &self.their_train, &self.our_train)?,
             format!(
                 "\n`latents` trains at {:.1} GFLOP/s, {:.0} % of this machine's measured {:.1}.",
                 Spread::of(&self.our_train, "gflops")?.median,

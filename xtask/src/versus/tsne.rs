@@ -66,7 +66,7 @@ const ROWS: [(&str, &str, usize); 5] = [
     ("KL", "kl", 3),
     ("accuracy of 10 nearest others on the map", "neighbour_accuracy", 4),
     ("trustworthiness", "trustworthiness", 4),
-    ("peak memory, MB", "peak_rss_mb", 0),
+    ("peak memory, MiB", "peak_rss_mib", 0),
 ];
 
 /// The table of a larger file, without a peer.
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn ratio_is_ours_over_theirs() {
         let line = |s: f64| {
-            let line = json!({"points": 7, "seconds": s, "kl": 1.5, "peak_rss_mb": 100,
+            let line = json!({"points": 7, "seconds": s, "kl": 1.5, "peak_rss_mib": 100,
                 "neighbour_accuracy": 0.8, "trustworthiness": 0.99});
             vec![line]
         };
