@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The learning rate over a run of a known number of steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Schedule {
     /// The base rate throughout.
     #[default]
+    #[serde(deserialize_with = "no_settings")]
     Constant,
     /// Half a cosine from the base rate to zero (Loshchilov and Hutter, 2017; `CosineAnnealingLR`).
+    #[serde(deserialize_with = "no_settings")]
     Cosine,
     /// Linear warm-up to the base rate over the first part of the run, then half a cosine to zero.
     WarmupCosine {
@@ -27,6 +29,15 @@ pub enum Schedule {
         #[serde(default = "default_peak")]
         peak: f64,
     },
+}
+
+/// Refuses the settings of another schedule, which serde would ignore for a variant that has none.
+fn no_settings<'de, D: Deserializer<'de>>(settings: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    Nothing::deserialize(settings).map(|Nothing {}| ())
 }
 
 fn default_warmup() -> f64 {
@@ -139,6 +150,18 @@ mod tests {
             for peak in [0.1, 0.3, 0.9] {
                 assert!((last(Schedule::OneCycle { peak }) - 4e-6).abs() < 1e-15, "{peak}");
             }
+        }
+    }
+
+    #[test]
+    fn a_schedule_has_no_settings_of_another() {
+        let read = |text: &str| serde_json::from_str::<Schedule>(text).map_err(|e| e.to_string());
+        assert_eq!(read(r#"{"kind": "constant"}"#), Ok(Schedule::Constant));
+        assert_eq!(read(r#"{"kind": "cosine"}"#), Ok(Schedule::Cosine));
+        assert_eq!(serde_json::to_string(&Schedule::Cosine).unwrap(), r#"{"kind":"cosine"}"#);
+        for other in ["constant", "cosine", "one-cycle"] {
+            let error = read(&format!(r#"{{"kind": "{other}", "warmup": 0.1}}"#)).unwrap_err();
+            assert!(error.contains("unknown field `warmup`"), "{other}: {error}");
         }
     }
 

@@ -137,19 +137,19 @@ impl RunConfig {
         &self,
         layers: impl IntoIterator<Item = &'a SettingsLayer>,
     ) -> Result<Self, Error> {
-        let mut settings = toml::Table::try_from(self).map_err(fault)?;
-        let mut origins = vec![];
-        for layer in layers {
-            for path in &layer.unset {
-                remove(&mut settings, path);
-            }
-            overlay(&mut settings, layer.settings.clone());
-            origins.push(layer.origin.as_str());
-        }
-        settings.try_into().map_err(|e| {
-            match (fault(e), origins[..].iter().find(|o| !o.is_empty())) {
-                (Error::Config(problem), Some(origin)) => {
-                    Error::Settings { origin: (*origin).to_owned(), problem }
+        let base = toml::Table::try_from(self).map_err(fault)?;
+        let layers: Vec<&SettingsLayer> = layers.into_iter().collect();
+        merged(&base, &layers).map_err(|e| {
+            let problem = e.to_string();
+            // The layer to blame is the last one with which the problem is there even without the layers before it.
+            let is_enough = |&first: &usize| {
+                let alone = merged(&base, &layers[first..]).map_err(|e| e.to_string());
+                alone.is_err_and(|other| is_same_problem(&other, &problem))
+            };
+            let culprit = (0..layers.len()).rev().find(is_enough).map(|i| layers[i].origin());
+            match (fault(e), culprit.unwrap_or_default()) {
+                (Error::Config(problem), origin) if !origin.is_empty() => {
+                    Error::Settings { origin: origin.to_owned(), problem }
                 }
                 (e, _) => e,
             }
@@ -182,6 +182,25 @@ impl RunConfig {
         }
         self.with_layers([&layer])
     }
+}
+
+/// Settings with layers over them.
+fn merged(base: &toml::Table, layers: &[&SettingsLayer]) -> Result<RunConfig, toml::de::Error> {
+    let mut settings = base.clone();
+    for layer in layers {
+        for path in &layer.unset {
+            remove(&mut settings, path);
+        }
+        overlay(&mut settings, layer.settings.clone());
+    }
+    settings.try_into()
+}
+
+/// Whether two messages are about the same setting and value. What is expected instead may differ, since it may depend on other settings.
+fn is_same_problem(one: &str, other: &str) -> bool {
+    let what = |message: &str| message.split(", ").next().map(str::to_owned);
+    let place = |message: &str| message.lines().skip(1).collect::<Vec<_>>().join("\n");
+    (what(one), place(one)) == (what(other), place(other))
 }
 
 /// Overrides settings, section by section. If a section's `kind` changes, the old section is replaced as a whole, since its settings belong to
@@ -437,5 +456,37 @@ mod tests {
         flags.set("training.epoch", &3).unwrap();
         let error = RunConfig::default().with_layers([&file, &flags]).unwrap_err().to_string();
         assert!(error.contains("did you mean `epochs`?"), "{error}");
+        assert!(error.starts_with("settings: "), "the file is not to blame: {error}");
+    }
+
+    #[test]
+    fn the_last_layer_that_sets_a_wrong_value_is_named() {
+        let layer = |origin: &str, settings: &[(&str, toml::Value)]| {
+            let mut layer = SettingsLayer { origin: origin.into(), ..SettingsLayer::default() };
+            for (path, value) in settings {
+                layer.set(path, value).unwrap();
+            }
+            layer
+        };
+        let fine = |name: &str| layer(name, &[("training.epochs", 3.into())]);
+        let unknown = |name: &str| layer(name, &[("training.epoch", 3.into())]);
+        let wrong = |name: &str| layer(name, &[("training.seed", "x".into())]);
+        let rise = |name: &str| layer(name, &[("training.schedule.peak", 0.2.into())]);
+        let cycle = |name: &str| layer(name, &[("training.schedule.kind", "one-cycle".into())]);
+        let cosine =
+            |name: &str| layer(name, &[("training.schedule.kind", "warmup-cosine".into())]);
+        for (layers, culprit) in [
+            (vec![fine("a"), wrong("b"), fine("c")], "b"),
+            (vec![wrong("a"), fine("b")], "a"),
+            (vec![wrong("a"), wrong("b"), fine("c")], "b"),
+            (vec![fine("a"), unknown("b")], "b"),
+            (vec![fine("a"), cosine("b"), rise("c")], "c"),
+            // The rise needs the cycle before it, which is fine: the wrong seed is not its fault.
+            (vec![wrong("a"), cycle("b"), rise("c")], "a"),
+        ] {
+            let error = RunConfig::default().with_layers(&layers).unwrap_err();
+            let Error::Settings { origin, problem } = &error else { panic!("{error}") };
+            assert_eq!(origin, culprit, "{problem}");
+        }
     }
 }
