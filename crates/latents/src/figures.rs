@@ -84,9 +84,15 @@ fn labels(run: &Run) -> Result<(&'static str, &'static str)> {
     })
 }
 
-/// What a term of a loss is called in a figure.
-fn term_name(name: &str) -> &str {
-    if name == "kl" { "KL divergence" } else { name }
+/// Groups of curves with a colour of their own, after that of the whole loss: one for each name of a term, so that a term has the same colour in
+/// every figure.
+const TERMS: [&str; 3] = ["reconstruction", "kl", "penalty"];
+
+/// What a term of a loss is called in a figure, and its group. Terms without a colour of their own follow the others; `index` tells them apart.
+fn term_style(name: &str, index: usize) -> (&str, usize) {
+    let group = TERMS.iter().position(|term| *term == name);
+    let title = if name == "kl" { "KL divergence" } else { name };
+    (title, 1 + group.unwrap_or(TERMS.len() + index))
 }
 
 /// Loss by epoch of one run, and its terms if it has several.
@@ -101,7 +107,7 @@ pub fn loss(run: &Run) -> Result<Figure> {
         curve("validation".into(), &metrics, 0, true, "val_loss"),
     ];
     for (i, term) in run.config()?.model.terms().iter().enumerate() {
-        let (name, group) = (term_name(term.name), i + 1);
+        let (name, group) = term_style(term.name, i);
         let metric = |part: &str| format!("{part}_{}", term.name);
         all.push(curve(format!("{name}, training"), &metrics, group, false, &metric("train")));
         all.push(curve(format!("{name}, validation"), &metrics, group, true, &metric("val")));
@@ -217,4 +223,18 @@ fn row<'a>(chosen: &[(usize, String)], shape: Shape, images: &'a [f32]) -> Vec<T
         image: ImageView { shape, pixels },
     };
     chosen.iter().zip(images).map(tile).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_has_one_colour_in_every_figure() {
+        assert_eq!(term_style("reconstruction", 0), ("reconstruction", 1));
+        assert_eq!(term_style("kl", 1), ("KL divergence", 2));
+        // Next to the reconstruction as the divergence is, and not in its colour.
+        assert_eq!(term_style("penalty", 1), ("penalty", 3));
+        assert_eq!((term_style("a", 0).1, term_style("b", 1).1), (4, 5));
+    }
 }
