@@ -15,8 +15,10 @@ use crate::model::{TrainedModel, squared_error};
 /// Reconstructions of images, and what was lost.
 #[derive(Clone, Debug)]
 pub struct Reconstruction {
-    /// The reconstructions `[n, c, h, w]`.
+    /// The reconstructions that were to be kept `[k, c, h, w]`, of the first images.
     pub images: ImageArray,
+    /// The number of images that were reconstructed and measured, `n`.
+    pub count: usize,
     /// Mean squared error over all pixels from 0 to 1.
     pub mean_squared_error: f64,
     /// Of a variational model, what the evidence bound is made of.
@@ -56,7 +58,8 @@ impl fmt::Display for Evidence {
 }
 
 impl TrainedModel {
-    /// Reconstructs the images of a part and measures the loss. `draws` asks for the importance-weighted bound of a variational model, with so many draws of each
+    /// Reconstructs the images of a part, block by block, and measures the loss. The reconstructions of the first `keep` images are kept; pass 0 for
+    /// none and [`usize::MAX`] for all, which take four bytes for each number of each image. `draws` asks for the importance-weighted bound of a variational model, with so many draws of each
     /// latent vector.
     ///
     /// # Errors
@@ -65,6 +68,7 @@ impl TrainedModel {
         &mut self,
         data: &Dataset,
         part: Part,
+        keep: usize,
         draws: Option<u64>,
     ) -> Result<Reconstruction> {
         let images = data.part(part);
@@ -77,13 +81,16 @@ impl TrainedModel {
         self.check_shape(images)?;
         let layers = self.layers(self.latent_space()?.reconstruct());
         let pixels = images.images.pixels();
-        let (mut values, mut sum) = (Vec::with_capacity(pixels.len()), 0.0);
+        let kept = keep.min(images.len()) * (pixels.len() / images.len());
+        let (mut values, mut sum, mut seen) = (Vec::with_capacity(kept), 0.0, 0);
         self.each_block(images, &layers, &mut |block, _| {
-            sum += squared_error(&block, pixels.slice(values.len()..values.len() + block.len()));
-            values.extend(block);
+            sum += squared_error(&block, pixels.slice(seen..seen + block.len()));
+            seen += block.len();
+            values.extend_from_slice(&block[..block.len().min(kept - values.len())]);
         })?;
         Ok(Reconstruction {
             images: ImageArray { shape: self.shape(), values },
+            count: images.len(),
             mean_squared_error: sum / pixels.len() as f64,
             evidence: self.evidence(images, draws)?,
         })

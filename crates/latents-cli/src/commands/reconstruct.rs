@@ -43,8 +43,9 @@ impl Reconstruct {
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
         let data = model.data()?;
-        let made = model.reconstruction(&data, self.split.into(), self.draws)?;
-        let (n, mean_squared_error) = (made.images.len(), made.mean_squared_error);
+        let keep = if self.out.is_some() { usize::MAX } else { 0 };
+        let made = model.reconstruction(&data, self.split.into(), keep, self.draws)?;
+        let (n, mean_squared_error) = (made.count, made.mean_squared_error);
         let mut text =
             format!("mean squared error {mean_squared_error:.6} over {} images", count(n as u64));
         if let Some(out) = &self.out {
