@@ -147,32 +147,33 @@ fn entry(name: &str, colour: &str) -> Entry {
     Entry { name: font::clean(name), sample: Sample::Point(mark), end: None }
 }
 
-/// An image and its position on a map.
+/// The position of an image on a map.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Thumbnail<'a> {
+pub struct Thumbnail {
     /// Position `(x, y)`.
     pub at: (f64, f64),
-    /// The image.
-    pub image: ImageView<'a>,
     /// The class that gives the colour of its border; `None` for no border.
     pub class: Option<usize>,
 }
 
-/// Draws a map of images. A grid covers the map, and each cell shows the image nearest to its centre. `names` are the names of the
-/// classes, for the legend; `axes` is as in [`scatter`].
+/// Draws a map of images. A grid covers the map, and each cell shows the image nearest to its centre. `image` gives the numbers from 0
+/// to 1 of an image of `shape` `[c, h, w]` by its place in `images`; it is asked only for those that are shown. `names` are the names of
+/// the classes, for the legend; `axes` is as in [`scatter`].
 ///
 /// ```
-/// use latents_report::{ImageView, Thumbnail, thumbnails};
+/// use latents_report::{Thumbnail, thumbnails};
 ///
-/// let pixels = [0.0, 0.5, 0.5, 1.0];
-/// let image = ImageView { shape: [1, 2, 2], pixels: &pixels };
-/// let images = [(0.0, 0.1), (1.0, 0.9)].map(|at| Thumbnail { at, image, class: Some(0) });
-/// assert!(thumbnails("t-SNE", &images, &["cat".into()], None).svg().contains("cat"));
+/// let image = |_| vec![0.0, 0.5, 0.5, 1.0];
+/// let images = [(0.0, 0.1), (1.0, 0.9)].map(|at| Thumbnail { at, class: Some(0) });
+/// let figure = thumbnails("t-SNE", &images, [1, 2, 2], &image, &["cat".into()], None);
+/// assert!(figure.svg().contains("cat"));
 /// ```
 #[must_use]
 pub fn thumbnails(
     title: &str,
-    images: &[Thumbnail<'_>],
+    images: &[Thumbnail],
+    shape: [usize; 3],
+    image: &dyn Fn(usize) -> Vec<f32>,
     names: &[String],
     axes: Option<(&str, &str)>,
 ) -> Figure {
@@ -181,26 +182,27 @@ pub fn thumbnails(
     let area = Area::around(images.iter().map(|i| i.at), top);
     let cells = SIDE as usize / CELL;
     // The image of each cell, and its squared distance from the centre.
-    let mut chosen: Vec<Option<(f64, &Thumbnail<'_>)>> = vec![None; cells * cells];
-    for image in images {
-        let Some((x, y)) = area.place(image.at) else { continue };
+    let mut chosen: Vec<Option<(f64, usize)>> = vec![None; cells * cells];
+    for (i, thumbnail) in images.iter().enumerate() {
+        let Some((x, y)) = area.place(thumbnail.at) else { continue };
         let (x, y) = ((x - area.left) / CELL as f64, (y - area.top) / CELL as f64);
         let (column, row) = ((x as usize).min(cells - 1), (y as usize).min(cells - 1));
         let (dx, dy) = (x - column as f64 - 0.5, y - row as f64 - 0.5);
         let distance = dx * dx + dy * dy;
         let cell = &mut chosen[row * cells + column];
         if cell.is_none_or(|(other, _)| distance < other) {
-            *cell = Some((distance, image));
+            *cell = Some((distance, i));
         }
     }
     let count = images.iter().filter_map(|i| i.class).max().map_or(0, |most| most + 1);
     let colours = palette::classes(names.len().max(count));
     let mut raster = Raster::new(cells * CELL, cells * CELL);
     for (i, cell) in chosen.iter().enumerate() {
-        if let Some((_, image)) = cell {
+        if let Some((_, which)) = *cell {
             let at = (i % cells * CELL, i / cells * CELL);
-            let border = image.class.and_then(|class| colours.get(class)).map(String::as_str);
-            raster.draw(&image.image, at, CELL, border);
+            let class = images[which].class;
+            let border = class.and_then(|class| colours.get(class)).map(String::as_str);
+            raster.draw(&ImageView { shape, pixels: &image(which) }, at, CELL, border);
         }
     }
     scene.markup(raster.element((area.left, area.top)));
@@ -209,7 +211,8 @@ pub fn thumbnails(
         area.message(&mut scene, "no images");
     }
     let mut below = area.below(&mut scene, axes);
-    let shown = |class: usize| chosen.iter().flatten().any(|(_, i)| i.class == Some(class));
+    let shown =
+        |class: usize| chosen.iter().flatten().any(|(_, i)| images[*i].class == Some(class));
     let named = names.iter().zip(&colours).enumerate().filter(|(i, _)| shown(*i));
     let entries: Vec<Entry> = named.map(|(_, (name, colour))| entry(name, colour)).collect();
     if !entries.is_empty() {
@@ -278,6 +281,8 @@ impl Area {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::testing::Pixels;
 
@@ -373,7 +378,9 @@ mod tests {
 
     #[test]
     fn nothing_to_show_is_said() {
-        for figure in [scatter("Map", &[], None), thumbnails("Map", &[], &[], None)] {
+        for figure in
+            [scatter("Map", &[], None), thumbnails("Map", &[], [1, 1, 1], &|_| vec![], &[], None)]
+        {
             assert!(figure.svg().contains(">no "));
             figure.png().unwrap();
         }
@@ -384,18 +391,19 @@ mod tests {
 
     #[test]
     fn each_cell_shows_one_image_with_its_border() {
-        let (dark, light) = ([0.0f32; 36], [1.0f32; 36]);
-        let image = |at, pixels, class| Thumbnail {
-            at,
-            image: ImageView { shape: [1, 6, 6], pixels },
-            class: Some(class),
+        let thumbnail = |at, class| Thumbnail { at, class: Some(class) };
+        let images =
+            [thumbnail((0.0, 0.0), 0), thumbnail((10.0, 10.0), 1), thumbnail((0.0, 0.0), 1)];
+        let asked = RefCell::new(vec![]);
+        let image = |i: usize| {
+            asked.borrow_mut().push(i);
+            vec![[0.0, 1.0, 1.0][i]; 36]
         };
-        let images = [
-            image((0.0, 0.0), &dark, 0),
-            image((10.0, 10.0), &light, 1),
-            image((0.0, 0.0), &light, 1),
-        ];
-        let figure = thumbnails("Map", &images, &["a".into(), "b".into(), "c".into()], None);
+        let names = ["a".into(), "b".into(), "c".into()];
+        let figure = thumbnails("Map", &images, [1, 6, 6], &image, &names, None);
+        let mut asked = asked.into_inner();
+        asked.sort_unstable();
+        assert_eq!(asked, [0, 1], "only what is shown is read");
         let pixels = Pixels::decode(&figure.png().unwrap());
         let top = 24 + 22 + 8;
         let at = |x: usize, y: usize| pixels.at(2 * (24 + x), 2 * (top + y));

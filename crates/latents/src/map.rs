@@ -6,7 +6,7 @@ use latents_data::Labelled;
 use latents_data::npz::{self, Array, Numbers};
 use latents_explore::{Pca, TransformConfig, TsneConfig, tsne, tsne_transform};
 use latents_progress::count;
-use latents_report::{Figure, ImageView, Thumbnail, scatter_by_class, thumbnails};
+use latents_report::{Figure, Thumbnail, scatter_by_class, thumbnails};
 
 use crate::error::{Error, Result};
 use crate::latents::{Latents, label_array};
@@ -183,17 +183,15 @@ impl LatentMap {
     pub fn thumbnails(&self, images: &Labelled) -> Figure {
         let axes = self.axes();
         let axes = axes.as_ref().map(|[x, y]| (x.as_str(), y.as_str()));
-        let (shape, pixels) = (images.images.shape(), images.images.to_unit());
-        let each =
-            pixels.chunks_exact(shape.iter().product()).zip(self.xy.chunks_exact(2)).enumerate();
-        let shown: Vec<Thumbnail<'_>> = each
-            .map(|(i, (pixels, y))| Thumbnail {
-                at: (f64::from(y[0]), f64::from(y[1])),
-                image: ImageView { shape, pixels },
-                class: self.labels.as_ref().and_then(|l| l[i]).map(usize::from),
-            })
-            .collect();
-        thumbnails(&self.title(), &shown, &self.classes, axes)
+        let point = |(i, y): (usize, &[f32])| Thumbnail {
+            at: (f64::from(y[0]), f64::from(y[1])),
+            class: self.labels.as_ref().and_then(|l| l[i]).map(usize::from),
+        };
+        let points: Vec<Thumbnail> =
+            self.xy.chunks_exact(2).take(images.len()).enumerate().map(point).collect();
+        let images = &images.images;
+        let image = |i: usize| images.image_unit(i);
+        thumbnails(&self.title(), &points, images.shape(), &image, &self.classes, axes)
     }
 
     fn title(&self) -> String {

@@ -176,21 +176,38 @@ impl TrainedModel {
         inputs: Inputs<'_, f32>,
         tta: Option<Tta>,
     ) -> Result<Vec<f32>> {
-        let [.., width] = self.shape();
+        let ([.., width], image) = (self.shape(), self.shape().iter().product());
         let classes = self.classes().len();
-        let mut of = |inputs| Ok::<_, Error>(softmax(&self.logits(inputs)?, classes));
-        let own = of(inputs)?;
-        let Some(Tta::Flip) = tta else { return Ok(own) };
-        let other = match inputs {
-            Inputs::Images { pixels: Pixels::Bytes(bytes), index } => {
-                of(Inputs::Images { pixels: mirrored(bytes, width)[..].into(), index })?
-            }
-            Inputs::Images { pixels: Pixels::Words(words), index } => {
-                of(Inputs::Images { pixels: mirrored(words, width)[..].into(), index })?
-            }
-            Inputs::Values(values) => of(Inputs::Values(&mirrored(values, width)))?,
+        let mut of = |inputs: Inputs<'_, f32>| -> Result<Vec<f32>> {
+            Ok(softmax(&self.logits(inputs)?, classes))
         };
-        Ok(own.into_iter().zip(other).map(|(a, b)| f32::midpoint(a, b)).collect())
+        let mut all = vec![];
+        for block in blocks(inputs, image) {
+            let own = of(block)?;
+            let Some(Tta::Flip) = tta else {
+                all.extend(own);
+                continue;
+            };
+            let other = match block {
+                Inputs::Images { pixels, index } => {
+                    let places: Vec<u32> = (0..index.len() as u32).collect();
+                    let mirror = |pixels| Inputs::Images { pixels, index: &places };
+                    match pixels {
+                        Pixels::Bytes(bytes) => {
+                            let chosen = chosen(bytes, index, image);
+                            of(mirror(mirrored(&chosen, width)[..].into()))?
+                        }
+                        Pixels::Words(words) => {
+                            let chosen = chosen(words, index, image);
+                            of(mirror(mirrored(&chosen, width)[..].into()))?
+                        }
+                    }
+                }
+                Inputs::Values(values) => of(Inputs::Values(&mirrored(values, width)))?,
+            };
+            all.extend(own.into_iter().zip(other).map(|(a, b)| f32::midpoint(a, b)));
+        }
+        Ok(all)
     }
 
     /// The logits `[n, k]` of the classes of images `[n, c, h, w]`.
@@ -213,6 +230,12 @@ fn blocks(inputs: Inputs<'_, f32>, image: usize) -> Vec<Inputs<'_, f32>> {
         }
         Inputs::Values(values) => values.chunks(BLOCK * image).map(Inputs::Values).collect(),
     }
+}
+
+/// The images of so many numbers each at some indices.
+fn chosen<T: Copy>(pixels: &[T], index: &[u32], image: usize) -> Vec<T> {
+    let places = index.iter().map(|&i| i as usize * image);
+    places.flat_map(|at| &pixels[at..at + image]).copied().collect()
 }
 
 /// Images `[n, c, h, w]` with left and right exchanged.
