@@ -147,20 +147,45 @@ impl TrainedModel {
     pub fn encode(&mut self, images: &Labelled) -> Result<Latents> {
         let space = self.latent_space()?;
         self.check_shape(images)?;
-        let d = space.dim;
-        let (z, log_variances) = if let Some(layers) = posterior(self.engine.layout()) {
-            // Means, then log-variances, of each image.
-            let both = self.in_blocks(images, &layers)?;
-            let half = |at: usize| {
-                both.chunks_exact(2 * d).flat_map(move |x| x[at..at + d].iter().copied())
-            };
-            (half(0).collect(), Some(half(d).collect()))
-        } else {
-            let layers = self.layers(space.encode);
-            (self.in_blocks(images, &layers)?, None)
-        };
+        let (d, n) = (space.dim, images.len());
+        let mut z = Vec::with_capacity(n * d);
+        let mut log_variances = self.is_variational().then(|| Vec::with_capacity(n * d));
+        self.each_latent_block(images, &mut |means, logs| {
+            z.extend_from_slice(means);
+            if let Some(all) = &mut log_variances {
+                all.extend_from_slice(logs);
+            }
+        })?;
         let (labels, names) = (images.labels.clone(), images.names.clone());
         Ok(Latents { z, dim: d, log_variances, labels, names, classes: self.classes().to_vec() })
+    }
+
+    /// The latents `[n, d]` of images, and nothing else of them: of a variational model, the means.
+    pub(crate) fn latent_means(&mut self, images: &Labelled) -> Result<Vec<f32>> {
+        let mut z = Vec::with_capacity(images.len() * self.latent_space()?.dim);
+        self.each_latent_block(images, &mut |means, _| z.extend_from_slice(means))?;
+        Ok(z)
+    }
+
+    /// Gives the latents of all images, piece by piece in their order: latents, and as many log-variances or none.
+    fn each_latent_block(
+        &mut self,
+        images: &Labelled,
+        each: &mut dyn FnMut(&[f32], &[f32]),
+    ) -> Result<()> {
+        let space = self.latent_space()?;
+        self.check_shape(images)?;
+        let Some(layers) = posterior(self.engine.layout()) else {
+            let layers = self.layers(space.encode);
+            return self.each_block(images, &layers, &mut |block, _| each(&block, &[]));
+        };
+        self.each_block(images, &layers, &mut |block, _| {
+            // Means, then log-variances, of each image.
+            for both in block.chunks_exact(2 * space.dim) {
+                let (means, logs) = both.split_at(space.dim);
+                each(means, logs);
+            }
+        })
     }
 
     /// The latents `[n, d]` of images `[n, c, h, w]` of numbers from 0 to 1.

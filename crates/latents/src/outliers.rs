@@ -66,14 +66,15 @@ impl TrainedModel {
         let images = data.part(part);
         let (shape, d) = (self.shape(), self.latent_space()?.dim);
         let numbers: usize = shape.iter().product();
-        let z = self.encode(images)?.z;
-        let train = if part == Part::Train { z.clone() } else { self.encode(&data.train)?.z };
+        let z = self.latent_means(images)?;
+        let others = (part != Part::Train).then(|| self.latent_means(&data.train)).transpose()?;
+        let train = others.as_ref().unwrap_or(&z);
         let decoded = self.decode(&z)?.values;
         let pixels = images.images.to_unit();
         let rows = Rows::new(&pixels, numbers)?;
         let (errors, distances, pairs) = self.runtime().run(|| {
             let errors = squared_errors(rows, Rows::new(&decoded, numbers)?)?;
-            let distances = mahalanobis(Rows::new(&z, d)?, Rows::new(&train, d)?)?;
+            let distances = mahalanobis(Rows::new(&z, d)?, Rows::new(train, d)?)?;
             let pairs = near_duplicates(rows, config.same)?;
             Ok::<_, latents_explore::Error>((errors, distances, pairs))
         })?;

@@ -437,15 +437,27 @@ pub fn train_run<'a>(
     data: impl Into<TrainingImages<'a>>,
     session: &Session,
 ) -> Result<FinishedRun> {
+    let (summary, _) = train_model(run, config, data.into(), session)?;
+    Ok(FinishedRun { run: run.dir().display().to_string(), summary })
+}
+
+/// Implements [`train_run`]; also gives the model if it was opened, for its latents.
+fn train_model(
+    run: &Run,
+    config: &RunConfig,
+    data: TrainingImages<'_>,
+    session: &Session,
+) -> Result<(TrainSummary, Option<TrainedModel>)> {
     if run.exists() && run.config()? != *config {
         return Err(latents_train::Error::OtherRun { path: run.dir().to_owned() }.into());
     }
-    let data = data.into();
     let summary = train(run, config, data, &session.runtime()?, session, &mut |_| {})?;
-    if config.model.latents().is_some() {
-        TrainedModel::open(run.dir(), session)?.keep_training_latents(data.train)?;
+    if config.model.latents().is_none() {
+        return Ok((summary, None));
     }
-    Ok(FinishedRun { run: run.dir().display().to_string(), summary })
+    let mut model = TrainedModel::open(run.dir(), session)?;
+    model.keep_training_latents(data.train)?;
+    Ok((summary, Some(model)))
 }
 
 /// Trains runs that differ by their seeds alone, from the configuration's seed on, each in its folder within `out`, or resumes them.

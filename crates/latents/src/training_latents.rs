@@ -24,15 +24,15 @@ impl TrainedModel {
             Error::Interrupted(_) => e,
             e => Error::NoTrainingLatents { run: self.dir().to_owned(), source: Box::new(e) },
         })?;
-        Ok(self.encode(&data.train)?.z)
+        self.latent_means(&data.train)
     }
 
     /// Keeps the latents of the training images in the run's folder.
     pub(crate) fn keep_training_latents(&mut self, train: &latents_data::Labelled) -> Result<()> {
-        let z = self.encode(train)?;
+        let (z, dim) = (self.latent_means(train)?, self.latent_space()?.dim);
         let mut tensors = Tensors::default();
         tensors.notes.insert(WEIGHTS.into(), self.run.model_digest()?);
-        tensors.push(NAME, &[z.len(), z.dim], z.z);
+        tensors.push(NAME, &[train.len(), dim], z);
         Ok(tensors.save(&self.run.latents_path())?)
     }
 

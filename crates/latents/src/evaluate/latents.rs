@@ -51,7 +51,7 @@ impl TrainedModel {
         let z = encoded.z;
         let bounds = self.bounds(data, seed, session)?;
         let decoded = self.decode(&z)?.values;
-        let z_train = self.encode(&data.train)?.z;
+        let z_train = self.latent_means(&data.train)?;
         let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL);
 
         let mut extractor = self.train_extractor(data, seed, session)?;
