@@ -126,6 +126,18 @@ pub enum Error {
         /// The run's folder.
         run: PathBuf,
     },
+    /// A setting of the images is set, and the images that are passed in were opened with another.
+    #[error(
+        "`{name}` is set to {set}, but the images are already open, with {found}; open them with this setting, or leave it out"
+    )]
+    ImagesOpen {
+        /// The setting, such as `data.train_limit`.
+        name: String,
+        /// The value that is set.
+        set: String,
+        /// The value that the images were opened with.
+        found: String,
+    },
     /// Results would be written among the pictures that they are made from.
     #[error("the output folder {} lies within the folder of the pictures, {}, where its figures would be taken for pictures; choose another", out.display(), pictures.display())]
     OutputAmongPictures {

@@ -1,6 +1,8 @@
 //! Recipes: how a model is trained on given data. A recipe collects settings in layers (the kind's defaults, a study's best trial, files, values that are
 //! set) and merges them once, when the shape of the images is known.
 
+mod images;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,11 @@ use latents_train::{
 };
 use latents_tune::differences;
 use serde::Serialize;
+
+pub use images::open_for;
+
+pub(crate) use images::check_out_of;
+use images::{check_open, is_same_source};
 
 use crate::error::{Error, Result};
 use crate::evaluate::SEED_PREFIX;
@@ -275,15 +282,10 @@ impl Recipe {
         let of_run = run.config()?.data;
         let mut layer = SettingsLayer::default();
         layer.set("training.encoder", &run.encoder_training()?)?;
-        let same = |ours: &str| match (ours.parse::<Source>(), of_run.source.parse::<Source>()) {
-            (Ok(ours), Ok(theirs)) => ours == theirs,
-            // A program's own images have a name and no source.
-            _ => ours == of_run.source,
-        };
         let ours =
             self.set.source().or_else(|| self.files.iter().rev().find_map(SettingsLayer::source));
         match ours {
-            Some(ours) if !same(ours) => {
+            Some(ours) if !is_same_source(ours, &of_run.source) => {
                 // Other pictures are resized to the shape that the encoder knows.
                 if ours.parse::<Source>().is_ok_and(|source| !source.is_fixed()) {
                     let [channels, h, w] = of_run.shape;
@@ -334,15 +336,19 @@ impl Recipe {
     /// All settings of a run on these images.
     ///
     /// # Errors
-    /// If a setting is wrong, or an encoder does not fit the images.
+    /// If a setting is wrong, an encoder does not fit the images, or [`Error::ImagesOpen`] if a setting of the images is not the one that these were
+    /// opened with: [`Recipe::open_data`] opens them with the recipe's settings.
     pub fn config(&self, data: &Dataset) -> Result<RunConfig> {
-        Ok(RunConfig { data: DataConfig::of(data), ..self.resolve(Some(data.shape()))? })
+        let (config, data) = (self.resolve(Some(data.shape()))?, DataConfig::of(data));
+        let layers = self.files.iter().chain([&self.set]);
+        check_open(&layers, &config.data, &data)?;
+        Ok(RunConfig { data, ..config })
     }
 
     /// Trains the model and keeps everything in the folder `out`. A run with the same settings that was stopped there is resumed; a finished one is opened.
     ///
     /// # Errors
-    /// If a setting is wrong, the folder holds a run with other settings, or training fails or is interrupted.
+    /// As [`Recipe::config`]; if the folder lies among the pictures or holds a run with other settings, or training fails or is interrupted.
     pub fn train(
         &self,
         data: &Dataset,
@@ -350,8 +356,11 @@ impl Recipe {
         session: &Session,
     ) -> Result<TrainedModel> {
         let run = Run::at(out);
-        train_run(&run, &self.config(data)?, data, session)?;
-        TrainedModel::open(run.dir(), session)
+        check_out_of(data, run.dir())?;
+        match train_model(&run, &self.config(data)?, data.into(), session)?.1 {
+            Some(model) => Ok(model),
+            None => TrainedModel::open(run.dir(), session),
+        }
     }
 
     /// The settings of a run that is resumed, and its images, after checking that neither differs from what the run began with.
@@ -378,27 +387,6 @@ impl Recipe {
         }
         Ok((config, data))
     }
-}
-
-/// Opens the images of data settings for results that go to `out`.
-///
-/// # Errors
-/// If the images cannot be read, or `out` lies among the pictures.
-pub fn open_for(config: &DataConfig, out: &Path, session: &Session) -> Result<Dataset> {
-    let source = Some(&config.source).filter(|source| !source.is_empty());
-    if let Some(Source::Folder(pictures)) = source.map(|source| source.parse()).transpose()?
-        && real(out).starts_with(real(&pictures))
-    {
-        return Err(Error::OutputAmongPictures { out: out.to_owned(), pictures });
-    }
-    Ok(config.open(session)?)
-}
-
-/// An absolute path without links, also if the last part of it does not exist yet.
-fn real(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let real = |known: &Path| Some(known.canonicalize().ok()?.join(path.strip_prefix(known).ok()?));
-    path.ancestors().find_map(real).unwrap_or_else(|| path.clone())
 }
 
 /// A finished run.

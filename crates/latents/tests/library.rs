@@ -227,3 +227,76 @@ fn a_classifier_starts_from_an_encoder() {
     let none = Recipe::new("classifier").unwrap().config(&data).unwrap_err();
     assert!(matches!(none, Error::EncoderNeeded), "{none}");
 }
+
+#[test]
+fn settings_of_images_that_are_open_are_refused() {
+    let session = Session::default();
+    let data = sample(64, &session);
+    let refused = |recipe: Recipe, setting: &str, set: &str, found: &str| {
+        let error = recipe.config(&data).unwrap_err();
+        let Error::ImagesOpen { name, set: given, found: there } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!((name.as_str(), given.as_str(), there.as_str()), (setting, set, found));
+    };
+    let recipe = Recipe::ae(&data);
+    refused(recipe.clone().set("data.train_limit", &32), "data.train_limit", "32", "64");
+    let source = recipe.clone().set("data.source", &"fashion-mnist");
+    refused(source, "data.source", "\"fashion-mnist\"", "\"fashion-mnist-sample\"");
+    let file = SettingsLayer::parse("a.toml", "[data.pictures]\nsize = [8, 8]").unwrap();
+    refused(recipe.clone().layer(file), "data.pictures.size", "[8,8]", "none");
+    // The settings that the images were opened with are fine, and those of a run's own file.
+    let same = recipe.clone().set("data.train_limit", &64).set("data.pictures.grey", &false);
+    let config = same.config(&data).unwrap();
+    let text = toml::to_string(&config).unwrap();
+    let file = SettingsLayer::parse("config.toml", &text).unwrap();
+    assert_eq!(Recipe::ae(&data).layer(file).config(&data).unwrap(), config);
+    let asked = recipe.set("data.test_limit", &3);
+    let opened = asked.open_data("out".as_ref(), &session).unwrap();
+    assert_eq!(asked.config(&opened).unwrap().data.test_limit, Some(3));
+}
+
+#[test]
+fn results_do_not_lie_among_the_pictures_of_images_that_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::default();
+    let Dataset { classes, train, test, .. } = sample(64, &session);
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    let name = format!("folder:{}", pictures.display());
+    let data = Dataset::from_parts(name, classes, train, test).unwrap();
+    let (recipe, out) = (Recipe::ae(&data).epochs(1), pictures.join("run"));
+    let error = recipe.train(&data, &out, &session).unwrap_err();
+    assert!(matches!(error, Error::OutputAmongPictures { .. }), "{error}");
+    let error = latents::Tuner::new(recipe.clone()).tune(&data, &out, &session).unwrap_err();
+    assert!(matches!(error, Error::OutputAmongPictures { .. }), "{error}");
+    assert!(!out.exists());
+    recipe.train(&data, folder.path().join("run"), &session).unwrap();
+}
+
+#[test]
+fn reconstructions_are_kept_as_far_as_they_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::default();
+    // More images than go through the network at once.
+    let few = sample(64, &session);
+    let many: Vec<usize> = (0..5000).map(|i| i % few.train.len()).collect();
+    let mut data = few.clone();
+    data.train = few.train.at(&many);
+    let mut model = small_vae(&few).epochs(1).train(&few, folder.path(), &session).unwrap();
+    let all = model.reconstruction(&data, Part::Train, usize::MAX, None).unwrap();
+    assert_eq!((all.count, all.images.len()), (5000, 5000));
+    assert_eq!(all.images, model.reconstruct(&data.train).unwrap());
+    for keep in [0, 3, 4500] {
+        let some = model.reconstruction(&data, Part::Train, keep, None).unwrap();
+        assert_eq!((some.count, some.images.len()), (5000, keep));
+        assert_eq!(some.images.values[..], all.images.values[..keep * 28 * 28]);
+        assert_eq!(some.mean_squared_error.to_bits(), all.mean_squared_error.to_bits());
+        assert_eq!(some.evidence, all.evidence);
+    }
+    // Latents are the same with and without their log-variances.
+    let encoded = model.encode(&data.train).unwrap();
+    assert_eq!(encoded.log_variances.unwrap().len(), encoded.z.len());
+    let kept = model.training_latents().unwrap();
+    assert_eq!(kept, encoded.z[..kept.len()]);
+}

@@ -20,7 +20,7 @@ use latents_tune::{
 pub use results::{BestTrial, TuneResults, TuneSummary, parameter_cell};
 
 use crate::error::{Error, Result};
-use crate::recipe::{ASSUMED_SHAPE, Recipe};
+use crate::recipe::{ASSUMED_SHAPE, Recipe, check_out_of};
 use crate::session::Session;
 use live::{Live, TrialReporter, report_step};
 use runs::{Runs, with_params};
@@ -130,7 +130,7 @@ impl Tuner {
     /// Tunes on a data set and keeps trials, tables and figures in the folder `out`. A study that was begun is continued.
     ///
     /// # Errors
-    /// If a setting is wrong, the study was begun with other settings, or a trial fails for a reason that others would meet too. If interrupted, after
+    /// If a setting is wrong, `out` lies among the pictures, the study was begun with other settings, or a trial fails for a reason that others would meet too. If interrupted, after
     /// writing tables and figures.
     pub fn tune(
         &self,
@@ -138,6 +138,7 @@ impl Tuner {
         out: impl AsRef<Path>,
         session: &Session,
     ) -> Result<TunedStudy> {
+        check_out_of(data, out.as_ref())?;
         let (base, space) = (self.recipe.config(data)?, self.space_for(Some(data.shape()))?);
         check(&base, &space)?;
         search(&base, &space, &self.study, out.as_ref(), data.into(), false, session)
