@@ -49,13 +49,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(map) = value("--judge") {
         let (_, xy) = npz::read_f32(&PathBuf::from(map), "xy")?;
         let map = Rows::new(&xy, 2)?;
-        let trust = pool.install(|| trustworthiness(rows, map, 10))?;
+        let trust = pool.install(|| trustworthiness(rows, map, 10, &Monitor::default()))?;
         let labels = path.map(|path| npz::open(&path)?.read("label")).transpose()?;
         let labels = labels.and_then(|labels| labels.i64s());
         let labels: Option<Vec<u16>> =
             labels.and_then(|l| l.into_iter().map(|l| u16::try_from(l).ok()).collect());
-        let accuracy =
-            labels.map(|l| pool.install(|| neighbour_accuracy(map, &l, 10))).transpose()?;
+        let accuracy = labels
+            .map(|l| pool.install(|| neighbour_accuracy(map, &l, 10, &Monitor::default())))
+            .transpose()?;
         let accuracy = accuracy.map_or("null".into(), |a| a.to_string());
         println!("{{\"trustworthiness\": {trust}, \"neighbour_accuracy\": {accuracy}}}");
         return Ok(());

@@ -1,6 +1,7 @@
 //! k-means clustering: Lloyd's algorithm from the initialisation of Arthur and Vassilvitskii, "k-means++: the advantages of careful
 //! seeding", 2007.
 
+use latents_progress::{Interrupted, Monitor};
 use latents_random::{Purpose, Stream, stream};
 use rayon::prelude::*;
 
@@ -25,9 +26,10 @@ pub struct Clusters {
 ///
 /// ```
 /// use latents_explore::{Rows, kmeans};
+/// use latents_progress::Monitor;
 ///
 /// let values = [0.0, 0.1, 9.0, 9.1];
-/// let found = kmeans(Rows::new(&values, 1)?, 2, 1)?;
+/// let found = kmeans(Rows::new(&values, 1)?, 2, 1, &Monitor::default())?;
 /// assert_eq!(found.labels[0], found.labels[1]);
 /// assert_ne!(found.labels[0], found.labels[2]);
 /// assert!((found.inertia - 0.01).abs() < 1e-6);
@@ -35,16 +37,17 @@ pub struct Clusters {
 /// ```
 ///
 /// # Errors
-/// If `k` is 0 or there are fewer than `k` rows.
-pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64) -> Result<Clusters, Error> {
+/// If `k` is 0, there are fewer than `k` rows, or `monitor` is cancelled.
+pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64, monitor: &Monitor) -> Result<Clusters, Error> {
     if k == 0 {
         return Err(Error::Range { what: "number of clusters", range: "at least 1", got: 0.0 });
     }
     rows.at_least(k, "k-means with so many clusters")?;
     let mut draws = stream(seed, Purpose::Clusters, 0, 0);
-    let mut centres = plus_plus(rows, k, &mut draws);
+    let mut centres = plus_plus(rows, k, &mut draws, monitor)?;
     let mut nearest = assign(rows, &centres);
     for _ in 0..MAX_ITERATIONS {
+        monitor.check()?;
         centres = means(rows, &centres, &nearest);
         let next = assign(rows, &centres);
         let converged = next.iter().zip(&nearest).all(|(a, b)| a.0 == b.0);
@@ -63,12 +66,18 @@ fn squared(row: &[f32], centre: &[f64]) -> f64 {
 }
 
 /// Draws rows as initial centres, each with a probability proportional to the squared distance to the nearest centre before it.
-fn plus_plus(rows: Rows<'_>, k: usize, draws: &mut Stream) -> Vec<f64> {
+fn plus_plus(
+    rows: Rows<'_>,
+    k: usize,
+    draws: &mut Stream,
+    monitor: &Monitor,
+) -> Result<Vec<f64>, Interrupted> {
     let wide = |i: usize| rows.row(i).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
     let first = (draws.uniform() * rows.len() as f64) as usize;
     let mut centres = wide(first);
     let mut distances = vec![f64::INFINITY; rows.len()];
     for _ in 1..k {
+        monitor.check()?;
         let last = &centres[centres.len() - rows.dim()..];
         distances.par_iter_mut().enumerate().for_each(|(i, d)| {
             *d = d.min(squared(rows.row(i), last));
@@ -82,7 +91,7 @@ fn plus_plus(rows: Rows<'_>, k: usize, draws: &mut Stream) -> Vec<f64> {
         });
         centres.extend(wide(pick.unwrap_or(rows.len() - 1)));
     }
-    centres
+    Ok(centres)
 }
 
 /// Nearest centre of each row and the squared distance to it `[n]`.
@@ -135,7 +144,7 @@ mod tests {
         let x: Vec<f32> = (0..300)
             .flat_map(|i| [f64::from(i % 3) * 10.0 + s.normal(), s.normal()].map(|v| v as f32))
             .collect();
-        let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 4).unwrap();
+        let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 4, &Monitor::default()).unwrap();
         assert!((3..300).all(|i| found.labels[i] == found.labels[i - 3]));
         let mut at: Vec<f32> = found.centres.iter().step_by(2).copied().collect();
         at.sort_by(f32::total_cmp);
@@ -147,8 +156,8 @@ mod tests {
     #[test]
     fn equal_rows_are_clustered() {
         let x = [2.0; 10];
-        let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 1).unwrap();
+        let found = kmeans(Rows::new(&x, 2).unwrap(), 3, 1, &Monitor::default()).unwrap();
         assert!(found.inertia.abs() < 1e-12);
-        assert!(kmeans(Rows::new(&x, 2).unwrap(), 6, 1).is_err());
+        assert!(kmeans(Rows::new(&x, 2).unwrap(), 6, 1, &Monitor::default()).is_err());
     }
 }

@@ -13,18 +13,20 @@
 //! ```
 //! use latents_explore::metrics::maps::trustworthiness;
 //! use latents_explore::{GaussianMixture, Pca, Rows, samplers};
+//! use latents_progress::Monitor;
 //!
 //! // 200 latents [200, 3] that lie nearly in a plane.
 //! let mut latents = samplers::normal(200, 3, 1);
 //! latents.chunks_exact_mut(3).for_each(|z| z[2] *= 0.01);
 //! let rows = Rows::new(&latents, 3)?;
 //!
-//! let pca = Pca::fit(rows, 2)?;
+//! let monitor = Monitor::default();
+//! let pca = Pca::fit(rows, 2, &monitor)?;
 //! assert!(pca.explained_variance_ratio().iter().sum::<f64>() > 0.999);
 //! let xy = pca.transform(rows)?; // [200, 2]
-//! assert!(trustworthiness(rows, Rows::new(&xy, 2)?, 10)? > 0.99);
+//! assert!(trustworthiness(rows, Rows::new(&xy, 2)?, 10, &monitor)? > 0.99);
 //!
-//! let mixture = GaussianMixture::fit(rows, 2, 1)?;
+//! let mixture = GaussianMixture::fit(rows, 2, 1, &monitor)?;
 //! let new = mixture.sample(5, 1); // [5, 3]
 //! assert_eq!(new.len(), 5 * 3);
 //! # Ok::<(), latents_explore::Error>(())

@@ -2,6 +2,7 @@
 //! and row-major order. It is implemented here because a linear algebra library would take longer to build than the rest of the program.
 //! Sums have a fixed order.
 
+use latents_progress::{Interrupted, Monitor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -25,19 +26,26 @@ pub(crate) fn mean(rows: Rows<'_>, weights: Option<&[f64]>) -> Vec<f64> {
     sums.iter().map(|s| s / total).collect()
 }
 
-/// Scatter matrix `sum_i w_i (x_i - mean) (x_i - mean)^T` `[d, d]`; weights are 1 if not given.
-pub(crate) fn scatter(rows: Rows<'_>, mean: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
+/// Scatter matrix `sum_i w_i (x_i - mean) (x_i - mean)^T` `[d, d]`; weights are 1 if not given. Checks for cancellation between bands.
+pub(crate) fn scatter(
+    rows: Rows<'_>,
+    mean: &[f64],
+    weights: Option<&[f64]>,
+    monitor: &Monitor,
+) -> Result<Vec<f64>, Interrupted> {
     let d = rows.dim();
     let mut sums = vec![0.0; d * d];
-    sums.par_chunks_mut(BAND * d).enumerate().for_each(|(band, sums)| {
+    sums.par_chunks_mut(BAND * d).enumerate().try_for_each(|(band, sums)| {
+        monitor.check()?;
         dispatch(Scatter { rows, mean, weights, first: band * BAND, sums });
-    });
+        Ok(())
+    })?;
     for i in 0..d {
         for j in 0..i {
             sums[i * d + j] = sums[j * d + i];
         }
     }
-    sums
+    Ok(sums)
 }
 
 /// Sums some rows of the scatter matrix, from the diagonal block to the right.
@@ -94,9 +102,9 @@ pub(crate) struct Eigen {
 }
 
 /// Eigendecomposition by Householder reduction to tridiagonal form and the implicit QL method (Golub and Van Loan, "Matrix
-/// Computations", chapter 8).
-pub(crate) fn eigen(matrix: &[f64], d: usize) -> Eigen {
-    let (values, vectors) = dispatch(Decompose { matrix, d });
+/// Computations", chapter 8). Checks for cancellation between rows.
+pub(crate) fn eigen(matrix: &[f64], d: usize, monitor: &Monitor) -> Result<Eigen, Interrupted> {
+    let (values, vectors) = dispatch(Decompose { matrix, d, monitor })?;
     let mut order: Vec<usize> = (0..d).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
     let mut sorted = Vec::with_capacity(d * d);
@@ -107,31 +115,44 @@ pub(crate) fn eigen(matrix: &[f64], d: usize) -> Eigen {
         let sign = if largest < 0.0 { -1.0 } else { 1.0 };
         sorted.extend(vector.iter().map(|v| v * sign));
     }
-    Eigen { values: order.iter().map(|&i| values[i]).collect(), vectors: sorted }
+    Ok(Eigen { values: order.iter().map(|&i| values[i]).collect(), vectors: sorted })
 }
 
 struct Decompose<'a> {
     matrix: &'a [f64],
     d: usize,
+    monitor: &'a Monitor,
 }
 
 impl WithSimd for Decompose<'_> {
-    type Output = (Vec<f64>, Vec<f64>);
+    type Output = Result<(Vec<f64>, Vec<f64>), Interrupted>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> (Vec<f64>, Vec<f64>) {
-        let (mut diagonal, mut off, mut vectors) = tridiagonal(self.matrix.to_vec(), self.d);
-        ql(&mut diagonal, &mut off, &mut vectors);
-        (diagonal, vectors)
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let Decompose { matrix, d, monitor } = self;
+        let Tridiagonal { mut diagonal, mut off, mut vectors } =
+            tridiagonal(matrix.to_vec(), d, monitor)?;
+        ql(&mut diagonal, &mut off, &mut vectors, monitor)?;
+        Ok((diagonal, vectors))
     }
 }
 
-/// Returns the diagonal, the off-diagonal, and the transposed transformation.
+/// A symmetric matrix in tridiagonal form.
+struct Tridiagonal {
+    /// `[d]`
+    diagonal: Vec<f64>,
+    /// `[d]`, of which the last is not used.
+    off: Vec<f64>,
+    /// The transposed transformation `[d, d]`.
+    vectors: Vec<f64>,
+}
+
 #[inline(always)]
-fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+fn tridiagonal(mut a: Vec<f64>, d: usize, monitor: &Monitor) -> Result<Tridiagonal, Interrupted> {
     let mut off = vec![0.0; d];
     let mut reflections: Vec<(Vec<f64>, f64)> = vec![];
     for k in 0..d.saturating_sub(1) {
+        monitor.check()?;
         // Reflect the column below the diagonal onto its first axis.
         let mut v: Vec<f64> = (k + 1..d).map(|i| a[i * d + k]).collect();
         let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -165,6 +186,7 @@ fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         q[i * d + i] = 1.0;
     }
     for (k, (v, beta)) in reflections.iter().enumerate().rev() {
+        monitor.check()?;
         let mut p = vec![0.0; v.len()];
         for (i, &x) in v.iter().enumerate() {
             axpy(beta * x, &q[(k + 1 + i) * d + k + 1..(k + 2 + i) * d], &mut p);
@@ -173,15 +195,21 @@ fn tridiagonal(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
             axpy(-x, &p, &mut q[(k + 1 + i) * d + k + 1..(k + 2 + i) * d]);
         }
     }
-    let transposed = (0..d * d).map(|i| q[(i % d) * d + i / d]).collect();
-    (diagonal, off, transposed)
+    let vectors = (0..d * d).map(|i| q[(i % d) * d + i / d]).collect();
+    Ok(Tridiagonal { diagonal, off, vectors })
 }
 
 /// Reduces a tridiagonal matrix to its eigenvalues, in `diagonal`. Applies every rotation to the rows of `vectors`.
 #[inline(always)]
-fn ql(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) {
+fn ql(
+    diagonal: &mut [f64],
+    off: &mut [f64],
+    vectors: &mut [f64],
+    monitor: &Monitor,
+) -> Result<(), Interrupted> {
     let d = diagonal.len();
     for l in 0..d {
+        monitor.check()?;
         // Convergence is cubic; the bound only stops the loop if a value is NaN.
         for _ in 0..100 {
             let small = |m: usize| {
@@ -227,6 +255,7 @@ fn ql(diagonal: &mut [f64], off: &mut [f64], vectors: &mut [f64]) {
             }
         }
     }
+    Ok(())
 }
 
 /// Lower triangular `L` with `L L^T = matrix`; none if the matrix is not positive definite.
@@ -279,7 +308,7 @@ mod tests {
     fn eigenvectors_make_the_matrix_again() {
         for (d, rank) in [(1, 1), (2, 2), (3, 1), (7, 9), (40, 12), (65, 80), (5, 0)] {
             let a = symmetric(d, rank);
-            let e = eigen(&a, d);
+            let e = eigen(&a, d, &Monitor::default()).unwrap();
             assert!(e.values.is_sorted_by(|a, b| a >= b));
             for i in 0..d {
                 for j in 0..d {
@@ -304,7 +333,8 @@ mod tests {
             1 => -1.0,
             _ => 0.0,
         };
-        let e = eigen(&(0..d * d).map(entry).collect::<Vec<f64>>(), d);
+        let matrix: Vec<f64> = (0..d * d).map(entry).collect();
+        let e = eigen(&matrix, d, &Monitor::default()).unwrap();
         for (k, v) in e.values.iter().rev().enumerate() {
             let angle = (k + 1) as f64 * std::f64::consts::PI / 31.0;
             assert!((v - (2.0 - 2.0 * angle.cos())).abs() < 1e-13);

@@ -1,6 +1,7 @@
 //! Gaussian mixture models with full covariances, fitted by expectation-maximisation (Dempster, Laird and Rubin, 1977; as scikit-learn's
 //! `GaussianMixture`), to model the density of latents, draw new ones, and choose the number of components by BIC.
 
+use latents_progress::{Interrupted, Monitor};
 use latents_random::{Purpose, Stream, stream};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -23,11 +24,12 @@ const CHUNK: usize = 256;
 ///
 /// ```
 /// use latents_explore::{GaussianMixture, Rows, samplers};
+/// use latents_progress::Monitor;
 ///
 /// let latents = samplers::normal(300, 2, 1); // [300, 2]
 /// let rows = Rows::new(&latents, 2)?;
-/// let one = GaussianMixture::fit(rows, 1, 1)?;
-/// let five = GaussianMixture::fit(rows, 5, 1)?;
+/// let one = GaussianMixture::fit(rows, 1, 1, &Monitor::default())?;
+/// let five = GaussianMixture::fit(rows, 5, 1, &Monitor::default())?;
 /// assert!(one.bic(rows)? < five.bic(rows)?); // one Gaussian is enough for these rows
 /// assert_eq!(one.sample(10, 1).len(), 10 * 2);
 /// # Ok::<(), latents_explore::Error>(())
@@ -84,24 +86,29 @@ impl GaussianMixture {
     /// Fits `k` components to rows `[n, d]`, starting from the k-means clusters of `seed`.
     ///
     /// # Errors
-    /// If there are fewer than 2 or fewer than `k` rows, `k` is 0, or a covariance is not positive definite.
-    pub fn fit(rows: Rows<'_>, k: usize, seed: u64) -> Result<Self, Error> {
+    /// If there are fewer than 2 or fewer than `k` rows, `k` is 0, a covariance is not positive definite, or `monitor` is cancelled.
+    pub fn fit(rows: Rows<'_>, k: usize, seed: u64, monitor: &Monitor) -> Result<Self, Error> {
         rows.at_least(2, "a Gaussian mixture")?;
-        let start = kmeans(rows, k, seed)?;
+        let start = kmeans(rows, k, seed, monitor)?;
         let mut responsibilities = vec![0.0; rows.len() * k];
         for (i, &c) in start.labels.iter().enumerate() {
             responsibilities[i * k + c as usize] = 1.0;
         }
-        Self::refine(rows, k, responsibilities)
+        Self::refine(rows, k, responsibilities, monitor)
     }
 
     /// Fits from initial responsibilities `[n, k]`, whose rows sum to 1.
-    fn refine(rows: Rows<'_>, k: usize, mut responsibilities: Vec<f64>) -> Result<Self, Error> {
-        let mut mixture = Self::maximise(rows, k, &responsibilities)?;
+    fn refine(
+        rows: Rows<'_>,
+        k: usize,
+        mut responsibilities: Vec<f64>,
+        monitor: &Monitor,
+    ) -> Result<Self, Error> {
+        let mut mixture = Self::maximise(rows, k, &responsibilities, monitor)?;
         let mut before = f64::NEG_INFINITY;
         for _ in 0..MAX_ITERATIONS {
-            let likelihood = mixture.expect(rows, &mut responsibilities);
-            mixture = Self::maximise(rows, k, &responsibilities)?;
+            let likelihood = mixture.expect(rows, &mut responsibilities, monitor)?;
+            mixture = Self::maximise(rows, k, &responsibilities, monitor)?;
             if (likelihood - before).abs() < TOLERANCE {
                 break;
             }
@@ -111,7 +118,12 @@ impl GaussianMixture {
     }
 
     /// M step: the mixture that maximises the likelihood for given responsibilities `[n, k]`.
-    fn maximise(rows: Rows<'_>, k: usize, responsibilities: &[f64]) -> Result<Self, Error> {
+    fn maximise(
+        rows: Rows<'_>,
+        k: usize,
+        responsibilities: &[f64],
+        monitor: &Monitor,
+    ) -> Result<Self, Error> {
         let (n, d) = (rows.len(), rows.dim());
         let fitted: Result<Vec<(f64, Component)>, Error> = (0..k)
             .map(|c| {
@@ -122,7 +134,7 @@ impl GaussianMixture {
                 let total = weights.iter().sum::<f64>() + 10.0 * f64::EPSILON;
                 let mean = mean(rows, Some(&weights));
                 let mean: Vec<f64> = if total > 1e-9 { mean } else { vec![0.0; d] };
-                let mut covariance = scatter(rows, &mean, Some(&weights));
+                let mut covariance = scatter(rows, &mean, Some(&weights), monitor)?;
                 for v in &mut covariance {
                     *v /= total;
                 }
@@ -137,12 +149,18 @@ impl GaussianMixture {
     }
 
     /// E step: writes the responsibilities `[n, k]` and returns the mean log-likelihood.
-    fn expect(&self, rows: Rows<'_>, responsibilities: &mut [f64]) -> f64 {
+    fn expect(
+        &self,
+        rows: Rows<'_>,
+        responsibilities: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<f64, Interrupted> {
         let k = self.weights.len();
         let mut likelihoods = vec![0.0; rows.len()];
         let chunks = responsibilities.par_chunks_mut(CHUNK * k);
-        likelihoods.par_chunks_mut(CHUNK).zip(chunks).enumerate().for_each(
+        likelihoods.par_chunks_mut(CHUNK).zip(chunks).enumerate().try_for_each(
             |(i, (likelihoods, out))| {
+                monitor.check()?;
                 let first = i * CHUNK;
                 let rows = rows.slice(first..first + likelihoods.len());
                 dispatch(Joint { mixture: self, rows, out });
@@ -152,9 +170,10 @@ impl GaussianMixture {
                         *r = libm::exp(*r - *likelihood);
                     }
                 }
+                Ok(())
             },
-        );
-        likelihoods.iter().sum::<f64>() / rows.len() as f64
+        )?;
+        Ok(likelihoods.iter().sum::<f64>() / rows.len() as f64)
     }
 
     /// Weight of each component `[k]`.
@@ -271,6 +290,10 @@ fn log_sum_exp(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
+    fn fit(rows: Rows<'_>, k: usize, seed: u64) -> GaussianMixture {
+        GaussianMixture::fit(rows, k, seed, &Monitor::default()).unwrap()
+    }
+
     /// Two Gaussians of 600 and 300 rows.
     fn rows() -> Vec<f32> {
         let mut s = stream(8, Purpose::Synthetic, 0, 0);
@@ -287,13 +310,13 @@ mod tests {
     fn components_are_recovered_and_sampled() {
         let x = rows();
         let rows = Rows::new(&x, 2).unwrap();
-        let mixture = GaussianMixture::fit(rows, 2, 3).unwrap();
+        let mixture = fit(rows, 2, 3);
         let big = usize::from(mixture.weights()[1] > mixture.weights()[0]);
         assert!((mixture.weights()[big] - 2.0 / 3.0).abs() < 0.01);
         assert!((mixture.covariance(big)[1] - 0.5).abs() < 0.1, "{:?}", mixture.covariance(big));
         assert!((mixture.mean(1 - big)[0] - 6.0).abs() < 0.1);
         let drawn = mixture.sample(4000, 1);
-        let again = GaussianMixture::fit(Rows::new(&drawn, 2).unwrap(), 2, 5).unwrap();
+        let again = fit(Rows::new(&drawn, 2).unwrap(), 2, 5);
         let other = usize::from(again.weights()[1] > again.weights()[0]);
         assert!((again.covariance(other)[1] - mixture.covariance(big)[1]).abs() < 0.08);
         assert_eq!(
@@ -301,15 +324,14 @@ mod tests {
             mixture.sample(10, 1)[..],
             "each draw depends on its own index only"
         );
-        let bic: Vec<f64> =
-            (1..5).map(|k| GaussianMixture::fit(rows, k, 3).unwrap().bic(rows).unwrap()).collect();
+        let bic: Vec<f64> = (1..5).map(|k| fit(rows, k, 3).bic(rows).unwrap()).collect();
         assert!(bic[1] < bic[0] && bic[1] < bic[2] && bic[1] < bic[3], "{bic:?}");
     }
 
     #[test]
     fn equal_rows_are_fitted() {
         let x = [1.5; 12];
-        let mixture = GaussianMixture::fit(Rows::new(&x, 2).unwrap(), 2, 1).unwrap();
+        let mixture = fit(Rows::new(&x, 2).unwrap(), 2, 1);
         assert!(mixture.sample(5, 1).iter().all(|v| (v - 1.5).abs() < 0.02));
     }
 }

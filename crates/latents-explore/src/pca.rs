@@ -1,6 +1,7 @@
 //! Exact principal component analysis: the eigenvectors of the covariance matrix (Pearson, 1901; as scikit-learn's `PCA`, including its
 //! sign convention: the loading with the largest absolute value is positive).
 
+use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -11,10 +12,11 @@ use crate::rows::Rows;
 ///
 /// ```
 /// use latents_explore::{Pca, Rows};
+/// use latents_progress::Monitor;
 ///
 /// let values = [0.0, 0.0, 1.0, 2.0, 2.0, 4.0]; // [3, 2], on a line
 /// let rows = Rows::new(&values, 2)?;
-/// let pca = Pca::fit(rows, 1)?;
+/// let pca = Pca::fit(rows, 1, &Monitor::default())?;
 /// assert!((pca.explained_variance_ratio()[0] - 1.0).abs() < 1e-12);
 /// let coordinates = pca.transform(rows)?; // [3, 1]
 /// let back = pca.inverse_transform(Rows::new(&coordinates, 1)?)?; // [3, 2]
@@ -38,8 +40,8 @@ impl Pca {
     /// `n <= d`): seconds for a thousand.
     ///
     /// # Errors
-    /// If there are fewer than 2 rows, or `components` is not in `1..=d`.
-    pub fn fit(rows: Rows<'_>, components: usize) -> Result<Self, Error> {
+    /// If there are fewer than 2 rows, `components` is not in `1..=d`, or `monitor` is cancelled.
+    pub fn fit(rows: Rows<'_>, components: usize, monitor: &Monitor) -> Result<Self, Error> {
         rows.at_least(2, "principal component analysis")?;
         let d = rows.dim();
         if !(1..=d).contains(&components) {
@@ -48,12 +50,15 @@ impl Pca {
         }
         let mean = mean(rows, None);
         if rows.len() <= d && components < rows.len() {
-            return Ok(Self::of_few(rows, mean, components));
+            return Ok(Self::of_few(rows, mean, components, monitor)?);
         }
         let scale = 1.0 / (rows.len() - 1) as f64;
-        let covariance: Vec<f64> = scatter(rows, &mean, None).iter().map(|s| s * scale).collect();
+        let mut covariance = scatter(rows, &mean, None, monitor)?;
+        for s in &mut covariance {
+            *s *= scale;
+        }
         let total = (0..d).map(|i| covariance[i * d + i]).sum();
-        let mut found = eigen(&covariance, d);
+        let mut found = eigen(&covariance, d, monitor)?;
         found.values.truncate(components);
         found.vectors.truncate(components * d);
         // Negative values are rounding errors.
@@ -69,22 +74,30 @@ impl Pca {
     }
 
     /// Components of no more rows than columns, from the Gram matrix `[n, n]` of the rows instead of the covariance matrix `[d, d]`.
-    fn of_few(rows: Rows<'_>, mean: Vec<f64>, components: usize) -> Self {
+    fn of_few(
+        rows: Rows<'_>,
+        mean: Vec<f64>,
+        components: usize,
+        monitor: &Monitor,
+    ) -> Result<Self, Interrupted> {
         let (n, d) = (rows.len(), rows.dim());
         let centred: Vec<f64> = rows
             .iter()
             .flat_map(|row| row.iter().zip(&mean).map(|(&v, m)| f64::from(v) - m))
             .collect();
         let scale = 1.0 / (n - 1) as f64;
-        let products: Vec<Vec<f64>> = centred
-            .par_chunks(d)
-            .map(|a| centred.chunks(d).map(|b| scale * dot(a, b)).collect())
-            .collect();
-        let products = products.concat();
+        let products_with = |a: &[f64]| -> Result<Vec<f64>, Interrupted> {
+            monitor.check()?;
+            Ok(centred.chunks(d).map(|b| scale * dot(a, b)).collect())
+        };
+        let products: Result<Vec<Vec<f64>>, Interrupted> =
+            centred.par_chunks(d).map(products_with).collect();
+        let products = products?.concat();
         let total = (0..n).map(|i| products[i * n + i]).sum();
-        let found = eigen(&products, n);
+        let found = eigen(&products, n, monitor)?;
         let variance: Vec<f64> = found.values[..components].iter().map(|v| v.max(0.0)).collect();
-        let direction = |k: usize| {
+        let direction = |k: usize| -> Result<Vec<f64>, Interrupted> {
+            monitor.check()?;
             let mut axis = vec![0.0; d];
             for (i, row) in centred.chunks(d).enumerate() {
                 axpy(found.vectors[k * n + i], row, &mut axis);
@@ -94,10 +107,11 @@ impl Pca {
             let length = dot(&axis, &axis).sqrt().copysign(largest);
             // If rows are equal, some directions consist of rounding errors.
             let is_rounding = variance[k] <= 1e-12 * variance[0];
-            axis.iter().map(|v| if is_rounding { 0.0 } else { v / length }).collect()
+            Ok(axis.iter().map(|v| if is_rounding { 0.0 } else { v / length }).collect())
         };
-        let components: Vec<Vec<f64>> = (0..components).into_par_iter().map(direction).collect();
-        Pca { mean, components: components.concat(), variance, total }
+        let components: Result<Vec<Vec<f64>>, Interrupted> =
+            (0..components).into_par_iter().map(direction).collect();
+        Ok(Pca { mean, components: components?.concat(), variance, total })
     }
 
     /// The first `components` components of this analysis; all if it has fewer.
@@ -194,17 +208,21 @@ fn expect(rows: Rows<'_>, expected: usize) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    fn fit(rows: Rows<'_>, components: usize) -> Result<Pca, Error> {
+        Pca::fit(rows, components, &Monitor::default())
+    }
+
     #[test]
     fn a_line_has_one_component() {
         let x: Vec<f32> = (0..9u8).flat_map(|i| [f32::from(i), 1.0 - 2.0 * f32::from(i)]).collect();
         let rows = Rows::new(&x, 2).unwrap();
-        let pca = Pca::fit(rows, 2).unwrap();
+        let pca = fit(rows, 2).unwrap();
         assert!((pca.explained_variance_ratio()[0] - 1.0).abs() < 1e-12);
         let [a, b] = [pca.components()[0], pca.components()[1]];
         assert!((b - 0.8f64.sqrt()).abs() < 1e-12 && (a + 0.2f64.sqrt()).abs() < 1e-12);
-        let one = Pca::fit(rows, 1).unwrap();
+        let one = fit(rows, 1).unwrap();
         assert!(one.reconstruction_error(rows).unwrap() < 1e-12);
-        assert!(Pca::fit(rows, 3).is_err() && Pca::fit(rows.slice(0..1), 1).is_err());
+        assert!(fit(rows, 3).is_err() && fit(rows.slice(0..1), 1).is_err());
     }
 
     #[test]
@@ -212,11 +230,12 @@ mod tests {
         let mut s = latents_random::stream(3, latents_random::Purpose::Synthetic, 0, 0);
         let values: Vec<f32> = (0..12 * 20).map(|_| s.normal() as f32).collect();
         let rows = Rows::new(&values, 20).unwrap();
-        let few = Pca::fit(rows, 11).unwrap();
+        let few = fit(rows, 11).unwrap();
         let scale = 1.0 / 11.0;
-        let covariance: Vec<f64> =
-            scatter(rows, &few.mean, None).iter().map(|s| s * scale).collect();
-        let whole = eigen(&covariance, 20);
+        let monitor = Monitor::default();
+        let covariance = scatter(rows, &few.mean, None, &monitor).unwrap();
+        let covariance: Vec<f64> = covariance.iter().map(|s| s * scale).collect();
+        let whole = eigen(&covariance, 20, &monitor).unwrap();
         for k in 0..11 {
             assert!((few.variance[k] - whole.values[k]).abs() < 1e-9);
             let same: f64 = dot(&few.components[k * 20..][..20], &whole.vectors[k * 20..][..20]);
@@ -236,7 +255,7 @@ mod tests {
         let three: Vec<f32> = (0..3 * 40).map(|_| s.normal() as f32).collect();
         let values = three.repeat(5);
         let rows = Rows::new(&values, 40).unwrap();
-        let pca = Pca::fit(rows, 12).unwrap();
+        let pca = fit(rows, 12).unwrap();
         let others: Vec<f32> = (0..6 * 40).map(|_| s.normal() as f32).collect();
         let others = Rows::new(&others, 40).unwrap();
         let error = |pca: &Pca| pca.reconstruction_error(others).unwrap();

@@ -118,7 +118,7 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     let affinities = Affinities::symmetric(&found, &conditional(&found, perplexity));
     drop(found);
 
-    let mut descent = Descent::new(start(rows, config.seed)?, &affinities);
+    let mut descent = Descent::new(start(rows, config.seed, monitor)?, &affinities);
     let steps = (config.early_iterations + config.iterations) as usize;
     for step in 0..steps {
         monitor.check()?;
@@ -134,9 +134,9 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
 }
 
 /// Initialisation: the first two principal components, scaled down, plus jitter.
-fn start(rows: Rows<'_>, seed: u64) -> Result<Vec<Point>, Error> {
+fn start(rows: Rows<'_>, seed: u64, monitor: &Monitor) -> Result<Vec<Point>, Error> {
     let axes = rows.dim().min(2);
-    let components = Pca::fit(rows, axes)?.transform(rows)?;
+    let components = Pca::fit(rows, axes, monitor)?.transform(rows)?;
     let n = rows.len();
     let square = |c: &[f32]| f64::from(c[0]) * f64::from(c[0]);
     let variance = components.chunks_exact(axes).map(square).sum::<f64>() / n as f64;

@@ -6,6 +6,7 @@
 
 use latents_explore::metrics::{distributions, latents, maps, reconstruction};
 use latents_explore::{GaussianMixture, Pca, Rows, TransformConfig, kmeans, tsne_transform};
+use latents_progress::Monitor;
 use serde_json::Value;
 
 struct Golden(Value);
@@ -47,7 +48,7 @@ fn principal_components() {
     let golden = Golden::read();
     let x = golden.array("/x");
     let x = Rows::new(&x, 6).unwrap();
-    let pca = Pca::fit(x, 4).unwrap();
+    let pca = Pca::fit(x, 4, &Monitor::default()).unwrap();
     near(pca.components(), &golden.floats("/pca/components"), 1e-9);
     near(pca.explained_variance(), &golden.floats("/pca/explained_variance"), 1e-10);
     let ratio = golden.floats("/pca/explained_variance_ratio");
@@ -64,7 +65,7 @@ fn gaussian_mixture() {
     let x = golden.array("/x");
     let x = Rows::new(&x, 6).unwrap();
     // The initialisation differs, but clusters this far apart give every initialisation the same result.
-    let mixture = GaussianMixture::fit(x, 3, 2).unwrap();
+    let mixture = GaussianMixture::fit(x, 3, 2, &Monitor::default()).unwrap();
     near(&[mixture.score(x).unwrap()], &[golden.number("/mixture/score")], 1e-4);
     near(&[mixture.bic(x).unwrap()], &[golden.number("/mixture/bic")], 1e-4);
     let mut order = [0, 1, 2];
@@ -83,7 +84,7 @@ fn clusters() {
     let x = golden.array("/x");
     // One initialisation each; clusters this far apart give the same result.
     for seed in 1..4 {
-        let found = kmeans(Rows::new(&x, 6).unwrap(), 3, seed).unwrap();
+        let found = kmeans(Rows::new(&x, 6).unwrap(), 3, seed, &Monitor::default()).unwrap();
         near(&[found.inertia], &[golden.number("/kmeans/inertia")], 1e-6);
         let mut centres: Vec<&[f32]> = found.centres.chunks(6).collect();
         centres.sort_by(|a, b| a[0].total_cmp(&b[0]));
@@ -98,7 +99,8 @@ fn rows_added_to_a_map() {
     let (x, new) = (golden.array("/x"), golden.array("/place/new"));
     let (x, new) = (Rows::new(&x, 6).unwrap(), Rows::new(&new, 6).unwrap());
     let map = golden.array("/place/map");
-    let xy = tsne_transform(x, &map, new, &TransformConfig::default()).unwrap();
+    let xy =
+        tsne_transform(x, &map, new, &TransformConfig::default(), &Monitor::default()).unwrap();
     let xy: Vec<f64> = xy.iter().map(|&v| f64::from(v)).collect();
     // The repulsion is interpolated here and exact in openTSNE; the standard deviation of the map is 11.
     near(&xy, &golden.floats("/place/places"), 5e-2);
@@ -123,14 +125,15 @@ fn maps_of_rows() {
     let golden = Golden::read();
     let (x, y) = (golden.array("/x"), golden.array("/y"));
     let (x, y) = (Rows::new(&x, 6).unwrap(), Rows::new(&y, 2).unwrap());
+    let monitor = Monitor::default();
     let found = [
-        maps::trustworthiness(x, y, 7).unwrap(),
-        maps::continuity(x, y, 7).unwrap(),
-        maps::neighbour_accuracy(y, &golden.labels(), 5).unwrap(),
+        maps::trustworthiness(x, y, 7, &monitor).unwrap(),
+        maps::continuity(x, y, 7, &monitor).unwrap(),
+        maps::neighbour_accuracy(y, &golden.labels(), 5, &monitor).unwrap(),
     ];
     let expected = ["/trustworthiness", "/continuity", "/neighbour_accuracy"];
     near(&found, &expected.map(|path| golden.number(path)), 1e-12);
-    assert_eq!(maps::trustworthiness(x, x, 7).unwrap(), 1.0);
+    assert_eq!(maps::trustworthiness(x, x, 7, &monitor).unwrap(), 1.0);
 }
 
 #[test]
@@ -138,10 +141,11 @@ fn distributions_of_features() {
     let golden = Golden::read();
     let (x, z) = (golden.array("/x"), golden.array("/z"));
     let (x, z) = (Rows::new(&x, 6).unwrap(), Rows::new(&z, 6).unwrap());
-    let both = distributions::precision_recall(x, z, 3).unwrap();
-    let kernel = distributions::kernel_distance(x, z).unwrap();
+    let monitor = Monitor::default();
+    let both = distributions::precision_recall(x, z, 3, &monitor).unwrap();
+    let kernel = distributions::kernel_distance(x, z, &monitor).unwrap();
     let found = [
-        distributions::frechet_distance(x, z).unwrap(),
+        distributions::frechet_distance(x, z, &monitor).unwrap(),
         kernel.value,
         kernel.error,
         both.precision,
@@ -149,8 +153,8 @@ fn distributions_of_features() {
     ];
     let expected = ["/frechet", "/kernel", "/kernel_error", "/precision", "/recall"];
     near(&found, &expected.map(|path| golden.number(path)), 1e-7);
-    assert!(distributions::frechet_distance(x, x).unwrap() < 1e-9);
-    let estimate = distributions::frechet_estimate(x, z).unwrap();
+    assert!(distributions::frechet_distance(x, x, &monitor).unwrap() < 1e-9);
+    let estimate = distributions::frechet_estimate(x, z, &monitor).unwrap();
     near(&[estimate.value, estimate.error], &[found[0], golden.number("/frechet_error")], 1e-7);
 }
 
@@ -159,7 +163,7 @@ fn axes_and_outliers() {
     let golden = Golden::read();
     let (x, z) = (golden.array("/x"), golden.array("/z"));
     let (x, z) = (Rows::new(&x, 6).unwrap(), Rows::new(&z, 6).unwrap());
-    let distances = latents::mahalanobis(z, x).unwrap();
+    let distances = latents::mahalanobis(z, x, &Monitor::default()).unwrap();
     near(&distances, &golden.floats("/mahalanobis"), 1e-7);
     let logs = golden.array("/log_variances");
     let kl = latents::kl_per_axis(x, Rows::new(&logs, 6).unwrap()).unwrap();

@@ -43,6 +43,9 @@ pub enum Error {
     /// The bound on log p(x) was requested with no draws.
     #[error("an importance-weighted bound needs at least one draw")]
     NoDraws,
+    /// The work was cancelled through its [`Monitor`](latents_progress::Monitor).
+    #[error(transparent)]
+    Interrupted(#[from] latents_progress::Interrupted),
     /// A file that cannot be read or written.
     #[error(transparent)]
     File(#[from] latents_files::FileError),

@@ -17,12 +17,12 @@ fn main() -> latents::Result<()> {
     let d = vectors.dim;
     println!("{} vectors of {d} dimensions", vectors.len());
 
-    let pca = runtime.run(|| Pca::fit(rows, 2))?;
+    let pca = runtime.run(|| Pca::fit(rows, 2, &session))?;
     println!("two components explain {:.3?} of the variance", pca.explained_variance_ratio());
-    let clusters = runtime.run(|| kmeans(rows, 3, 0))?;
+    let clusters = runtime.run(|| kmeans(rows, 3, 0, &session))?;
     let sizes = [0, 1, 2].map(|k| clusters.labels.iter().filter(|&&label| label == k).count());
     println!("three clusters have {sizes:?} vectors");
-    let far = runtime.run(|| mahalanobis(rows, rows))?;
+    let far = runtime.run(|| mahalanobis(rows, rows, &session))?;
     println!("the farthest vectors are {:?}", largest(&far, 5));
 
     Tsne::default().fit(&vectors, &session)?.figure().save("runs/example/vectors-tsne.svg")?;

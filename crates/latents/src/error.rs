@@ -37,7 +37,7 @@ pub enum Error {
     Explore(latents_explore::Error),
     /// A model cannot be built, or its weights cannot be read.
     #[error(transparent)]
-    Model(#[from] latents_models::Error),
+    Model(latents_models::Error),
     /// The engine refuses its input.
     #[error(transparent)]
     Engine(#[from] latents_engine::Error),
@@ -299,5 +299,6 @@ from!(
     latents_data::Error => Data,
     latents_train::Error => Train,
     latents_tune::Error => Tune,
-    latents_explore::Error => Explore
+    latents_explore::Error => Explore,
+    latents_models::Error => Model
 );

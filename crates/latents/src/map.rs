@@ -113,14 +113,14 @@ impl LatentMap {
     /// A map by the first two principal components.
     ///
     /// # Errors
-    /// If the latents have fewer than two dimensions, or there are too few.
+    /// If the latents have fewer than two dimensions, there are too few, or the call was interrupted.
     pub fn pca(latents: &Latents, session: &Session) -> Result<Self> {
         let rows = latents.rows()?;
         if rows.dim() < 2 {
             return Err(Error::Invalid("a map needs latents of at least two dimensions".into()));
         }
         let (xy, ratio) = session.runtime()?.run(|| {
-            let pca = Pca::fit(rows, 2)?;
+            let pca = Pca::fit(rows, 2, session)?;
             let ratio = pca.explained_variance_ratio();
             Ok::<_, latents_explore::Error>((pca.transform(rows)?, [ratio[0], ratio[1]]))
         })?;
@@ -147,7 +147,7 @@ impl LatentMap {
     /// Places new vectors on a t-SNE map of `latents`; returns `[m, 2]`.
     ///
     /// # Errors
-    /// If the vectors have another number of dimensions than the mapped ones.
+    /// If the vectors have another number of dimensions than the mapped ones, or the call was interrupted.
     pub fn transform(
         &self,
         latents: &Latents,
@@ -156,7 +156,7 @@ impl LatentMap {
     ) -> Result<Vec<f32>> {
         let (rows, new) = (latents.rows()?, new.rows()?);
         let config = TransformConfig::default();
-        Ok(session.runtime()?.run(|| tsne_transform(rows, &self.xy, new, &config))?)
+        Ok(session.runtime()?.run(|| tsne_transform(rows, &self.xy, new, &config, session))?)
     }
 
     /// Writes an `.npz` file with `xy` `[n, 2]` (float32) and, if known, `label` `[n]` (int64).

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latents_data::{Dataset, Labelled, Pixels};
-use latents_engine::{Engine, Inputs, Runtime, Shape};
-use latents_models::{LatentSpace, posterior};
+use latents_engine::{Criterion, Engine, Inputs, Losses, Pass, Runtime, Shape, Targets};
+use latents_models::{LatentSpace, importance_bound, posterior};
+use latents_progress::Monitor;
 use latents_train::{Run, RunConfig};
 
 use crate::error::{Error, Result};
@@ -261,6 +262,48 @@ impl TrainedModel {
         }
         let origin = "these".into();
         Err(latents_train::Error::ForeignShape { origin, shape, run }.into())
+    }
+
+    /// The loss and the penalty of each image `[n]`, in blocks.
+    pub(crate) fn losses(
+        &mut self,
+        images: &Labelled,
+        criterion: Criterion,
+        pass: Pass,
+        monitor: &Monitor,
+    ) -> Result<Losses> {
+        let mut all = Losses { loss: vec![], penalty: vec![] };
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        for index in index.chunks(BLOCK) {
+            monitor.check()?;
+            let inputs = Inputs::Bytes { pixels: images.images.pixels(), index };
+            let parameters = &self.parameters;
+            let some = self.engine.losses(parameters, inputs, Targets::Inputs, criterion, pass)?;
+            all.loss.extend(some.loss);
+            all.penalty.extend(some.penalty);
+        }
+        Ok(all)
+    }
+
+    /// The importance-weighted bound of each image `[n]` with so many draws, in blocks.
+    pub(crate) fn importance_bounds(
+        &mut self,
+        images: &Labelled,
+        criterion: Criterion,
+        seed: u64,
+        draws: u64,
+        monitor: &Monitor,
+    ) -> Result<Vec<f64>> {
+        let mut all = Vec::with_capacity(images.len());
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        for index in index.chunks(BLOCK) {
+            let inputs = Inputs::Bytes { pixels: images.images.pixels(), index };
+            let (engine, parameters) = (&mut self.engine, &self.parameters);
+            all.extend(importance_bound(
+                engine, parameters, inputs, criterion, seed, draws, monitor,
+            )?);
+        }
+        Ok(all)
     }
 
     /// The layers of some sections.

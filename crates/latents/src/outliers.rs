@@ -72,10 +72,11 @@ impl TrainedModel {
         let decoded = self.decode(&z)?.values;
         let pixels = images.images.to_unit();
         let rows = Rows::new(&pixels, numbers)?;
+        let monitor = self.session.monitor();
         let (errors, distances, pairs) = self.runtime().run(|| {
             let errors = squared_errors(rows, Rows::new(&decoded, numbers)?)?;
-            let distances = mahalanobis(Rows::new(&z, d)?, Rows::new(train, d)?)?;
-            let pairs = near_duplicates(rows, config.same)?;
+            let distances = mahalanobis(Rows::new(&z, d)?, Rows::new(train, d)?, monitor)?;
+            let pairs = near_duplicates(rows, config.same, monitor)?;
             Ok::<_, latents_explore::Error>((errors, distances, pairs))
         })?;
         let (hardest, farthest) = (largest(&errors, config.top), largest(&distances, config.top));

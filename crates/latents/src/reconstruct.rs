@@ -3,9 +3,8 @@
 use std::fmt;
 
 use latents_data::{Dataset, Labelled, Part};
-use latents_engine::{Pass, Targets};
+use latents_engine::Pass;
 use latents_explore::metrics::Estimate;
-use latents_models::importance_bound;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -101,16 +100,12 @@ impl TrainedModel {
         if !self.is_variational() {
             return Ok(None);
         }
-        let index: Vec<u32> = (0..images.len() as u32).collect();
-        let inputs = latents_train::inputs(&images.images, &index);
-        let (parameters, criterion) = (&self.parameters, self.config.model.criterion());
-        let seed = self.config.training.seed;
-        let pass = Pass::Sample { seed, draw: 0 };
-        let losses = self.engine.losses(parameters, inputs, Targets::Inputs, criterion, pass)?;
+        let (criterion, seed) = (self.config.model.criterion(), self.config.training.seed);
+        let monitor = self.session.monitor().clone();
+        let losses = self.losses(images, criterion, Pass::Sample { seed, draw: 0 }, &monitor)?;
         let bound = match draws {
             Some(draws) => {
-                let engine = &mut self.engine;
-                let each = importance_bound(engine, parameters, inputs, criterion, seed, draws)?;
+                let each = self.importance_bounds(images, criterion, seed, draws, &monitor)?;
                 Some(Estimate::of(&each))
             }
             None => None,

@@ -91,8 +91,9 @@ impl TrainedModel {
             Sampler::Mixture { components } => {
                 let latents = self.training_latents()?;
                 let rows = Rows::new(&latents, d)?;
+                let monitor = self.session.monitor();
                 let fitted = self.runtime().run(|| {
-                    let mixture = GaussianMixture::fit(rows, components, seed)?;
+                    let mixture = GaussianMixture::fit(rows, components, seed, monitor)?;
                     let bic = mixture.bic(rows)?;
                     Ok::<_, latents_explore::Error>((mixture, bic))
                 });

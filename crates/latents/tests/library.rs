@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use latents::evaluate::evaluate_seeds;
 use latents::{
-    Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, Latents, Limits, Part,
-    Progress, Recipe, Reporter, Run, RunConfig, Sampler, Session, SettingsLayer, TrainedModel,
-    train_run,
+    Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, LatentMap, Latents,
+    Limits, Part, ProbeConfig, Progress, Recipe, Reporter, Run, RunConfig, Sampler, Session,
+    SettingsLayer, TrainedModel, train_run,
 };
 
 fn sample(train: usize, session: &Session) -> Dataset {
@@ -126,6 +126,13 @@ fn every_long_call_is_interrupted_in_one_way() {
     );
     let pictures = folder.path().join("pictures");
     latents::contact_sheet(&data).save_both(&pictures, "sheet").unwrap();
+    assert!(LatentMap::pca(&z, &cancelled()).unwrap_err().is_interrupted());
+    let mut stopped = TrainedModel::open(&dir, &cancelled()).unwrap();
+    let mixture = Sampler::Mixture { components: 2 };
+    assert!(stopped.sample(3, mixture, 1).unwrap_err().is_interrupted());
+    assert!(
+        model.probe(&data, &ProbeConfig::default(), &cancelled()).unwrap_err().is_interrupted()
+    );
     let of_pictures = latents::train::DataConfig {
         source: format!("folder:{}", pictures.display()),
         ..latents::train::DataConfig::of(&data)

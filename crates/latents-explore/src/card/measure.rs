@@ -81,7 +81,7 @@ pub struct CardCallbacks<'a, E> {
 }
 
 impl Card {
-    /// Measures all metrics. Reports each step as a stage `measuring ...`, and checks for cancellation before each.
+    /// Measures all metrics. Reports each step as a stage `measuring ...`, and checks for cancellation between and within them.
     ///
     /// ```
     /// use latents_explore::card::{Card, CardCallbacks, CardInput};
@@ -130,7 +130,7 @@ impl Card {
         let CardInput { images, latents, .. } = *input;
         begin(monitor, "reconstructions")?;
         let errors = squared_errors(images, input.reconstructions)?;
-        let reconstruction = ReconstructionMeasures::measure(input, &errors)?;
+        let reconstruction = ReconstructionMeasures::measure(input, &errors, monitor)?;
         let bounds = input.bounds.map(|(elbo, iwae, draws)| LikelihoodBounds {
             elbo: Estimate::of(elbo),
             iwae: Estimate::of(iwae),
@@ -138,7 +138,7 @@ impl Card {
         });
         begin(monitor, "latents")?;
         let accuracy = |rows: Rows<'_>| {
-            input.labels.map(|(l, _)| neighbour_accuracy(rows, l, NEIGHBOURS)).transpose()
+            input.labels.map(|(l, _)| neighbour_accuracy(rows, l, NEIGHBOURS, monitor)).transpose()
         };
         let kl = input.log_variances.map(|logs| kl_per_axis(latents, logs)).transpose()?;
         let described = LatentMeasures {
@@ -155,16 +155,16 @@ impl Card {
         for &(name, map) in input.maps {
             maps.push(MapScore {
                 name: name.to_owned(),
-                trustworthiness: trustworthiness(latents, map, NEIGHBOURS)?,
-                continuity: continuity(latents, map, NEIGHBOURS)?,
+                trustworthiness: trustworthiness(latents, map, NEIGHBOURS, monitor)?,
+                continuity: continuity(latents, map, NEIGHBOURS, monitor)?,
                 neighbour_accuracy: accuracy(map)?,
             });
         }
         begin(monitor, "outliers")?;
         let outliers = OutlierMeasures {
             hardest: largest(&errors, LISTED),
-            farthest: largest(&mahalanobis(latents, input.train_latents)?, LISTED),
-            near_duplicates: near_duplicates(images, SAME)?,
+            farthest: largest(&mahalanobis(latents, input.train_latents, monitor)?, LISTED),
+            near_duplicates: near_duplicates(images, SAME, monitor)?,
         };
         Ok(Card {
             images: images.len(),
@@ -188,7 +188,7 @@ fn begin(monitor: &Monitor, what: &str) -> Result<(), Error> {
 }
 
 impl ReconstructionMeasures {
-    fn measure(input: &CardInput<'_>, errors: &[f64]) -> Result<Self, Error> {
+    fn measure(input: &CardInput<'_>, errors: &[f64], monitor: &Monitor) -> Result<Self, Error> {
         let mse = Estimate::of(errors);
         let ssim = ssim(input.images, input.reconstructions, input.shape)?;
         let components = input.latents.dim();
@@ -201,7 +201,7 @@ impl ReconstructionMeasures {
             input.train
         };
         let possible = components <= input.images.dim() && components < train.len();
-        let pca = possible.then(|| Pca::fit(train, components)).transpose()?;
+        let pca = possible.then(|| Pca::fit(train, components, monitor)).transpose()?;
         Ok(ReconstructionMeasures {
             mse,
             psnr: psnr(mse.value),
@@ -228,13 +228,13 @@ impl SampleMeasures {
         let (real, k) = (callbacks.features)(&real)?;
         let real = Rows::new(&real, k)?;
         let (test, _) = (callbacks.features)(&input.images.subsample(number))?;
-        let floor = frechet_distance(real, Rows::new(&test, k)?)?;
+        let floor = frechet_distance(real, Rows::new(&test, k)?, monitor)?;
         // Too few latents do not determine so many full covariances.
         begin(monitor, "the density of latents")?;
         let fitted = input.train_latents.subsample(FITTED);
         let fitted = Rows::new(&fitted, dim)?;
         let most = (fitted.len() / (4 * dim)).clamp(1, COMPONENTS);
-        let mixture = GaussianMixture::fit(fitted, most, input.seed)?;
+        let mixture = GaussianMixture::fit(fitted, most, input.seed, monitor)?;
         let kinds = [
             ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),
             (
@@ -254,9 +254,9 @@ impl SampleMeasures {
             let prediction = (callbacks.predict)(&images)?;
             scores.push(SamplerScore {
                 name,
-                frechet: frechet_estimate(real, rows)?,
-                kernel: kernel_distance(real, rows)?,
-                coverage: precision_recall(real, rows, REACH)?,
+                frechet: frechet_estimate(real, rows, monitor)?,
+                kernel: kernel_distance(real, rows, monitor)?,
+                coverage: precision_recall(real, rows, REACH, monitor)?,
                 confidence: prediction.as_ref().map(|p| {
                     p.confidence.iter().map(|&c| f64::from(c)).sum::<f64>() / number as f64
                 }),

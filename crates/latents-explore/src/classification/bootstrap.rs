@@ -1,6 +1,7 @@
 //! Bootstrap percentile intervals of scores (Efron, 1979): the uncertainty due to the size of the test set, but not that due to the
 //! training seed. Draws are by counter, so they do not depend on the order of work.
 
+use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 use serde::{Deserialize, Serialize};
 
@@ -31,18 +32,20 @@ pub struct Intervals {
 ///
 /// ```
 /// use latents_explore::classification::bootstrap;
+/// use latents_progress::Monitor;
 ///
 /// let truth = [0, 1].repeat(50);
 /// let mut predicted = truth.clone();
 /// predicted[..10].fill(0); // 5 of 100 are wrong
-/// let [low, high] = bootstrap(&truth, &predicted, 2, 0.95, 500, 1)?.accuracy;
+/// let intervals = bootstrap(&truth, &predicted, 2, 0.95, 500, 1, &Monitor::default())?;
+/// let [low, high] = intervals.accuracy;
 /// assert!(low < 0.95 && 0.95 < high);
 /// # Ok::<(), latents_explore::Error>(())
 /// ```
 ///
 /// # Errors
-/// If there is no sample or replicate, the two lists differ in length, a label is not less than `classes`, or `level` is not between 0
-/// and 1.
+/// If there is no sample or replicate, the two lists differ in length, a label is not less than `classes`, `level` is not between 0
+/// and 1, or `monitor` is cancelled.
 pub fn bootstrap(
     truth: &[u16],
     predicted: &[u16],
@@ -50,6 +53,7 @@ pub fn bootstrap(
     level: f64,
     replicates: usize,
     seed: u64,
+    monitor: &Monitor,
 ) -> Result<Intervals, Error> {
     check(truth, predicted, classes)?;
     if truth.is_empty() || replicates == 0 || !(level > 0.0 && level < 1.0) {
@@ -63,6 +67,7 @@ pub fn bootstrap(
     let mut scores = vec![Vec::with_capacity(replicates); 2 + classes];
     let (mut t, mut p) = (vec![0; truth.len()], vec![0; truth.len()]);
     for replicate in 0..replicates {
+        monitor.check()?;
         let mut draws = stream(seed, Purpose::Bootstrap, replicate as u64, 0);
         for i in 0..truth.len() {
             let drawn = draws.below(n) as usize;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use latents_progress::Monitor;
 use serde::Deserialize;
 
 use super::*;
@@ -73,16 +74,22 @@ fn bootstrap_intervals_are_as_wide_as_binomials() {
     let truth: Vec<u16> = (0..1000).map(|i| (i % 4) as u16).collect();
     let predicted: Vec<u16> =
         truth.iter().enumerate().map(|(i, &t)| if i % 10 == 3 { (t + 1) % 4 } else { t }).collect();
-    let found = bootstrap(&truth, &predicted, 4, 0.95, 2000, 7).unwrap();
+    let found = bootstrap(&truth, &predicted, 4, 0.95, 2000, 7, &Monitor::default()).unwrap();
     let [low, high] = found.accuracy;
     let sigma = (0.09f64 / 1000.0).sqrt();
     assert!((low - (0.9 - 1.96 * sigma)).abs() < 0.003, "{low}");
     assert!((high - (0.9 + 1.96 * sigma)).abs() < 0.003, "{high}");
     assert_eq!(found.f1.len(), 4);
     assert!(found.f1.iter().all(|[low, high]| low < high && *low > 0.8 && *high < 1.0));
-    assert_eq!(found, bootstrap(&truth, &predicted, 4, 0.95, 2000, 7).unwrap());
-    assert_ne!(found, bootstrap(&truth, &predicted, 4, 0.95, 2000, 8).unwrap());
-    let narrow = bootstrap(&truth, &predicted, 4, 0.5, 2000, 7).unwrap();
+    assert_eq!(
+        found,
+        bootstrap(&truth, &predicted, 4, 0.95, 2000, 7, &Monitor::default()).unwrap()
+    );
+    assert_ne!(
+        found,
+        bootstrap(&truth, &predicted, 4, 0.95, 2000, 8, &Monitor::default()).unwrap()
+    );
+    let narrow = bootstrap(&truth, &predicted, 4, 0.5, 2000, 7, &Monitor::default()).unwrap();
     assert!(narrow.accuracy[0] > low && narrow.accuracy[1] < high);
 }
 
@@ -98,7 +105,7 @@ fn a_class_that_does_not_occur_is_left_out_of_the_mean() {
     assert_eq!(macro_f1(&[], &[]), 0.0);
     // A class of one sample is missing from a third of the replicates.
     let truth = [vec![0; 40], vec![1]].concat();
-    let found = bootstrap(&truth, &truth, 3, 0.95, 200, 1).unwrap();
+    let found = bootstrap(&truth, &truth, 3, 0.95, 200, 1, &Monitor::default()).unwrap();
     assert_eq!((found.macro_f1, &found.f1[..2]), ([1.0; 2], &[[1.0; 2]; 2][..]));
     assert_eq!(found.f1[2], [0.0; 2]);
 }
@@ -114,8 +121,8 @@ fn errors_name_what_does_not_fit() {
     assert!(error.contains("label 3 at index 1"), "{error}");
     assert!(Calibration::new(&[], &[], 2, 15).is_err());
     assert!(Calibration::new(&[0], &[0.5], 2, 15).is_err());
-    assert!(bootstrap(&[], &[], 2, 0.95, 10, 0).is_err());
-    assert!(bootstrap(&[0], &[0], 2, 1.0, 10, 0).is_err());
+    assert!(bootstrap(&[], &[], 2, 0.95, 10, 0, &Monitor::default()).is_err());
+    assert!(bootstrap(&[0], &[0], 2, 1.0, 10, 0, &Monitor::default()).is_err());
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Distances between two distributions of feature vectors, such as those of real images and of samples. The Fréchet distance is computed
 //! as the FID is, but on other features, so values are comparable only if the features are the same.
 
+use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::lanes::squared_distance;
 use crate::linear::{eigen, mean, scatter};
 use crate::metrics::statistics::Estimate;
-use crate::neighbours::{nearest, nearest_others};
+use crate::neighbours::search;
 use crate::rows::Rows;
 
 /// Fréchet distance, squared as in the FID, of the Gaussians with the means and covariances of `a` `[n, d]` and `b` `[m, d]` (Dowson and
@@ -16,21 +17,24 @@ use crate::rows::Rows;
 /// ```
 /// use latents_explore::metrics::distributions::frechet_distance;
 /// use latents_explore::{Rows, samplers};
+/// use latents_progress::Monitor;
 ///
 /// let a = samplers::normal(500, 2, 1);
 /// let b: Vec<f32> = a.iter().map(|v| v + 3.0).collect(); // shifted by (3, 3)
-/// let distance = frechet_distance(Rows::new(&a, 2)?, Rows::new(&b, 2)?)?;
+/// let (a, b) = (Rows::new(&a, 2)?, Rows::new(&b, 2)?);
+/// let distance = frechet_distance(a, b, &Monitor::default())?;
 /// assert!((distance - 18.0).abs() < 1e-3);
 /// # Ok::<(), latents_explore::Error>(())
 /// ```
 ///
 /// # Errors
-/// If the two arrays have different numbers of columns, or fewer than 2 rows.
-pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64, Error> {
+/// If the two arrays have different numbers of columns or fewer than 2 rows, or `monitor` is cancelled.
+pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>, monitor: &Monitor) -> Result<f64, Error> {
     a.like(b)?;
     a.at_least(2, "the Fréchet distance")?;
     b.at_least(2, "the Fréchet distance")?;
-    Ok(Moments::of(a, &mean(a, None), None).frechet(&Moments::of(b, &mean(b, None), None)))
+    let moments = |rows| Moments::of(rows, &mean(rows, None), None, monitor);
+    Ok(moments(a)?.frechet(&moments(b)?, monitor)?)
 }
 
 /// Parts of the rows that the jackknife leaves out in turn.
@@ -42,16 +46,16 @@ const PARTS: usize = 10;
 ///
 /// # Errors
 /// As for [`frechet_distance`], and if there are fewer than 20 rows.
-pub fn frechet_estimate(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
+pub fn frechet_estimate(a: Rows<'_>, b: Rows<'_>, monitor: &Monitor) -> Result<Estimate, Error> {
     a.at_least(2 * PARTS, "the standard error of a Fréchet distance")?;
     b.at_least(2 * PARTS, "the standard error of a Fréchet distance")?;
-    let value = frechet_distance(a, b)?;
-    let parts = |rows: Rows<'_>| -> Vec<Moments> {
+    let value = frechet_distance(a, b, monitor)?;
+    let parts = |rows: Rows<'_>| -> Result<Vec<Moments>, Interrupted> {
         let centre = mean(rows, None);
         let part = |p: usize| {
             let inside = |i: usize| if i % PARTS == p { 1.0 } else { 0.0 };
             let weights: Vec<f64> = (0..rows.len()).map(inside).collect();
-            Moments::of(rows, &centre, Some(&weights))
+            Moments::of(rows, &centre, Some(&weights), monitor)
         };
         (0..PARTS).map(part).collect()
     };
@@ -64,10 +68,11 @@ pub fn frechet_estimate(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
         }
         sum
     };
-    let (a, b) = (parts(a), parts(b));
-    let left: Vec<f64> = (0..PARTS).map(|p| without(&a, p).frechet(&without(&b, p))).collect();
+    let (a, b) = (parts(a)?, parts(b)?);
+    let left: Result<Vec<f64>, Interrupted> =
+        (0..PARTS).map(|p| without(&a, p).frechet(&without(&b, p), monitor)).collect();
     // The jackknife standard error is the standard error of these values times (parts - 1).
-    let error = Estimate::of(&left).error * (PARTS - 1) as f64;
+    let error = Estimate::of(&left?).error * (PARTS - 1) as f64;
     Ok(Estimate { value, error })
 }
 
@@ -85,10 +90,16 @@ struct Moments {
 
 impl Moments {
     /// Sums over the rows whose weight is 1 (others have weight 0); over all if no weights are given.
-    fn of(rows: Rows<'_>, centre: &[f64], weights: Option<&[f64]>) -> Self {
+    fn of(
+        rows: Rows<'_>,
+        centre: &[f64],
+        weights: Option<&[f64]>,
+        monitor: &Monitor,
+    ) -> Result<Self, Interrupted> {
         let number = weights.map_or(rows.len() as f64, |w| w.iter().sum());
         let sums = mean(rows, weights).iter().zip(centre).map(|(m, c)| number * (m - c)).collect();
-        Moments { number, centre: centre.to_vec(), sums, squares: scatter(rows, centre, weights) }
+        let squares = scatter(rows, centre, weights, monitor)?;
+        Ok(Moments { number, centre: centre.to_vec(), sums, squares })
     }
 
     /// Adds the sums of other rows about the same centre.
@@ -110,14 +121,14 @@ impl Moments {
     }
 
     /// Squared Fréchet distance of the two Gaussians.
-    fn frechet(&self, other: &Self) -> f64 {
+    fn frechet(&self, other: &Self, monitor: &Monitor) -> Result<f64, Interrupted> {
         let d = self.sums.len();
         let (ca, cb) = (self.covariance(), other.covariance());
         let pairs = self.mean().into_iter().zip(other.mean());
         let between: f64 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
         let trace = |c: &[f64]| (0..d).map(|i| c[i * d + i]).sum::<f64>();
         // trace((ca cb)^1/2) = trace((ca^1/2 cb ca^1/2)^1/2), of which the latter is symmetric.
-        let e = eigen(&ca, d);
+        let e = eigen(&ca, d, monitor)?;
         let mut root = vec![0.0; d * d];
         for (value, vector) in e.values.iter().zip(e.vectors.chunks_exact(d)) {
             for (i, v) in vector.iter().enumerate() {
@@ -128,8 +139,9 @@ impl Moments {
         let product = multiply(&multiply(&root, &cb, d), &root, d);
         let mean_of = |i: usize| f64::midpoint(product[i], product[(i % d) * d + i / d]);
         let symmetric: Vec<f64> = (0..d * d).map(mean_of).collect();
-        let shared: f64 = eigen(&symmetric, d).values.iter().map(|v| v.max(0.0).sqrt()).sum();
-        (between + trace(&ca) + trace(&cb) - 2.0 * shared).max(0.0)
+        let values = eigen(&symmetric, d, monitor)?.values;
+        let shared: f64 = values.iter().map(|v| v.max(0.0).sqrt()).sum();
+        Ok((between + trace(&ca) + trace(&cb) - 2.0 * shared).max(0.0))
     }
 }
 
@@ -152,20 +164,21 @@ const SUBSET: usize = 1000;
 /// order, so rows should be in random order.
 ///
 /// # Errors
-/// If the two arrays have different numbers of columns, or fewer than 2 rows.
-pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate, Error> {
+/// If the two arrays have different numbers of columns or fewer than 2 rows, or `monitor` is cancelled.
+pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>, monitor: &Monitor) -> Result<Estimate, Error> {
     a.like(b)?;
     a.at_least(2, "the kernel distance")?;
     b.at_least(2, "the kernel distance")?;
     let n = a.len().min(b.len());
     let size = (n / PARTS).clamp(2, SUBSET).min(n);
-    let values: Vec<f64> = (0..n / size)
+    let values: Result<Vec<f64>, Interrupted> = (0..n / size)
         .map(|i| {
+            monitor.check()?;
             let part = i * size..(i + 1) * size;
-            discrepancy(a.slice(part.clone()), b.slice(part))
+            Ok(discrepancy(a.slice(part.clone()), b.slice(part)))
         })
         .collect();
-    Ok(Estimate::of(&values))
+    Ok(Estimate::of(&values?))
 }
 
 /// Unbiased squared maximum mean discrepancy of two arrays with the same number of rows.
@@ -206,30 +219,36 @@ pub struct PrecisionRecall {
 /// models", 2019, with `k` = 3). Values are comparable only for the same numbers of rows.
 ///
 /// # Errors
-/// If the two arrays have different numbers of columns, or at most `k` rows.
+/// If the two arrays have different numbers of columns or at most `k` rows, or `monitor` is cancelled.
 pub fn precision_recall(
     real: Rows<'_>,
     samples: Rows<'_>,
     k: usize,
+    monitor: &Monitor,
 ) -> Result<PrecisionRecall, Error> {
     real.like(samples)?;
-    Ok(PrecisionRecall { precision: within(samples, real, k)?, recall: within(real, samples, k)? })
+    let precision = within(samples, real, k, monitor)?;
+    Ok(PrecisionRecall { precision, recall: within(real, samples, k, monitor)? })
 }
 
 /// Fraction of `points` on the manifold of `rows`.
-fn within(points: Rows<'_>, rows: Rows<'_>, k: usize) -> Result<f64, Error> {
-    let near = nearest_others(rows, k)?;
+fn within(points: Rows<'_>, rows: Rows<'_>, k: usize, monitor: &Monitor) -> Result<f64, Error> {
+    rows.at_least(k + 1, "a search for neighbours")?;
+    let near = search(rows, rows, k, true, monitor)?;
     let radius: Vec<f32> = (0..rows.len()).map(|j| near.squared_of(j)[k - 1]).collect();
     // Most points are in the ball of one of their nearest rows; only the others are compared with all rows.
     let some = 8.min(rows.len());
-    let first = nearest(points, rows, some)?;
-    let inside = |i: usize| {
+    let first = search(points, rows, some, false, monitor)?;
+    let inside = |i: usize| -> Result<usize, Interrupted> {
+        monitor.check()?;
         let nearest = first.of(i).iter().zip(first.squared_of(i));
         if nearest.clone().any(|(&j, &s)| s <= radius[j as usize]) {
-            return true;
+            return Ok(1);
         }
-        (0..rows.len()).any(|j| squared_distance(points.row(i), rows.row(j)) <= radius[j])
+        let reaches = |j: usize| squared_distance(points.row(i), rows.row(j)) <= radius[j];
+        Ok(usize::from((0..rows.len()).any(reaches)))
     };
-    let count = (0..points.len()).into_par_iter().filter(|&i| inside(i)).count();
+    let count =
+        (0..points.len()).into_par_iter().map(inside).sum::<Result<usize, Interrupted>>()?;
     Ok(count as f64 / points.len() as f64)
 }

@@ -1,10 +1,12 @@
 //! Metrics of latents: use of each axis, evenness of traversals, outliers and near-duplicates.
 
+use latents_progress::Monitor;
+use rayon::prelude::*;
+
 use crate::error::Error;
 use crate::linear::{eigen, mean, scatter};
-use crate::neighbours::nearest_others;
+use crate::neighbours::search;
 use crate::rows::Rows;
-use rayon::prelude::*;
 
 /// Variance of each axis `[d]` of latents `[n, d]`, divided by `n`.
 #[must_use]
@@ -82,16 +84,22 @@ pub fn unevenness(images: Rows<'_>) -> Result<f64, Error> {
 /// Principal axes without variance are left out.
 ///
 /// # Errors
-/// If the two arrays have different numbers of columns, or `m` is less than 2.
-pub fn mahalanobis(rows: Rows<'_>, reference: Rows<'_>) -> Result<Vec<f64>, Error> {
+/// If the two arrays have different numbers of columns, `m` is less than 2, or `monitor` is cancelled.
+pub fn mahalanobis(
+    rows: Rows<'_>,
+    reference: Rows<'_>,
+    monitor: &Monitor,
+) -> Result<Vec<f64>, Error> {
     rows.like(reference)?;
     reference.at_least(2, "a covariance")?;
     let d = rows.dim();
     let centre = mean(reference, None);
     let scale = 1.0 / (reference.len() - 1) as f64;
-    let covariance: Vec<f64> =
-        scatter(reference, &centre, None).iter().map(|v| v * scale).collect();
-    let axes = eigen(&covariance, d);
+    let mut covariance = scatter(reference, &centre, None, monitor)?;
+    for v in &mut covariance {
+        *v *= scale;
+    }
+    let axes = eigen(&covariance, d, monitor)?;
     let least = axes.values.first().copied().unwrap_or(0.0) * 1e-9;
     let distance = |row: &[f32]| {
         let centred: Vec<f64> = row.iter().zip(&centre).map(|(&v, m)| f64::from(v) - m).collect();
@@ -128,22 +136,28 @@ pub struct NearDuplicate {
 /// ```
 /// use latents_explore::Rows;
 /// use latents_explore::metrics::latents::near_duplicates;
+/// use latents_progress::Monitor;
 ///
 /// let images = [0.0, 0.0, 0.9, 0.8, 0.0, 0.01]; // [3, 2]
-/// let pairs = near_duplicates(Rows::new(&images, 2)?, 0.02)?;
+/// let pairs = near_duplicates(Rows::new(&images, 2)?, 0.02, &Monitor::default())?;
 /// assert_eq!(pairs[0].images, [0, 2]);
 /// assert_eq!(pairs.len(), 1);
 /// # Ok::<(), latents_explore::Error>(())
 /// ```
 ///
 /// # Errors
-/// If there are fewer than 2 images, or `most` is negative or NaN.
-pub fn near_duplicates(images: Rows<'_>, most: f64) -> Result<Vec<NearDuplicate>, Error> {
+/// If there are fewer than 2 images, `most` is negative or NaN, or `monitor` is cancelled.
+pub fn near_duplicates(
+    images: Rows<'_>,
+    most: f64,
+    monitor: &Monitor,
+) -> Result<Vec<NearDuplicate>, Error> {
     if most.is_nan() || most < 0.0 {
         let what = "largest difference of near-duplicates";
         return Err(Error::Range { what, range: "at least 0", got: most });
     }
-    let near = nearest_others(images, 1)?;
+    images.at_least(2, "a search for neighbours")?;
+    let near = search(images, images, 1, true, monitor)?;
     let pair = |i: usize| {
         let j = near.index[i] as usize;
         let difference = (f64::from(near.squared[i]) / images.dim() as f64).sqrt();

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use latents_engine::{Engine, Inputs, Layer, Loss, Network, Pass, Runtime, Section, Targets};
+use latents_progress::{Interrupted, Monitor};
 
 use super::lbfgs;
 use crate::classification::argmax;
@@ -43,10 +44,12 @@ impl Default for LogisticConfig {
 /// use std::sync::Arc;
 /// use latents_engine::Runtime;
 /// use latents_explore::probes::{Logistic, LogisticConfig};
+/// use latents_progress::Monitor;
 ///
 /// let runtime = Arc::new(Runtime::new(Some(1), None)?);
 /// let (values, labels) = ([-2.0, -1.0, 1.0, 2.0], [0, 0, 1, 1]); // [4, 1] and [4]
-/// let probe = Logistic::fit(&values, 1, &labels, 2, LogisticConfig::default(), &runtime)?;
+/// let (config, monitor) = (LogisticConfig::default(), Monitor::default());
+/// let probe = Logistic::fit(&values, 1, &labels, 2, config, &runtime, &monitor)?;
 /// assert!(probe.converged());
 /// assert_eq!(probe.predict(&[-3.0, 3.0], &runtime)?, [0, 1]);
 /// # Ok::<(), latents_explore::Error>(())
@@ -68,7 +71,7 @@ impl Logistic {
     /// Fits a regression to vectors `[n, dim]` and their labels `[n]`.
     ///
     /// # Errors
-    /// If the sizes do not fit, there is no vector, a label is not less than `classes`, or `c` is not positive.
+    /// If the sizes do not fit, there is no vector, a label is not less than `classes`, `c` is not positive, or `monitor` is cancelled.
     pub fn fit(
         values: &[f32],
         dim: usize,
@@ -76,6 +79,7 @@ impl Logistic {
         classes: usize,
         config: LogisticConfig,
         runtime: &Arc<Runtime>,
+        monitor: &Monitor,
     ) -> Result<Self, Error> {
         let n = count("the list of vectors", values, dim)?;
         if labels.len() != n {
@@ -93,12 +97,13 @@ impl Logistic {
         // The two weight vectors are opposite, so their squared norms sum to half that of their difference.
         let penalty = if classes == 2 { 2.0 } else { 1.0 } / (config.c * n as f64);
         let weights = classes * dim;
-        let precondition = Curvature::of(values, dim, &scaling, penalty);
+        let precondition = Curvature::of(values, dim, &scaling, penalty, monitor)?;
         let mut chunk_gradient = vec![0.0; weights + classes];
         let evaluate = |parameters: &[f64], gradient: &mut [f64]| -> Result<f64, Error> {
             gradient.fill(0.0);
             let mut loss = 0.0;
             for (values, labels) in values.chunks(CHUNK * dim).zip(labels.chunks(CHUNK)) {
+                monitor.check()?;
                 scale(values, dim, &scaling, &mut scaled);
                 let losses = engine.gradients(
                     parameters,
@@ -256,7 +261,13 @@ enum Curvature {
 }
 
 impl Curvature {
-    fn of(values: &[f32], dim: usize, scaling: &(Vec<f64>, Vec<f64>), penalty: f64) -> Self {
+    fn of(
+        values: &[f32],
+        dim: usize,
+        scaling: &(Vec<f64>, Vec<f64>),
+        penalty: f64,
+        monitor: &Monitor,
+    ) -> Result<Self, Interrupted> {
         let n = values.len() / dim;
         // Evenly spaced samples: the estimate affects only the number of steps.
         let stride = n.div_ceil(SAMPLES);
@@ -266,6 +277,7 @@ impl Curvature {
         let whole = dim <= WHOLE;
         let mut moments = vec![0.0; if whole { size * size } else { size }];
         for values in values.chunks_exact(dim).step_by(stride) {
+            monitor.check()?;
             scale(values, dim, scaling, &mut row[..dim]);
             for (i, &x) in row.iter().enumerate() {
                 if !whole {
@@ -285,9 +297,10 @@ impl Curvature {
             moments[diagonal(i)] += penalty.max(1e-9);
         }
         if !whole {
-            return Curvature::Diagonal(moments);
+            return Ok(Curvature::Diagonal(moments));
         }
         for i in 0..size {
+            monitor.check()?;
             for j in 0..=i {
                 let (a, b) = (&moments[i * size..i * size + j], &moments[j * size..j * size + j]);
                 let rest = moments[i * size + j] - a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -295,7 +308,7 @@ impl Curvature {
                     if i == j { rest.max(1e-12).sqrt() } else { rest / moments[j * size + j] };
             }
         }
-        Curvature::Whole(moments)
+        Ok(Curvature::Whole(moments))
     }
 
     /// Solves for a gradient (weights `[classes, d]`, then biases `[classes]`) in place, class by class.

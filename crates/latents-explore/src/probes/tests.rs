@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use latents_engine::{Isa, Runtime};
+use latents_progress::Monitor;
 use serde::Deserialize;
 
 use super::*;
@@ -36,7 +37,16 @@ fn fit(case: &Case, runtime: &Arc<Runtime>) -> Logistic {
     let tolerance = 1e-8;
     let config =
         LogisticConfig { c: case.c, standardize: case.standardize, tolerance, iterations: 500 };
-    Logistic::fit(&case.values, case.dim, &case.labels, case.classes, config, runtime).unwrap()
+    Logistic::fit(
+        &case.values,
+        case.dim,
+        &case.labels,
+        case.classes,
+        config,
+        runtime,
+        &Monitor::default(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -99,7 +109,9 @@ fn errors_name_what_does_not_fit() {
     let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
     let config = LogisticConfig::default();
     let fit = |values: &[f32], labels: &[u16]| {
-        Logistic::fit(values, 2, labels, 3, config, &runtime).unwrap_err().to_string()
+        Logistic::fit(values, 2, labels, 3, config, &runtime, &Monitor::default())
+            .unwrap_err()
+            .to_string()
     };
     assert!(fit(&[0.0; 5], &[0, 1]).contains("list of vectors has 5"));
     assert!(fit(&[0.0; 4], &[0]).contains("list of labels has 1"));

@@ -2,6 +2,7 @@
 //! reference t-SNE space addresses batch effects in single-cell classification", 2019). New points do not interact, so the position of
 //! each does not depend on the others.
 
+use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use super::affinities::conditional;
 use super::field::{Potential, Solver};
 use super::point::{Point, attraction};
 use crate::error::Error;
-use crate::neighbours::nearest;
+use crate::neighbours::search;
 use crate::rows::Rows;
 
 /// Settings of [`tsne_transform`].
@@ -47,22 +48,26 @@ const MAX_STEP: f32 = 0.25;
 /// let values = samplers::normal(100, 4, 1);
 /// let rows = Rows::new(&values, 4)?;
 /// let config = TsneConfig { perplexity: 10.0, iterations: 100, ..TsneConfig::default() };
-/// let map = tsne(rows, &config, &Monitor::default())?;
+/// let monitor = Monitor::default();
+/// let map = tsne(rows, &config, &monitor)?;
 /// let new = samplers::normal(3, 4, 2); // [3, 4]
-/// let xy = tsne_transform(rows, &map.xy, Rows::new(&new, 4)?, &TransformConfig::default())?;
+/// let (new, config) = (Rows::new(&new, 4)?, TransformConfig::default());
+/// let xy = tsne_transform(rows, &map.xy, new, &config, &monitor)?;
 /// assert_eq!(xy.len(), 3 * 2);
 /// # Ok::<(), latents_explore::Error>(())
 /// ```
 ///
 /// # Errors
-/// If the arrays do not fit each other, there are fewer than 4 rows, or the perplexity is not more than 1.
+/// If the arrays do not fit each other, there are fewer than 4 rows, the perplexity is not more than 1, or `monitor` is cancelled.
 pub fn tsne_transform(
     rows: Rows<'_>,
     xy: &[f32],
     new: Rows<'_>,
     config: &TransformConfig,
+    monitor: &Monitor,
 ) -> Result<Vec<f32>, Error> {
     rows.at_least(4, "a map to which rows are added")?;
+    new.like(rows)?;
     if xy.len() != 2 * rows.len() {
         let what = "the map of the rows";
         return Err(Error::Size { what, expected: 2 * rows.len(), got: xy.len() });
@@ -76,15 +81,16 @@ pub fn tsne_transform(
     }
     let perplexity = config.perplexity.min(rows.len() as f64 / 3.0);
     let k = ((3.0 * perplexity) as usize).clamp(1, rows.len());
-    let found = nearest(new, rows, k)?;
+    let found = search(new, rows, k, false, monitor)?;
     let p = conditional(&found, perplexity);
     let map: Vec<Point> = xy.chunks_exact(2).map(|y| [y[0], y[1]]).collect();
     let potential = Solver::default().potential(&map);
     let points = found.index.par_chunks(k).zip(p.par_chunks(k)).map(|(index, p)| {
         let row: Vec<(u32, f32)> = index.iter().copied().zip(p.iter().copied()).collect();
-        settle(&row, &map, &potential, config)
+        monitor.check()?;
+        Ok(settle(&row, &map, &potential, config))
     });
-    Ok(points.collect::<Vec<Point>>().into_flattened())
+    Ok(points.collect::<Result<Vec<Point>, Interrupted>>()?.into_flattened())
 }
 
 /// Final position of a new point whose neighbours on the map are the entries of `row`.
@@ -128,6 +134,7 @@ fn median(row: &[(u32, f32)], coordinate: impl Fn(usize) -> f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::neighbours::nearest;
     use crate::tsne::tests::{clusters, map_of};
 
     #[test]
@@ -136,17 +143,19 @@ mod tests {
         let map = map_of(&x, 6, 1);
         let rows = Rows::new(&x, 6).unwrap();
         let new: Vec<f32> = x.iter().map(|v| v + 0.05).collect();
-        let config = TransformConfig::default();
-        let placed = tsne_transform(rows, &map.xy, Rows::new(&new, 6).unwrap(), &config).unwrap();
+        let place = |xy: &[f32], new: &[f32]| {
+            let (new, config) = (Rows::new(new, 6).unwrap(), TransformConfig::default());
+            tsne_transform(rows, xy, new, &config, &Monitor::default())
+        };
+        let placed = place(&map.xy, &new).unwrap();
         let nearest = nearest(Rows::new(&placed, 2).unwrap(), Rows::new(&map.xy, 2).unwrap(), 5);
         let nearest = nearest.unwrap();
         for i in 0..120 {
             assert!(nearest.of(i).iter().all(|&j| j as usize / 40 == i / 40), "row {i}");
         }
-        let alone =
-            tsne_transform(rows, &map.xy, Rows::new(&new[60..66], 6).unwrap(), &config).unwrap();
+        let alone = place(&map.xy, &new[60..66]).unwrap();
         assert_eq!(alone, placed[20..22]);
-        let wrong = tsne_transform(rows, &map.xy[2..], rows, &config);
+        let wrong = place(&map.xy[2..], &x);
         assert!(matches!(wrong, Err(Error::Size { expected: 240, got: 238, .. })));
     }
 }

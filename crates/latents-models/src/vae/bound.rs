@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use latents_engine::{Criterion, Element, Engine, Inputs, Layer, Layout, Loss, Pass, Targets};
 
+use latents_progress::Monitor;
+
 use crate::error::Error;
 
 /// The layers that map images `[n, c, h, w]` to the means and the log-variances `[n, 2 d]` of the latents' posterior. `None` if the network is
@@ -25,6 +27,7 @@ pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
 ///
 /// use latents_engine::{Engine, Init, Inputs, Runtime, initialize};
 /// use latents_models::{Model, VaeConfig, importance_bound};
+/// use latents_progress::Monitor;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let vae = VaeConfig::for_images([1, 8, 8]);
@@ -33,7 +36,8 @@ pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
 /// let parameters = initialize(engine.layout(), Init::default(), 1);
 /// let images = vec![0.5; 2 * 64]; // [n, c, h, w] in [0, 1]
 /// let inputs = Inputs::Values(&images);
-/// let bounds = importance_bound(&mut engine, &parameters, inputs, vae.criterion(), 1, 10)?;
+/// let (criterion, monitor) = (vae.criterion(), Monitor::default());
+/// let bounds = importance_bound(&mut engine, &parameters, inputs, criterion, 1, 10, &monitor)?;
 /// assert_eq!(bounds.len(), 2);
 /// # Ok(())
 /// # }
@@ -41,7 +45,7 @@ pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
 ///
 /// # Errors
 /// [`Error::NotVariational`] if the network has no posterior or the criterion's loss is not a likelihood, [`Error::NoDraws`] if `draws` is 0,
-/// and the errors of [`Engine::losses`].
+/// [`Error::Interrupted`] if `monitor` is cancelled, which is checked before each draw, and the errors of [`Engine::losses`].
 pub fn importance_bound<E: Element>(
     engine: &mut Engine<E>,
     parameters: &[E],
@@ -49,6 +53,7 @@ pub fn importance_bound<E: Element>(
     criterion: Criterion,
     seed: u64,
     draws: u64,
+    monitor: &Monitor,
 ) -> Result<Vec<f64>, Error> {
     let likelihood = matches!(
         criterion.loss,
@@ -63,6 +68,7 @@ pub fn importance_bound<E: Element>(
     // For each image: the largest log-weight so far, and the sum of all weights as a multiple of the largest.
     let mut sums: Vec<(f64, f64)> = vec![];
     for draw in 0..draws {
+        monitor.check()?;
         let pass = Pass::Importance { seed, draw };
         let losses = engine.losses(parameters, inputs, Targets::Inputs, criterion, pass)?;
         sums.resize(losses.loss.len(), (f64::NEG_INFINITY, 0.0));

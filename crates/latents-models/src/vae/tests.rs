@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use latents_engine::{Engine, Init, Inputs, Pass, Runtime, Targets, initialize};
+use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 
 use super::*;
@@ -153,7 +154,9 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     let (mut engine, parameters, images) = scene(&config);
     let inputs = Inputs::Values(&images);
     let criterion = config.criterion();
-    let mut bound = |draws| importance_bound(&mut engine, &parameters, inputs, criterion, 7, draws);
+    let monitor = Monitor::default();
+    let mut bound =
+        |draws| importance_bound(&mut engine, &parameters, inputs, criterion, 7, draws, &monitor);
     let (one, many) = (bound(1).unwrap(), bound(40).unwrap());
     assert!(bound(0).is_err());
     let mut means = [0.0; 5];
@@ -176,7 +179,12 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
         assert!(many[i] > means[i]);
     }
     let criterion = Loss::MeanSquaredError.into();
-    assert!(importance_bound(&mut engine, &parameters, inputs, criterion, 7, 2).is_err());
+    let bound = importance_bound(&mut engine, &parameters, inputs, criterion, 7, 2, &monitor);
+    assert!(matches!(bound, Err(crate::Error::NotVariational)));
+    monitor.cancel().cancel();
+    let criterion = config.criterion();
+    let bound = importance_bound(&mut engine, &parameters, inputs, criterion, 7, 2, &monitor);
+    assert!(matches!(bound, Err(crate::Error::Interrupted(_))));
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn components(worker: &Worker<'_>) -> Result<()> {
     let largest = wanted.last().copied().unwrap_or(1);
     let errors = worker.session.runtime()?.run(|| -> Result<_> {
         let test = Rows::new(&test, numbers)?;
-        let all = Pca::fit(Rows::new(&ours, numbers)?, largest)?;
+        let all = Pca::fit(Rows::new(&ours, numbers)?, largest, &worker.session)?;
         let error = |&d: &usize| Ok((d, all.truncated(d).reconstruction_error(test)?));
         wanted.iter().map(error).collect()
     })?;

@@ -149,5 +149,5 @@ fn train(worker: &Worker<'_>, name: &str, base: &RunConfig, seed: u64) -> Result
 }
 
 fn card<'a>(worker: &Worker<'a>, name: &str) -> Result<(ClassCard, LabelledPredictions<'a>)> {
-    Ok(worker.open(name)?.class_card(&worker.study.dataset.test, EVALUATION)?)
+    Ok(worker.open(name)?.class_card(&worker.study.dataset.test, EVALUATION, &worker.session)?)
 }

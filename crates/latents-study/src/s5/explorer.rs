@@ -102,7 +102,8 @@ fn model(
     let latents = model.encode(images)?;
     let k = study.dataset.classes.len().clamp(2, 12).min(images.len());
     let rows = latents.rows()?;
-    let clusters = worker.session.runtime()?.run(|| kmeans(rows, k, study.seed))?;
+    let clusters =
+        worker.session.runtime()?.run(|| kmeans(rows, k, study.seed, &worker.session))?;
     let xy = study.map(stage)?;
     Ok(Explored {
         name,

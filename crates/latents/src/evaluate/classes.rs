@@ -20,6 +20,7 @@ use super::reference::REFERENCE;
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 use crate::predict::Tta;
+use crate::session::Session;
 
 /// The part of bootstrap replicates whose scores lie in the intervals.
 const LEVEL: f64 = 0.95;
@@ -98,11 +99,12 @@ impl TrainedModel {
     /// Measures a classifier on images with labels.
     ///
     /// # Errors
-    /// If there are no images, they have no labels, or have another shape.
+    /// If there are no images, they have no labels or have another shape, or the call was interrupted.
     pub fn class_card<'a>(
         &mut self,
         images: &'a Labelled,
         options: EvalOptions,
+        session: &Session,
     ) -> Result<(ClassCard, LabelledPredictions<'a>)> {
         let metrics = self.run.metrics()?;
         if images.is_empty() {
@@ -123,7 +125,8 @@ impl TrainedModel {
         let confusion = Confusion::new(&truth, &predicted, k)?;
         let calibration = Calibration::new(&truth, &probabilities, k, Calibration::BINS)?;
         let seed = self.config.training.seed;
-        let intervals = bootstrap(&truth, &predicted, k, LEVEL, options.replicates, seed)?;
+        let replicates = options.replicates;
+        let intervals = bootstrap(&truth, &predicted, k, LEVEL, replicates, seed, session)?;
         let scores = confusion.scores();
         let by_class = |score: &dyn Fn(usize) -> f64| {
             names.iter().enumerate().map(|(i, name)| (name.clone(), score(i))).collect()

@@ -4,11 +4,10 @@
 use std::cell::RefCell;
 
 use latents_data::Dataset;
-use latents_engine::{Criterion, Pass, Targets};
+use latents_engine::{Criterion, Pass};
 use latents_explore::card::{Card, CardCallbacks, CardInput};
 use latents_explore::extractor::Extractor;
 use latents_explore::{Pca, Rows, TsneConfig, tsne};
-use latents_models::importance_bound;
 
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
@@ -63,7 +62,7 @@ impl TrainedModel {
             let config = TsneConfig { seed, ..Default::default() };
             runtime.run(|| tsne(latents, &config, session))?.xy
         };
-        let by_pca = runtime.run(|| Pca::fit(latents, d.min(2))?.transform(latents))?;
+        let by_pca = runtime.run(|| Pca::fit(latents, d.min(2), session)?.transform(latents))?;
         let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];
 
         let labels = data.test.all_labels();
@@ -123,14 +122,10 @@ impl TrainedModel {
         }
         session.stage("bounding the likelihood");
         let criterion = Criterion { weight: 1.0, free_bits: 0.0, ..self.config.model.criterion() };
-        let (engine, parameters) = (&mut self.engine, &self.parameters);
-        let index: Vec<u32> = (0..data.test.len() as u32).collect();
-        let inputs = || latents_train::inputs(&data.test.images, &index);
         let pass = Pass::Sample { seed, draw: 0 };
-        let losses = engine.losses(parameters, inputs(), Targets::Inputs, criterion, pass)?;
+        let losses = self.losses(&data.test, criterion, pass, session)?;
         let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
-        session.check()?;
-        let iwae = importance_bound(engine, parameters, inputs(), criterion, seed, DRAWS)?;
+        let iwae = self.importance_bounds(&data.test, criterion, seed, DRAWS, session)?;
         Ok(Some((elbo, iwae)))
     }
 

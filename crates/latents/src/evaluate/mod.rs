@@ -81,7 +81,9 @@ impl TrainedModel {
     ) -> Result<Evaluation> {
         self.check_options(options)?;
         Ok(match self.config.model.target() {
-            Target::Class => Evaluation::Classes(Box::new(self.class_card(&data.test, options)?.0)),
+            Target::Class => {
+                Evaluation::Classes(Box::new(self.class_card(&data.test, options, session)?.0))
+            }
             Target::Image => Evaluation::Latents(Box::new(self.card(data, None, session)?)),
         })
     }
@@ -105,7 +107,7 @@ impl TrainedModel {
         let dir = self.dir().to_owned();
         match self.config.model.target() {
             Target::Class => {
-                let (card, predictions) = self.class_card(&data.test, options)?;
+                let (card, predictions) = self.class_card(&data.test, options, session)?;
                 card.save(&dir)?;
                 predictions.save_figures(&card, &dir.join("figures"))?;
                 Ok(Evaluation::Classes(Box::new(card)))

@@ -60,7 +60,7 @@ impl TrainedModel {
                     });
                     let rows: Vec<f32> = rows.collect();
                     let some = of(labels, chosen);
-                    let probe = logistic(config, &rows, v.dim, &some, classes, &runtime)?;
+                    let probe = logistic(config, &rows, v.dim, &some, classes, &runtime, session)?;
                     found.push(accuracy(truth, &probe.predict(&v.test, &runtime)?, classes)?);
                 }
                 all.push(few(&format!("linear probe of {}", v.name), n, &found));

@@ -11,13 +11,14 @@ use latents_explore::classification::Confusion;
 use latents_explore::neighbours::nearest;
 use latents_explore::probes::{Logistic, LogisticConfig};
 use latents_explore::{Pca, Rows};
+use latents_progress::Monitor;
 use latents_report::{Cell, Figure, Show, Table};
 use serde::Serialize;
 
 pub use few::FewLabels;
 
 use crate::error::{Error, Result};
-use crate::model::TrainedModel;
+use crate::model::{BLOCK, TrainedModel};
 use crate::session::Session;
 
 /// The settings of a probe.
@@ -176,19 +177,24 @@ impl TrainedModel {
         let (z, z_test) = (self.encode(train)?, self.encode(test)?);
         let mut vectors = vec![Vectors { name: "latents", dim: z.dim, train: z.z, test: z_test.z }];
         let pixels = pixels(train, test);
-        vectors.extend(components(&pixels, vectors[0].dim, &runtime)?);
+        vectors.extend(components(&pixels, vectors[0].dim, &runtime, session)?);
         vectors.push(pixels);
 
         let mut probes = vec![];
         for v in &vectors {
             session.check()?;
             session.note(&format!("{}: {} numbers", v.name, v.dim));
-            let probe = logistic(config, &v.train, v.dim, &labels, classes, &runtime)?;
+            let probe = logistic(config, &v.train, v.dim, &labels, classes, &runtime, session)?;
             let logistic = accuracy(&truth, &probe.predict(&v.test, &runtime)?, classes)?;
             let k = config.neighbours.min(labels.len());
-            let (test, train) = (Rows::new(&v.test, v.dim)?, Rows::new(&v.train, v.dim)?);
-            let found = runtime.run(|| nearest(test, train, k))?;
-            let neighbours = accuracy(&truth, &found.vote(&labels), classes)?;
+            let train = Rows::new(&v.train, v.dim)?;
+            let mut voted = vec![];
+            for test in v.test.chunks(BLOCK * v.dim) {
+                session.check()?;
+                let test = Rows::new(test, v.dim)?;
+                voted.extend(runtime.run(|| nearest(test, train, k))?.vote(&labels));
+            }
+            let neighbours = accuracy(&truth, &voted, classes)?;
             probes.push(VectorProbe {
                 vectors: v.name,
                 dim: v.dim,
@@ -221,10 +227,11 @@ pub(crate) fn logistic(
     labels: &[u16],
     classes: usize,
     runtime: &Arc<Runtime>,
+    monitor: &Monitor,
 ) -> Result<Logistic> {
     let (c, standardize) = (config.c, config.standardize);
     let config = LogisticConfig { c, standardize, ..LogisticConfig::default() };
-    Ok(Logistic::fit(values, dim, labels, classes, config, runtime)?)
+    Ok(Logistic::fit(values, dim, labels, classes, config, runtime, monitor)?)
 }
 
 pub(crate) fn accuracy(truth: &[u16], predicted: &[u16], classes: usize) -> Result<f64> {
@@ -237,13 +244,18 @@ fn pixels(train: &Labelled, test: &Labelled) -> Vectors {
 }
 
 /// As many principal components of the training images' pixels as there are latents; none if there cannot be so many.
-fn components(pixels: &Vectors, dim: usize, runtime: &Runtime) -> Result<Option<Vectors>> {
+fn components(
+    pixels: &Vectors,
+    dim: usize,
+    runtime: &Runtime,
+    monitor: &Monitor,
+) -> Result<Option<Vectors>> {
     let train = Rows::new(&pixels.train, pixels.dim)?;
     if dim > pixels.dim || train.len() < 2 {
         return Ok(None);
     }
     let transformed = runtime.run(|| {
-        let pca = Pca::fit(train, dim)?;
+        let pca = Pca::fit(train, dim, monitor)?;
         let test = Rows::new(&pixels.test, pixels.dim)?;
         Ok::<_, latents_explore::Error>((pca.transform(train)?, pca.transform(test)?))
     });
