@@ -1,6 +1,7 @@
 //! What can go wrong with a study. The library's errors are its sources; the variants here are those that a caller may act on. No message names
 //! a command or a flag; a front that has them adds its own hint by the variant.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 use latents::Interrupted;
@@ -27,6 +28,14 @@ pub enum Error {
         title: &'static str,
         /// Why it failed.
         source: Box<Error>,
+    },
+    /// The program has a fault.
+    #[error(
+        "a fault of this program: {message}; please report it. Everything that was finished is saved, and the study can be continued"
+    )]
+    Panicked {
+        /// What the panic said.
+        message: String,
     },
     /// A study has no part of this name.
     #[error("a study has no part `{part}`; use one of {}", crate::PARTS.join(", "))]
@@ -85,6 +94,13 @@ impl Error {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         matches!(self, Error::Interrupted(_))
+    }
+
+    /// The error for what a thread panicked with.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Error::Panicked { message: text.unwrap_or("it has no message").to_owned() }
     }
 
     /// The error with the stage in which it happened.

@@ -2,6 +2,7 @@
 //! from the checkpoints of its runs. What the stages compute is in `s1` to `s5`.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use latents::Cancel;
@@ -47,8 +48,8 @@ struct SchedulerState {
     failed: bool,
 }
 
-/// Runs stages on as many threads as there are workers, each stage after those that it needs. `work` runs a stage on a worker. The first error
-/// cancels the other stages through `cancel` and is returned when they have stopped.
+/// Runs stages on as many threads as there are workers, each stage after those that it needs. `work` runs a stage on a worker. The first error,
+/// or panic, cancels the other stages through `cancel` and is returned when they have stopped.
 pub(crate) fn run<C: Send>(
     stages: &[Stage<C>],
     results: &StageResults,
@@ -85,7 +86,10 @@ pub(crate) fn run<C: Send>(
     };
     let run = |worker: C| -> Result<()> {
         while let Some(stage) = next() {
-            let outcome = work(&worker, stage).map_err(|e| e.in_stage(stage.name, stage.title));
+            // The other workers may be waiting for this stage, so a panic is an error like any other.
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&worker, stage)));
+            let outcome = outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            let outcome = outcome.map_err(|e| e.in_stage(stage.name, stage.title));
             let mut state = lock();
             if outcome.is_ok() {
                 state.finished.insert(stage.name);
@@ -187,6 +191,21 @@ mod tests {
             assert!(!folder.path().join("d.json").exists());
             let begun = go(&diamond(), folder.path(), workers).unwrap();
             assert!(!begun.contains(&"a".to_owned()) && begun.contains(&"d".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_it_and_names_the_stage() {
+        for workers in [1, 2, 3] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut stages = diamond();
+            // With several workers, one waits for this stage.
+            stages[0].run = |_| panic!("index {} is out of range", 7);
+            let error = go(&stages, folder.path(), workers).unwrap_err();
+            assert!(matches!(error, Error::Stage { stage: "a", .. }), "{error}");
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains("index 7 is out of range"), "{source}");
+            assert_eq!(go(&diamond(), folder.path(), workers).unwrap().len(), 4, "it continues");
         }
     }
 
