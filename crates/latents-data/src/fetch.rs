@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use latents_progress::Monitor;
+use latents_progress::{Monitor, Task};
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
@@ -54,25 +54,22 @@ pub(crate) fn download(
     fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
     let _lock = lock(folder)?;
     let total = files.iter().map(|file| file.bytes).sum();
+    // Progress counts the bytes of all files, so the tasks of all files end together.
+    let tasks: Vec<Task<'_>> =
+        files.iter().map(|file| monitor.task(format!("downloading {}", file.name))).collect();
     let mut before = 0;
-    for file in files {
-        let download = Download { file, folder, locations, monitor, before, total };
+    for (file, task) in files.iter().zip(&tasks) {
+        let download = Download { file, folder, locations, monitor, task, before, total };
         if !is_whole(&folder.join(file.name), file)? {
             download.run()?;
         }
         download.report(file.bytes);
         before += file.bytes;
     }
-    // Progress counts the bytes of all files, so the tasks of all files end together.
-    for file in files {
-        monitor.progress(&task(file), total, total, "");
+    for task in &tasks {
+        task.progress(total, total, "");
     }
     Ok(())
-}
-
-/// The name of the task under which the download of a file is reported.
-fn task(file: &RemoteFile) -> String {
-    format!("downloading {}", file.name)
 }
 
 /// Keeps other processes from downloading into the same folder until the file is dropped.
@@ -121,6 +118,7 @@ struct Download<'a> {
     folder: &'a Path,
     locations: &'a Locations,
     monitor: &'a Monitor,
+    task: &'a Task<'a>,
     /// The number of bytes of the files before it.
     before: u64,
     /// The number of bytes of all files.
@@ -130,7 +128,7 @@ struct Download<'a> {
 impl Download<'_> {
     /// Reports how many bytes of the file have arrived.
     fn report(&self, bytes: u64) {
-        self.monitor.progress(&task(self.file), self.before + bytes, self.total, "");
+        self.task.progress(self.before + bytes, self.total, "");
     }
 
     /// Tries each mirror until one has delivered the file.

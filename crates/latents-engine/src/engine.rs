@@ -148,7 +148,7 @@ impl<E: Element> Engine<E> {
     /// the first. [`Engine::backward`] with the same arguments draws the same numbers.
     ///
     /// Draws are keyed by the seed and epoch of the pass, by the layer and by the sample: its index in the collection for
-    /// [`Inputs::Bytes`](crate::Inputs::Bytes), its position in the batch for [`Inputs::Values`](crate::Inputs::Values). To draw different
+    /// [`Inputs::Images`](crate::Inputs::Images), its position in the batch for [`Inputs::Values`](crate::Inputs::Values). To draw different
     /// numbers for each batch of values, give each its own `epoch`.
     ///
     /// # Errors

@@ -99,6 +99,7 @@ impl Extractor {
         let mut order: Vec<u32> = (0..labels.len() as u32).collect();
         let total = EPOCHS * (labels.len() / BATCH).max(1) as u64;
         let mut done = 0;
+        let task = monitor.task("feature extractor");
         for epoch in 1..=EPOCHS {
             latents_random::stream(seed, latents_random::Purpose::Shuffle, epoch, 1)
                 .shuffle(&mut order);
@@ -115,7 +116,7 @@ impl Extractor {
                 let factor = 0.5 * (1.0 + libm::cos(angle));
                 optimizer.step(runtime, &mut parameters, &gradients, factor);
                 done += 1;
-                monitor.progress("feature extractor", done, total, "");
+                task.progress(done, total, "");
             }
         }
         Ok(Extractor { engine, parameters, classes })

@@ -119,6 +119,7 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     drop(found);
 
     let mut descent = Descent::new(start(rows, config.seed, monitor)?, &affinities);
+    let task = monitor.task("t-SNE");
     let steps = (config.early_iterations + config.iterations) as usize;
     for step in 0..steps {
         monitor.check()?;
@@ -127,7 +128,7 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
         let rate = config.learning_rate.unwrap_or((n as f64 / exaggeration).max(200.0));
         let momentum = MOMENTUM[usize::from(!early)];
         descent.step(exaggeration as f32, rate as f32, momentum);
-        monitor.progress("t-SNE", step as u64 + 1, steps as u64, "");
+        task.progress(step as u64 + 1, steps as u64, "");
     }
     let kl = descent.divergence();
     Ok(Map { xy: descent.points.into_flattened(), kl, perplexity })

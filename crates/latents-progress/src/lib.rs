@@ -65,6 +65,11 @@ pub trait Reporter: Send + Sync {
         let _ = progress;
     }
 
+    /// A task is over: all of it is done, or it has failed or been interrupted. It may have been reported as done before, or never at all.
+    fn end(&self, task: &str) {
+        let _ = task;
+    }
+
     /// Something a person may want to know.
     fn note(&self, text: &str) {
         let _ = text;
@@ -188,6 +193,36 @@ impl Monitor {
         self.reporter.progress(&Progress { task, done, total, message });
     }
 
+    /// A task that ends, for the reporter, when the returned value is dropped, so also if the work fails.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use latents_progress::{Cancel, Monitor, Reporter};
+    ///
+    /// #[derive(Default)]
+    /// struct Ended(Mutex<Vec<String>>);
+    ///
+    /// impl Reporter for Ended {
+    ///     fn end(&self, task: &str) {
+    ///         self.0.lock().unwrap().push(task.to_owned());
+    ///     }
+    /// }
+    ///
+    /// fn work(monitor: &Monitor) -> Result<(), &'static str> {
+    ///     let task = monitor.task("work");
+    ///     task.progress(1, 3, "");
+    ///     Err("no further")
+    /// }
+    ///
+    /// let ended = Arc::new(Ended::default());
+    /// assert!(work(&Monitor::new(ended.clone(), Cancel::default())).is_err());
+    /// assert_eq!(*ended.0.lock().unwrap(), ["work"]);
+    /// ```
+    #[must_use]
+    pub fn task(&self, name: impl Into<String>) -> Task<'_> {
+        Task { monitor: self, name: name.into() }
+    }
+
     /// Reports something a person may want to know.
     pub fn note(&self, text: &str) {
         self.reporter.note(text);
@@ -196,6 +231,26 @@ impl Monitor {
     /// Reports something a person should know.
     pub fn warning(&self, text: &str) {
         self.reporter.warning(text);
+    }
+}
+
+/// A task of a [`Monitor`], as [`Monitor::task`] makes it. The reporter learns that it is over when this is dropped.
+#[derive(Debug)]
+pub struct Task<'a> {
+    monitor: &'a Monitor,
+    name: String,
+}
+
+impl Task<'_> {
+    /// Reports that the task has advanced: `done` of `total` units, and what there is to say about it.
+    pub fn progress(&self, done: u64, total: u64, message: &str) {
+        self.monitor.progress(&self.name, done, total, message);
+    }
+}
+
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        self.monitor.reporter.end(&self.name);
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::stages::Stage;
 
 /// The task of the whole study.
-const TASK: &str = "study";
+pub(crate) const TASK: &str = "study";
 /// Units of the task.
 const UNITS: u64 = 1000;
 /// Steps that the measures of a model report as stages of the work, about.

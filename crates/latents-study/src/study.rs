@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::error::{Error, Result};
-use crate::progress::{StageReporter, StageTime, StudyProgress};
+use crate::progress::{StageReporter, StageTime, StudyProgress, TASK};
 use crate::results::StageResults;
 use crate::stages::{Stage, run, wanted};
 use crate::worker::{Context, Worker};
@@ -132,6 +132,8 @@ impl CollectionStudy {
         let stages = wanted(self.stages(&context), &self.only);
         let is_finished = |stage: &Stage<_>| context.results.has(stage.name);
         let progress = Arc::new(StudyProgress::new(session, &stages, is_finished));
+        // It ends also if a stage fails.
+        let _task = session.task(TASK);
         // A stage that fails cancels the others, and not the caller.
         let monitor = session.monitor().child();
         let workers = session.split(self.workers(&context, session)).into_iter();

@@ -13,7 +13,7 @@ use latents_engine::{
     Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
 use latents_models::{Target, load_parameters, save_parameters};
-use latents_progress::{Monitor, count, duration};
+use latents_progress::{Monitor, Task, count, duration};
 use serde::Serialize;
 
 use self::samples::Samples;
@@ -170,9 +170,10 @@ impl Trainer<'_> {
         on_epoch: &mut (dyn FnMut(&EpochMetrics) + Send),
     ) -> Result<TrainSummary, Error> {
         let mut metrics = self.metrics_so_far()?;
+        let task = monitor.task(TASK);
         let patience = self.config.training.patience;
         while self.progress.epoch < self.config.training.epochs && !self.is_stale(patience) {
-            let epoch = self.epoch(monitor)?;
+            let epoch = self.epoch(monitor, &task)?;
             monitor.note(&self.epoch_line(&epoch));
             on_epoch(&epoch);
             metrics.push(epoch);
@@ -190,7 +191,7 @@ impl Trainer<'_> {
         let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
         // The task is complete, even if training stopped early.
         let images = self.images_in(self.config.training.epochs);
-        monitor.progress(TASK, images, images, "");
+        task.progress(images, images, "");
         Ok(TrainSummary {
             epochs: self.progress.epoch,
             kept_epoch: kept,
@@ -227,7 +228,7 @@ impl Trainer<'_> {
     }
 
     /// Trains one epoch, or the rest of one. If the token is cancelled, saves a checkpoint and returns an error.
-    fn epoch(&mut self, monitor: &Monitor) -> Result<EpochMetrics, Error> {
+    fn epoch(&mut self, monitor: &Monitor, task: &Task<'_>) -> Result<EpochMetrics, Error> {
         let settings = &self.config.training;
         let epoch = self.progress.epoch;
         let order = epoch_order(&self.training.index, settings.seed, epoch);
@@ -246,15 +247,8 @@ impl Trainer<'_> {
                 shown = Instant::now();
                 let samples =
                     (self.progress.step * settings.batch_size as u64).min(order.len() as u64);
-                let message = format!(
-                    "epoch {}/{}  loss {:.5}  {} images/s",
-                    epoch + 1,
-                    settings.epochs,
-                    self.means(samples).loss,
-                    count((samples as f64 / self.progress.seconds) as u64)
-                );
-                let done = self.images_in(epoch) + samples;
-                monitor.progress(TASK, done, self.images_in(settings.epochs), &message);
+                let rate = samples as f64 / self.progress.seconds;
+                self.report(task, samples, self.means(samples).loss, rate);
             }
             if let Err(interrupted) = monitor.check() {
                 self.save()?;
@@ -285,8 +279,21 @@ impl Trainer<'_> {
             seconds,
             samples_per_second,
         };
+        // An epoch may be shorter than the interval of reports.
+        self.report(task, order.len() as u64, training.loss, samples_per_second);
         self.finish_epoch(&metrics)?;
         Ok(metrics)
+    }
+
+    /// Reports how many images of the current epoch are done, their mean loss, and how many are done in a second.
+    fn report(&self, task: &Task<'_>, samples: u64, loss: f64, rate: f64) {
+        let (epoch, epochs) = (self.progress.epoch, self.config.training.epochs);
+        let message = format!(
+            "epoch {}/{epochs}  loss {loss:.5}  {} images/s",
+            epoch + 1,
+            count(rate as u64)
+        );
+        task.progress(self.images_in(epoch) + samples, self.images_in(epochs), &message);
     }
 
     /// Makes one optimiser step. `factor` multiplies the learning rate; `weight` is the penalty's weight.

@@ -250,17 +250,22 @@ fn a_run_without_end_can_be_interrupted() {
     scene.stopped_after(STEPS + 1);
 }
 
-/// Keeps the notes, and the last progress report.
+/// Keeps the notes, all progress reports, and the tasks that have ended.
 #[derive(Default)]
 struct Log {
     notes: Mutex<Vec<String>>,
-    last: Mutex<Option<(String, u64, u64)>>,
+    reports: Mutex<Vec<(String, u64, u64)>>,
+    ended: Mutex<Vec<String>>,
 }
 
 impl Reporter for Log {
     fn progress(&self, progress: &Progress<'_>) {
         let Progress { task, done, total, .. } = *progress;
-        *self.last.lock().unwrap() = Some((task.to_owned(), done, total));
+        self.reports.lock().unwrap().push((task.to_owned(), done, total));
+    }
+
+    fn end(&self, task: &str) {
+        self.ended.lock().unwrap().push(task.to_owned());
     }
 
     fn note(&self, text: &str) {
@@ -281,5 +286,11 @@ fn training_reports_each_epoch_and_its_end() {
     assert!(notes[0].ends_with("; 2 of 3 epochs to go"), "{}", notes[0]);
     let epochs: Vec<&str> = notes[1..].iter().map(|note| &note[..10]).collect();
     assert_eq!(epochs, ["epoch 2/3 ", "epoch 3/3 "]);
-    assert_eq!(*log.last.lock().unwrap(), Some(("training".into(), 360, 360)));
+    // Epochs are shorter than the interval of reports; each is reported when it ends.
+    let reports = log.reports.lock().unwrap();
+    for done in [240, 360] {
+        assert!(reports.contains(&("training".into(), done, 360)), "{reports:?}");
+    }
+    assert_eq!(*reports.last().unwrap(), ("training".into(), 360, 360));
+    assert_eq!(*log.ended.lock().unwrap(), ["training"]);
 }

@@ -276,7 +276,7 @@ impl TrainedModel {
         let index: Vec<u32> = (0..images.len() as u32).collect();
         for index in index.chunks(BLOCK) {
             monitor.check()?;
-            let inputs = Inputs::Bytes { pixels: images.images.pixels(), index };
+            let inputs = latents_train::inputs(&images.images, index);
             let parameters = &self.parameters;
             let some = self.engine.losses(parameters, inputs, Targets::Inputs, criterion, pass)?;
             all.loss.extend(some.loss);
@@ -297,7 +297,7 @@ impl TrainedModel {
         let mut all = Vec::with_capacity(images.len());
         let index: Vec<u32> = (0..images.len() as u32).collect();
         for index in index.chunks(BLOCK) {
-            let inputs = Inputs::Bytes { pixels: images.images.pixels(), index };
+            let inputs = latents_train::inputs(&images.images, index);
             let (engine, parameters) = (&mut self.engine, &self.parameters);
             all.extend(importance_bound(
                 engine, parameters, inputs, criterion, seed, draws, monitor,

@@ -33,10 +33,15 @@ struct Case {
 #[derive(Default)]
 struct Watch {
     seen: Mutex<Vec<(String, u64, u64)>>,
+    ended: Mutex<Vec<String>>,
     file: Option<(PathBuf, Vec<u8>)>,
 }
 
 impl Reporter for Watch {
+    fn end(&self, task: &str) {
+        self.ended.lock().unwrap().push(task.to_owned());
+    }
+
     fn progress(&self, progress: &Progress<'_>) {
         let Progress { task, done, total, .. } = *progress;
         self.seen.lock().unwrap().push((task.to_owned(), done, total));
@@ -74,7 +79,7 @@ impl Case {
         let file = remote(NAME, &self.content);
         let (target, content) = (self.target(), self.content.clone());
         let total = content.len() as u64;
-        let watch = Arc::new(Watch { seen: Mutex::default(), file: Some((target, content)) });
+        let watch = Arc::new(Watch { file: Some((target, content)), ..Watch::default() });
         let monitor = Monitor::new(watch.clone(), self.cancel.clone());
         let result = download(&[file], self.folder.path(), &self.locations, &monitor);
         for (task, done, all) in watch.seen.lock().unwrap().drain(..) {
@@ -283,6 +288,19 @@ fn several_files_share_one_measure_of_progress() {
     assert!(seen.contains(&report("b.gz", 1000, 4000)));
     assert_eq!(seen[seen.len() - 2..], ["a.gz", "b.gz"].map(|file| report(file, 4000, 4000)));
     assert!(seen.is_sorted_by_key(|(_, done, _)| *done));
+}
+
+#[test]
+fn the_task_of_a_download_that_fails_ends() {
+    let server = Server::start(&[("a.gz", vec![1; 1000])], &[]);
+    let case = Case::new(&[&server]);
+    let remotes = [remote("a.gz", &[1; 1000]), remote("missing.gz", &[2; 10])];
+    let watch = Arc::new(Watch::default());
+    let monitor = Monitor::new(watch.clone(), Cancel::default());
+    assert!(download(&remotes, case.folder.path(), &case.locations, &monitor).is_err());
+    let mut ended = watch.ended.lock().unwrap().clone();
+    ended.sort();
+    assert_eq!(ended, ["downloading a.gz", "downloading missing.gz"]);
 }
 
 #[test]

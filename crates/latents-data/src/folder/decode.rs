@@ -134,7 +134,7 @@ impl Work<'_> {
         mut keep: impl FnMut(usize, T) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let total = self.pictures.len() as u64;
-        let task = format!("reading {} pictures", count(total));
+        let task = self.monitor.task(format!("reading {} pictures", count(total)));
         let mut done = 0;
         for block in blocks(self.pictures) {
             let read_one = |one: &Picture| {
@@ -150,7 +150,7 @@ impl Work<'_> {
                 }
             }
             done += block.len();
-            self.monitor.progress(&task, done as u64, total, "");
+            task.progress(done as u64, total, "");
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use latents_progress::{Monitor, Progress, Reporter, count, duration};
+use latents_progress::{Monitor, Progress, Reporter, Task, count, duration};
 use latents_tune::{History, OptimizeOptions, Space, Study, StudyEvent, TrialRecord, TrialState};
 
 use super::results::{parameter, rounded, state_name};
@@ -15,6 +15,8 @@ const TASK: &str = "trials";
 /// Reports a study. Several workers may report at once.
 pub(crate) struct Live<'a> {
     monitor: &'a Monitor,
+    /// The whole study. It may end with fewer trials than it may have, such as those of a grid.
+    task: Task<'a>,
     study: &'a Study,
     columns: Vec<Column>,
     total: u64,
@@ -47,8 +49,9 @@ impl<'a> Live<'a> {
             monitor.note(&format!("{} of the study's trials are finished already", count(done)));
         }
         let total = options.trials.unwrap_or(0);
+        let task = monitor.task(TASK);
         let (has_failed, waiting) = (AtomicBool::new(false), Mutex::new(0));
-        let live = Live { monitor, study, columns, total, has_failed, waiting };
+        let live = Live { monitor, task, study, columns, total, has_failed, waiting };
         monitor.note(&live.line(live.columns.iter().map(|c| c.name.clone())));
         live.progress(&trials);
         Ok(live)
@@ -95,7 +98,7 @@ impl<'a> Live<'a> {
         let message = best.map_or_else(String::new, |(number, value)| {
             format!("best {} (trial {number})", rounded(value))
         });
-        self.monitor.progress(TASK, done, self.total, &message);
+        self.task.progress(done, self.total, &message);
     }
 
     /// The line of a finished trial.
@@ -141,12 +144,17 @@ impl TrialReporter {
     /// Reports that the trial has ended.
     pub(crate) fn finish(monitor: &Monitor, number: u64) {
         monitor.progress(&task(number), 1, 1, "");
+        monitor.reporter().end(&task(number));
     }
 }
 
 impl Reporter for TrialReporter {
     fn progress(&self, progress: &Progress<'_>) {
         self.inner.progress(&Progress { task: &self.task, ..*progress });
+    }
+
+    fn end(&self, _: &str) {
+        self.inner.end(&self.task);
     }
 
     fn warning(&self, text: &str) {
