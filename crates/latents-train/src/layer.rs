@@ -103,6 +103,33 @@ impl SettingsLayer {
         section.is_some_and(|section| section.contains_key(name))
     }
 
+    /// Each setting of the layer, in the order of their paths: its path in `config.toml`, such as `training.schedule.kind`, and its value.
+    ///
+    /// ```
+    /// use latents_train::SettingsLayer;
+    ///
+    /// let layer = SettingsLayer::parse("a.toml", "[training]\nschedule = { kind = \"cosine\" }")?;
+    /// assert_eq!(layer.settings(), [("training.schedule.kind".into(), "cosine".into())]);
+    /// # Ok::<(), latents_train::Error>(())
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> Vec<(String, toml::Value)> {
+        fn walk(section: &toml::Table, before: &str, found: &mut Vec<(String, toml::Value)>) {
+            for (name, value) in section {
+                match value {
+                    toml::Value::Table(section) => {
+                        walk(section, &format!("{before}{name}."), found);
+                    }
+                    value => found.push((format!("{before}{name}"), value.clone())),
+                }
+            }
+        }
+        let mut found = vec![];
+        walk(&self.settings, "", &mut found);
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found
+    }
+
     /// Name of the layer's source; empty if none was given.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{ModelConfig, Session, TunedStudy, Tuner, default_folder};
+use latents::{ModelConfig, Session, TunedStudy, Tuner, default_folder, refit_layer};
 
 use super::study_flags::StudyFlags;
 use super::{finish, interrupted};
@@ -29,13 +29,26 @@ pub(crate) struct TuneModel<M: ModelFlags> {
     settings: Settings<M>,
 }
 
-/// The flags with which the best trial of a kind is trained again.
-fn refit_flags(kind: &str) -> &'static str {
-    match kind {
-        "classifier" => "--validation 0",
-        "vae" => "--epochs 50 --schedule cosine",
-        _ => "--epochs 42 --schedule cosine",
-    }
+/// The flags of the settings that the best trial of a kind may be trained again with.
+const REFIT_FLAGS: [(&str, &str); 3] = [
+    ("training.epochs", "--epochs"),
+    ("training.schedule.kind", "--schedule"),
+    ("training.validation_fraction", "--validation"),
+];
+
+/// The settings with which the best trial of a kind is trained again, as flags.
+fn refit_flags(kind: &str) -> String {
+    let settings = refit_layer(kind).map(|layer| layer.settings()).unwrap_or_default();
+    let flag = |(path, value): &(String, toml::Value)| {
+        let (_, flag) = REFIT_FLAGS.iter().find(|(of, _)| of == path)?;
+        let value = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Float(number) => number.to_string(),
+            value => value.to_string(),
+        };
+        Some(format!("{flag} {value}"))
+    };
+    settings.iter().filter_map(flag).collect::<Vec<_>>().join(" ")
 }
 
 /// The default search space of a kind, as TOML.
@@ -95,7 +108,7 @@ mod tests {
     use super::*;
     use crate::commands::settings::{AutoencoderFlags, ClassifierFlags, VaeFlags};
     use clap::Parser;
-    use latents::{Dataset, RunConfig, refit_layer};
+    use latents::{Dataset, RunConfig};
 
     #[derive(Parser)]
     struct Flags<M: ModelFlags> {
@@ -111,7 +124,8 @@ mod tests {
         if let Some(encoder) = &mut best.training.encoder {
             encoder.weights = Some("runs/ae/model.safetensors".into());
         }
-        let words = ["latents"].into_iter().chain(refit_flags(M::KIND).split(' '));
+        let flags = refit_flags(M::KIND);
+        let words = ["latents"].into_iter().chain(flags.split(' '));
         let recipe = Flags::<M>::parse_from(words).settings.recipe().unwrap();
         let by_flags = recipe.base(best.clone(), "a study").unwrap().config(&data).unwrap();
         let by_layer = best.with_layers([&refit_layer(M::KIND).unwrap()]).unwrap();
@@ -123,5 +137,7 @@ mod tests {
         agree::<AutoencoderFlags>();
         agree::<VaeFlags>();
         agree::<ClassifierFlags>();
+        assert_eq!(refit_flags("classifier"), "--validation 0");
+        assert_eq!(refit_flags("vae"), "--epochs 50 --schedule cosine");
     }
 }
