@@ -86,6 +86,12 @@ impl TrainingFlags {
                 put(layer, "training.schedule.warmup", self.warmup.as_ref())
             }
             ScheduleName::OneCycle => put(layer, "training.schedule.peak", self.warmup.as_ref()),
+            ScheduleName::Constant | ScheduleName::Cosine if self.warmup.is_some() => {
+                Err(Error::Config(format!(
+                    "--warmup is for the schedules warmup-cosine and one-cycle, and the rate of {} does not rise; leave it out, or choose one of those",
+                    name.kind()
+                )))
+            }
             ScheduleName::Constant | ScheduleName::Cosine => Ok(()),
         }
     }

@@ -33,6 +33,8 @@ fn flags() {
     t.refuse("patience without images to validate", &small("--patience 3 --validation 0"));
     t.refuse("nothing but warm-up", &small("--schedule one-cycle --warmup 1"));
     t.refuse("warm-up without a schedule", &small("--warmup 0.1"));
+    t.refuse("warm-up of a constant rate", &small("--schedule constant --warmup 0.1"));
+    t.refuse("warm-up of a rate that only falls", &small("--schedule cosine --warmup 0.1"));
     t.refuse("a flip that is more than certain", &small("--flip 1.5"));
     t.refuse("erasing a negative part", &small("--erase=-0.1"));
     t.refuse("mixing by no distribution", &small("--mixup 0"));
