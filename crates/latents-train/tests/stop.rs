@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::{assert_same, contents, one_step, runtime, sample, small, steps_until_finished};
 use latents_data::split;
-use latents_engine::{Engine, Inputs, Isa, Loss, Pass, Runtime, Targets};
+use latents_engine::{Engine, Isa, Loss, Pass, Runtime, Targets};
 use latents_models::load_parameters;
 use latents_train::{Error, OptimizerKind, Run, RunConfig, TrainSummary};
 
