@@ -22,7 +22,7 @@ pub(crate) mod tune;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use latents::{Dataset, Part};
+use latents::{Dataset, Part, Selection};
 
 use crate::hints::note_hint;
 
@@ -37,15 +37,18 @@ pub(crate) enum Split {
     Test,
     /// The images of a part without labels
     Unlabelled,
+    /// All of these
+    All,
 }
 
-impl From<Split> for Part {
+impl From<Split> for Selection {
     fn from(split: Split) -> Self {
         match split {
-            Split::Train => Part::Train,
-            Split::Validation => Part::Validation,
-            Split::Test => Part::Test,
-            Split::Unlabelled => Part::Unlabelled,
+            Split::Train => Selection::Part(Part::Train),
+            Split::Validation => Selection::Part(Part::Validation),
+            Split::Test => Selection::Part(Part::Test),
+            Split::Unlabelled => Selection::Part(Part::Unlabelled),
+            Split::All => Selection::All,
         }
     }
 }

@@ -67,6 +67,23 @@ impl Labelled {
         classes.get(usize::from(label)).map(String::as_str)
     }
 
+    /// What an image is called: its name, or its number from 0.
+    #[must_use]
+    pub fn name_of(&self, i: usize) -> String {
+        match self.names.as_ref().and_then(|names| names.get(i)) {
+            Some(name) => name.clone(),
+            None => i.to_string(),
+        }
+    }
+
+    /// The image that `text` means: by its name, by the end of its name if no other ends like that, or by its number from 0.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`] if there is none, or there are several.
+    pub fn find(&self, text: &str) -> Result<usize, Error> {
+        find_image(self.names.as_deref(), self.len(), text)
+    }
+
     /// The number of images.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -258,6 +275,26 @@ impl Dataset {
         }
     }
 
+    /// The images of all parts, and the part of each; in the order of [`Part::ALL`].
+    #[must_use]
+    pub fn all(&self) -> (Labelled, Vec<Part>) {
+        let parts: Vec<(Part, &Labelled)> = Part::ALL
+            .into_iter()
+            .map(|part| (part, self.part(part)))
+            .filter(|(_, labelled)| !labelled.is_empty())
+            .collect();
+        let images: Vec<&Images> = parts.iter().map(|(_, labelled)| &labelled.images).collect();
+        let images = Images::concat(&images).unwrap_or_else(|| self.train.images.clone());
+        let labels = parts.iter().any(|(_, l)| l.labels.is_some()).then(|| {
+            let of = |l: &Labelled| l.labels.clone().unwrap_or_else(|| vec![None; l.len()]);
+            parts.iter().flat_map(|(_, labelled)| of(labelled)).collect()
+        });
+        let names = parts.iter().map(|(_, labelled)| labelled.names.clone());
+        let names = names.collect::<Option<Vec<_>>>().map(|names| names.concat());
+        let each = parts.iter().flat_map(|(part, l)| std::iter::repeat_n(*part, l.len()));
+        (Labelled { images, labels, names }, each.collect())
+    }
+
     /// Whether both training and test images have labels.
     #[must_use]
     pub fn is_labelled(&self) -> bool {
@@ -326,6 +363,33 @@ impl Dataset {
         };
         self.classes.iter().enumerate().filter_map(first).take(most).collect()
     }
+}
+
+/// The image among `n`, with these names, that `text` means, as of [`Labelled::find`].
+///
+/// # Errors
+/// [`Error::NoSuchImage`].
+pub fn find_image(names: Option<&[String]>, n: usize, text: &str) -> Result<usize, Error> {
+    let names = names.unwrap_or_default();
+    if let Some(i) = names.iter().position(|name| name == text) {
+        return Ok(i);
+    }
+    let text = text.strip_prefix("./").unwrap_or(text);
+    let ends = |name: &str| {
+        name.strip_suffix(text).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    let mut ending = (0..names.len()).filter(|&i| !text.is_empty() && ends(&names[i]));
+    match (ending.next(), ending.next()) {
+        (Some(i), None) => return Ok(i),
+        (Some(a), Some(b)) => {
+            let several = Some([names[a].clone(), names[b].clone()]);
+            return Err(Error::NoSuchImage { text: text.to_owned(), images: n, several });
+        }
+        _ => {}
+    }
+    let number = text.parse().ok().filter(|&i: &usize| i < n);
+    let none = || Error::NoSuchImage { text: text.to_owned(), images: n, several: None };
+    number.ok_or_else(none)
 }
 
 /// Labels of images that all have one.

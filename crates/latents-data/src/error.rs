@@ -100,6 +100,16 @@ pub enum Error {
     /// An `.npz` file cannot be read.
     #[error(transparent)]
     Npz(#[from] NpzError),
+    /// No image, or more than one, is called like that.
+    #[error("{}", no_such_image(text, *images, several.as_ref()))]
+    NoSuchImage {
+        /// What was asked for.
+        text: String,
+        /// How many images there are.
+        images: usize,
+        /// Two names that end like that, if there are several.
+        several: Option<[String; 2]>,
+    },
     /// The text is not the name of a part.
     #[error(transparent)]
     UnknownPart(#[from] UnknownPart),
@@ -355,6 +365,19 @@ impl Error {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+fn no_such_image(text: &str, images: usize, several: Option<&[String; 2]>) -> String {
+    match several {
+        Some([a, b]) => {
+            format!("several images are called {text}, such as {a} and {b}; use the whole name")
+        }
+        None if images == 0 => format!("there is no image {text}: there are no images"),
+        None => format!(
+            "there is no image {text}: images are called by their names, or numbered from 0 to {}",
+            images - 1
+        ),
     }
 }
 

@@ -294,6 +294,25 @@ impl Images {
         Images { shape: self.shape, stored }
     }
 
+    /// All images of several collections of one shape and depth, in memory; of the first ones only, if others differ.
+    pub(crate) fn concat(parts: &[&Self]) -> Option<Self> {
+        let first = parts.first()?;
+        let mut stored = match first.depth() {
+            Depth::Eight => Stored::Bytes(vec![]),
+            Depth::Sixteen => Stored::Words(vec![]),
+        };
+        for part in parts {
+            match (&mut stored, part.pixels()) {
+                (Stored::Bytes(all), Pixels::Bytes(bytes)) => all.extend_from_slice(bytes),
+                (Stored::Words(all), Pixels::Words(words)) => all.extend_from_slice(words),
+                // An empty part may have been made with the other depth.
+                (_, pixels) if pixels.is_empty() => {}
+                _ => return None,
+            }
+        }
+        Some(Self { shape: first.shape, stored })
+    }
+
     /// The images with rows and columns exchanged, in memory: `[n, c, w, h]`.
     #[must_use]
     pub fn transposed(&self) -> Self {

@@ -48,7 +48,7 @@ mod warnings;
 
 pub use augment::{Augmentation, Augmented, Mix};
 pub use catalogue::{Entry, Place, catalogue, fetch};
-pub use dataset::{Dataset, LabelColumn, Labelled, Limits};
+pub use dataset::{Dataset, LabelColumn, Labelled, Limits, find_image};
 pub use error::{Error, IdxProblem, PartsProblem};
 pub use fashion::CLASSES as FASHION_MNIST_CLASSES;
 pub use images::{Depth, Images, Pixels, evenly_spaced};

@@ -1,7 +1,7 @@
 //! All settings of a run, as written to its `config.toml`. Training again with the same settings repeats the run bit for bit. `layer` merges
 //! settings from several sources.
 
-use latents_data::{Dataset, Labelled, Limits, Pictures, Source};
+use latents_data::{Dataset, Labelled, Limits, Note, Pictures, Source};
 use latents_engine::{Layout, Network, Optimizer, Shape};
 use latents_models::ModelConfig;
 use latents_progress::Monitor;
@@ -64,6 +64,18 @@ impl RunConfig {
         groups.extend(self.training.groups(layout, encoder::encoder(layout).end..count));
         Ok(Optimizer::new(groups, count)?)
     }
+}
+
+/// The part of the values of other images that may lie outside the range of a run; more of them mean another range.
+const MOST_CLIPPED: f64 = 0.25;
+
+/// Images of another source than a run's own.
+#[derive(Clone, Debug)]
+pub struct Foreign {
+    /// The images, in the run's shape.
+    pub images: Labelled,
+    /// The names of their own classes.
+    pub classes: Vec<String>,
 }
 
 /// The images of a run: source, shape and limits.
@@ -161,29 +173,44 @@ impl DataConfig {
         Err(Error::OtherShape { origin: self.source.clone(), shape, run: self.shape })
     }
 
-    /// Opens images of another source for this run's model: all images of a folder or an `.npz` file, resized to the run's shape, or the test
-    /// part of a named data set.
+    /// Opens images of another source for this run's model, resized to the run's shape and with its range of values: all images of a
+    /// source, or the test part of a named data set. Warnings about them go to `monitor`.
     ///
     /// # Errors
-    /// If the source cannot be read, or its images have another shape and cannot be resized.
-    pub fn open_foreign(&self, source: &str, monitor: &Monitor) -> Result<Labelled, Error> {
-        let images = if source.parse::<Source>()?.is_fixed() {
-            Dataset::open(source, monitor)?.test
+    /// If the source cannot be read, its images have another shape and cannot be resized, or most of their values are outside the run's
+    /// range.
+    pub fn open_foreign(&self, source: &str, monitor: &Monitor) -> Result<Foreign, Error> {
+        let (images, classes) = if source.parse::<Source>()?.is_fixed() {
+            let dataset = Dataset::open(source, monitor)?;
+            (dataset.test, dataset.classes)
         } else {
             let [channels, h, w] = self.shape;
             let pictures = Pictures {
                 size: Some([h, w]),
                 grey: channels == 1,
                 test_fraction: 0.0,
+                label: None,
                 ..self.pictures.clone()
             };
             let dataset = Dataset::open_with(source, &pictures, monitor)?;
-            if dataset.test.is_empty() { dataset.train } else { dataset.test }
+            for note in &dataset.notes {
+                match note {
+                    Note::Clipped { values, of } if *values as f64 > MOST_CLIPPED * *of as f64 => {
+                        let (origin, range) = (source.to_owned(), self.pictures.range.to_string());
+                        return Err(Error::ForeignRange { origin, range });
+                    }
+                    Note::Clipped { .. } | Note::UnusedRange { .. } | Note::Unreadable { .. } => {
+                        monitor.warning(&format!("{source}: {note}"));
+                    }
+                    _ => {}
+                }
+            }
+            (dataset.all().0, dataset.classes)
         };
         let shape = images.images.shape();
-        if shape == self.shape {
-            return Ok(images);
+        if shape != self.shape {
+            return Err(Error::ForeignShape { origin: source.to_owned(), shape, run: self.shape });
         }
-        Err(Error::ForeignShape { origin: source.to_owned(), shape, run: self.shape })
+        Ok(Foreign { images, classes })
     }
 }

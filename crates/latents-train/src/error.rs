@@ -139,6 +139,16 @@ pub enum Error {
         /// The learning rate.
         rate: f64,
     },
+    /// Most values of other images lie outside the run's range.
+    #[error(
+        "{origin}: most values lie outside {range}, the range of values that the run was trained with; scale the images to that range"
+    )]
+    ForeignRange {
+        /// Where the images are from.
+        origin: String,
+        /// The range, as settings write it.
+        range: String,
+    },
     /// A classifier needs labels, and the images have none.
     #[error("this model needs class labels, and the images have none")]
     Unlabelled,

@@ -48,7 +48,7 @@ mod run;
 mod trainer;
 mod training;
 
-pub use config::{DataConfig, RunConfig};
+pub use config::{DataConfig, Foreign, RunConfig};
 pub use encoder::EncoderTraining;
 pub use error::Error;
 pub use inputs::{inputs, pixels};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use latents_data::Part;
 use latents_data::npz::{self, Array, Numbers};
 use latents_engine::Shape;
 use latents_explore::Rows;
@@ -30,6 +31,8 @@ pub struct Latents {
     pub labels: Option<Vec<Option<u16>>>,
     /// The name of each image `[n]`.
     pub names: Option<Vec<String>>,
+    /// The part of its data set that each image is in `[n]`.
+    pub parts: Option<Vec<Part>>,
     /// The name of each class.
     pub classes: Vec<String>,
 }

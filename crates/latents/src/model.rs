@@ -9,7 +9,7 @@ use latents_data::{Dataset, Labelled, Pixels};
 use latents_engine::{Criterion, Engine, Inputs, Losses, Pass, Runtime, Shape, Targets};
 use latents_models::{LatentSpace, importance_bound, posterior};
 use latents_progress::Monitor;
-use latents_train::{Run, RunConfig};
+use latents_train::{Foreign, Run, RunConfig};
 
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
@@ -137,7 +137,7 @@ impl TrainedModel {
     ///
     /// # Errors
     /// If they cannot be read, or have another shape and cannot be resized.
-    pub fn foreign_data(&self, source: &str) -> Result<Labelled> {
+    pub fn foreign_data(&self, source: &str) -> Result<Foreign> {
         Ok(self.config.data.open_foreign(source, &self.session)?)
     }
 
@@ -158,7 +158,15 @@ impl TrainedModel {
             }
         })?;
         let (labels, names) = (images.labels.clone(), images.names.clone());
-        Ok(Latents { z, dim: d, log_variances, labels, names, classes: self.classes().to_vec() })
+        Ok(Latents {
+            z,
+            dim: d,
+            log_variances,
+            labels,
+            names,
+            parts: None,
+            classes: self.classes().to_vec(),
+        })
     }
 
     /// The latents `[n, d]` of images, and nothing else of them: of a variational model, the means.

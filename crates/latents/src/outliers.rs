@@ -1,6 +1,6 @@
 //! Images that are unlike the others: hard to reconstruct, far in the latent space, or nearly the same as another.
 
-use latents_data::{Dataset, Part};
+use latents_data::Part;
 use latents_explore::Rows;
 use latents_explore::metrics::latents::{NearDuplicate, largest, mahalanobis, near_duplicates};
 use latents_explore::metrics::reconstruction::squared_errors;
@@ -9,32 +9,45 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::model::TrainedModel;
+use crate::selection::SelectedImages;
 
-/// The images of a part that are unlike the others.
+/// The images that are unlike the others.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outliers {
-    /// The part.
-    #[serde(rename = "split")]
-    pub part: Part,
     /// Those with the largest reconstruction errors, largest first.
     pub hardest: Vec<Outlier>,
     /// Those whose latents are farthest from the training images', farthest first.
     pub farthest: Vec<Outlier>,
     /// Pairs that are nearly the same, nearest first.
-    pub near_duplicates: Vec<NearDuplicate>,
+    pub near_duplicates: Vec<NearPair>,
 }
 
 /// One of them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outlier {
-    /// Its number in the part, from 0.
+    /// Its number among the images, from 0.
     pub image: usize,
+    /// Its name, or its number if it has none.
+    pub name: String,
+    /// Its part, if it is one of the run's own.
+    #[serde(rename = "split")]
+    pub part: Option<Part>,
     /// Its class, if known.
     pub class: Option<String>,
     /// Mean squared error of its reconstruction.
     pub squared_error: f64,
     /// Mahalanobis distance of its latent vector from those of the training images.
     pub distance: f64,
+}
+
+/// Two images that are nearly the same.
+#[derive(Clone, Debug, Serialize)]
+pub struct NearPair {
+    /// Their numbers and the distance of their pixels.
+    #[serde(flatten)]
+    pub pair: NearDuplicate,
+    /// Their names.
+    pub names: [String; 2],
 }
 
 /// The settings of a search for outliers.
@@ -53,34 +66,37 @@ impl Default for OutlierConfig {
 }
 
 impl TrainedModel {
-    /// Finds the images of a part that are unlike the others, and draws them.
+    /// Finds the images that are unlike the others, and draws them.
     ///
     /// # Errors
     /// If the model has no latents, or there are too few images.
     pub fn outliers(
         &mut self,
-        data: &Dataset,
-        part: Part,
+        selected: &SelectedImages,
         config: OutlierConfig,
     ) -> Result<(Outliers, Figure)> {
-        let images = data.part(part);
+        let images = &selected.images;
         let (shape, d) = (self.shape(), self.latent_space()?.dim);
         let numbers: usize = shape.iter().product();
         let z = self.latent_means(images)?;
-        let others = (part != Part::Train).then(|| self.latent_means(&data.train)).transpose()?;
-        let train = others.as_ref().unwrap_or(&z);
+        let train = self.training_latents()?;
         let decoded = self.decode(&z)?.values;
         let pixels = images.images.to_unit();
         let rows = Rows::new(&pixels, numbers)?;
         let monitor = self.session.monitor();
         let (errors, distances, pairs) = self.runtime().run(|| {
             let errors = squared_errors(rows, Rows::new(&decoded, numbers)?)?;
-            let distances = mahalanobis(Rows::new(&z, d)?, Rows::new(train, d)?, monitor)?;
+            let distances = mahalanobis(Rows::new(&z, d)?, Rows::new(&train, d)?, monitor)?;
             let pairs = near_duplicates(rows, config.same, monitor)?;
             Ok::<_, latents_explore::Error>((errors, distances, pairs))
         })?;
         let (hardest, farthest) = (largest(&errors, config.top), largest(&distances, config.top));
-        let class = |i: usize| images.class_of(i, &data.classes).map(str::to_owned);
+        let class = |i: usize| selected.class_of(i).map(str::to_owned);
+        // The end of a path says most.
+        let short = |i: usize| {
+            let name = images.name_of(i);
+            name.rsplit('/').next().unwrap_or_default().to_owned()
+        };
         let gather = |from: &[f32], which: &[usize]| -> Vec<f32> {
             which
                 .iter()
@@ -100,8 +116,8 @@ impl TrainedModel {
         ];
         let used: Vec<_> = sheets.iter().filter(|(_, _, which)| !which.is_empty()).collect();
         let caption = |i: usize| match class(i) {
-            Some(class) => format!("{i} {class}"),
-            None => i.to_string(),
+            Some(class) => format!("{} {class}", short(i)),
+            None => short(i),
         };
         let rows: Vec<Vec<Tile<'_>>> = used
             .iter()
@@ -112,15 +128,20 @@ impl TrainedModel {
 
         let outlier = |&i: &usize| Outlier {
             image: i,
+            name: images.name_of(i),
+            part: selected.parts.as_ref().map(|parts| parts[i]),
             class: class(i),
             squared_error: errors[i],
             distance: distances[i],
         };
+        let named = |pair: NearDuplicate| {
+            let names = pair.images.map(|i| images.name_of(i));
+            NearPair { pair, names }
+        };
         let found = Outliers {
-            part,
             hardest: hardest.iter().map(outlier).collect(),
             farthest: farthest.iter().map(outlier).collect(),
-            near_duplicates: pairs,
+            near_duplicates: pairs.into_iter().map(named).collect(),
         };
         Ok((found, figure))
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use latents_data::{Labelled, npz, read_picture};
+use latents_data::{Labelled, read_picture};
 use latents_engine::{Inputs, Pixels};
 use latents_explore::classification::{argmax, softmax};
 use latents_models::Target;
@@ -104,8 +104,7 @@ impl TrainedModel {
         Err(Error::NoClasses { run: self.dir().to_owned(), kind: self.kind() })
     }
 
-    /// Reads images to classify: pictures (PNG, JPEG, WebP, GIF), which are resized to the run's shape, and `.npz` files with `image`
-    /// `[n, c, h, w]` from 0 to 1.
+    /// Reads images to classify: pictures, and NumPy's files of images with values in the run's range. Both are resized to the run's shape.
     ///
     /// # Errors
     /// If the model does not classify, a file cannot be read, or its images have another shape.
@@ -114,24 +113,22 @@ impl TrainedModel {
         let shape = self.shape();
         let mut input = ClassifierInput::default();
         for path in files {
-            if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+            let is_array = |e: &std::ffi::OsStr| {
+                e.eq_ignore_ascii_case("npz") || e.eq_ignore_ascii_case("npy")
+            };
+            if !path.extension().is_some_and(is_array) {
                 let picture = read_picture(path, shape, &self.config.data.pictures)?;
                 input.names.push(path.display().to_string());
                 input.values.extend(picture.to_unit());
                 continue;
             }
-            let (found, values) = npz::read_f32(path, "image")?;
-            if found.len() != 4 || found[1..] != shape {
-                let expected = format!("the run needs [n, c, h, w] with [c, h, w] = {shape:?}");
-                return Err(Error::ArrayShape {
-                    file: path.clone(),
-                    array: "image",
-                    found,
-                    expected,
-                });
-            }
-            input.names.extend((0..found[0]).map(|i| format!("{}:{i}", path.display())));
-            input.values.extend(values);
+            let source = format!("npz:{}", path.display());
+            let images = self.foreign_data(&source)?.images;
+            input.names.extend((0..images.len()).map(|i| match &images.names {
+                Some(names) => names[i].clone(),
+                None => format!("{}:{i}", path.display()),
+            }));
+            input.values.extend(images.images.to_unit());
         }
         Ok(input)
     }
@@ -142,7 +139,7 @@ impl TrainedModel {
     /// If the model does not classify, the source cannot be read, or its images have another shape.
     pub fn read_source(&self, source: &str) -> Result<ClassifierInput> {
         self.check_classifier()?;
-        Ok(ClassifierInput::of(&self.foreign_data(source)?, source))
+        Ok(ClassifierInput::of(&self.foreign_data(source)?.images, source))
     }
 
     /// Classifies images.

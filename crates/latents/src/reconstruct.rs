@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use latents_data::{Dataset, Labelled, Part};
+use latents_data::Labelled;
 use latents_engine::Pass;
 use latents_explore::metrics::Estimate;
 use serde::Serialize;
@@ -57,7 +57,7 @@ impl fmt::Display for Evidence {
 }
 
 impl TrainedModel {
-    /// Reconstructs the images of a part, block by block, and measures the loss. The reconstructions of the first `keep` images are kept; pass 0 for
+    /// Reconstructs images, block by block, and measures the loss. The reconstructions of the first `keep` images are kept; pass 0 for
     /// none and [`usize::MAX`] for all, which take four bytes for each number of each image. `draws` asks for the importance-weighted bound of a variational model, with so many draws of each
     /// latent vector.
     ///
@@ -65,17 +65,15 @@ impl TrainedModel {
     /// If the model has no latents, the images have another shape, there are none, or draws are asked of a model without a posterior.
     pub fn reconstruction(
         &mut self,
-        data: &Dataset,
-        part: Part,
+        images: &Labelled,
         keep: usize,
         draws: Option<u64>,
     ) -> Result<Reconstruction> {
-        let images = data.part(part);
         if draws.is_some() && !self.is_variational() {
             return Err(Error::NotVariational { run: self.dir().to_owned(), kind: self.kind() });
         }
         if images.is_empty() {
-            return Err(Error::NoImages { run: self.dir().to_owned(), part });
+            return Err(Error::Invalid("there are no images to reconstruct".into()));
         }
         self.check_shape(images)?;
         let layers = self.layers(self.latent_space()?.reconstruct());

@@ -1,6 +1,6 @@
 //! Paths through the latent space, decoded: between two points, in a square among four, and along the axes.
 
-use latents_data::{Dataset, Part};
+use latents_data::{Dataset, Labelled, Part};
 use latents_explore::Rows;
 use latents_explore::metrics::latents::{largest, unevenness, variances};
 use latents_explore::traverse::{Interpolation, along, among, between};
@@ -9,6 +9,7 @@ use latents_report::{Figure, Tile, grid, strip, tiles};
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
 use crate::model::TrainedModel;
+use crate::selection::SelectedImages;
 
 /// Axes that are shown when all are asked for: the first by variance.
 const MOST_AXES: usize = 16;
@@ -25,6 +26,15 @@ pub struct LatentPoint {
 }
 
 impl Latents {
+    /// The vector that `text` means, by its name or its number from 0, as of [`Labelled::find`].
+    ///
+    /// # Errors
+    /// If there is none, or there are several.
+    pub fn find(&self, text: &str) -> Result<usize> {
+        let found = latents_data::find_image(self.names.as_deref(), self.len(), text);
+        Ok(found.map_err(latents_data::Error::from)?)
+    }
+
     /// A vector as a point.
     ///
     /// # Errors
@@ -66,15 +76,34 @@ impl TrainedModel {
     /// # Errors
     /// If there is no such image, or the model has no latents.
     pub fn point(&mut self, data: &Dataset, part: Part, index: usize) -> Result<LatentPoint> {
-        let images = data.part(part);
+        self.point_in(data.part(part), &data.classes, index)
+    }
+
+    fn point_in(
+        &mut self,
+        images: &Labelled,
+        classes: &[String],
+        index: usize,
+    ) -> Result<LatentPoint> {
         if index >= images.len() {
             return Err(Error::NoImage { index, last: images.len().max(1) - 1 });
         }
         let image = images.images.image_unit(index);
-        let class = images.class_of(index, &data.classes);
-        let name =
-            class.map_or(format!("image {index}"), |class| format!("{class} (image {index})"));
+        let class = images.class_of(index, classes);
+        let own = match &images.names {
+            Some(names) => names[index].clone(),
+            None => format!("image {index}"),
+        };
+        let name = class.map_or(own.clone(), |class| format!("{class} ({own})"));
         Ok(LatentPoint { z: self.encode_values(&image)?, name, image: Some(image) })
+    }
+
+    /// A selected image as a point.
+    ///
+    /// # Errors
+    /// If there is no such image, or the model has no latents.
+    pub fn point_of(&mut self, selected: &SelectedImages, index: usize) -> Result<LatentPoint> {
+        self.point_in(&selected.images, &selected.classes, index)
     }
 
     /// Refuses points of another number of dimensions than the model's.

@@ -291,11 +291,11 @@ fn reconstructions_are_kept_as_far_as_they_are_wanted() {
     let mut data = few.clone();
     data.train = few.train.at(&many);
     let mut model = small_vae(&few).epochs(1).train(&few, folder.path(), &session).unwrap();
-    let all = model.reconstruction(&data, Part::Train, usize::MAX, None).unwrap();
+    let all = model.reconstruction(&data.train, usize::MAX, None).unwrap();
     assert_eq!((all.count, all.images.len()), (5000, 5000));
     assert_eq!(all.images, model.reconstruct(&data.train).unwrap());
     for keep in [0, 3, 4500] {
-        let some = model.reconstruction(&data, Part::Train, keep, None).unwrap();
+        let some = model.reconstruction(&data.train, keep, None).unwrap();
         assert_eq!((some.count, some.images.len()), (5000, keep));
         assert_eq!(some.images.values[..], all.images.values[..keep * 28 * 28]);
         assert_eq!(some.mean_squared_error.to_bits(), all.mean_squared_error.to_bits());

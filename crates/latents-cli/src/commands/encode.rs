@@ -7,7 +7,7 @@ use clap::Args;
 use latents::{Session, TrainedModel, count};
 use serde::Serialize;
 
-use crate::commands::Split;
+use crate::commands::settings::ImageFlags;
 use crate::output::Output;
 
 /// Turn images into latent vectors
@@ -19,9 +19,8 @@ pub(crate) struct Encode {
     /// Folder of a trained run
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Which images of the run's data set
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    #[command(flatten)]
+    images: ImageFlags,
     /// File to write
     #[arg(long, value_name = "FILE.npz")]
     out: PathBuf,
@@ -38,7 +37,8 @@ impl Encode {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         let mut model = TrainedModel::open(&self.run, session)?;
         let d = model.latent_space()?.dim;
-        let z = model.encode(model.data()?.part(self.split.into()))?;
+        let selected = model.select(&self.images.selection())?;
+        let z = model.encode_selected(&selected)?;
         z.save(&self.out)?;
         let text = format!("{} latents of {d} in {}", count(z.len() as u64), self.out.display());
         output.result(&text, &Encoded { out: &self.out, images: z.len(), latent_dim: d })

@@ -11,7 +11,8 @@ use latents::{
 };
 use serde::Serialize;
 
-use crate::commands::{Split, list};
+use crate::commands::list;
+use crate::commands::settings::ImageFlags;
 use crate::output::Output;
 
 /// Map latent vectors in the plane, by t-SNE or principal components
@@ -25,9 +26,8 @@ pub(crate) struct Map {
     /// Map the array `z` [n, d] of this file instead, with its `label` [n] if it has one
     #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["run", "thumbnails"])]
     latents: Option<PathBuf>,
-    /// Which images of the run's data set
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    #[command(flatten)]
+    images: ImageFlags,
     /// How the map is made
     #[arg(long, value_enum, default_value = "tsne")]
     method: Method,
@@ -78,10 +78,9 @@ impl Map {
             (None, Some(run)) => {
                 let mut model = TrainedModel::open(run, session)?;
                 model.latent_space()?;
-                let data = model.data()?;
-                let part = self.split.into();
-                let latents = model.encode(data.part(part))?;
-                (latents, self.thumbnails.then_some((data, part)), run)
+                let selected = model.select(&self.images.selection())?;
+                let latents = model.encode_selected(&selected)?;
+                (latents, self.thumbnails.then_some(selected.images), run)
             }
             (None, None) => anyhow::bail!("--run or --latents is needed"),
         };
@@ -97,8 +96,8 @@ impl Map {
         let seconds = begun.elapsed().as_secs_f64();
         map.save(&self.out)?;
         let mut figures = save_beside(&map.figure(), &self.out, "")?;
-        if let Some((data, part)) = images {
-            let thumbnails = map.thumbnails(data.part(part));
+        if let Some(images) = images {
+            let thumbnails = map.thumbnails(&images);
             figures.extend(save_beside(&thumbnails, &self.out, "-thumbnails")?);
         }
         let (method, quality, kl, perplexity, explained) = match map.method {

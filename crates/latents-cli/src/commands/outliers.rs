@@ -9,7 +9,8 @@ use latents::{
 };
 use serde::Serialize;
 
-use crate::commands::{Split, list};
+use crate::commands::list;
+use crate::commands::settings::ImageFlags;
 use crate::output::Output;
 
 /// Find the images that are unlike the others
@@ -20,9 +21,8 @@ pub(crate) struct Outliers {
     /// Folder of a trained run
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Which images of the run's data set
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    #[command(flatten)]
+    images: ImageFlags,
     /// How many of each to show
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
     top: u16,
@@ -47,13 +47,15 @@ impl Outliers {
         check_numbers_file(&out)?;
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
-        let data = model.data()?;
+        let selected = model.select(&self.images.selection())?;
         let config = OutlierConfig { top: usize::from(self.top), same: self.same };
-        let (found, figure) = model.outliers(&data, self.split.into(), config)?;
+        let (found, figure) = model.outliers(&selected, config)?;
         let figures = save_beside(&figure, &out, "")?;
-        let images = |of: &[latents::Outlier]| of.iter().map(|o| o.image).collect::<Vec<_>>();
+        let images = |of: &[latents::Outlier]| {
+            of.iter().map(|o| o.name.clone()).collect::<Vec<_>>().join(", ")
+        };
         let text = format!(
-            "hardest to reconstruct: {:?}\nfarthest latents: {:?}\n{} pairs nearly the same\n{}  {}",
+            "hardest to reconstruct: {}\nfarthest latents: {}\n{} pairs nearly the same\n{}  {}",
             images(&found.hardest),
             images(&found.farthest),
             count(found.near_duplicates.len() as u64),

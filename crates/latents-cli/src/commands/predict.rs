@@ -17,10 +17,10 @@ pub(crate) struct Predict {
     /// Folder of a trained classifier
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Pictures (PNG, JPEG, WebP, GIF), which are resized to the run's shape, and .npz files with `image` [n, c, h, w] in 0 to 1
+    /// Pictures, which are resized to the run's shape, and files of arrays (.npz, .npy), in the run's range of values
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data", conflicts_with = "data")]
     input: Vec<PathBuf>,
-    /// All images of a folder or an .npz file, or the test part of a named data set, instead
+    /// All images of a source, or the test part of a named data set, instead
     #[arg(long, value_name = "SOURCE")]
     data: Option<String>,
     /// Classify another view of each image too, and average the probabilities (test-time augmentation)

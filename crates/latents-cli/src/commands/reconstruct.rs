@@ -7,7 +7,7 @@ use clap::Args;
 use latents::{Evidence, Session, TrainedModel, count};
 use serde::Serialize;
 
-use crate::commands::Split;
+use crate::commands::settings::ImageFlags;
 use crate::output::Output;
 
 /// Reconstruct images, and measure how much was lost
@@ -18,9 +18,8 @@ pub(crate) struct Reconstruct {
     /// Folder of a trained run
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Which images of the run's data set
-    #[arg(long, value_enum, default_value = "test")]
-    split: Split,
+    #[command(flatten)]
+    images: ImageFlags,
     /// File to write
     #[arg(long, value_name = "FILE.npz")]
     out: Option<PathBuf>,
@@ -42,9 +41,9 @@ impl Reconstruct {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
-        let data = model.data()?;
+        let images = model.select(&self.images.selection())?.images;
         let keep = if self.out.is_some() { usize::MAX } else { 0 };
-        let made = model.reconstruction(&data, self.split.into(), keep, self.draws)?;
+        let made = model.reconstruction(&images, keep, self.draws)?;
         let (n, mean_squared_error) = (made.count, made.mean_squared_error);
         let mut text =
             format!("mean squared error {mean_squared_error:.6} over {} images", count(n as u64));

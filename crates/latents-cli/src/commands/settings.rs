@@ -7,6 +7,7 @@ mod classifier;
 mod cnn;
 mod data;
 mod default_help;
+mod images;
 mod pictures;
 mod training;
 
@@ -22,6 +23,7 @@ pub(crate) use classifier::ClassifierFlags;
 pub(crate) use cnn::CnnFlags;
 pub(crate) use data::DataFlags;
 pub(crate) use default_help::{default_help, trial_help};
+pub(crate) use images::ImageFlags;
 pub(crate) use pictures::PictureFlags;
 pub(crate) use training::TrainingFlags;
 

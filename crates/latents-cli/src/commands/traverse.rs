@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use latents::{
-    Axes, Dataset, Interpolation, LatentPoint, Latents, Session, TrainedModel, save_beside,
+    Axes, Interpolation, LatentPoint, Latents, SelectedImages, Session, TrainedModel, save_beside,
 };
 use serde::Serialize;
 
-use crate::commands::{Split, list};
+use crate::commands::list;
+use crate::commands::settings::ImageFlags;
 use crate::output::Output;
 
 /// Show the path from one image to another through the latent space
@@ -20,21 +21,20 @@ pub(crate) struct Traverse {
     /// Folder of a trained run
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Which images of the run's data set
-    #[arg(long, value_enum, default_value = "test", conflicts_with = "latents")]
-    split: Split,
+    #[command(flatten)]
+    images: ImageFlags,
     /// Take latent vectors from the array `z` [n, d] of this file instead of images
     #[arg(long, value_name = "FILE.npz")]
     latents: Option<PathBuf>,
-    /// Image to begin with, from 0; with --axis the one whose other numbers stay
-    #[arg(long, value_name = "I")]
-    from: Option<usize>,
+    /// Image to begin with, by its name or number from 0; with --axis the one whose other numbers stay
+    #[arg(long, value_name = "IMAGE")]
+    from: Option<String>,
     /// Image to end with
-    #[arg(long, value_name = "I", requires = "from", conflicts_with_all = ["corners", "axis"])]
-    to: Option<usize>,
+    #[arg(long, value_name = "IMAGE", requires = "from", conflicts_with_all = ["corners", "axis"])]
+    to: Option<String>,
     /// Images at the corners of a square: top left, top right, bottom left, bottom right
     #[arg(long, num_args = 4, value_names = ["A", "B", "C", "D"], conflicts_with_all = ["from", "axis"])]
-    corners: Option<Vec<usize>>,
+    corners: Option<Vec<String>>,
     /// Latent axis to traverse, from 0: two deviations of the training latents to either side; `all` for a row of each of the first 16 by variance
     #[arg(long, value_name = "K", requires = "from")]
     axis: Option<String>,
@@ -58,15 +58,18 @@ struct Traversed {
 
 /// Where points come from.
 enum Points {
-    Images(Box<Dataset>, Split),
+    Images(Box<SelectedImages>),
     Given(Latents),
 }
 
 impl Points {
-    fn point(&self, model: &mut TrainedModel, index: usize) -> Result<LatentPoint> {
+    fn point(&self, model: &mut TrainedModel, image: &str) -> Result<LatentPoint> {
         Ok(match self {
-            Points::Images(data, split) => model.point(data, (*split).into(), index)?,
-            Points::Given(latents) => latents.point(index)?,
+            Points::Images(selected) => {
+                let index = selected.images.find(image).map_err(latents::Error::from)?;
+                model.point_of(selected, index)?
+            }
+            Points::Given(latents) => latents.point(latents.find(image)?)?,
         })
     }
 }
@@ -78,15 +81,15 @@ impl Traverse {
         model.latent_space()?;
         let points = match &self.latents {
             Some(file) => Points::Given(Latents::load(file)?),
-            None => Points::Images(Box::new(model.data()?), self.split),
+            None => Points::Images(Box::new(model.select(&self.images.selection())?)),
         };
-        let point = |model: &mut TrainedModel, index| points.point(model, index);
+        let point = |model: &mut TrainedModel, image: &str| points.point(model, image);
         let steps = usize::from(self.steps);
         let interpolation =
             if self.spherical { Interpolation::Spherical } else { Interpolation::Linear };
-        let made = match (self.corners.as_deref(), axes, self.from, self.to) {
-            (Some(&[a, b, c, d]), ..) => {
-                let mut corner = |index| point(&mut model, index);
+        let made = match (self.corners.as_deref(), axes, &self.from, &self.to) {
+            (Some([a, b, c, d]), ..) => {
+                let mut corner = |image: &str| point(&mut model, image);
                 let corners = [corner(a)?, corner(b)?, corner(c)?, corner(d)?];
                 model.traverse_square(corners.each_ref(), steps, interpolation)?
             }

@@ -145,3 +145,33 @@ fn one_test_image_of_each_class_is_shown() {
     assert_eq!(data.one_of_each(9), [(0, "b.png".into()), (1, "c.png".into())]);
     assert!(of(part(shape, 0, None)).one_of_each(9).is_empty());
 }
+
+#[test]
+fn images_are_found_by_name_or_number() {
+    let names = ["a/crow.png", "b/crow.png", "b/jay.png", "1"].map(str::to_owned);
+    let some = Labelled { names: Some(names.to_vec()), ..part([1, 1, 1], 4, None) };
+    assert_eq!(some.find("b/crow.png").unwrap(), 1);
+    assert_eq!((some.find("jay.png").unwrap(), some.find("./b/jay.png").unwrap()), (2, 2));
+    assert_eq!((some.find("1").unwrap(), some.find("0").unwrap()), (3, 0));
+    let said = |text: &str| some.find(text).unwrap_err().to_string();
+    assert!(said("crow.png").contains("such as a/crow.png and b/crow.png"), "{}", said("crow.png"));
+    assert!(said("row.png").contains("numbered from 0 to 3") && said("4").contains("no image 4"));
+    let unnamed = part([1, 1, 1], 2, None);
+    assert_eq!((unnamed.find("1").unwrap(), unnamed.name_of(1)), (1, "1".into()));
+    assert_eq!(some.name_of(2), "b/jay.png");
+}
+
+#[test]
+fn all_parts_together_keep_what_is_known() {
+    let shape = [1, 1, 2];
+    let train = part(shape, 3, Some(&[0, 1, 0]));
+    let mut data = Dataset::from_parts("mine", classes(2), train, part(shape, 2, None)).unwrap();
+    data.validation = part(shape, 1, Some(&[1]));
+    let (all, parts) = data.all();
+    assert_eq!((all.len(), all.names.is_none()), (6, true));
+    assert_eq!(all.labels.unwrap(), [Some(0), Some(1), Some(0), Some(1), None, None]);
+    let expected =
+        [Part::Train, Part::Train, Part::Train, Part::Validation, Part::Test, Part::Test];
+    assert_eq!(parts, expected);
+    assert_eq!(all.images.image(4), data.test.images.image(0));
+}
