@@ -190,14 +190,11 @@ impl Archive {
 /// [`NpzError`] as for [`open`] and [`Archive::read`], or if the array has no floating-point numbers.
 pub fn read_f32(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), NpzError> {
     let values = open(path)?.read(name)?;
-    match values.f32s().filter(|_| values.is_float()) {
-        Some(numbers) => Ok((values.shape().to_vec(), numbers)),
-        None => {
-            let reason =
-                format!("array `{name}` is of type {}, but float32 is expected", values.dtype());
-            Err(NpzError::Content { path: path.to_owned(), reason })
-        }
+    if let Some(numbers) = values.f32s().filter(|_| values.is_float()) {
+        return Ok((values.shape().to_vec(), numbers));
     }
+    let reason = format!("array `{name}` is of type {}, but float32 is expected", values.dtype());
+    Err(NpzError::Content { path: path.to_owned(), reason })
 }
 
 /// What a file says of an array: everything but its values.

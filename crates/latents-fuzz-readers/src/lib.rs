@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use latents::Latents;
 use latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
 use latents::engine::Runtime;
 use latents::explore::card::Card;
@@ -22,13 +23,21 @@ pub fn idx(bytes: &[u8]) -> bool {
     idx::parse_labels(bytes, Path::new("labels")).is_ok() || images
 }
 
-/// Latents with labels, or an image collection, in an `.npz` or `.npy` file.
+/// Latents, or an image collection, in an `.npz` or a `.npy` file; and every array as numbers and text.
 #[must_use]
 pub fn npz(bytes: &[u8]) -> bool {
     with_file("data.npz", bytes, |file| {
-        let latents = npz::read_f32(file, "z").is_ok();
-        let labels = npz::open(file).and_then(|mut archive| archive.read("labels")).is_ok();
-        load(&format!("npz:{}", file.display())) || latents && labels
+        if let Ok(mut archive) = npz::open(file) {
+            for array in archive.arrays().to_vec() {
+                if let Ok(values) = archive.read(&array.name) {
+                    assert_eq!(values.texts().len(), values.len());
+                    assert_eq!(values.f32s().is_none(), values.is_text());
+                    let _ = values.i64s();
+                }
+            }
+        }
+        let latents = Latents::load(file).is_ok();
+        load(&format!("npz:{}", file.display())) || latents
     })
 }
 

@@ -90,7 +90,7 @@ impl Values {
     pub fn texts(&self) -> Vec<String> {
         let items = self.bytes.chunks_exact(self.item.size);
         match self.item.kind {
-            Kind::Bytes => items.map(|item| decode_bytes(item)).collect(),
+            Kind::Bytes => items.map(decode_bytes).collect(),
             Kind::Text => items.map(|item| self.decode_points(item)).collect(),
             Kind::Bool | Kind::Unsigned => items.map(|item| self.word(item).to_string()).collect(),
             Kind::Signed => items.map(|item| (self.word(item) as i64).to_string()).collect(),
