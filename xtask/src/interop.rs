@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: checks that other programs read what the command writes: NumPy arrays, Optuna and its dashboard studies (in SQLite and on
+//! `cargo xtask interop`: checks that other programs read what the command writes: NumPy arrays, pandas tables, Optuna and its dashboard studies (in SQLite and on
 //! a PostgreSQL server that is started for the check), Chromium reports. Values from PyTorch are in golden files, which `xtask/python/golden_*.py`
 //! made once and the engine's tests read.
 
@@ -13,18 +13,20 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let install = [
         "--only-binary=:all:",
         "numpy>=1.26",
+        "pandas>=2.2",
+        "pyarrow>=18",
         "safetensors>=0.4",
         "optuna==5.0.0",
         "optuna-dashboard==0.21.0",
         "psycopg[binary]>=3.2",
         "websockets>=13",
     ];
-    let modules =
-        "numpy, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client";
+    let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client";
     let python = workspace.python("python", modules, &install)?;
     workspace.build(&["--package", "latents-cli", "--features", "postgres"])?;
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
+    tables(workspace, &python)?;
     let check_study = workspace.script("check_study.py");
     call(Command::new(&python).arg(&check_study).arg(&latents))?;
 
@@ -42,6 +44,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     report(workspace, &python)?;
     println!("interop: all checks passed");
     Ok(())
+}
+
+/// Reads a table that the example of `latents-tables` writes, by pandas and pyarrow.
+fn tables(workspace: &Workspace, python: &Path) -> Result<()> {
+    let package = ["--package", "latents-tables", "--features", "parquet"];
+    workspace.build(&[&package[..], &["--example", "tables"]].concat())?;
+    let folder = workspace.target.join("tables");
+    call(Command::new(workspace.release("examples/tables")).arg(&folder))?;
+    call(Command::new(python).arg(workspace.script("check_tables.py")).arg(&folder))
 }
 
 /// Opens and uses the pages of two examples in a headless Chromium. Screenshots stay under the target folder.

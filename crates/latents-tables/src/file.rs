@@ -1,0 +1,258 @@
+//! A table in a file: what its columns are, and its rows whole or in batches.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use latents_files::FileError;
+
+use crate::table::{Column, Kind, Table};
+use crate::{Error, Format, READ_ENDINGS, Result, csv, jsonl};
+
+/// The most cells of a table that is read at once.
+const MAX_CELLS: usize = 1 << 31;
+
+/// What a file says of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// The kind of its values.
+    pub kind: Kind,
+}
+
+/// How to read a CSV file, if the defaults do not recognise it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The separator; otherwise the most frequent of `,`, `;` and a tab in the first line.
+    pub separator: Option<u8>,
+    /// Whether the first line has the names of the columns; otherwise this is recognised.
+    pub header: Option<bool>,
+}
+
+/// A table in a file.
+///
+/// ```
+/// use latents_tables::{Kind, TableFile};
+///
+/// let file = std::env::temp_dir().join(format!("batches-{}.csv", std::process::id()));
+/// std::fs::write(&file, "name;label\na.png;3\nb.png;4\nc.png;\n").expect("a file");
+/// let table = TableFile::open(&file)?;
+/// assert_eq!((table.rows(), table.fields()[1].kind), (3, Kind::I64));
+/// let rows: Vec<usize> = table.batches(&["label"], 2)?.map(|b| b.map_or(0, |b| b.rows())).collect();
+/// assert_eq!(rows, [2, 1]);
+/// # std::fs::remove_file(file).expect("a file that was written");
+/// # Ok::<(), latents_tables::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TableFile {
+    path: PathBuf,
+    rows: usize,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Csv(csv::Layout),
+    JsonLines(Vec<Field>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<crate::parquet::Layout>),
+}
+
+/// Batches of rows of a file: tables with the chosen columns.
+pub struct Batches<'a>(Box<dyn Iterator<Item = Result<Table>> + 'a>);
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Table>;
+
+    fn next(&mut self) -> Option<Result<Table>> {
+        self.0.next()
+    }
+}
+
+impl TableFile {
+    /// Opens a file in the format that its ending says, and finds out its columns and the number of its rows. For CSV and JSON lines,
+    /// this reads the file once.
+    ///
+    /// # Errors
+    /// [`Error::Ending`] if the ending is not one of [`READ_ENDINGS`], [`Error::NoParquet`] without the feature, [`Error::File`] or
+    /// [`Error::Content`] if the file cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, Options::default())
+    }
+
+    /// Like [`TableFile::open`], with choices for CSV.
+    ///
+    /// # Errors
+    /// As for [`TableFile::open`].
+    pub fn open_with(path: &Path, options: Options) -> Result<Self> {
+        let mut format = Format::of(path, &READ_ENDINGS)?;
+        let mut start = vec![];
+        let file = File::open(path).map_err(FileError::on("read", path))?;
+        file.take(4).read_to_end(&mut start).map_err(FileError::on("read", path))?;
+        if start == b"PAR1" {
+            format = Format::Parquet;
+        }
+        let (rows, content) = match format {
+            Format::Csv => {
+                let (rows, layout) = csv::open(path, options)?;
+                (rows, Content::Csv(layout))
+            }
+            Format::JsonLines => {
+                let (rows, fields) = jsonl::open(path)?;
+                (rows, Content::JsonLines(fields))
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {
+                let layout = crate::parquet::open(path)?;
+                (layout.rows(), Content::Parquet(Box::new(layout)))
+            }
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => return Err(Error::NoParquet { path: path.to_owned() }),
+        };
+        Ok(Self { path: path.to_owned(), rows, content })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns that can be read, in the order of the file.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        match &self.content {
+            Content::Csv(layout) => &layout.fields,
+            Content::JsonLines(fields) => fields,
+            #[cfg(feature = "parquet")]
+            Content::Parquet(layout) => layout.fields(),
+        }
+    }
+
+    /// The names of the columns that cannot be read, with reasons.
+    #[must_use]
+    pub fn unreadable(&self) -> &[(String, String)] {
+        match &self.content {
+            #[cfg(feature = "parquet")]
+            Content::Parquet(layout) => layout.unreadable(),
+            _ => &[],
+        }
+    }
+
+    /// Whether the columns have names in the file; otherwise they are `column 1`, `column 2`, ...
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        match &self.content {
+            Content::Csv(layout) => layout.header,
+            _ => true,
+        }
+    }
+
+    /// Keys and values that a Parquet file has besides its columns.
+    #[must_use]
+    pub fn metadata(&self) -> &[(String, String)] {
+        match &self.content {
+            #[cfg(feature = "parquet")]
+            Content::Parquet(layout) => layout.metadata(),
+            _ => &[],
+        }
+    }
+
+    /// The names of the classes that the whole numbers of a column stand for, if the file was written by Hugging Face `datasets` with a
+    /// `ClassLabel`.
+    #[must_use]
+    pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        let (_, text) = self.metadata().iter().find(|(key, _)| key == "huggingface")?;
+        let json: serde_json::Value = serde_json::from_str(text).ok()?;
+        let feature = json.get("info")?.get("features")?.get(column)?;
+        let names = feature.get("names")?.as_array()?;
+        names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Reads columns in batches of so many rows; only the last may have fewer. The columns of a batch are in the order of `columns`. No
+    /// more than a batch, and in Parquet a page of each column, is in memory.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`] for an unknown column, [`Error::File`] or [`Error::Content`] if the file cannot be read; the same for each
+    /// batch, after which there are no more.
+    pub fn batches(&self, columns: &[&str], rows: usize) -> Result<Batches<'_>> {
+        let fields = self.fields();
+        let mut chosen = vec![];
+        for &name in columns {
+            chosen.push(fields.iter().position(|field| field.name == name).ok_or_else(|| {
+                let known = fields.iter().map(|field| field.name.clone()).collect();
+                Error::NoColumn { path: self.path.clone(), name: name.into(), known }
+            })?);
+        }
+        let rows = rows.max(1);
+        Ok(Batches(match &self.content {
+            Content::Csv(layout) => Box::new(csv::batches(&self.path, layout, chosen, rows)?),
+            Content::JsonLines(fields) => {
+                Box::new(jsonl::batches(&self.path, fields, chosen, rows)?)
+            }
+            #[cfg(feature = "parquet")]
+            Content::Parquet(layout) => Box::new(layout.batches(&self.path, chosen, rows)?),
+        }))
+    }
+
+    /// Reads columns as a whole.
+    ///
+    /// # Errors
+    /// As for [`TableFile::batches`], or if there are more than 2^31 cells.
+    pub fn read_columns(&self, columns: &[&str]) -> Result<Table> {
+        if self.rows.saturating_mul(columns.len()) > MAX_CELLS {
+            let reason =
+                format!("{} rows of {} columns are too many to read", self.rows, columns.len());
+            return Err(Error::content(&self.path, reason));
+        }
+        let mut table: Option<Table> = None;
+        for batch in self.batches(columns, 1 << 13)? {
+            let batch = batch?;
+            match &mut table {
+                None => table = Some(batch),
+                Some(table) => {
+                    for (column, more) in table.columns.iter_mut().zip(batch.columns) {
+                        column.values.append(more.values);
+                    }
+                }
+            }
+        }
+        let empty = |&name: &&str| {
+            let kind =
+                self.fields().iter().find(|field| field.name == name).map(|field| field.kind);
+            Column::new(name, kind.unwrap_or(Kind::Text).empty())
+        };
+        Ok(table.unwrap_or_else(|| Table { columns: columns.iter().map(empty).collect() }))
+    }
+
+    /// Reads all columns that can be read.
+    ///
+    /// # Errors
+    /// As for [`TableFile::read_columns`].
+    pub fn read(&self) -> Result<Table> {
+        let names: Vec<&str> = self.fields().iter().map(|field| field.name.as_str()).collect();
+        self.read_columns(&names)
+    }
+}
+
+/// Ends an iterator of batches after its first error.
+pub(crate) fn until_error(
+    mut next: impl FnMut() -> Result<Option<Table>>,
+) -> impl Iterator<Item = Result<Table>> {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let batch = next().transpose();
+        ended = !matches!(batch, Some(Ok(_)));
+        batch
+    })
+}
