@@ -115,7 +115,8 @@ pub(crate) fn note_hint(note: &Note) -> Option<&'static str> {
         Note::Resized { .. } => Some("--size, --fit"),
         Note::RangeOfValues { .. } | Note::UnusedRange { .. } => Some("--range, --scale"),
         Note::OneColour { background: true, .. } => Some("--background"),
-        Note::SeveralLabels { .. } => Some("--label"),
+        Note::SeveralLabels { .. } | Note::LabelColumns { .. } => Some("--label"),
+        Note::TableIgnored { .. } => Some("--labels"),
         _ => None,
     }
 }

@@ -44,7 +44,7 @@ impl Described<'_> {
             let training: Vec<usize> =
                 (0..parts.len()).filter(|&i| parts[i] == Part::Train).collect();
             let held = self.hold_out(&training, settings);
-            if settings.test_fraction > 0.0 || self.parts.iter().all(Option::is_none) {
+            if settings.test_fraction > 0.0 {
                 notes.push(Note::HeldOut {
                     held_out: held.iter().filter(|&&held| held).count(),
                     of: training.len(),

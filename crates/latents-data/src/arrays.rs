@@ -26,7 +26,7 @@ use crate::part::Part;
 use crate::pictures::Pictures;
 
 /// The endings of NumPy's files.
-const ENDINGS: [&str; 2] = ["npz", "npy"];
+pub(crate) const ENDINGS: [&str; 2] = ["npz", "npy"];
 
 /// Whether a file is named as one of NumPy's.
 pub(crate) fn is_array_file(path: &Path) -> bool {
@@ -165,7 +165,7 @@ pub(crate) fn read<R: Read + Seek>(
         });
         let items = Items::of(values).ok_or_else(|| format!("array {info} has no numbers"))?;
         let numbers = Box::new(ArrayNumbers { items, dtype: values.dtype() });
-        blocks.push(Block { part, layout, numbers });
+        blocks.push(Block { parts: vec![part; layout.n], layout, numbers });
     }
     if blocks.windows(2).any(|pair| pair[0].layout.image() != pair[1].layout.image()) {
         let shapes: Vec<String> = images.iter().map(|&(i, _)| arrays[i].info.to_string()).collect();

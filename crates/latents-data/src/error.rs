@@ -110,6 +110,9 @@ pub enum Error {
         /// Two names that end like that, if there are several.
         several: Option<[String; 2]>,
     },
+    /// A table cannot be read.
+    #[error(transparent)]
+    Table(#[from] latents_tables::Error),
     /// The text is not the name of a part.
     #[error(transparent)]
     UnknownPart(#[from] UnknownPart),

@@ -3,17 +3,24 @@
 //! `folder/listing`.
 
 mod cache;
+mod content;
 mod decode;
+mod labels;
 mod listing;
+mod packed;
 mod tree;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use latents_progress::{Interrupted, Monitor};
+use latents_tables::TableFile;
 use rayon::prelude::*;
 
 use self::cache::{Cache, Kept};
+pub(crate) use self::labels::{parts_of_column, texts};
 pub(crate) use self::listing::Listing;
+pub(crate) use self::packed::{files_of, picture_column};
+pub(crate) use self::tree::part_of_file;
 use crate::dataset::{Dataset, Labelled, Limits};
 use crate::error::Error;
 use crate::images::Depth;
@@ -22,12 +29,15 @@ use crate::note::{Note, list_files};
 use crate::picture::{self, Header};
 use crate::pictures::Pictures;
 
+/// Files whose heads are read at once.
+const BLOCK: usize = 4096;
 /// The longest side of images if the settings give no size.
 const SIDE: usize = 64;
 
 /// A picture of the folder: a file, or a page of one.
 struct Picture {
-    path: PathBuf,
+    /// Its file among all.
+    file: usize,
     page: u32,
     name: String,
     /// Changes if the file changes.
@@ -53,27 +63,70 @@ pub(crate) fn load(
     if let Some(problem) = settings.problem() {
         return Err(Error::Setting { problem });
     }
-    let listing = Listing::of(folder)?;
+    let mut listing = Listing::of(folder)?;
+    labels::label(&mut listing, folder, settings)?;
+    load_listing(name, folder, &listing, settings, locations, monitor)
+}
+
+/// Reads pictures that are rows of tables, as Hugging Face's `datasets` writes them.
+pub(crate) fn load_tables(
+    name: String,
+    path: &Path,
+    tables: Vec<TableFile>,
+    settings: &Pictures,
+    locations: &Locations,
+    monitor: &Monitor,
+) -> Result<Dataset, Error> {
+    if let Some(problem) = settings.problem() {
+        return Err(Error::Setting { problem });
+    }
+    let listing = Listing::of_tables(tables, settings)?;
+    load_listing(name, path, &listing, settings, locations, monitor)
+}
+
+/// Reads the pictures of tar archives: one, or those of a folder.
+pub(crate) fn load_archives(
+    name: String,
+    path: &Path,
+    settings: &Pictures,
+    locations: &Locations,
+    monitor: &Monitor,
+) -> Result<Dataset, Error> {
+    if let Some(problem) = settings.problem() {
+        return Err(Error::Setting { problem });
+    }
+    let listing = Listing::of_archives(&packed::files_of(path, &["tar"]), settings)?;
+    load_listing(name, path, &listing, settings, locations, monitor)
+}
+
+fn load_listing(
+    name: String,
+    folder: &Path,
+    listing: &Listing,
+    settings: &Pictures,
+    locations: &Locations,
+    monitor: &Monitor,
+) -> Result<Dataset, Error> {
     let (mut looked, size) = if let Some(size) = settings.size {
         (None, size)
     } else {
-        let looked = look(folder, &listing, settings, monitor)?;
+        let looked = look(folder, listing, settings, monitor)?;
         let size = choose_size(&looked.pictures);
         (Some(looked), size)
     };
     let settings = &Pictures { size: Some(size), ..settings.clone() };
-    let cache = Cache::of(folder, settings, &listing, locations);
+    let cache = Cache::of(folder, settings, listing, locations);
     let kept = cache.load().or_else(|| {
         // Images without colours are the same whether or not `grey` is on.
         let coloured = settings.grey.then(|| Pictures { grey: false, ..settings.clone() })?;
-        let kept = Cache::of(folder, &coloured, &listing, locations).load()?;
+        let kept = Cache::of(folder, &coloured, listing, locations).load()?;
         (kept.about.shape[0] == 1).then_some(kept)
     });
     let kept = if let Some(kept) = kept {
         kept
     } else {
-        let looked = looked.take().map_or_else(|| look(folder, &listing, settings, monitor), Ok)?;
-        decode::decode(folder, looked, size, settings, &listing, &cache, monitor)?
+        let looked = looked.take().map_or_else(|| look(folder, listing, settings, monitor), Ok)?;
+        decode::decode(folder, looked, size, settings, listing, &cache, monitor)?
     };
     if settings.strict && !kept.about.broken.is_empty() {
         let broken = kept.about.broken.clone();
@@ -90,12 +143,20 @@ fn look(
     monitor: &Monitor,
 ) -> Result<Looked, Error> {
     let (mut pictures, mut broken) = (vec![], listing.broken.clone());
-    let head = |file: &listing::Listed| {
-        monitor.check()?;
-        Ok(picture::read_header(&file.path, settings))
-    };
-    let heads: Vec<_> = listing.files.par_iter().map(head).collect::<Result<_, Interrupted>>()?;
-    for (file, head) in listing.files.iter().zip(heads) {
+    let mut rows = listing.tables.rows();
+    let mut heads = vec![];
+    for (block, files) in listing.files.chunks(BLOCK).enumerate() {
+        let first = block * BLOCK;
+        let read = rows.take(first..first + files.len())?;
+        let head = |(i, file): (usize, &listing::Listed)| {
+            monitor.check()?;
+            Ok(head(file, read.get(&(first + i)), settings))
+        };
+        let found: Vec<_> =
+            files.par_iter().enumerate().map(head).collect::<Result<_, Interrupted>>()?;
+        heads.extend(found);
+    }
+    for ((place, file), head) in listing.files.iter().enumerate().zip(heads) {
         match head {
             Ok(header) => pictures.extend((0..header.pages).map(|page| {
                 let name = if header.pages == 1 {
@@ -103,8 +164,7 @@ fn look(
                 } else {
                     format!("{}[{page}]", file.name)
                 };
-                let (path, stamp) = (file.path.clone(), file.stamp.clone());
-                Picture { path, page, name, stamp, header }
+                Picture { file: place, page, name, stamp: file.stamp.clone(), header }
             })),
             Err(reason) => broken.push((file.name.clone(), reason)),
         }
@@ -113,6 +173,24 @@ fn look(
         return Err(no_pictures(folder, listing, broken));
     }
     Ok(Looked { pictures, broken })
+}
+
+/// The head of a file: of its first bytes, or of all if these do not suffice.
+fn head(
+    file: &listing::Listed,
+    row: Option<&content::RowBytes>,
+    settings: &Pictures,
+) -> Result<picture::Header, String> {
+    let name = Path::new(&file.name);
+    if !matches!(file.content, content::Content::Row) {
+        let (start, length) = file.content.head()?;
+        let found = picture::read_header(&start, length, name, settings);
+        if found.is_ok() || start.len() as u64 == length {
+            return found;
+        }
+    }
+    let bytes = file.content.bytes(row)?;
+    picture::read_header(&bytes, bytes.len() as u64, name, settings)
 }
 
 fn no_pictures(folder: &Path, listing: &Listing, broken: Vec<(String, String)>) -> Error {
@@ -176,7 +254,7 @@ impl Kept {
             origin,
             notes: about.notes,
             classes: about.classes,
-            columns: vec![],
+            columns: about.columns,
             train,
             validation,
             test,

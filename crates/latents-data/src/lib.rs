@@ -44,6 +44,7 @@ mod range;
 mod sample;
 mod source;
 mod split;
+mod tables;
 mod warnings;
 
 pub use augment::{Augmentation, Augmented, Mix};

@@ -63,6 +63,45 @@ pub enum Note {
         /// The first of them.
         example: String,
     },
+    /// Labels were taken from a table.
+    LabelTable {
+        /// The table's file.
+        table: String,
+    },
+    /// A table beside the pictures was not read.
+    TableIgnored {
+        /// The table's file, or several.
+        table: String,
+        /// Why.
+        reason: String,
+    },
+    /// Which column of a table the labels are from.
+    ClassesFromColumn {
+        /// The column.
+        column: String,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// There are no labels: a table has several columns that could be, and none was chosen.
+    LabelColumns {
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Labels were taken from the names of the files.
+    ClassesFromNames {
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Pictures have no label, because a table or a pattern does not name them.
+    NotInTable {
+        /// How many.
+        pictures: usize,
+    },
+    /// Warning: rows of a table of labels name no picture.
+    LabelsWithoutPicture {
+        /// How many.
+        labels: usize,
+    },
     /// Pictures are in no sub-folder, and have no label.
     WithoutLabel {
         /// How many.
@@ -277,6 +316,29 @@ impl fmt::Display for Note {
                 let pictures = count(*pictures, "picture", "pictures");
                 write!(f, "{pictures} beside the sub-folders left out: {such}{example}")
             }
+            Self::LabelTable { table } => write!(f, "labels from the table {table}"),
+            Self::TableIgnored { table, reason } => {
+                write!(f, "the table {table} beside the pictures was not read: {reason}")
+            }
+            Self::ClassesFromColumn { column, classes } => {
+                let classes = count(*classes, "class", "classes");
+                write!(f, "{classes} from the column `{column}`")
+            }
+            Self::LabelColumns { columns } => {
+                write!(f, "no labels: choose one of the columns {}", columns.join(", "))
+            }
+            Self::ClassesFromNames { classes } => {
+                let classes = count(*classes, "class", "classes");
+                write!(f, "{classes} from the names of the files")
+            }
+            Self::NotInTable { pictures } => {
+                let pictures = count(*pictures, "picture has", "pictures have");
+                write!(f, "{pictures} no label")
+            }
+            Self::LabelsWithoutPicture { labels } => {
+                let labels = count(*labels, "row", "rows");
+                write!(f, "{labels} of the table of labels without a picture")
+            }
             Self::WithoutLabel { pictures } => {
                 let pictures = count(*pictures, "picture", "pictures");
                 write!(f, "{pictures} outside the sub-folders: without a label")
@@ -401,6 +463,28 @@ impl fmt::Display for Note {
 }
 
 impl Note {
+    /// Sets the number of classes that labels turned out to have: numbers count from 0 to the largest.
+    pub(crate) fn set_classes(&mut self, found: usize) {
+        if let Self::ClassesFromArray { classes, .. } | Self::ClassesFromColumn { classes, .. } =
+            self
+        {
+            *classes = found;
+        }
+    }
+
+    /// Whether it tells how classes were found in folders.
+    pub(crate) fn is_about_classes(&self) -> bool {
+        matches!(
+            self,
+            Self::ClassesFromFolders { .. }
+                | Self::NoFolders
+                | Self::OneFolder
+                | Self::Strays { .. }
+                | Self::WithoutLabel { .. }
+                | Self::ImagesBesideMasks { .. }
+        )
+    }
+
     /// Whether it tells of something that may spoil results.
     #[must_use]
     pub fn is_warning(&self) -> bool {
@@ -414,6 +498,7 @@ impl Note {
                 | Self::EmptyClasses { .. }
                 | Self::ImagesBesideMasks { .. }
                 | Self::UnusedRange { .. }
+                | Self::LabelsWithoutPicture { .. }
                 | Self::TooManyFolders { .. }
                 | Self::TooManyLabels { .. }
         )

@@ -40,7 +40,7 @@ const MAX_EXPANSION: u64 = 400;
 /// The most memory of a decoder, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
 /// The largest file, in bytes.
-const MAX_FILE: u64 = 1 << 28;
+pub(crate) const MAX_FILE: u64 = 1 << 28;
 
 /// The numbers of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,15 +65,20 @@ pub(crate) struct Header {
     pub(crate) pages: u32,
 }
 
-/// Reads the head of a file only.
-pub(crate) fn read_header(path: &Path, settings: &Pictures) -> Result<Header, String> {
+/// Reads the head of a file of `length` bytes, of which these are the first. `name` tells the format of those that do not say it.
+/// TIFF files have their heads anywhere, and need all of their bytes.
+pub(crate) fn read_header(
+    file: &[u8],
+    length: u64,
+    name: &Path,
+    settings: &Pictures,
+) -> Result<Header, String> {
     guarded(|| {
-        let file = bytes(path)?;
-        if tiff::is_tiff(&file) {
-            return tiff::header(&file, settings.pages);
+        if tiff::is_tiff(file) {
+            return tiff::header(file, settings.pages);
         }
-        let mut decoder = decoder(&file, path)?;
-        let (width, height) = checked(&decoder, file.len())?;
+        let mut decoder = decoder(file, name)?;
+        let (width, height) = checked(&decoder, length)?;
         let colour = decoder.color_type();
         let size = match orientation(&mut decoder) {
             Orientation::Rotate90
@@ -104,19 +109,20 @@ pub fn read_picture(path: &Path, shape: [usize; 3], settings: &Pictures) -> Resu
     if !settings.keeps_bytes() || !matches!(c, 1 | 3) {
         return guarded(|| to_images(path, shape, settings)).map_err(failed);
     }
-    let planes = read(path, 0, [h, w], settings);
+    let planes = bytes(path).and_then(|file| read(&file, path, 0, [h, w], settings));
     let planes = planes.map(|planes| if c == 1 { grey(&planes) } else { planes });
     Images::new(c, h, w, planes.map_err(failed)?)
 }
 
-/// The picture of a page of a file as `[3, h, w]` bytes, red, green and blue.
+/// The picture of a page of a file's content as `[3, h, w]` bytes, red, green and blue.
 pub(crate) fn read(
-    path: &Path,
+    file: &[u8],
+    name: &Path,
     page: u32,
     size: [usize; 2],
     settings: &Pictures,
 ) -> Result<Vec<u8>, String> {
-    guarded(|| Ok(fitted(picture(&bytes(path)?, path, page)?, size, settings)))
+    guarded(|| Ok(fitted(picture(file, name, page)?, size, settings)))
 }
 
 /// A picture as an image of `[3, h, w]` bytes.
@@ -141,7 +147,7 @@ fn picture(file: &[u8], path: &Path, page: u32) -> Result<DynamicImage, String> 
         return tiff::picture(file, page);
     }
     let mut decoder = decoder(file, path)?;
-    checked(&decoder, file.len())?;
+    checked(&decoder, file.len() as u64)?;
     let orientation = orientation(&mut decoder);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damage(&e))?;
     jpeg::check_whole(file)?;
@@ -195,19 +201,22 @@ pub(crate) fn is_coloured(planes: &[u8]) -> bool {
 }
 
 /// The content of a file.
-fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let refused = |e: std::io::Error| format!("it cannot be read: {e}");
     let file = File::open(path).map_err(refused)?;
-    let length = file.metadata().map_err(refused)?.len();
-    if length == 0 {
-        return Err("it is empty".into());
-    }
-    if length > MAX_FILE {
-        return Err(format!("it has {length} bytes, more than the accepted {MAX_FILE}"));
-    }
+    let length = check_length(file.metadata().map_err(refused)?.len())?;
     let mut bytes = Vec::with_capacity(length as usize);
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(refused)?;
     Ok(bytes)
+}
+
+/// Refuses files of no bytes or too many.
+pub(crate) fn check_length(length: u64) -> Result<u64, String> {
+    match length {
+        0 => Err("it is empty".into()),
+        1..=MAX_FILE => Ok(length),
+        _ => Err(format!("it has {length} bytes, more than the accepted {MAX_FILE}")),
+    }
 }
 
 fn decoder<'a>(file: &'a [u8], path: &Path) -> Result<impl ImageDecoder + 'a, String> {
@@ -230,7 +239,7 @@ fn decoder<'a>(file: &'a [u8], path: &Path) -> Result<impl ImageDecoder + 'a, St
 }
 
 /// The width and height of a picture, if it is not too large.
-fn checked(decoder: &impl ImageDecoder, file: usize) -> Result<(u32, u32), String> {
+fn checked(decoder: &impl ImageDecoder, file: u64) -> Result<(u32, u32), String> {
     if decoder.total_bytes() > MAX_MEMORY {
         return Err("it is too large".into());
     }
@@ -238,7 +247,7 @@ fn checked(decoder: &impl ImageDecoder, file: usize) -> Result<(u32, u32), Strin
 }
 
 /// Refuses sizes that are none, too large, or absurd for a file of so many bytes.
-fn check_size((width, height): (u32, u32), file: usize) -> Result<(u32, u32), String> {
+fn check_size((width, height): (u32, u32), file: u64) -> Result<(u32, u32), String> {
     if width == 0 || height == 0 {
         return Err(format!("it has no pixels ({width} x {height})"));
     }
@@ -248,7 +257,7 @@ fn check_size((width, height): (u32, u32), file: usize) -> Result<(u32, u32), St
         ));
     }
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > LARGE && pixels / MAX_EXPANSION > file as u64 {
+    if pixels > LARGE && pixels / MAX_EXPANSION > file {
         return Err(format!(
             "its {width} x {height} pixels are too many for a file of {file} bytes"
         ));

@@ -145,6 +145,12 @@ pub struct Pictures {
     /// Which label, by name, gives the classes, if the source has several for each image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// A table that has the label of each picture: `FILE`, or `FILE:file=COLUMN,label=COLUMN`; found by itself if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
+    /// A regular expression whose first group, in the name of a file without its folders, is its label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_pattern: Option<String>,
     /// Exchange rows and columns of images in IDX files, arrays or tables, as those of EMNIST need it.
     pub transpose: bool,
     /// Convert all pictures to grey. If off, images are grey only if no pixel of any picture has a colour.
@@ -176,6 +182,8 @@ impl Default for Pictures {
             fit: Fit::Auto,
             shape: None,
             label: None,
+            labels: None,
+            label_pattern: None,
             transpose: false,
             grey: false,
             background: Colour([255; 3]),

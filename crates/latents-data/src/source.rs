@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::locations::Locations;
 use crate::pictures::Pictures;
-use crate::{arrays, fashion, folder, idx_folder, sample};
+use crate::{arrays, fashion, folder, idx_folder, sample, tables};
 
 /// The place that a data set comes from. Written and parsed as `fashion-mnist`, `fashion-mnist-sample`, `folder:DIR`, `npz:FILE`
 /// or `idx:DIR`. A path alone is parsed too: a name that ends in `.npz`, or an existing folder of IDX files or pictures.
@@ -45,6 +45,11 @@ pub enum Source {
     /// A file of NumPy arrays, `.npz` or `.npy`, or a folder of such files: images `[n, h, w]`, `[n, c, h, w]`, `[n, h, w, c]` or rows
     /// of pixels and, optionally, labels `[n]`.
     Npz(PathBuf),
+    /// A table, or a folder of tables: Parquet with the bytes of pictures in a column, as Hugging Face's `datasets` writes it; or CSV,
+    /// JSON lines or Parquet with the pixels of an image in each row.
+    Table(PathBuf),
+    /// A tar archive of pictures, or a folder of such archives, as `WebDataset` has them.
+    Tar(PathBuf),
 }
 
 /// How a source is written, read and described.
@@ -70,7 +75,7 @@ const FASHION_LICENCE: &str = "MIT (Expat), © 2017 Zalando SE";
 const YOUR_OWN: &str = "your own";
 
 /// Every source.
-pub(crate) const FORMATS: [Format; 5] = [
+pub(crate) const FORMATS: [Format; 7] = [
     Format {
         written: fashion::NAME,
         description: "60,000 + 10,000 grey images of clothes, 28 × 28, 10 classes",
@@ -96,6 +101,18 @@ pub(crate) const FORMATS: [Format; 5] = [
         kind: Kind::Path("npz:", Source::Npz),
     },
     Format {
+        written: "table:FILE",
+        description: "your own images: Parquet with the bytes of pictures, or CSV, JSON lines or Parquet with their pixels, one file or a folder of them",
+        licence: YOUR_OWN,
+        kind: Kind::Path("table:", Source::Table),
+    },
+    Format {
+        written: "tar:FILE",
+        description: "your own pictures in a tar archive, or a folder of archives (WebDataset)",
+        licence: YOUR_OWN,
+        kind: Kind::Path("tar:", Source::Tar),
+    },
+    Format {
         written: "idx:DIR",
         description: "your own images: a folder of IDX files under MNIST's names, gzipped or not",
         licence: YOUR_OWN,
@@ -112,7 +129,7 @@ impl Source {
     /// Whether the source itself determines its images, so that it cannot be read with other [`Pictures`] than the default ones.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
-        !matches!(self, Self::Folder(_) | Self::Npz(_))
+        !matches!(self, Self::Folder(_) | Self::Npz(_) | Self::Table(_) | Self::Tar(_))
     }
 
     /// Reads the data set with the default [`Pictures`], and downloads it first if necessary.
@@ -140,6 +157,8 @@ impl Source {
         match self {
             Self::Folder(folder) => folder::load(name, folder, pictures, locations, monitor),
             Self::Npz(file) => arrays::load(name, file, pictures, monitor),
+            Self::Table(path) => tables::load(name, path, pictures, locations, monitor),
+            Self::Tar(path) => folder::load_archives(name, path, pictures, locations, monitor),
             Self::Idx(folder) if folder.is_dir() && pictures.only_transposes() => {
                 let origin = format!("IDX files in {}", folder.display());
                 let read = idx_folder::read(name, origin, folder, None, pictures.transpose)?;
@@ -161,6 +180,8 @@ impl fmt::Display for Source {
             Self::Idx(folder) => write!(f, "idx:{}", folder.display()),
             Self::Folder(folder) => write!(f, "folder:{}", folder.display()),
             Self::Npz(file) => write!(f, "npz:{}", file.display()),
+            Self::Table(path) => write!(f, "table:{}", path.display()),
+            Self::Tar(path) => write!(f, "tar:{}", path.display()),
         }
     }
 }
@@ -200,8 +221,14 @@ fn from_path(name: &str) -> Result<Source, Error> {
     if arrays::is_array_file(&path) && !path.is_dir() {
         return Ok(Source::Npz(path));
     }
-    if path.is_dir() && has_only_arrays(&path) {
-        return Ok(Source::Npz(path));
+    if path.is_file() && has_ending(&path, &tables::ENDINGS) {
+        return Ok(Source::Table(path));
+    }
+    if path.is_file() && has_ending(&path, &["tar"]) {
+        return Ok(Source::Tar(path));
+    }
+    if let Some(source) = packed_folder(&path) {
+        return Ok(source);
     }
     if path.is_dir() {
         return Ok(if idx_folder::is_idx(&path) {
@@ -225,13 +252,26 @@ fn from_path(name: &str) -> Result<Source, Error> {
     Err(Error::UnknownSource { name: name.to_owned(), nearest, known: known() })
 }
 
-/// Whether a folder has files of NumPy arrays and no picture, neither itself nor in its sub-folders.
-fn has_only_arrays(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    if !entries.map(|entry| entry.path()).any(|path| arrays::is_array_file(&path)) {
-        return false;
-    }
-    folder::Listing::of(folder).is_ok_and(|listing| listing.files.is_empty())
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+/// The source of a folder that has no picture, neither itself nor in its sub-folders, but files that have many.
+fn packed_folder(folder: &Path) -> Option<Source> {
+    let has = |endings: &[&str]| !folder::files_of(folder, endings).is_empty();
+    let found: fn(PathBuf) -> Source = if !folder.is_dir() {
+        return None;
+    } else if has(&arrays::ENDINGS) {
+        Source::Npz
+    } else if has(&["parquet", "pq"]) {
+        Source::Table
+    } else if has(&["tar"]) {
+        Source::Tar
+    } else {
+        return None;
+    };
+    let pictures = folder::Listing::of(folder).is_ok_and(|listing| !listing.files.is_empty());
+    (!pictures).then(|| found(folder.into()))
 }
 
 #[cfg(test)]

@@ -26,9 +26,10 @@ pub(crate) trait Numbers: Sync {
     fn is_words(&self) -> bool;
 }
 
-/// Images of one part of a source, or of all of it.
+/// Images of a source that are in one array or table.
 pub(crate) struct Block<'a> {
-    pub(crate) part: Option<Part>,
+    /// The part of each.
+    pub(crate) parts: Vec<Option<Part>>,
     pub(crate) layout: Layout,
     pub(crate) numbers: Box<dyn Numbers + 'a>,
 }
@@ -89,8 +90,9 @@ impl Collected<'_> {
                 (vec![], vec![None; n])
             }
         };
+        self.notes.iter_mut().for_each(|note| note.set_classes(classes.len()));
         let seen: Vec<Seen> = (0..n).map(|i| Seen::of(images.image(i))).collect();
-        let parts = self.blocks.iter().flat_map(|b| std::iter::repeat_n(b.part, b.layout.n));
+        let parts = self.blocks.iter().flat_map(|block| block.parts.iter().copied());
         let copies = warnings::copies(&seen);
         let described = Described { parts: parts.collect(), labels: &labels, copies };
         let Arranged(parts) = described.arrange(settings, &mut self.notes);
@@ -148,7 +150,7 @@ impl Collected<'_> {
                         let x = block.numbers.get(item);
                         if !x.is_finite() {
                             return Err(format!(
-                                "value {item} of the images is {x}; images must be finite"
+                                "image value {item} is {x}; images must be finite"
                             )
                             .into());
                         }

@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::listing::Listing;
+use crate::dataset::LabelColumn;
 use crate::error::Error;
 use crate::images::{Depth, Images, hexadecimal};
 use crate::locations::Locations;
 use crate::mapped::Mapped;
 use crate::note::{Note, list_files};
+use crate::part::Part;
 use crate::pictures::Pictures;
 
 /// Identifies the file, and the version of its format and of all steps from a picture to its pixels.
@@ -43,6 +45,7 @@ pub(super) struct About {
     pub(super) stamps: Vec<String>,
     pub(super) labels: Option<Vec<Option<u16>>>,
     pub(super) classes: Vec<String>,
+    pub(super) columns: Vec<LabelColumn>,
     /// The values that became black and white, of all channels or of each.
     pub(super) range: Vec<[f64; 2]>,
     pub(super) notes: Vec<Note>,
@@ -169,8 +172,26 @@ impl Cache {
         let place = digest([path.to_string_lossy().as_ref(), &settings]);
         let others = list_files(&listing.others);
         let files = listing.files.iter().flat_map(|file| [file.name.as_str(), &file.stamp]);
+        let known = listing.files.iter().filter_map(|file| file.known.as_ref());
+        let labels = known.flat_map(|known| {
+            let part = known.part.map_or("", |part| match part {
+                Part::Train => "train",
+                Part::Validation => "validation",
+                Part::Test => "test",
+                Part::Unlabelled => "unlabelled",
+            });
+            [part, known.label.as_deref().unwrap_or_default()]
+        });
+        let names = listing.classes.iter().flatten().map(String::as_str);
         let broken = listing.broken.iter().flat_map(|(name, reason)| [name.as_str(), reason]);
-        let key = digest([settings.as_str(), &others].into_iter().chain(files).chain(broken));
+        let key = digest(
+            [settings.as_str(), &others]
+                .into_iter()
+                .chain(files)
+                .chain(broken)
+                .chain(labels)
+                .chain(names),
+        );
         let now = SystemTime::now();
         let settled = |written| now.duration_since(written).is_ok_and(|age| age > SETTLED);
         let settled = listing.files.iter().all(|file| settled(file.written));

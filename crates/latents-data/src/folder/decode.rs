@@ -1,6 +1,7 @@
 //! Decoding all pictures of a folder: to bytes, or, if they have more precision or a range of their own, to numbers that become 16
 //! bits; then parts and classes, and the cache.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
@@ -8,8 +9,8 @@ use latents_progress::{Interrupted, Monitor, count};
 use rayon::prelude::*;
 
 use super::cache::{About, Cache, Kept, Scratch};
-use super::listing::Listing;
-use super::tree::Tree;
+use super::listing::{Known, Listing};
+use super::tree::{Place, Tree};
 use super::{Looked, Picture, no_pictures, note_on_sizes};
 use crate::arrange::{Arranged, Described, classes};
 use crate::dataset::MAX_CLASSES;
@@ -49,13 +50,36 @@ pub(super) fn decode(
 ) -> Result<Kept, Error> {
     let Looked { pictures, mut broken } = looked;
     let names: Vec<&str> = pictures.iter().map(|p| p.name.as_str()).collect();
-    let Tree { places, notes: of_tree } = Tree::of(&names);
+    let known = |p: &Picture| listing.files[p.file].known.as_ref();
+    let packed = !listing.tables.files.is_empty();
+    let (places, of_folders) =
+        if packed || pictures.iter().all(|p| known(p).is_some_and(|k| k.part.is_some())) {
+            let place = |p: &Picture| {
+                let Known { part, label } = known(p).cloned().unwrap_or_default();
+                Some(Place { part, class: label })
+            };
+            (pictures.iter().map(place).collect(), vec![])
+        } else {
+            let Tree { mut places, mut notes } = Tree::of(&names);
+            if pictures.iter().any(|p| known(p).is_some()) {
+                // Labels do not come from folders then, and no picture is a stray.
+                for (place, picture) in places.iter_mut().zip(&pictures) {
+                    let Known { part, label } = known(picture).cloned().unwrap_or_default();
+                    let place = place.get_or_insert_default();
+                    place.part = part.or(place.part);
+                    place.class = label;
+                }
+                notes.retain(|note| !note.is_about_classes());
+            }
+            (places, notes)
+        };
     let (pictures, places): (Vec<_>, Vec<_>) =
         pictures.into_iter().zip(places).filter_map(|(p, place)| Some((p, place?))).unzip();
     let mut notes = vec![note_on_sizes(&pictures, [h, w], settings)];
-    notes.extend(of_tree);
+    notes.extend(of_folders);
+    notes.extend(listing.notes.clone());
 
-    let work = Work { pictures: &pictures, size: [h, w], settings, cache, monitor };
+    let work = Work { pictures: &pictures, listing, size: [h, w], settings, cache, monitor };
     let decoded = if is_deep(&pictures, settings) {
         work.numbers(&mut broken, &mut notes)?
     } else {
@@ -67,13 +91,14 @@ pub(super) fn decode(
     }
     let (found, seen): (Vec<usize>, Vec<Seen>) = decoded.pictures.into_iter().unzip();
     let texts: Vec<Option<String>> = found.iter().map(|&i| places[i].class.clone()).collect();
-    let (classes, labels) = match classes(&texts, None) {
+    let (classes, labels) = match classes(&texts, listing.classes.clone()) {
         Ok(found) => found,
         Err(too_many) => {
             notes.push(Note::TooManyFolders { folders: too_many.0, limit: MAX_CLASSES });
             (vec![], vec![None; texts.len()])
         }
     };
+    notes.iter_mut().for_each(|note| note.set_classes(classes.len()));
     let copies = warnings::copies(&seen);
     let parts = found.iter().map(|&i| places[i].part).collect();
     let described = Described { parts, labels: &labels, copies };
@@ -101,6 +126,7 @@ pub(super) fn decode(
         stamps: order.iter().map(|&i| pictures[found[i]].stamp.clone()).collect(),
         labels: (!classes.is_empty()).then(|| order.iter().map(|&i| labels[i]).collect()),
         classes,
+        columns: listing.columns.clone(),
         range: decoded.range,
         notes,
         broken,
@@ -116,9 +142,13 @@ fn is_deep(pictures: &[Picture], settings: &Pictures) -> bool {
     !settings.keeps_bytes() || !pictures.iter().all(plain)
 }
 
+/// Gives the bytes of a picture's file.
+type Bytes<'a> = dyn Fn() -> Result<Cow<'a, [u8]>, String> + 'a;
+
 /// What is to be decoded, and how.
 struct Work<'a> {
     pictures: &'a [Picture],
+    listing: &'a Listing,
     size: [usize; 2],
     settings: &'a Pictures,
     cache: &'a Cache,
@@ -129,17 +159,20 @@ impl Work<'_> {
     /// Decodes pictures in blocks, in parallel; gives those that can be read to `keep`, in their order.
     fn blocks<T: Send>(
         &self,
-        read: impl Fn(&Picture) -> Result<T, String> + Sync,
+        read: impl Fn(&Picture, &Bytes<'_>) -> Result<T, String> + Sync,
         broken: &mut Vec<(String, String)>,
         mut keep: impl FnMut(usize, T) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let total = self.pictures.len() as u64;
         let task = self.monitor.task(format!("reading {} pictures", count(total)));
         let mut done = 0;
+        let mut rows = self.listing.tables.rows();
         for block in blocks(self.pictures) {
+            let taken = rows.take(block.iter().map(|one| one.file))?;
             let read_one = |one: &Picture| {
                 self.monitor.check()?;
-                Ok(read(one))
+                let content = &self.listing.files[one.file].content;
+                Ok(read(one, &|| content.bytes(taken.get(&one.file))))
             };
             let decoded: Vec<_> =
                 block.par_iter().map(read_one).collect::<Result<_, Interrupted>>()?;
@@ -163,11 +196,12 @@ impl Work<'_> {
         let mut scratch = self.cache.scratch((self.pictures.len() * planes * h * w) as u64)?;
         let (mut coloured, mut pictures) = (false, vec![]);
         let reused = self.cache.reusable(self.size);
-        let read = |one: &Picture| {
+        let read = |one: &Picture, bytes: &Bytes<'_>| {
             if let Some(pixels) = reused.as_ref().and_then(|old| old.image(&one.name, &one.stamp)) {
                 return Ok(pixels.repeat(planes * h * w / pixels.len()));
             }
-            let pixels = picture::read(&one.path, one.page, self.size, self.settings)?;
+            let name = Path::new(&self.listing.files[one.file].name);
+            let pixels = picture::read(&bytes()?, name, one.page, self.size, self.settings)?;
             Ok(if planes == 1 { picture::grey(&pixels) } else { pixels })
         };
         self.blocks(read, broken, |place, pixels: Vec<u8>| {
@@ -197,9 +231,10 @@ impl Work<'_> {
             _ if precision == Precision::Words => 257.0,
             _ => 1.0,
         };
-        let read = |one: &Picture| {
-            let deep = picture::read_deep(&one.path, one.page, self.size, self.settings, byte);
-            deep.and_then(|deep| deep.with_channels(planes))
+        let read = |one: &Picture, bytes: &Bytes<'_>| {
+            let name = Path::new(&self.listing.files[one.file].name);
+            picture::read_deep(&bytes()?, name, one.page, self.size, self.settings, byte)?
+                .with_channels(planes)
         };
         let bytes = self.pictures.len() * planes * h * w * size_of::<f32>();
         let mut raw = self.cache.scratch(bytes as u64)?;

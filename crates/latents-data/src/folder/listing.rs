@@ -4,23 +4,36 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use walkdir::WalkDir;
 
+use super::content::{Content, Tables};
+use crate::dataset::LabelColumn;
 use crate::error::Error;
+use crate::note::Note;
+use crate::part::Part;
 use crate::picture::EXTENSIONS;
 
 /// A file to read as a picture.
 pub(crate) struct Listed {
-    pub(crate) path: PathBuf,
+    pub(crate) content: Content,
     /// Its path within the folder, with `/` between its components.
     pub(crate) name: String,
     /// Changes if the file changes.
     pub(super) stamp: String,
     /// The time of its last modification.
     pub(super) written: SystemTime,
+    /// What is known of it other than by its folders.
+    pub(super) known: Option<Known>,
+}
+
+/// What a table, an archive or a pattern says of a picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(super) part: Option<Part>,
+    pub(super) label: Option<String>,
 }
 
 /// The files of a folder.
@@ -33,15 +46,37 @@ pub(crate) struct Listing {
     pub(super) others: BTreeMap<String, usize>,
     /// The number of pipes, sockets and devices. They are never opened.
     pub(super) special: usize,
+    pub(super) notes: Vec<Note>,
+    /// The labels that there are for each picture.
+    pub(super) columns: Vec<LabelColumn>,
+    /// The names of the classes, if the labels are their numbers.
+    pub(super) classes: Option<Vec<String>>,
+    /// Such names, of each column that has them.
+    pub(super) class_names: BTreeMap<String, Vec<String>>,
+    /// The tables that have the pictures, if they are rows.
+    pub(super) tables: Tables,
 }
 
 impl Listing {
+    pub(super) fn empty() -> Self {
+        Self {
+            files: vec![],
+            broken: vec![],
+            others: BTreeMap::new(),
+            special: 0,
+            notes: vec![],
+            columns: vec![],
+            classes: None,
+            class_names: BTreeMap::new(),
+            tables: Tables::default(),
+        }
+    }
+
     /// Lists a folder and its sub-folders. Symbolic links are followed, except to a parent folder. Names that start with a dot are
     /// ignored, and so is the folder that macOS adds to zip files.
     pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
         std::fs::read_dir(folder).map_err(Error::io("read the folder", folder))?;
-        let mut listing =
-            Self { files: vec![], broken: vec![], others: BTreeMap::new(), special: 0 };
+        let mut listing = Self::empty();
         let hidden = |name: &str| name.starts_with('.') || name == "__MACOSX";
         let walk = WalkDir::new(folder).min_depth(1).follow_links(true).into_iter();
         for entry in walk.filter_entry(|e| !hidden(&e.file_name().to_string_lossy())) {
@@ -71,15 +106,18 @@ impl Listing {
             let name = name_of(entry.path(), folder);
             match entry.metadata() {
                 Ok(about) => listing.files.push(Listed {
-                    path: entry.path().to_owned(),
+                    content: Content::File(entry.path().to_owned()),
                     name,
                     stamp: stamp(&about),
                     written: about.modified().unwrap_or(UNIX_EPOCH),
+                    known: None,
                 }),
                 Err(error) => listing.broken.push((name, format!("it cannot be read: {error}"))),
             }
         }
-        listing.files.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
+        listing.files.sort_by(|a, b| {
+            a.name.cmp(&b.name).then_with(|| a.content.path().cmp(&b.content.path()))
+        });
         listing.broken.sort();
         Ok(listing)
     }
@@ -103,7 +141,7 @@ fn text(name: &OsStr) -> String {
 
 /// Length and time of the last modification and, on Unix, device, inode and time of the last status change, which no tool can set
 /// back.
-fn stamp(about: &Metadata) -> String {
+pub(super) fn stamp(about: &Metadata) -> String {
     let written = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let stamp = format!("{} {}", about.len(), written.unwrap_or_default().as_nanos());
     #[cfg(unix)]

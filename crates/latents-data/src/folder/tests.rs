@@ -1,5 +1,6 @@
 //! Folders of pictures as users have them, and invalid ones.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -324,7 +325,7 @@ fn a_collection_may_be_larger_than_memory_and_have_no_cache() {
 fn sizes_are_chosen() {
     let of = |sizes: &[[u32; 2]]| {
         let picture = |&size| Picture {
-            path: PathBuf::new(),
+            file: 0,
             page: 0,
             name: String::new(),
             stamp: String::new(),
@@ -363,4 +364,189 @@ fn impossible_settings_and_places() {
         &Monitor::default(),
     );
     assert!(matches!(nowhere, Err(Error::Io { .. })));
+}
+
+#[test]
+fn labels_come_from_a_table_beside_the_pictures() {
+    let case = Case::new();
+    let all = || Pictures { test_fraction: 0.0, ..Pictures::default() };
+    for n in 0..4 {
+        case.picture(&format!("train_images/{n:04}.png"), [4, 4], [20 * n; 3]);
+    }
+    let table = |name: &str, text: &str| {
+        case.file(name, text.as_bytes());
+        Case {
+            settings: all(),
+            locations: case.locations.clone(),
+            place: tempfile::tempdir().unwrap(),
+        }
+    };
+    let load = |settings: Pictures| {
+        load("x".into(), &case.folder(), &settings, &case.locations, &Monitor::default())
+    };
+    table("train.csv", "id_code,label\n0000,cat\n0001,dog\n0002,cat\n0009,dog\n");
+    let set = load(all()).unwrap();
+    assert_eq!(set.classes, ["cat", "dog"]);
+    assert_eq!(set.train.labels, Some(vec![Some(0), Some(1), Some(0), None]));
+    let said = notes(&set);
+    assert!(said.contains("labels from the table train.csv"), "{said}");
+    assert!(said.contains("1 row of the table of labels without a picture"), "{said}");
+    assert!(said.contains("1 picture has no label"), "{said}");
+    assert!(!said.contains("sub-folder;"), "{said}");
+
+    // Several columns: one is chosen by name.
+    table(
+        "train.csv",
+        "file,breed,age,split\n0000.png,a,1,train\n0001.png,b,2,train\n0002.png,a,3,test\n0003.png,b,1,test\n",
+    );
+    let set = load(all()).unwrap();
+    assert_eq!((set.classes.len(), set.train.len(), set.test.len()), (0, 2, 2));
+    assert!(notes(&set).contains("choose one of the columns breed, age"), "{}", notes(&set));
+    let by = |label: &str| load(Pictures { label: Some(label.into()), ..all() });
+    assert_eq!(by("breed").unwrap().classes, ["a", "b"]);
+    assert_eq!(by("age").unwrap().test.all_labels(), Some(vec![3, 1]));
+    assert!(by("size").unwrap_err().to_string().contains("no label `size`; there are: breed, age"));
+
+    // With two tables, one has to be named; its columns may be too.
+    table("other.csv", "a,b\n0000,x\n0001,y\n0002,x\n0003,y\n");
+    assert!(notes(&load(all()).unwrap()).contains("there are several"));
+    let named = |text: &str| load(Pictures { labels: Some(text.into()), ..all() });
+    assert_eq!(named("other.csv:file=a,label=b").unwrap().classes, ["x", "y"]);
+    assert!(named("none.csv").is_err());
+    let said = named("other.csv:file=c").unwrap_err().to_string();
+    assert!(said.contains("it has no column `c`"), "{said}");
+    assert!(
+        named("other.csv:x=c").unwrap_err().to_string().contains("expected FILE or FILE:file=")
+    );
+}
+
+#[test]
+fn labels_come_from_the_names_of_files() {
+    let mut case = Case::new();
+    for name in ["cat.0", "cat.1", "dog.0", "dog.1", "x0"] {
+        case.picture(&format!("all/{name}.png"), [4, 4], [9; 3]);
+    }
+    case.settings.test_fraction = 0.0;
+    case.settings.label_pattern = Some(r"^(\w+)\.\d".into());
+    let set = case.load().unwrap();
+    assert_eq!(set.classes, ["cat", "dog"]);
+    let labels = [Some(0), Some(0), Some(1), Some(1), None];
+    assert_eq!(set.train.labels, Some(labels.to_vec()));
+    for (wrong, expected) in [("(", "group"), ("cat", "no group"), ("(zebra)", "no file has")] {
+        case.settings.label_pattern = Some(wrong.into());
+        let said = case.load().unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn archives_of_samples_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let png = |grey: u8| {
+        let mut bytes = std::io::Cursor::new(vec![]);
+        RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    };
+    for shard in 0..2u8 {
+        let mut archive = tar::Builder::new(vec![]);
+        let mut add = |name: String, bytes: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, bytes).unwrap();
+        };
+        for sample in 0..5u8 {
+            add(format!("{shard}{sample:03}.png"), &png(50 * shard + sample));
+            match shard {
+                0 => add(format!("{shard}{sample:03}.cls"), format!("{}\n", sample % 2).as_bytes()),
+                _ => add(
+                    format!("{shard}{sample:03}.json"),
+                    format!("{{\"cls\": {}}}", sample % 2).as_bytes(),
+                ),
+            }
+        }
+        let bytes = archive.into_inner().unwrap();
+        std::fs::write(folder.path().join(format!("shard-{shard}.tar")), bytes).unwrap();
+    }
+    let settings = Pictures { test_fraction: 0.0, ..Pictures::default() };
+    let load = |path: &Path| {
+        load_archives("x".into(), path, &settings, &Locations::nowhere(), &Monitor::default())
+    };
+    let set = load(folder.path()).unwrap();
+    assert_eq!((set.train.len(), set.classes.len()), (10, 2));
+    assert_eq!(set.train.all_labels().unwrap(), [0, 1, 0, 1, 0, 0, 1, 0, 1, 0]);
+    assert_eq!(set.train.images.image(7), [52; 16]);
+    assert_eq!(set.train.names.as_ref().unwrap()[7], "shard-1/1002.png");
+    // One archive by itself; and a damaged one.
+    let one = folder.path().join("shard-0.tar");
+    assert_eq!(load(&one).unwrap().train.len(), 5);
+    let bytes = std::fs::read(&one).unwrap();
+    std::fs::write(&one, &bytes[..700]).unwrap();
+    assert!(load(&one).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_names_that_are_not_text_stop_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let case = Case::new();
+    case.picture("a.png", [4, 4], [1; 3]);
+    let odd = |byte: u8| {
+        case.folder().join(std::ffi::OsStr::from_bytes(&[b'x', byte, b'.', b'p', b'n', b'g']))
+    };
+    for byte in [0xfe, 0xff] {
+        std::fs::copy(case.folder().join("a.png"), odd(byte)).unwrap();
+    }
+    let listener =
+        std::os::unix::net::UnixListener::bind(case.folder().join("socket.png")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(case.folder().join("pipe.png")).status();
+    let set = case.load().unwrap();
+    drop(listener);
+    let mut all = names(&set.train);
+    all.extend(names(&set.test));
+    all.sort_unstable();
+    assert_eq!(all, ["a.png", "x\\xFE.png", "x\\xFF.png"]);
+    let special = if made.is_ok_and(|status| status.success()) { 2 } else { 1 };
+    assert!(set.notes.contains(&Note::SpecialFiles { files: special }), "{}", notes(&set));
+}
+
+#[test]
+fn deep_pictures_are_mapped_by_one_range() {
+    let case = Case::new();
+    for (i, white) in [1000u16, 4080].into_iter().enumerate() {
+        let ramp = image::ImageBuffer::from_fn(8, 8, |x, y| {
+            image::Luma([(u32::from(white) * (8 * y + x) / 63) as u16])
+        });
+        ramp.save(case.folder().join(format!("{i}.png"))).unwrap();
+        case.age(&format!("{i}.png"));
+    }
+    // A picture of bytes among them is as bright as its bytes say.
+    case.picture("white.png", [8, 8], [255; 3]);
+    let set = Case { settings: Pictures { test_fraction: 0.0, ..Pictures::default() }, ..case }
+        .load()
+        .unwrap();
+    assert_eq!((set.shape(), set.range), ([1, 8, 8], [0.0, 65_535.0]));
+    let case = Case::new();
+    for i in 0..3u16 {
+        let ramp = image::ImageBuffer::from_fn(8, 8, |x, y| {
+            image::Luma([((8 * y + x) as u16) * 20 * (i + 1)])
+        });
+        ramp.save(case.folder().join(format!("{i}.png"))).unwrap();
+        case.age(&format!("{i}.png"));
+    }
+    let with = |range: &str| {
+        let settings =
+            Pictures { test_fraction: 0.0, range: range.parse().unwrap(), ..Pictures::default() };
+        load("x".into(), &case.folder(), &settings, &case.locations, &Monitor::default()).unwrap()
+    };
+    let set = with("auto");
+    assert_eq!((set.range, set.pictures.range.to_string().as_str()), ([0.0, 4095.0], "0..4095"));
+    let largest = |set: &Dataset| set.train.images.to_unit().into_iter().fold(0.0f32, f32::max);
+    assert!((largest(&set) - 3780.0 / 4095.0).abs() < 1e-4);
+    assert_eq!(with("auto"), set, "the same from the cache");
+    assert!((largest(&with("0..3780")) - 1.0).abs() < f32::EPSILON);
+    let clipped = with("0..1000");
+    assert!(notes(&clipped).contains("outside the range were clipped"), "{}", notes(&clipped));
 }

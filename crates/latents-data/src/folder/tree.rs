@@ -251,8 +251,13 @@ fn inner_parts(
     parts.then(|| found.into_iter().map(named).collect())
 }
 
+/// The part that a file is named after, such as `train-00000-of-00002.parquet`.
+pub(crate) fn part_of_file(path: &std::path::Path) -> Option<Part> {
+    part_of(&path.file_stem()?.to_string_lossy()).map(|(part, _)| part)
+}
+
 /// The part that a folder is named after, and what else its name says.
-fn part_of(name: &str) -> Option<(Part, String)> {
+pub(super) fn part_of(name: &str) -> Option<(Part, String)> {
     let lower = name.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let (mut part, mut rest) = (None, vec![]);

@@ -32,20 +32,20 @@ pub(super) struct Bands {
 
 /// Reads a page of a file, or all pages if they are channels, and resizes it to `[h, w]`. `byte` is what one step of a byte is worth.
 pub(crate) fn read_deep(
-    path: &Path,
+    file: &[u8],
+    name: &Path,
     page: u32,
     size: [usize; 2],
     settings: &Pictures,
     byte: f32,
 ) -> Result<Deep, String> {
     guarded(|| {
-        let file = bytes(path)?;
-        let bands = if !tiff::is_tiff(&file) {
-            of_image(picture(&file, path, page)?, byte)
+        let bands = if !tiff::is_tiff(file) {
+            of_image(picture(file, name, page)?, byte)
         } else if settings.pages == Pages::Channels {
-            tiff::all_pages(&file, byte)?
+            tiff::all_pages(file, byte)?
         } else {
-            tiff::bands(&file, page, byte)?
+            tiff::bands(file, page, byte)?
         };
         let fit = how(settings.fit, bands.alpha.is_some());
         let mut deep = Deep { channels: 0, values: vec![], ends: vec![], whole: true };
@@ -151,7 +151,8 @@ pub(crate) fn to_images(
         let pixels = if c == 1 { grey(&fitted) } else { fitted };
         return Images::new(c, h, w, pixels).map_err(|e| e.to_string());
     };
-    let deep = read_deep(path, 0, [h, w], settings, byte_of(ends))?.with_channels(c)?;
+    let file = bytes(path)?;
+    let deep = read_deep(&file, path, 0, [h, w], settings, byte_of(ends))?.with_channels(c)?;
     let outside = deep.ends.iter().enumerate().find(|(c, found)| {
         let [black, white] = range_of(ends, *c);
         let (low, high) = (black.min(white), black.max(white));
@@ -202,7 +203,9 @@ mod tests {
     fn sixteen_bits_are_read_as_they_are() {
         let ramp = ImageBuffer::from_fn(256, 256, |x, y| Luma([(256 * y + x) as u16]));
         let (_folder, path) = save(ramp, "ramp.png");
-        let deep = read_deep(&path, 0, [256, 256], &Pictures::default(), 257.0).unwrap();
+        let deep =
+            read_deep(&bytes(&path).unwrap(), &path, 0, [256, 256], &Pictures::default(), 257.0)
+                .unwrap();
         assert!(deep.values.iter().enumerate().all(|(i, &x)| x as usize == i));
         assert_eq!((deep.ends, deep.whole), (vec![[0.0, 65_535.0]], true));
         let settings = Pictures { range: "0..65535".parse().unwrap(), ..Pictures::default() };
@@ -218,17 +221,22 @@ mod tests {
     fn transparency_shows_the_background() {
         let picture = ImageBuffer::from_pixel(2, 2, LumaA([1000u16, 0]));
         let (_folder, path) = save(DynamicImage::ImageLumaA16(picture), "a.png");
-        let deep = read_deep(&path, 0, [2, 2], &Pictures::default(), 257.0).unwrap();
+        let deep = read_deep(&bytes(&path).unwrap(), &path, 0, [2, 2], &Pictures::default(), 257.0)
+            .unwrap();
         assert_eq!(deep.values, [65_535.0; 4]);
         let black = Pictures { background: crate::Colour([0; 3]), ..Pictures::default() };
-        assert_eq!(read_deep(&path, 0, [2, 2], &black, 257.0).unwrap().values, [0.0; 4]);
+        assert_eq!(
+            read_deep(&bytes(&path).unwrap(), &path, 0, [2, 2], &black, 257.0).unwrap().values,
+            [0.0; 4]
+        );
     }
 
     #[test]
     fn channels_change_where_that_has_a_meaning() {
         let picture = ImageBuffer::from_pixel(1, 1, Rgb([255u8, 0, 51]));
         let (_folder, path) = save(picture, "a.png");
-        let deep = read_deep(&path, 0, [1, 1], &Pictures::default(), 257.0).unwrap();
+        let deep = read_deep(&bytes(&path).unwrap(), &path, 0, [1, 1], &Pictures::default(), 257.0)
+            .unwrap();
         assert_eq!(deep.values, [65_535.0, 0.0, 13_107.0]);
         let grey = deep.clone().with_channels(1).unwrap();
         assert!((grey.values[0] - 21_089.16).abs() < 0.01, "{:?}", grey.values);

@@ -88,8 +88,9 @@ fn the_camera_may_have_been_held_on_its_side() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("turned.jpg");
     std::fs::write(&path, &turned).unwrap();
-    assert_eq!(read_header(&path, &Pictures::default()).unwrap().size, [32, 16]);
-    let pixels = super::read(&path, 0, [32, 16], &Pictures::default()).unwrap();
+    let header = read_header(&turned, turned.len() as u64, &path, &Pictures::default());
+    assert_eq!(header.unwrap().size, [32, 16]);
+    let pixels = super::read(&turned, &path, 0, [32, 16], &Pictures::default()).unwrap();
     assert!(pixels[..16 * 14].iter().all(|&p| p > 200), "{pixels:?}");
     assert!(pixels[16 * 18..16 * 32].iter().all(|&p| p < 50), "{pixels:?}");
 }
@@ -167,9 +168,8 @@ fn what_is_no_picture_has_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("empty.png");
     std::fs::write(&path, b"").unwrap();
-    let header = |path: &Path| read_header(path, &Pictures::default()).unwrap_err();
-    assert_eq!(header(&path), "it is empty");
-    assert!(header(&folder.path().join("none.png")).starts_with("it cannot be read"));
+    assert_eq!(bytes(&path).unwrap_err(), "it is empty");
+    assert!(bytes(&folder.path().join("none.png")).unwrap_err().starts_with("it cannot be read"));
 }
 
 #[test]

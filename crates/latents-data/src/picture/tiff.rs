@@ -36,7 +36,7 @@ fn open(file: &[u8]) -> Result<Reader<'_>, String> {
 
 /// The size, the colours and the numbers of the current page.
 fn about(reader: &mut Reader<'_>, file: usize) -> Result<(u32, u32, ColorType, Precision), String> {
-    let (width, height) = check_size(reader.dimensions().map_err(damage)?, file)?;
+    let (width, height) = check_size(reader.dimensions().map_err(damage)?, file as u64)?;
     let colour = reader.colortype().map_err(damage)?;
     let format = reader.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(damage)?;
     // 1 is unsigned integers, and the default.

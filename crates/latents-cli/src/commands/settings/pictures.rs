@@ -43,6 +43,12 @@ pub(crate) struct PictureFlags {
     /// Which label gives the classes, if there are several for each image
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
+    /// Table of labels: FILE, or FILE:file=COLUMN,label=COLUMN [default: `metadata.csv` or the like, or the only table beside the pictures]
+    #[arg(long, value_name = "TABLE")]
+    labels: Option<String>,
+    /// Regular expression whose first group is the label, in the names of the files, such as '^(\w+)\.'
+    #[arg(long, value_name = "REGEX")]
+    label_pattern: Option<String>,
     /// Exchange rows and columns of images in IDX files, arrays or tables (EMNIST)
     #[arg(long)]
     transpose: bool,
@@ -79,6 +85,8 @@ impl PictureFlags {
         put(layer, "data.pictures.fit", self.fit.as_ref())?;
         put(layer, "data.pictures.shape", self.shape.as_ref().map(|shape| &shape.0))?;
         put(layer, "data.pictures.label", self.label.as_ref())?;
+        put(layer, "data.pictures.labels", self.labels.as_ref())?;
+        put(layer, "data.pictures.label_pattern", self.label_pattern.as_ref())?;
         put_switch(layer, "data.pictures.transpose", self.transpose)?;
         put_switch(layer, "data.pictures.grey", self.grey)?;
         put(layer, "data.pictures.background", self.background.as_ref())?;
@@ -108,6 +116,8 @@ impl PictureFlags {
             ("--fit", self.fit.as_ref().map(written)),
             ("--shape", self.shape.as_ref().map(Shape::written)),
             ("--label", self.label.clone()),
+            ("--labels", self.labels.clone()),
+            ("--label-pattern", self.label_pattern.clone()),
             ("--background", self.background.as_ref().map(written)),
             ("--range", self.range.as_ref().map(written)),
             ("--scale", self.scale.as_ref().map(written)),

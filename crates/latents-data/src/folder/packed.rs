@@ -1,0 +1,257 @@
+//! Pictures packed into larger files: tables of their bytes (Parquet as Hugging Face's `datasets` writes it), and tar archives of
+//! samples (`WebDataset`). They are listed as the files of a folder are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use latents_tables::{Kind, TableFile, Values};
+use tar::Archive;
+
+use super::content::{Content, Tables};
+use super::labels::{is_label, texts};
+use super::listing::{Known, Listed, Listing, stamp};
+use super::tree::part_of_file;
+use crate::arrange::natural;
+use crate::dataset::LabelColumn;
+use crate::error::Error;
+use crate::picture::EXTENSIONS;
+use crate::pictures::Pictures;
+
+/// The most bytes of a label in an archive.
+const MAX_LABEL: u64 = 1 << 16;
+
+/// The files with these endings: the one, or those of a folder in natural order.
+pub(crate) fn files_of(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let fits = |path: &Path| {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| endings.contains(&ending.as_str()))
+    };
+    if !path.is_dir() {
+        return if fits(path) { vec![path.to_owned()] } else { vec![] };
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|file| file.is_file() && fits(file)).collect();
+    files.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+    files
+}
+
+/// The column of a table that has the bytes of pictures.
+pub(crate) fn picture_column(table: &TableFile) -> Option<String> {
+    let bytes = || table.fields().iter().filter(|field| field.kind == Kind::Bytes);
+    let named = |name: &str| bytes().find(|field| field.name == name);
+    let first = ["image.bytes", "img.bytes", "image", "img", "bytes", "png", "jpg"];
+    let found = first.iter().find_map(|&name| named(name)).or_else(|| bytes().next());
+    found.map(|field| field.name.clone())
+}
+
+impl Listing {
+    /// Lists the rows of tables as pictures, with what the other columns say.
+    pub(super) fn of_tables(tables: Vec<TableFile>, settings: &Pictures) -> Result<Self, Error> {
+        let mut listing = Self::empty();
+        let mut all: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+        let mut order: Vec<String> = vec![];
+        let mut packed = Tables::default();
+        for table in tables {
+            let Some(column) = picture_column(&table) else { continue };
+            let base = column.strip_suffix(".bytes").unwrap_or(&column).to_owned();
+            let file = table.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let about = std::fs::metadata(table.path()).map_err(Error::io("read", table.path()))?;
+            let (file_stamp, written) = (stamp(&about), about.modified().ok());
+            let single = |kind: Kind| matches!(kind, Kind::Text | Kind::I64 | Kind::Bool);
+            let known: Vec<&str> = table
+                .fields()
+                .iter()
+                .filter(|field| single(field.kind))
+                .map(|field| field.name.as_str())
+                .collect();
+            let read = table.read_columns(&known)?;
+            let names = read.column(&format!("{base}.path")).map(|column| texts(&column.values));
+            let start = listing.files.len();
+            for row in 0..table.rows() {
+                let own = names.as_ref().and_then(|names| names[row].clone());
+                let name = own.unwrap_or_else(|| format!("{file}[{row}]"));
+                listing.files.push(Listed {
+                    content: Content::Row,
+                    name,
+                    stamp: format!("{file_stamp} {row}"),
+                    written: written.unwrap_or(std::time::UNIX_EPOCH),
+                    known: Some(Known { part: part_of_file(table.path()), label: None }),
+                });
+            }
+            for column in &read.columns {
+                if column.name.starts_with(&format!("{base}.")) {
+                    continue;
+                }
+                if let Some(names) = table.class_names(&column.name) {
+                    listing.class_names.insert(column.name.clone(), names);
+                }
+                if !order.contains(&column.name) {
+                    order.push(column.name.clone());
+                }
+                let texts = texts(&column.values);
+                let before = all.entry(column.name.clone()).or_default();
+                before.resize(start, None);
+                before.extend(texts);
+            }
+            packed.files.push((table, column));
+        }
+        let n = listing.files.len();
+        all.values_mut().for_each(|texts| texts.resize(n, None));
+        listing.tables = packed;
+        listing.unique_names();
+        let columns: Vec<(String, Vec<Option<String>>)> =
+            order.into_iter().filter_map(|name| Some((name.clone(), all.remove(&name)?))).collect();
+        listing.choose_label(columns, settings)?;
+        Ok(listing)
+    }
+
+    /// Lists the pictures in tar archives. The label of a sample is in a file of the same name with the ending `cls`, or in the field
+    /// `label`, `class` or `cls` of one with the ending `json`.
+    pub(super) fn of_archives(archives: &[PathBuf], settings: &Pictures) -> Result<Self, Error> {
+        let mut listing = Self::empty();
+        let mut labels: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut keys = vec![];
+        for path in archives {
+            let about = std::fs::metadata(path).map_err(Error::io("read", path))?;
+            let (file_stamp, written) = (stamp(&about), about.modified().ok());
+            let file = File::open(path).map_err(Error::io("read", path))?;
+            let mut archive = Archive::new(BufReader::new(file));
+            let shard = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            for entry in archive.entries().map_err(Error::io("read", path))? {
+                let mut entry = entry.map_err(Error::io("read the archive", path))?;
+                if !entry.header().entry_type().is_file() {
+                    continue;
+                }
+                let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+                let name = name.trim_start_matches("./").to_owned();
+                // The key of a sample is its name up to the first dot after the last slash.
+                let at = name.rfind('/').map_or(0, |slash| slash + 1);
+                let dot = name[at..].find('.').map_or(name.len(), |dot| at + dot);
+                let (key, ending) =
+                    (format!("{shard}/{}", &name[..dot]), name[dot..].to_lowercase());
+                let ending = ending.rsplit('.').next().unwrap_or_default().to_owned();
+                if EXTENSIONS.contains(&ending.as_str()) {
+                    listing.files.push(Listed {
+                        content: Content::Part {
+                            path: path.clone(),
+                            offset: entry.raw_file_position(),
+                            length: entry.size(),
+                        },
+                        name: if archives.len() > 1 { format!("{shard}/{name}") } else { name },
+                        stamp: format!("{file_stamp} {}", entry.raw_file_position()),
+                        written: written.unwrap_or(std::time::UNIX_EPOCH),
+                        known: Some(Known { part: part_of_file(path), label: None }),
+                    });
+                    keys.push(key);
+                    continue;
+                }
+                let mut text = String::new();
+                if matches!(ending.as_str(), "cls" | "json")
+                    && entry.by_ref().take(MAX_LABEL).read_to_string(&mut text).is_ok()
+                {
+                    let sample = labels.entry(key).or_default();
+                    if ending == "cls" {
+                        sample.insert("cls".into(), text.trim().to_owned());
+                    } else if let Ok(serde_json::Value::Object(fields)) =
+                        serde_json::from_str(&text)
+                    {
+                        sample.extend(fields.into_iter().filter_map(|(name, value)| {
+                            let text = match value {
+                                serde_json::Value::String(text) => text,
+                                serde_json::Value::Number(number) => number.to_string(),
+                                serde_json::Value::Bool(truth) => truth.to_string(),
+                                _ => return None,
+                            };
+                            Some((name, text))
+                        }));
+                    }
+                } else {
+                    *listing.others.entry(ending).or_default() += 1;
+                }
+            }
+        }
+        let mut names: Vec<&String> = labels.values().flat_map(BTreeMap::keys).collect();
+        names.sort();
+        names.dedup();
+        let column = |name: &String| {
+            let text = |key: &String| labels.get(key).and_then(|sample| sample.get(name)).cloned();
+            (name.clone(), keys.iter().map(text).collect::<Vec<_>>())
+        };
+        let columns: Vec<_> = names.into_iter().map(column).collect();
+        listing.choose_label(columns, settings)?;
+        if listing.files.iter().all(|f| f.known.as_ref().is_none_or(|k| k.label.is_none())) {
+            // Folders in the archive may be classes and parts, as those of a folder are.
+            let parted =
+                listing.files.iter().any(|f| f.known.as_ref().is_some_and(|k| k.part.is_some()));
+            if !parted {
+                listing.files.iter_mut().for_each(|file| file.known = None);
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The label of each picture, from one of several columns: the one that the settings name, one whose name says that it is the
+    /// label, or the only one.
+    pub(super) fn choose_label(
+        &mut self,
+        columns: Vec<(String, Vec<Option<String>>)>,
+        settings: &Pictures,
+    ) -> Result<(), Error> {
+        let known = columns.iter().map(|(name, texts)| LabelColumn::of(name.clone(), texts));
+        self.columns = known.collect();
+        let place = match &settings.label {
+            Some(wanted) => {
+                let place = columns.iter().position(|(name, _)| name == wanted);
+                Some(place.ok_or_else(|| {
+                    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+                    let problem = format!(
+                        "there is no label `{wanted}`; there are: {}",
+                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    );
+                    Error::Setting { problem }
+                })?)
+            }
+            None => columns.iter().position(|(name, _)| is_label(name)).or(if columns.len() == 1 {
+                Some(0)
+            } else {
+                None
+            }),
+        };
+        let Some(place) = place else {
+            if columns.len() > 1 {
+                let names = columns.iter().map(|(name, _)| name.clone()).collect();
+                self.notes.push(crate::note::Note::LabelColumns { columns: names });
+            }
+            return Ok(());
+        };
+        let Some((name, texts)) = columns.into_iter().nth(place) else { return Ok(()) };
+        self.classes = self.class_names.remove(&name);
+        let classes = self.columns[place].classes;
+        self.notes.push(crate::note::Note::ClassesFromColumn { column: name, classes });
+        for (file, text) in self.files.iter_mut().zip(texts) {
+            let known = file.known.get_or_insert_default();
+            known.label = text;
+        }
+        Ok(())
+    }
+
+    /// Makes equal names different, by the numbers of their rows.
+    fn unique_names(&mut self) {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for file in &mut self.files {
+            let count = seen.entry(file.name.clone()).or_default();
+            if *count > 0 {
+                file.name = format!("{} ({})", file.name, *count + 1);
+            }
+            *count += 1;
+        }
+    }
+}
+
+/// Whether values can be labels of their own.
+pub(super) fn is_single(values: &Values) -> bool {
+    matches!(values, Values::Text(_) | Values::I64(_) | Values::Bool(_))
+}
