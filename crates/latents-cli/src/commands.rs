@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod decode;
+pub(crate) mod duplicates;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod figures;

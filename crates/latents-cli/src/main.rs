@@ -14,8 +14,8 @@ use clap::{Parser, Subcommand};
 use latents::{Cancel, Session};
 
 use crate::commands::{
-    completions, data, decode, encode, evaluate, figures, init, map, outliers, predict, probe,
-    reconstruct, sample, study, train, traverse, tune,
+    completions, data, decode, duplicates, encode, evaluate, figures, init, map, outliers, predict,
+    probe, reconstruct, sample, study, train, traverse, tune,
 };
 use crate::output::Output;
 use crate::reporter::Terminal;
@@ -59,6 +59,7 @@ enum Command {
     #[command(subcommand)]
     Tune(tune::Tune),
     Study(study::Study),
+    Duplicates(duplicates::Duplicates),
     Encode(encode::Encode),
     Decode(decode::Decode),
     Reconstruct(reconstruct::Reconstruct),
@@ -119,6 +120,7 @@ fn run(cli: &Cli, output: Output) -> Result<ExitCode> {
         Command::Train(model) => return train::run(model, &session()?, output),
         Command::Tune(what) => return tune::run(what, &session()?, output),
         Command::Study(command) => return command.run(&session()?, output),
+        Command::Duplicates(command) => command.run(&session()?, output)?,
         Command::Encode(command) => command.run(&session()?, output)?,
         Command::Decode(command) => command.run(&session()?, output)?,
         Command::Reconstruct(command) => command.run(&session()?, output)?,

@@ -10,7 +10,7 @@ mod listing;
 mod packed;
 mod tree;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use latents_progress::{Interrupted, Monitor};
 use latents_tables::TableFile;
@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::images::Depth;
 use crate::locations::Locations;
 use crate::note::{Note, list_files};
+use crate::part::Part;
 use crate::picture::{self, Header};
 use crate::pictures::Pictures;
 
@@ -191,6 +192,33 @@ fn head(
     }
     let bytes = file.content.bytes(row)?;
     picture::read_header(&bytes, bytes.len() as u64, name, settings)
+}
+
+/// A picture's file, and what its folder or a table says of it.
+pub(crate) struct KnownFile {
+    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) part: Option<Part>,
+    pub(crate) class: Option<String>,
+}
+
+/// All files of pictures of a folder, without opening them.
+pub(crate) fn known_files(folder: &Path, settings: &Pictures) -> Result<Vec<KnownFile>, Error> {
+    let mut listing = Listing::of(folder)?;
+    if listing.files.is_empty() {
+        return Err(no_pictures(folder, &listing, listing.broken.clone()));
+    }
+    labels::label(&mut listing, folder, settings)?;
+    let names: Vec<&str> = listing.files.iter().map(|file| file.name.as_str()).collect();
+    let places = tree::Tree::of(&names).places;
+    let known = |(file, place): (&listing::Listed, Option<tree::Place>)| {
+        let path = file.content.path()?.to_owned();
+        let tree::Place { part, class } = place.unwrap_or_default();
+        let known = file.known.clone().unwrap_or_default();
+        let (part, class) = (known.part.or(part), known.label.or(class));
+        Some(KnownFile { path, name: file.name.clone(), part, class })
+    };
+    Ok(listing.files.iter().zip(places).filter_map(known).collect())
 }
 
 fn no_pictures(folder: &Path, listing: &Listing, broken: Vec<(String, String)>) -> Error {

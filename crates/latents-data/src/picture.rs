@@ -125,6 +125,11 @@ pub(crate) fn read(
     guarded(|| Ok(fitted(picture(file, name, page)?, size, settings)))
 }
 
+/// The first picture of a file's content in its own size, on the background of the settings.
+pub(crate) fn flat(file: &[u8], name: &Path, settings: &Pictures) -> Result<RgbImage, String> {
+    guarded(|| Ok(flatten(picture(file, name, 0)?, settings.background.0)))
+}
+
 /// A picture as an image of `[3, h, w]` bytes.
 fn fitted(picture: DynamicImage, size: [usize; 2], settings: &Pictures) -> Vec<u8> {
     let how = how(settings.fit, picture.color().has_alpha());

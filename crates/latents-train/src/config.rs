@@ -76,6 +76,8 @@ pub struct Foreign {
     pub images: Labelled,
     /// The names of their own classes.
     pub classes: Vec<String>,
+    /// The shape that they had in an array or a table, `[c, h, w]`, before they were resized.
+    pub array_shape: Option<Shape>,
 }
 
 /// The images of a run: source, shape and limits.
@@ -180,9 +182,9 @@ impl DataConfig {
     /// If the source cannot be read, its images have another shape and cannot be resized, or most of their values are outside the run's
     /// range.
     pub fn open_foreign(&self, source: &str, monitor: &Monitor) -> Result<Foreign, Error> {
-        let (images, classes) = if source.parse::<Source>()?.is_fixed() {
+        let (images, classes, array_shape) = if source.parse::<Source>()?.is_fixed() {
             let dataset = Dataset::open(source, monitor)?;
-            (dataset.test, dataset.classes)
+            (dataset.test, dataset.classes, None)
         } else {
             let [channels, h, w] = self.shape;
             let pictures = Pictures {
@@ -205,12 +207,16 @@ impl DataConfig {
                     _ => {}
                 }
             }
-            (dataset.all().0, dataset.classes)
+            let array_shape = dataset.notes.iter().find_map(|note| match note {
+                Note::ImagesFromArray { image, .. } => Some(*image),
+                _ => None,
+            });
+            (dataset.all().0, dataset.classes, array_shape)
         };
         let shape = images.images.shape();
         if shape != self.shape {
             return Err(Error::ForeignShape { origin: source.to_owned(), shape, run: self.shape });
         }
-        Ok(Foreign { images, classes })
+        Ok(Foreign { images, classes, array_shape })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use latents_data::Note;
 use latents_engine::{Engine, Shape};
 use latents_files::Lock;
 use latents_models::Tensors;
@@ -127,6 +128,20 @@ impl Run {
     pub(crate) fn write_config(&self, config: &RunConfig) -> Result<(), Error> {
         let text = toml::to_string(config).map_err(|e| Error::Config(e.to_string()))?;
         latents_files::write(&self.config_path(), text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Keeps what people should know about the images: `data.json` with `notes` and `warnings`. No file if there is nothing to tell.
+    pub(crate) fn write_notes(&self, notes: &[Note]) -> Result<(), Error> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let (warnings, notes): (Vec<&Note>, Vec<&Note>) =
+            notes.iter().partition(|note| note.is_warning());
+        let texts = |notes: Vec<&Note>| notes.into_iter().map(Note::to_string).collect::<Vec<_>>();
+        let text = serde_json::json!({ "notes": texts(notes), "warnings": texts(warnings) });
+        let text = format!("{text:#}\n");
+        latents_files::write(&self.dir().join("data.json"), text.as_bytes())?;
         Ok(())
     }
 

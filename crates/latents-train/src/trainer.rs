@@ -110,6 +110,7 @@ pub fn train<'a>(
     };
     if progress == Progress::default() {
         run.write_config(config)?;
+        run.write_notes(data.notes)?;
     }
     monitor.note(&format!(
         "{} training and {} validation images; {} parameters; {} of {} epochs to go",

@@ -27,6 +27,7 @@
 //! draws figures and pages.
 
 mod data_summary;
+mod duplicates;
 mod error;
 pub mod evaluate;
 pub mod figures;
@@ -64,6 +65,7 @@ pub use latents_train::{Run, RunConfig, SettingsLayer, TrainSummary};
 pub use latents_tune::{Space, StudyConfig};
 
 pub use data_summary::{ClassCount, class_counts, contact_sheet};
+pub use duplicates::{CopyKind, DuplicateConfig, Duplicates, Group, Keep, Member};
 pub use error::{Error, Result};
 pub use evaluate::{EvalOptions, Evaluation};
 pub use latents::{ImageArray, Latents, check_numbers_file, save_beside};

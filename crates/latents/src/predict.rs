@@ -123,7 +123,14 @@ impl TrainedModel {
                 continue;
             }
             let source = format!("npz:{}", path.display());
-            let images = self.foreign_data(&source)?.images;
+            let foreign = self.foreign_data(&source)?;
+            // A file that is named by itself is meant to be ready for the model; sources are resized.
+            if let Some(found) = foreign.array_shape.filter(|found| found[1..] != shape[1..]) {
+                let expected = format!("the run needs images [c, h, w] of {shape:?}");
+                let (file, found) = (path.clone(), found.to_vec());
+                return Err(Error::ArrayShape { file, array: "image", found, expected });
+            }
+            let images = foreign.images;
             input.names.extend((0..images.len()).map(|i| match &images.names {
                 Some(names) => names[i].clone(),
                 None => format!("{}:{i}", path.display()),

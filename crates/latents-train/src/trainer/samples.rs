@@ -1,6 +1,6 @@
 //! The images that a run trains or validates on: a collection, and which of its images take part.
 
-use latents_data::{Dataset, Images, Labelled, split};
+use latents_data::{Dataset, Images, Labelled, Note, split};
 
 use crate::error::Error;
 use crate::training::TrainingConfig;
@@ -13,18 +13,20 @@ pub struct TrainingImages<'a> {
     pub train: &'a Labelled,
     /// The images to validate on.
     pub validation: Option<&'a Labelled>,
+    /// What people should know about how they were read; kept in the run.
+    pub notes: &'a [Note],
 }
 
 impl<'a> From<&'a Labelled> for TrainingImages<'a> {
     fn from(train: &'a Labelled) -> Self {
-        Self { train, validation: None }
+        Self { train, validation: None, notes: &[] }
     }
 }
 
 impl<'a> From<&'a Dataset> for TrainingImages<'a> {
     fn from(data: &'a Dataset) -> Self {
         let validation = Some(&data.validation).filter(|part| !part.is_empty());
-        Self { train: &data.train, validation }
+        Self { train: &data.train, validation, notes: &data.notes }
     }
 }
 

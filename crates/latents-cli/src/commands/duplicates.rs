@@ -1,0 +1,86 @@
+//! `latents duplicates`: copies among pictures.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use latents::{DuplicateConfig, Duplicates as Found, Keep, Session, count, save_beside};
+use serde::Serialize;
+
+use crate::commands::list;
+use crate::commands::settings::PictureFlags;
+use crate::output::Output;
+
+/// Groups that are listed for people.
+const SHOWN: usize = 20;
+
+/// Find copies among pictures, as groups
+///
+/// Pictures with the same bytes, with the same pixels, or nearly the same: scaled, compressed again or changed slightly; across parts too. Prints the groups; with --out also
+/// writes them as CSV or JSON, and draws them next to it. No file is touched.
+#[derive(Debug, Args)]
+pub(crate) struct Duplicates {
+    /// Images: a folder of pictures, a file of arrays, or a name from `latents data list`
+    #[arg(long = "data", value_name = "SOURCE")]
+    source: String,
+    /// Two pictures are near if no part of them differs by more than this, from 0 to 1
+    #[arg(long, value_name = "D", default_value_t = DuplicateConfig::default().near)]
+    near: f64,
+    /// Which picture of a group to keep: largest, first, or those in a folder
+    #[arg(long, value_name = "RULE", default_value = "largest")]
+    keep: String,
+    /// File to write, by its ending .csv or .json; a contact sheet is drawn next to it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureFlags,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    figures: Vec<PathBuf>,
+    #[serde(flatten)]
+    found: &'a Found,
+}
+
+impl Duplicates {
+    pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        let keep = match self.keep.as_str() {
+            "largest" => Keep::Largest,
+            "first" => Keep::First,
+            folder => Keep::Folder(folder.to_owned()),
+        };
+        let config = DuplicateConfig { near: self.near, keep };
+        let found = Found::find(&self.source, &self.pictures.pictures()?, &config, session)?;
+        let number = |n: usize| count(n as u64);
+        let members: usize = found.groups.iter().map(|group| group.members.len()).sum();
+        let mut lines = vec![format!(
+            "{} groups with {} of {} pictures; {} more than are kept",
+            number(found.groups.len()),
+            number(members),
+            number(found.pictures),
+            number(found.surplus())
+        )];
+        for group in found.groups.iter().take(SHOWN) {
+            let name = |member: &latents::Member| {
+                format!("{}{}", if member.keep { "* " } else { "" }, member.name)
+            };
+            let names: Vec<String> = group.members.iter().map(name).collect();
+            lines.push(format!("  {:<11} {}", group.kind.name(), names.join("  ")));
+        }
+        if found.groups.len() > SHOWN {
+            lines.push(format!("  and {} more groups", number(found.groups.len() - SHOWN)));
+        }
+        if !found.unreadable.is_empty() {
+            lines.push(format!("{} pictures could not be read", number(found.unreadable.len())));
+        }
+        let mut figures = vec![];
+        if let Some(out) = &self.out {
+            latents::check_numbers_file(out)?;
+            found.save(out)?;
+            figures = save_beside(&found.figure(), out, "")?;
+            lines.push(format!("{}  {}", out.display(), list(&figures)));
+        }
+        output.result(&lines.join("\n"), &Written { figures, found: &found })
+    }
+}
