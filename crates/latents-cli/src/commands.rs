@@ -14,6 +14,7 @@ pub(crate) mod predict;
 pub(crate) mod probe;
 pub(crate) mod reconstruct;
 pub(crate) mod sample;
+pub(crate) mod search;
 pub(crate) mod settings;
 pub(crate) mod study;
 pub(crate) mod train;

@@ -15,7 +15,7 @@ use latents::{Cancel, Session};
 
 use crate::commands::{
     completions, data, decode, duplicates, encode, evaluate, figures, init, map, outliers, predict,
-    probe, reconstruct, sample, study, train, traverse, tune,
+    probe, reconstruct, sample, search, study, train, traverse, tune,
 };
 use crate::output::Output;
 use crate::reporter::Terminal;
@@ -69,6 +69,7 @@ enum Command {
     Map(map::Map),
     Sample(sample::Sample),
     Traverse(traverse::Traverse),
+    Search(search::Search),
     Outliers(outliers::Outliers),
     Figures(figures::Figures),
     /// List the known data sets, download one, or show what is in one
@@ -130,6 +131,7 @@ fn run(cli: &Cli, output: Output) -> Result<ExitCode> {
         Command::Map(command) => command.run(&session()?, output)?,
         Command::Sample(command) => command.run(&session()?, output)?,
         Command::Traverse(command) => command.run(&session()?, output)?,
+        Command::Search(command) => command.run(&session()?, output)?,
         Command::Outliers(command) => command.run(&session()?, output)?,
         Command::Figures(command) => command.run(&session()?, output)?,
         Command::Data(command) => command.run(&session()?, output)?,

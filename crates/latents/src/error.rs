@@ -178,6 +178,24 @@ pub enum Error {
         /// The last there is.
         last: usize,
     },
+    /// A query of a search is neither an image of the collection nor a file.
+    #[error("there is no file or folder {query}, and no such image is searched")]
+    NoSuchQuery {
+        /// The query.
+        query: String,
+        /// Why it is not an image of the collection.
+        source: latents_data::Error,
+    },
+    /// A query of a search is an image of the collection, and a file as well.
+    #[error(
+        "\"{query}\" may mean the image {image} or another file of this name; write ./{query} for the file"
+    )]
+    AmbiguousQuery {
+        /// The query.
+        query: String,
+        /// The image.
+        image: String,
+    },
     /// Labels are needed, and there are none.
     #[error("{what} needs class labels, and the images of {origin} have none")]
     Unlabelled {

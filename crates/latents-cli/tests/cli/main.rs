@@ -16,6 +16,7 @@ mod init;
 #[cfg(unix)]
 mod interrupt;
 mod latents;
+mod search;
 mod shell;
 mod study;
 mod support;
