@@ -107,7 +107,7 @@ impl Search {
         }
         let mut text = text(&found);
         if let Some(out) = &out {
-            write!(text, "{}  {}", out.display(), list(&figures))?;
+            write!(text, "\n{}  {}", out.display(), list(&figures))?;
         }
         output.result(&text, &Written { out: out.as_deref(), figures, found: &found })
     }
@@ -140,5 +140,6 @@ fn text(found: &SearchResults) -> String {
             lines.push(format!("{rank:>5}  {:<12.5}{item}  {}", near.distance, known.join("  ")));
         }
     }
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n")
 }
