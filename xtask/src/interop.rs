@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: checks that other programs read what the command writes: NumPy arrays, pandas tables, Optuna and its dashboard studies (in SQLite and on
+//! `cargo xtask interop`: checks that other programs read what the command writes, and that it reads what they write: NumPy arrays, pandas tables, pictures in Parquet, Optuna and its dashboard studies (in SQLite and on
 //! a PostgreSQL server that is started for the check), Chromium reports. Values from PyTorch are in golden files, which `xtask/python/golden_*.py`
 //! made once and the engine's tests read.
 
@@ -27,6 +27,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
     tables(workspace, &python)?;
+    let sample = workspace.root.join("crates/latents-data/sample");
+    call(
+        Command::new(&python).arg(workspace.script("check_parquet.py")).arg(&latents).arg(sample),
+    )?;
     let check_study = workspace.script("check_study.py");
     call(Command::new(&python).arg(&check_study).arg(&latents))?;
 
