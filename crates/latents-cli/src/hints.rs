@@ -38,7 +38,8 @@ fn of_library(error: &latents::Error) -> Option<String> {
         E::EncoderNeeded => "name the run with --encoder DIR, or use --from-scratch".into(),
         E::OtherKind { found, .. } => format!("use `latents train {found}`"),
         E::OtherSettings { .. } => "leave these flags out, or choose another --out".into(),
-        E::OtherImages { .. } | E::OutputAmongPictures { .. } | E::OutputIsFigure { .. } => {
+        E::OtherImages { .. } | E::OutputAmongPictures { .. } | E::OutputIsFigure { .. }
+        | E::OutputEnding { .. } => {
             "choose another --out".into()
         }
         E::NoValidation => "--validation must be more than 0".into(),

@@ -81,7 +81,7 @@ impl Described<'_> {
 
 /// The names of the classes in natural order, and the class of each image. Labels that are whole numbers from 0 to 255, or from 0
 /// and mostly in use, stay as they are, and `names` names them.
-pub(crate) fn classes(
+pub fn classes(
     labels: &[Option<String>],
     names: Option<Vec<String>>,
 ) -> Result<(Vec<String>, Vec<Option<u16>>), TooMany> {
@@ -112,9 +112,9 @@ pub(crate) fn classes(
     Ok((classes.into_iter().cloned().collect(), labels))
 }
 
-/// More different labels than there can be classes.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooMany(pub(crate) usize);
+/// More different labels, so many, than there can be classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany(pub usize);
 
 /// Natural order: runs of digits are compared as numbers, so that 2 comes before 10.
 pub(crate) fn natural(a: &str, b: &str) -> Ordering {

@@ -152,6 +152,25 @@ pub enum Error {
         /// The file.
         out: PathBuf,
     },
+    /// The ending of a file to write names no format that can hold its content.
+    #[error("{}: unknown ending; known are {}", out.display(), endings(known))]
+    OutputEnding {
+        /// The file.
+        out: PathBuf,
+        /// The known endings.
+        known: &'static [&'static str],
+    },
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] latents_tables::Error),
+    /// A file has no vectors, or several that nothing tells apart.
+    #[error("{}: it has no array or columns of vectors: expected are `z` [n, d], another name of vectors such as `embeddings`, or only one array [n, d]; it has: {found}", file.display())]
+    NoVectors {
+        /// The file.
+        file: PathBuf,
+        /// What it has.
+        found: String,
+    },
     /// There are too few images to measure.
     #[error("an evaluation needs at least {needed} test images, but {} has {found}", run.display())]
     TooFewImages {
@@ -210,7 +229,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
         /// The array's name.
-        array: &'static str,
+        array: String,
         /// Its shape.
         found: Vec<usize>,
         /// The shape that is needed, in words.
@@ -279,6 +298,10 @@ pub enum Error {
     /// Settings cannot be written.
     #[error(transparent)]
     Toml(#[from] toml::ser::Error),
+}
+
+fn endings(known: &[&str]) -> String {
+    known.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {

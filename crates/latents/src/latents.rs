@@ -1,4 +1,8 @@
-//! Latent vectors with what is known of the images that they come from, and images that come out of a decoder; both as NumPy's files.
+//! Latent vectors with what is known of the images that they come from, and images that come out of a decoder. Vectors are read in
+//! `latents/load`, from any file that has some, and written in `latents/save`.
+
+mod load;
+mod save;
 
 use std::path::{Path, PathBuf};
 
@@ -78,85 +82,6 @@ impl Latents {
         }
         Ok(&self.z[index * self.dim..(index + 1) * self.dim])
     }
-
-    /// Writes an `.npz` file: `z` `[n, d]` (float32) and, if known, `logvar` `[n, d]` (float32), `label` `[n]` (int64), `name` `[n]`.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let (n, d) = (self.len(), self.dim);
-        let floats = |name: &str, numbers: &[f32]| Array {
-            name: name.into(),
-            shape: vec![n, d],
-            numbers: Numbers::F32(numbers.to_vec()),
-        };
-        let mut arrays = vec![floats("z", &self.z)];
-        arrays.extend(self.log_variances.as_deref().map(|logvar| floats("logvar", logvar)));
-        arrays.extend(self.labels.as_deref().map(label_array));
-        if let Some(names) = &self.names {
-            let numbers = Numbers::Text(names.clone());
-            arrays.push(Array { name: "name".into(), shape: vec![n], numbers });
-        }
-        Ok(npz::write(path.as_ref(), &arrays)?)
-    }
-
-    /// Reads an `.npz` file with `z` `[n, d]` and, if it is there, `label` `[n]`; classes are named by their numbers.
-    ///
-    /// # Errors
-    /// If the file cannot be read, has no such array, or the arrays do not fit each other.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let (shape, z) = npz::read_f32(path, "z")?;
-        let wrong = |array, found, expected: String| Error::ArrayShape {
-            file: path.to_owned(),
-            array,
-            found,
-            expected,
-        };
-        let [n, dim] = shape[..] else {
-            return Err(wrong("z", shape, "latents are [n, d]".into()));
-        };
-        if dim == 0 {
-            return Err(wrong("z", shape, "latents are [n, d]".into()));
-        }
-        let labels = labels_of(path)?;
-        if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != n) {
-            return Err(wrong("label", vec![labels.len()], format!("there are {n} latents")));
-        }
-        let last = labels.iter().flatten().flatten().max();
-        let classes = last.map_or(0, |&l: &u16| usize::from(l) + 1);
-        let classes = (0..classes).map(|c| c.to_string()).collect();
-        Ok(Latents { z, dim, labels, classes, ..Latents::default() })
-    }
-}
-
-/// The labels of a file's array `label` `[n]` of whole numbers; -1 for none.
-fn labels_of(path: &Path) -> Result<Option<Vec<Option<u16>>>> {
-    let mut archive = npz::open(path)?;
-    if !archive.arrays().iter().any(|array| array.name == "label") {
-        return Ok(None);
-    }
-    let values = archive.read("label")?;
-    let label = |label: i64| match label {
-        -1 => Some(None),
-        label => u16::try_from(label).ok().map(Some),
-    };
-    let labels = values.i64s().and_then(|labels| labels.into_iter().map(label).collect());
-    labels.map(Some).ok_or_else(|| Error::ArrayShape {
-        file: path.to_owned(),
-        array: "label",
-        found: values.shape().to_vec(),
-        expected: "labels are whole numbers from -1 (none) to 65535".into(),
-    })
-}
-
-/// Labels as an array `label` `[n]` (int64); -1 for none.
-pub(crate) fn label_array(labels: &[Option<u16>]) -> Array {
-    Array {
-        name: "label".into(),
-        shape: vec![labels.len()],
-        numbers: Numbers::I64(labels.iter().map(|l| l.map_or(-1, i64::from)).collect()),
-    }
 }
 
 /// Images `[n, c, h, w]` of numbers from 0 to 1, as a decoder makes them.
@@ -199,18 +124,6 @@ impl ImageArray {
     }
 }
 
-/// Refuses a file for numbers whose ending is that of their figure.
-///
-/// # Errors
-/// [`Error::OutputIsFigure`].
-pub fn check_numbers_file(out: &Path) -> Result<()> {
-    let ending = out.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-    if ending.is_some_and(|ending| ending == "svg" || ending == "png") {
-        return Err(Error::OutputIsFigure { out: out.to_owned() });
-    }
-    Ok(())
-}
-
 /// Writes a figure as SVG and PNG next to `out`, under its name and a suffix; returns both files.
 ///
 /// # Errors
@@ -221,23 +134,4 @@ pub fn save_beside(figure: &Figure, out: &Path, suffix: &str) -> Result<Vec<Path
     };
     let stem = format!("{}{suffix}", stem.to_string_lossy());
     Ok(figure.save_both(out.parent().unwrap_or(Path::new("")), &stem)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn latents_come_back_from_their_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("z.npz");
-        let mut z = Latents::new(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2).unwrap();
-        z.labels = Some([0, 2, 1].map(Some).to_vec());
-        z.save(&path).unwrap();
-        let again = Latents::load(&path).unwrap();
-        assert_eq!((again.len(), again.vector(1).unwrap()), (3, &[2.0, 3.0][..]));
-        assert_eq!((again.labels, again.classes.len()), (Some([0, 2, 1].map(Some).to_vec()), 3));
-        let said = z.vector(3).unwrap_err().to_string();
-        assert_eq!(said, "there is no image 3: images are numbered from 0 to 2");
-    }
 }

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use latents_data::Labelled;
-use latents_data::npz::{self, Array, Numbers};
+use latents_data::npz::{Array, Numbers};
+use latents_data::{Labelled, Part};
 use latents_explore::{Pca, TransformConfig, TsneConfig, tsne, tsne_transform};
 use latents_progress::count;
 use latents_report::{Figure, Thumbnail, scatter_by_class, thumbnails};
 
 use crate::error::{Error, Result};
-use crate::latents::{Latents, label_array};
+use crate::latents::Latents;
 use crate::model::TrainedModel;
+use crate::outputs::{Origin, save_vectors};
 use crate::session::Session;
 
 /// t-SNE (van der Maaten and Hinton, 2008), with the defaults of [`TsneConfig`].
@@ -62,6 +63,8 @@ impl Tsne {
             xy: made.xy,
             labels: latents.labels.clone(),
             classes: latents.classes.clone(),
+            names: latents.names.clone(),
+            parts: latents.parts.clone(),
             method: MapMethod::Tsne { kl: made.kl, perplexity: made.perplexity },
         })
     }
@@ -93,6 +96,10 @@ pub struct LatentMap {
     pub labels: Option<Vec<Option<u16>>>,
     /// The name of each class.
     pub classes: Vec<String>,
+    /// The name of each point's image `[n]`.
+    pub names: Option<Vec<String>>,
+    /// The part of its data set that each point's image is in `[n]`.
+    pub parts: Option<Vec<Part>>,
     /// How it was made.
     pub method: MapMethod,
 }
@@ -128,6 +135,8 @@ impl LatentMap {
             xy,
             labels: latents.labels.clone(),
             classes: latents.classes.clone(),
+            names: latents.names.clone(),
+            parts: latents.parts.clone(),
             method: MapMethod::Pca { explained_variance: ratio },
         })
     }
@@ -159,15 +168,27 @@ impl LatentMap {
         Ok(session.runtime()?.run(|| tsne_transform(rows, &self.xy, new, &config, session))?)
     }
 
-    /// Writes an `.npz` file with `xy` `[n, 2]` (float32) and, if known, `label` `[n]` (int64).
+    /// Writes a file in the format of its ending, one of [`VECTOR_ENDINGS`](crate::VECTOR_ENDINGS): an `.npz` file with `xy` `[n, 2]`
+    /// (float32) and what is known of the images as in [`Latents::save`], or a table with the columns `name`, `part`, `label`, `x`
+    /// and `y`.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the ending is unknown or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let xy = Numbers::F32(self.xy.clone());
-        let mut arrays = vec![Array { name: "xy".into(), shape: vec![self.len(), 2], numbers: xy }];
-        arrays.extend(self.labels.as_deref().map(label_array));
-        Ok(npz::write(path.as_ref(), &arrays)?)
+        let xy = Array { name: "xy".into(), shape: vec![self.len(), 2], numbers: xy };
+        let origin = Origin {
+            names: self.names.as_deref(),
+            parts: self.parts.as_deref(),
+            labels: self.labels.as_deref(),
+            classes: &self.classes,
+        };
+        let columns = [("x", 0), ("y", 1)];
+        let column = |(name, i): (&str, usize)| {
+            let values = self.xy.iter().skip(i).step_by(2).copied().collect();
+            (name.to_owned(), values)
+        };
+        save_vectors(path.as_ref(), vec![xy], &mut columns.into_iter().map(column), &origin)
     }
 
     /// The map, coloured by class if the classes are known.

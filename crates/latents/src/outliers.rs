@@ -5,6 +5,7 @@ use latents_explore::Rows;
 use latents_explore::metrics::latents::{NearDuplicate, largest, mahalanobis, near_duplicates};
 use latents_explore::metrics::reconstruction::squared_errors;
 use latents_report::{Figure, Tile, grid, tiles};
+use latents_tables::{Column, Table, Values};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -62,6 +63,53 @@ pub struct OutlierConfig {
 impl Default for OutlierConfig {
     fn default() -> Self {
         OutlierConfig { top: 10, same: 0.03 }
+    }
+}
+
+impl Outliers {
+    /// All of them as a table: what each is (`kind`: `hardest`, `farthest` or `near duplicate`) and its `rank` from 1, its `image`,
+    /// `name`, `part`, `class`, `squared_error` and `distance`; of a pair, the first one's `image` and `name`, the `other` one's name
+    /// and the `difference` of their pixels.
+    ///
+    /// # Errors
+    /// None that these columns can have.
+    pub fn table(&self) -> Result<Table> {
+        let singles = [("hardest", &self.hardest), ("farthest", &self.farthest)];
+        let singles: Vec<(&str, usize, &Outlier)> = singles
+            .iter()
+            .flat_map(|(kind, all)| all.iter().enumerate().map(|(i, o)| (*kind, i + 1, o)))
+            .collect();
+        let pairs = &self.near_duplicates;
+        let text = |of: &dyn Fn(&Outlier) -> Option<String>,
+                    pair: &dyn Fn(&NearPair) -> Option<String>| {
+            let singles = singles.iter().map(|(_, _, o)| of(o));
+            Values::Text(singles.chain(pairs.iter().map(pair)).collect())
+        };
+        let number = |of: &dyn Fn(&Outlier) -> Option<f64>,
+                      pair: &dyn Fn(&NearPair) -> Option<f64>| {
+            let singles = singles.iter().map(|(_, _, o)| of(o));
+            Values::F64(singles.chain(pairs.iter().map(pair)).collect())
+        };
+        let kinds =
+            singles.iter().map(|(kind, ..)| *kind).chain(pairs.iter().map(|_| "near duplicate"));
+        let ranks = singles.iter().map(|(_, rank, _)| *rank).chain(1..=pairs.len());
+        let images =
+            singles.iter().map(|(.., o)| o.image).chain(pairs.iter().map(|p| p.pair.images[0]));
+        let whole = |numbers: Vec<usize>| {
+            Values::I64(numbers.into_iter().map(|number| Some(number as i64)).collect())
+        };
+        Ok(Table::new(vec![
+            Column::new("kind", Values::Text(kinds.map(|kind| Some(kind.to_owned())).collect())),
+            Column::new("rank", whole(ranks.collect())),
+            Column::new("image", whole(images.collect())),
+            Column::new("name", text(&|o| Some(o.name.clone()), &|p| Some(p.names[0].clone()))),
+            Column::new("part", text(&|o| o.part.map(|part| part.to_string()), &|_| None)),
+            Column::new("class", text(&|o| o.class.clone(), &|_| None)),
+            Column::new("squared_error", number(&|o| Some(o.squared_error), &|_| None)),
+            Column::new("distance", number(&|o| Some(o.distance), &|_| None)),
+            Column::new("other", text(&|_| None, &|p| Some(p.names[1].clone()))),
+            Column::new("difference", number(&|_| None, &|p| Some(p.pair.difference))),
+        ])?)
     }
 }
 

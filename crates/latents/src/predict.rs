@@ -7,10 +7,12 @@ use latents_engine::{Inputs, Pixels};
 use latents_explore::classification::{argmax, softmax};
 use latents_models::Target;
 use latents_report::{Cell, Table};
+use latents_tables::{Column, Values};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::model::{BLOCK, TrainedModel};
+use crate::outputs::{PREDICTION_ENDINGS, check_output};
 
 /// Test-time augmentation: another view of each image, whose probabilities are averaged with the image's own (Krizhevsky et al., 2012).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,18 +63,41 @@ impl Predictions {
         Table { columns, rows: self.predictions.iter().map(row).collect() }
     }
 
-    /// Writes the table, in the format of the ending: `.json` (with all probabilities), `.md`, or comma-separated values.
+    /// Writes the table in the format of the ending, one of [`PREDICTION_ENDINGS`](crate::PREDICTION_ENDINGS); all but `.md` have the
+    /// probability of each class.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the ending is unknown or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let text = match path.extension().and_then(|e| e.to_str()) {
-            Some("json") => serde_json::to_string_pretty(self)? + "\n",
-            Some("md") => self.table().markdown(),
-            _ => self.table().csv(),
+        let text = match check_output(path, &PREDICTION_ENDINGS)?.as_str() {
+            "json" => serde_json::to_string_pretty(self)? + "\n",
+            "md" => self.table().markdown(),
+            _ => return Ok(latents_tables::write(path, &self.columns()?)?),
         };
         Ok(latents_files::write(path, text.as_bytes())?)
+    }
+
+    /// The columns `input`, `class`, `label`, `probability`, and `probability of CLASS` for each class.
+    fn columns(&self) -> Result<latents_tables::Table> {
+        let all = &self.predictions;
+        let texts = |text: fn(&Prediction) -> &String| {
+            Values::Text(all.iter().map(|p| Some(text(p).clone())).collect())
+        };
+        let numbers = |number: &dyn Fn(&Prediction) -> f32| {
+            Values::F32(all.iter().map(|p| Some(number(p))).collect())
+        };
+        let mut columns = vec![
+            Column::new("input", texts(|p| &p.input)),
+            Column::new("class", texts(|p| &p.class)),
+            Column::new("label", Values::I64(all.iter().map(|p| Some(p.label.into())).collect())),
+            Column::new("probability", numbers(&|p| p.probability)),
+        ];
+        for (i, class) in self.classes.iter().enumerate() {
+            let name = format!("probability of {class}");
+            columns.push(Column::new(name, numbers(&|p| p.probabilities[i])));
+        }
+        Ok(latents_tables::Table::new(columns)?)
     }
 }
 

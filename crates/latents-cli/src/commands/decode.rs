@@ -11,14 +11,14 @@ use crate::output::Output;
 
 /// Turn latent vectors into images
 ///
-/// Reads `z` [n, d] from an .npz file and writes another with `image` [n, c, h, w] (float32, 0 to 1). Needs nothing but the run's folder.
+/// Reads latents `z` [n, d] from a file of vectors and writes an .npz file with `image` [n, c, h, w] (float32, 0 to 1). Needs nothing but the run's folder.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// Folder of a trained run
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// File with an array `z` [n, d], as `latents encode` writes it
-    #[arg(long, value_name = "FILE.npz")]
+    /// File of vectors [n, d], as `latents encode` writes it: .npz, .npy, .csv, .jsonl or .parquet
+    #[arg(long, value_name = "FILE")]
     latents: PathBuf,
     /// File to write
     #[arg(long, value_name = "FILE.npz")]
@@ -36,7 +36,7 @@ impl Decode {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
-        let decoded = model.decode_latents(&Latents::load(&self.latents)?);
+        let decoded = model.decode_latents(&Latents::load_with(&self.latents, session)?);
         let images = decoded.map_err(|e| e.context(self.latents.display().to_string()))?;
         images.save(&self.out)?;
         let (n, shape) = (images.len(), images.shape);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{Session, TrainedModel, count};
+use latents::{Session, TrainedModel, VECTOR_ENDINGS, check_output, count};
 use serde::Serialize;
 
 use crate::commands::settings::ImageFlags;
@@ -12,8 +12,8 @@ use crate::output::Output;
 
 /// Turn images into latent vectors
 ///
-/// Writes an .npz file with `z` [n, d] (float32) and, if known, `label` [n] (int64) and the pictures' names, `name` [n]. For a variational autoencoder `z` are
-/// the means, and `logvar` [n, d] (float32) the logarithms of the variances.
+/// Writes an .npz file with `z` [n, d] (float32) and, if known, `label` [n] (int64, -1 for none), the names of the `classes`, `part` [n] and the pictures' names, `name` [n]; or a table (.csv,
+/// .parquet) with the columns `name`, `part`, `label`, `z0`, `z1`, ... For a variational autoencoder `z` are the means, and `logvar` the logarithms of the variances.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
     /// Folder of a trained run
@@ -21,8 +21,8 @@ pub(crate) struct Encode {
     run: PathBuf,
     #[command(flatten)]
     images: ImageFlags,
-    /// File to write
-    #[arg(long, value_name = "FILE.npz")]
+    /// File to write: .npz, .csv, .tsv or .parquet
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
@@ -35,6 +35,7 @@ struct Encoded<'a> {
 
 impl Encode {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        check_output(&self.out, &VECTOR_ENDINGS)?;
         let mut model = TrainedModel::open(&self.run, session)?;
         let d = model.latent_space()?.dim;
         let selected = model.select(&self.images.selection())?;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use latents::{
-    LatentMap, Latents, MapMethod, Session, TrainedModel, Tsne, check_numbers_file, count,
-    duration, save_beside,
+    LatentMap, Latents, MapMethod, Session, TrainedModel, Tsne, VECTOR_ENDINGS, check_output,
+    count, duration, save_beside,
 };
 use serde::Serialize;
 
@@ -17,14 +17,15 @@ use crate::output::Output;
 
 /// Map latent vectors in the plane, by t-SNE or principal components
 ///
-/// Writes an .npz file with `xy` [n, 2] (float32) and, if known, `label` [n] (int64), and next to it a figure as SVG and PNG, coloured by class.
+/// Writes a table (.csv, .parquet) with the columns `name`, `part`, `label`, `x` and `y`, or an .npz file with `xy` [n, 2] (float32) and, if known, `label` [n] (int64, -1 for none),
+/// `classes`, `part` and `name`; and next to it a figure as SVG and PNG, coloured by class.
 #[derive(Debug, Args)]
 pub(crate) struct Map {
     /// Folder of a trained run
     #[arg(long, value_name = "DIR", required_unless_present = "latents")]
     run: Option<PathBuf>,
-    /// Map the array `z` [n, d] of this file instead, with its `label` [n] if it has one
-    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["run", "thumbnails"])]
+    /// Map the vectors of this file instead, with their labels: .npz, .npy, .csv, .jsonl or .parquet, also of other programs
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "thumbnails"])]
     latents: Option<PathBuf>,
     #[command(flatten)]
     images: ImageFlags,
@@ -43,8 +44,8 @@ pub(crate) struct Map {
     /// Draw the images themselves too, as NAME-thumbnails
     #[arg(long)]
     thumbnails: bool,
-    /// File to write
-    #[arg(long, value_name = "FILE.npz")]
+    /// File to write: .npz, .csv, .tsv or .parquet
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
@@ -72,9 +73,9 @@ struct Mapped<'a> {
 
 impl Map {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
-        check_numbers_file(&self.out)?;
+        check_output(&self.out, &VECTOR_ENDINGS)?;
         let (latents, images, from) = match (&self.latents, &self.run) {
-            (Some(file), _) => (Latents::load(file)?, None, file),
+            (Some(file), _) => (Latents::load_with(file, session)?, None, file),
             (None, Some(run)) => {
                 let mut model = TrainedModel::open(run, session)?;
                 model.latent_space()?;

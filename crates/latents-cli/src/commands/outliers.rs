@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use latents::{
-    OutlierConfig, Outliers as Found, Session, TrainedModel, check_numbers_file, count, save_beside,
+    OUTLIER_ENDINGS, OutlierConfig, Outliers as Found, Session, TrainedModel, check_output, count,
+    save_beside,
 };
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::output::Output;
 
 /// Find the images that are unlike the others
 ///
-/// The images that are hardest to reconstruct, those whose latents are farthest from the training images', and pairs that are nearly the same; as a figure (SVG and PNG) and as JSON.
+/// The images that are hardest to reconstruct, those whose latents are farthest from the training images', and pairs that are nearly the same; as a figure (SVG and PNG), and as JSON or a table (.csv, .parquet).
 #[derive(Debug, Args)]
 pub(crate) struct Outliers {
     /// Folder of a trained run
@@ -29,8 +30,8 @@ pub(crate) struct Outliers {
     /// Two images are nearly the same up to this root mean squared difference of their pixels (0 to 1)
     #[arg(long, value_name = "D", default_value_t = 0.03)]
     same: f64,
-    /// File to write; the figure is written next to it [default: `figures/outliers.json` in the run's folder]
-    #[arg(long, value_name = "FILE.json")]
+    /// File to write: .json, .csv, .tsv or .parquet; the figure is written next to it [default: `figures/outliers.json` in the run's folder]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -44,7 +45,7 @@ struct Written<'a> {
 impl Outliers {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         let out = self.out.clone().unwrap_or_else(|| self.run.join("figures/outliers.json"));
-        check_numbers_file(&out)?;
+        check_output(&out, &OUTLIER_ENDINGS)?;
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
         let selected = model.select(&self.images.selection())?;
@@ -63,7 +64,11 @@ impl Outliers {
             list(&figures)
         );
         let written = Written { figures, found: &found };
-        latents_files::write(&out, &serde_json::to_vec_pretty(&written)?)?;
+        if out.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+            latents_files::write(&out, &serde_json::to_vec_pretty(&written)?)?;
+        } else {
+            latents::tables::write(&out, &found.table()?).map_err(latents::Error::from)?;
+        }
         output.result(&text, &written)
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{Session, TrainedModel, count};
+use latents::{PREDICTION_ENDINGS, Session, TrainedModel, check_output, count};
 
 use crate::commands::Tta;
 use crate::output::Output;
@@ -26,13 +26,16 @@ pub(crate) struct Predict {
     /// Classify another view of each image too, and average the probabilities (test-time augmentation)
     #[arg(long, value_name = "VIEW")]
     tta: Option<Tta>,
-    /// File to write the table to, by its ending .csv, .json or .md
+    /// File to write the table to: .csv, .tsv, .parquet or .json, with the probability of each class, or .md
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 impl Predict {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        if let Some(out) = &self.out {
+            check_output(out, &PREDICTION_ENDINGS)?;
+        }
         let mut model = TrainedModel::open(&self.run, session)?;
         let input = match &self.data {
             Some(source) => model.read_source(source)?,

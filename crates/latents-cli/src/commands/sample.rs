@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use latents::{Session, TrainedModel, check_numbers_file, count, save_beside};
+use latents::{Session, TrainedModel, check_output, count, save_beside};
 use serde::Serialize;
 
 use crate::commands::list;
@@ -57,7 +57,7 @@ struct Sampled<'a> {
 
 impl Sample {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
-        check_numbers_file(&self.out)?;
+        check_output(&self.out, &["npz"])?;
         let sampler = match self.sampler {
             Sampler::Normal => latents::Sampler::Normal,
             Sampler::Uniform => latents::Sampler::Uniform,

@@ -23,8 +23,8 @@ pub(crate) struct Traverse {
     run: PathBuf,
     #[command(flatten)]
     images: ImageFlags,
-    /// Take latent vectors from the array `z` [n, d] of this file instead of images
-    #[arg(long, value_name = "FILE.npz")]
+    /// Take latent vectors [n, d] from this file instead of images: .npz, .npy, .csv, .jsonl or .parquet
+    #[arg(long, value_name = "FILE")]
     latents: Option<PathBuf>,
     /// Image to begin with, by its name or number from 0; with --axis the one whose other numbers stay
     #[arg(long, value_name = "IMAGE")]
@@ -80,7 +80,7 @@ impl Traverse {
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
         let points = match &self.latents {
-            Some(file) => Points::Given(Latents::load(file)?),
+            Some(file) => Points::Given(Latents::load_with(file, session)?),
             None => Points::Images(Box::new(model.select(&self.images.selection())?)),
         };
         let point = |model: &mut TrainedModel, image: &str| points.point(model, image);

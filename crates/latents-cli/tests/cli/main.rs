@@ -22,3 +22,4 @@ mod study;
 mod support;
 mod train;
 mod tune;
+mod vectors;
