@@ -1,14 +1,14 @@
 //! Exact nearest neighbours by Euclidean or cosine distance. Compares all queries with all rows in blocks that fit the caches and the
-//! vector units; up to a million rows this answers a query within a tenth of a second. The kernel is in `search`.
+//! vector units; up to a million rows this answers a query within a tenth of a second. The kernel is in `kernel`.
 
-mod search;
+mod kernel;
 
 use std::ops::Range;
 
 use latents_progress::Monitor;
 use rayon::prelude::*;
 
-use self::search::{Block, merged, panels};
+use self::kernel::{Block, merged, panels};
 use crate::error::Error;
 use crate::lanes::{LANES, Lane, dispatch};
 use crate::rows::Rows;
@@ -101,12 +101,14 @@ impl Metric {
 /// ```
 /// use latents_explore::Rows;
 /// use latents_explore::neighbours::{Metric, NeighbourIndex};
+/// use latents_progress::Monitor;
 ///
+/// let monitor = Monitor::default();
 /// let rows = [1.0, 0.0, 0.0, 2.0, 3.0, 3.0];
 /// let index = NeighbourIndex::new(Rows::new(&rows, 2)?, Metric::Cosine)?;
-/// let found = index.nearest(Rows::new(&[9.0, 1.0], 2)?, 2)?;
+/// let found = index.nearest(Rows::new(&[9.0, 1.0], 2)?, 2, &monitor)?;
 /// assert_eq!(found.of(0), [0, 2]);
-/// assert_eq!(index.nearest_others(&[0], 1)?.of(0), [2]); // row 0 is not its own neighbour
+/// assert_eq!(index.nearest_others(&[0], 1, &monitor)?.of(0), [2]); // row 0 is not its own neighbour
 /// # Ok::<(), latents_explore::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -171,17 +173,22 @@ impl NeighbourIndex {
     /// # Errors
     /// If there are fewer than `k` rows, `k` is 0, queries and rows have different numbers of columns, a query has no direction, as
     /// [`Metric::Cosine`] needs, or a distance overflows `f32`.
-    pub fn nearest(&self, queries: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
+    pub fn nearest(
+        &self,
+        queries: Rows<'_>,
+        k: usize,
+        monitor: &Monitor,
+    ) -> Result<Neighbours, Error> {
         if queries.dim() != self.dim {
             let (expected, got) = (self.dim, queries.dim());
             return Err(Error::Size { what: "each query", expected, got });
         }
         self.at_least(k)?;
         match self.metric {
-            Metric::Euclidean => self.search(queries, k, None, &Monitor::default()),
+            Metric::Euclidean => self.search(queries, k, None, monitor),
             Metric::Cosine => {
                 let unit = directions(queries)?;
-                self.search(Rows::new(&unit, self.dim)?, k, None, &Monitor::default())
+                self.search(Rows::new(&unit, self.dim)?, k, None, monitor)
             }
         }
     }
@@ -190,14 +197,19 @@ impl NeighbourIndex {
     /// values are.
     ///
     /// # Errors
-    /// If there are fewer than `k + 1` rows, `k` is 0, there is no row of a number, or a distance overflows `f32`.
-    pub fn nearest_others(&self, numbers: &[usize], k: usize) -> Result<Neighbours, Error> {
+    /// If there are fewer than `k + 1` rows, `k` is 0, there is no row of a number, a distance overflows `f32`, or `monitor` is cancelled.
+    pub fn nearest_others(
+        &self,
+        numbers: &[usize],
+        k: usize,
+        monitor: &Monitor,
+    ) -> Result<Neighbours, Error> {
         self.at_least(k + 1)?;
         if let Some(wrong) = numbers.iter().find(|&&i| i >= self.len) {
             return Err(Error::Invalid(format!("there is no row {wrong} among {}", self.len)));
         }
         let queries: Vec<f32> = numbers.iter().flat_map(|&i| self.row(i)).collect();
-        self.search(Rows::new(&queries, self.dim)?, k, Some(numbers), &Monitor::default())
+        self.search(Rows::new(&queries, self.dim)?, k, Some(numbers), monitor)
     }
 
     /// The values of row `i`.
@@ -280,7 +292,7 @@ impl NeighbourIndex {
 /// If there are fewer than `k + 1` rows, `k` is 0, or a distance overflows `f32`.
 pub fn nearest_others(rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
     rows.at_least(k + 1, "a search for neighbours")?;
-    search_others(rows, k, &Monitor::default())
+    search(rows, rows, k, true, &Monitor::default())
 }
 
 /// The `k` nearest of `rows` `[m, d]` to each of `queries` `[n, d]`. To search the same rows again, make a [`NeighbourIndex`].
@@ -289,17 +301,21 @@ pub fn nearest_others(rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
 /// If there are fewer than `k` rows, `k` is 0, queries and rows have different numbers of columns, or a distance overflows `f32`.
 pub fn nearest(queries: Rows<'_>, rows: Rows<'_>, k: usize) -> Result<Neighbours, Error> {
     queries.like(rows)?;
-    NeighbourIndex::new(rows, Metric::Euclidean)?.nearest(queries, k)
+    rows.at_least(k, "a search for neighbours")?;
+    search(queries, rows, k, false, &Monitor::default())
 }
 
-/// Implements [`nearest_others`]. Reports the number of queries that are done as the task `nearest neighbours`.
-pub(crate) fn search_others(
+/// Implements [`nearest`] and, if `others`, [`nearest_others`], where query `i` is row `i` and not its own neighbour. Reports the number
+/// of queries that are done as the task `nearest neighbours`.
+pub(crate) fn search(
+    queries: Rows<'_>,
     rows: Rows<'_>,
     k: usize,
+    others: bool,
     monitor: &Monitor,
 ) -> Result<Neighbours, Error> {
-    let own: Vec<usize> = (0..rows.len()).collect();
-    NeighbourIndex::new(rows, Metric::Euclidean)?.search(rows, k, Some(&own), monitor)
+    let own: Option<Vec<usize>> = others.then(|| (0..rows.len()).collect());
+    NeighbourIndex::new(rows, Metric::Euclidean)?.search(queries, k, own.as_deref(), monitor)
 }
 
 /// The rows scaled to unit length.

@@ -22,7 +22,7 @@ use self::affinities::{Affinities, conditional};
 use self::descent::Descent;
 use self::point::Point;
 use crate::error::Error;
-use crate::neighbours::search_others;
+use crate::neighbours::search;
 use crate::pca::Pca;
 use crate::rows::Rows;
 
@@ -114,7 +114,7 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     let n = rows.len();
     let perplexity = config.check(n)?;
     let k = ((3.0 * perplexity) as usize).clamp(1, n - 1);
-    let found = search_others(rows, k, monitor)?;
+    let found = search(rows, rows, k, true, monitor)?;
     let affinities = Affinities::symmetric(&found, &conditional(&found, perplexity));
     drop(found);
 

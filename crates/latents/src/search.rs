@@ -97,7 +97,7 @@ impl SearchIndex {
             return Err(Error::LatentDim { found: rows.dim(), expected: self.index.dim() });
         }
         let k = k.min(self.len());
-        let found = session.runtime()?.run(|| self.index.nearest(rows, k))?;
+        let found = session.runtime()?.run(|| self.index.nearest(rows, k, session))?;
         let query = |i: usize| match &queries.names {
             Some(names) => names[i].clone(),
             None => i.to_string(),
@@ -125,7 +125,7 @@ impl SearchIndex {
             return Err(Error::Invalid("there is only one vector: it has no neighbours".into()));
         }
         let k = k.min(last);
-        let found = session.runtime()?.run(|| self.index.nearest_others(members, k))?;
+        let found = session.runtime()?.run(|| self.index.nearest_others(members, k, session))?;
         let each = members.iter().enumerate().map(|(i, &member)| {
             let item = self.item(member);
             self.result(item.to_string(), Some(item), &found, i)

@@ -49,10 +49,15 @@ fn an_index_finds_the_same_for_one_query_on_any_number_of_threads() {
     let index = NeighbourIndex::new(rows, Metric::Euclidean).unwrap();
     let query = cloud(1, d, true);
     let query = Rows::new(&query, d).unwrap();
+    let monitor = Monitor::default();
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            (index.slices(1).len(), index.nearest(query, k), index.nearest_others(&[77], k))
+            (
+                index.slices(1).len(),
+                index.nearest(query, k, &monitor),
+                index.nearest_others(&[77], k, &monitor),
+            )
         })
     };
     let (one, first, others) = with(1);
@@ -69,7 +74,8 @@ fn cosine_ignores_lengths() {
     let rows = [1.0, 0.0, 0.0, 5.0, -2.0, 0.0, 1e-3, 1e-3];
     let rows = Rows::new(&rows, 2).unwrap();
     let index = NeighbourIndex::new(rows, Metric::Cosine).unwrap();
-    let found = index.nearest(Rows::new(&[100.0, 0.0], 2).unwrap(), 4).unwrap();
+    let found =
+        index.nearest(Rows::new(&[100.0, 0.0], 2).unwrap(), 4, &Monitor::default()).unwrap();
     assert_eq!(found.of(0), [0, 3, 1, 2]);
     let distances: Vec<f32> =
         found.squared_of(0).iter().map(|&s| Metric::Cosine.distance(s)).collect();
@@ -87,9 +93,16 @@ fn a_search_refuses_what_does_not_fit() {
     let rows = [0.0, 0.0, 5.0, 5.0];
     let index = NeighbourIndex::new(Rows::new(&rows, 2).unwrap(), Metric::Euclidean).unwrap();
     let query = Rows::new(&[0.0], 1).unwrap();
-    assert!(matches!(index.nearest(query, 1), Err(Error::Size { expected: 2, got: 1, .. })));
-    assert!(matches!(index.nearest_others(&[0], 2), Err(Error::TooFew { needed: 3, .. })));
-    assert!(index.nearest_others(&[2], 1).is_err());
+    let monitor = Monitor::default();
+    assert!(matches!(
+        index.nearest(query, 1, &monitor),
+        Err(Error::Size { expected: 2, got: 1, .. })
+    ));
+    assert!(matches!(
+        index.nearest_others(&[0], 2, &monitor),
+        Err(Error::TooFew { needed: 3, .. })
+    ));
+    assert!(index.nearest_others(&[2], 1, &monitor).is_err());
 }
 
 #[test]
