@@ -153,7 +153,8 @@ impl TrainedModel {
             if let Some(found) = foreign.array_shape.filter(|found| found[1..] != shape[1..]) {
                 let expected = format!("the run needs images [c, h, w] of {shape:?}");
                 let (file, found) = (path.clone(), found.to_vec());
-                return Err(Error::ArrayShape { file, array: "image", found, expected });
+                let array = "image".to_owned();
+                return Err(Error::ArrayShape { file, array, found, expected });
             }
             let images = foreign.images;
             input.names.extend((0..images.len()).map(|i| match &images.names {
