@@ -76,7 +76,10 @@ pub use latents::{ImageArray, Latents, save_beside};
 pub use map::{LatentMap, MapMethod, Tsne};
 pub use model::TrainedModel;
 pub use outliers::{NearPair, Outlier, OutlierConfig, Outliers};
-pub use outputs::{OUTLIER_ENDINGS, PREDICTION_ENDINGS, VECTOR_ENDINGS, check_output};
+pub use outputs::{
+    DUPLICATE_ENDINGS, OUTLIER_ENDINGS, PREDICTION_ENDINGS, SEARCH_ENDINGS, VECTOR_ENDINGS,
+    check_output,
+};
 pub use predict::{ClassifierInput, Prediction, Predictions, Tta};
 pub use probe::{FewLabels, ProbeConfig, ProbeResults, VectorProbe};
 pub use recipe::{ASSUMED_SHAPE, FinishedRun, Recipe, open_for, train_run, train_seeds};

@@ -10,6 +10,10 @@ use crate::error::{Error, Result};
 
 /// The endings of files of vectors and maps.
 pub const VECTOR_ENDINGS: [&str; 4] = ["npz", "csv", "tsv", "parquet"];
+/// The endings of files of search results.
+pub const SEARCH_ENDINGS: [&str; 4] = ["json", "npz", "csv", "md"];
+/// The endings of files of copies.
+pub const DUPLICATE_ENDINGS: [&str; 2] = ["csv", "json"];
 /// The endings of files of outliers.
 pub const OUTLIER_ENDINGS: [&str; 4] = ["json", "csv", "tsv", "parquet"];
 /// The endings of files of predictions.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{DuplicateConfig, Duplicates as Found, Keep, Session, count, save_beside};
+use latents::{
+    DUPLICATE_ENDINGS, DuplicateConfig, Duplicates as Found, Keep, Session, check_output, count,
+    save_beside,
+};
 use serde::Serialize;
 
 use crate::commands::list;
@@ -50,6 +53,9 @@ impl Duplicates {
             "first" => Keep::First,
             folder => Keep::Folder(folder.to_owned()),
         };
+        if let Some(out) = &self.out {
+            check_output(out, &DUPLICATE_ENDINGS)?;
+        }
         let config = DuplicateConfig { near: self.near, keep };
         let found = Found::find(&self.source, &self.pictures.pictures()?, &config, session)?;
         let number = |n: usize| count(n as u64);
@@ -76,7 +82,6 @@ impl Duplicates {
         }
         let mut figures = vec![];
         if let Some(out) = &self.out {
-            latents::check_numbers_file(out)?;
             found.save(out)?;
             figures = save_beside(&found.figure(), out, "")?;
             lines.push(format!("{}  {}", out.display(), list(&figures)));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use latents::{
-    Latents, SearchConfig, SearchIndex, SearchResults, Selection, Session, TrainedModel,
-    check_numbers_file, save_beside,
+    Latents, SEARCH_ENDINGS, SearchConfig, SearchIndex, SearchResults, Selection, Session,
+    TrainedModel, check_output, save_beside,
 };
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ impl Search {
         let default = || Some(self.run.as_ref()?.join("figures/search.json"));
         let out = self.out.clone().or_else(default);
         if let Some(out) = &out {
-            check_numbers_file(out)?;
+            check_output(out, &SEARCH_ENDINGS)?;
         }
         let (found, figure) = match (&self.latents, &self.run) {
             (Some(file), _) => (self.of_vectors(file, session)?, None),
