@@ -68,14 +68,16 @@ impl Described<'_> {
             None => 0,
         };
         let strata: Vec<u32> = members.iter().map(stratum).collect();
-        let mut held = hold_out(&strata, settings.test_fraction, settings.split_seed);
-        if settings.keep_copies_together {
-            let mut first: BTreeMap<usize, bool> = BTreeMap::new();
-            for (&i, held) in members.iter().zip(&mut held) {
-                *held = *first.entry(self.copies[i]).or_insert(*held);
-            }
+        let held = hold_out(&strata, settings.test_fraction, settings.split_seed);
+        if !settings.keep_copies_together {
+            return held;
         }
-        held
+        let mut first: BTreeMap<usize, bool> = BTreeMap::new();
+        let side = |(&i, &held): (&usize, &bool)| *first.entry(self.copies[i]).or_insert(held);
+        let together: Vec<bool> = members.iter().zip(&held).map(side).collect();
+        // If all are copies of a few, one side would be empty.
+        let both = |held: &[bool]| held.contains(&true) && held.contains(&false);
+        if both(&together) || !both(&held) { together } else { held }
     }
 }
 
@@ -217,6 +219,10 @@ mod tests {
             test.iter().filter(|&&i| train.contains(&((i + n / 2) % n))).count()
         };
         assert_eq!(sides(true), 0);
+        // Unless one side would be empty.
+        let same = Described { parts: vec![None; n], labels: &labels, copies: vec![0; n] };
+        let Arranged([train, _, test, _]) = same.arrange(&Pictures::default(), &mut vec![]);
+        assert_eq!((train.len(), test.len()), (160, 40));
         assert!(sides(false) > 10);
     }
 }

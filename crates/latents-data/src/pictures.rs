@@ -144,12 +144,15 @@ pub struct Pictures {
     pub shape: Option<Vec<usize>>,
     /// Which label, by name, gives the classes, if the source has several for each image.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"breed")]
     pub label: Option<String>,
     /// A table that has the label of each picture: `FILE`, or `FILE:file=COLUMN,label=COLUMN`; found by itself if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"labels.csv:file=image,label=breed")]
     pub labels: Option<String>,
     /// A regular expression whose first group, in the name of a file without its folders, is its label.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &r"^(\w+)\.")]
     pub label_pattern: Option<String>,
     /// Exchange rows and columns of images in IDX files, arrays or tables, as those of EMNIST need it.
     pub transpose: bool,

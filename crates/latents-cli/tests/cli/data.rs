@@ -11,7 +11,15 @@ fn every_source_is_listed_with_its_place() {
     let names: Vec<&str> = entries.iter().map(|e| e["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["fashion-mnist", "fashion-mnist-sample", "folder:DIR", "npz:FILE", "idx:DIR"]
+        [
+            "fashion-mnist",
+            "fashion-mnist-sample",
+            "folder:DIR",
+            "npz:FILE",
+            "table:FILE",
+            "tar:FILE",
+            "idx:DIR"
+        ]
     );
     for entry in entries {
         for key in ["name", "description", "licence"] {

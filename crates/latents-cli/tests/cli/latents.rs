@@ -124,7 +124,7 @@ fn images_of_ones_own_work_without_labels() {
     sandbox.ok("encode --run ae --out z.npz");
     assert_eq!(npz::read_f32(&sandbox.path("z.npz"), "z").unwrap().0, [9, 8]);
     let error = npz::read_f32(&sandbox.path("z.npz"), "label").unwrap_err().to_string();
-    assert!(error.ends_with("no array `label`; it has: z"), "{error}");
+    assert!(error.ends_with("no array `label`; it has: z, part"), "{error}");
     sandbox.ok("decode --run ae --latents z.npz --out d.npz");
     assert_eq!(npz::read_f32(&sandbox.path("d.npz"), "image").unwrap().0, [9, 1, 20, 13]);
     sandbox.ok("figures ae");

@@ -54,8 +54,11 @@ fn a_wrong_command_line_is_told_what_is_wrong_with_it() {
         ("train ae --out a --threads 0", "invalid value '0' for '--threads <N>'"),
         ("train ae --out a --isa sse9", "this machine has: "),
         ("train vea --out a", "unrecognized subcommand 'vea'"),
-        ("encode --run a", "--out <FILE.npz>"),
-        ("encode --run a --out z --split validation", "[possible values: train, test]"),
+        ("encode --run a", "--out <FILE>"),
+        (
+            "encode --run a --out z --split half",
+            "[possible values: train, validation, test, unlabelled, all]",
+        ),
         ("figures", "<RUN>..."),
         ("data fetch mnist", "[possible values: fashion-mnist]"),
         ("completions tcsh", "invalid value 'tcsh'"),

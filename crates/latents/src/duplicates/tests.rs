@@ -44,7 +44,8 @@ fn copies_of_every_kind_are_found_across_parts_and_others_stay_apart() {
     }
     std::fs::copy(at("train/0/00.png"), at("test/0/copy.png")).unwrap();
     drawing(1, 90).save(at("test/1/same.bmp")).unwrap();
-    drawing(2, 60).save(at("test/0/scaled.png")).unwrap();
+    let filter = image::imageops::FilterType::CatmullRom;
+    image::imageops::resize(&drawing(2, 90), 60, 60, filter).save(at("test/0/scaled.png")).unwrap();
     drawing(3, 90).save(at("test/1/jpeg.jpg")).unwrap();
     for i in 0..3 {
         image::RgbImage::from_pixel(40 + i, 40, image::Rgb([255; 3]))

@@ -79,9 +79,9 @@ impl SearchResults {
             of.neighbours.iter().map(|n| {
                 vec![
                     Cell::Text(of.query.clone()),
-                    Cell::from(n.rank as f64),
+                    Cell::Integer(n.rank as i128),
                     text(n.item.name.clone()),
-                    Cell::from(n.item.index as f64),
+                    Cell::Integer(n.item.index as i128),
                     text(n.item.part.map(|part| part.to_string())),
                     text(n.item.label.clone()),
                     Cell::from(f64::from(n.distance)),

@@ -59,7 +59,7 @@ fn results_are_written_by_their_ending() {
     found.save(file("s.csv")).unwrap();
     let table = std::fs::read_to_string(file("s.csv")).unwrap();
     assert_eq!(table.lines().count(), 5);
-    assert_eq!(table.lines().nth(3), Some("c,1,b,1,train,,4"));
+    assert_eq!(table.lines().nth(3), Some("c,1,b,1,train,,4.0"));
     found.save(file("s.json")).unwrap();
     let json: serde_json::Value =
         serde_json::from_slice(&std::fs::read(file("s.json")).unwrap()).unwrap();
