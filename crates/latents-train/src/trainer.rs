@@ -81,9 +81,9 @@ pub fn train<'a>(
         Target::Image => None,
         Target::Class => Some(&config.data.classes[..]),
     };
-    let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
     let settings = &config.training;
     let (training, validation, without_label) = data.samples(classes, settings)?;
+    let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
     if without_label > 0 {
         let without_label = count(without_label as u64);
         monitor.note(&format!("{without_label} images without a label are left out"));

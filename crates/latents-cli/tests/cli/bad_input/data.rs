@@ -133,8 +133,9 @@ fn npz_files() {
         &[("image", &[10, 4, 4], floats(160)), ("label", &[3], Numbers::I64(vec![0; 3]))],
     );
     t.refuse("fewer labels than images", "data show labels.npz");
-    let many = Numbers::I64((0..300).collect());
-    t.sandbox.npz("many.npz", &[("image", &[300, 1, 1], floats(300)), ("label", &[300], many)]);
+    let n = (1 << 16) + 1;
+    let many = Numbers::I64((0..n as i64).collect());
+    t.sandbox.npz("many.npz", &[("image", &[n, 1, 1], floats(n)), ("label", &[n], many)]);
     t.refuse(
         "more classes than there can be, to tell apart",
         "train cnn --data many.npz --out cnn",
