@@ -36,7 +36,9 @@ impl Described<'_> {
                 let members: Vec<usize> = (0..parts.len()).filter(|&i| parts[i] == part).collect();
                 if !members.is_empty() && !labelled(&parts, part) {
                     notes.push(Note::PartWithoutLabels { part, pictures: members.len() });
-                    members.into_iter().for_each(|i| parts[i] = Part::Unlabelled);
+                    for i in members {
+                        parts[i] = Part::Unlabelled;
+                    }
                 }
             }
         }

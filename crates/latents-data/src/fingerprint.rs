@@ -117,7 +117,9 @@ impl Fingerprints {
             match image {
                 crate::Pixels::Bytes(bytes) => sum.update(bytes),
                 crate::Pixels::Words(words) => {
-                    words.iter().for_each(|word| sum.update(word.to_le_bytes()));
+                    for word in words {
+                        sum.update(word.to_le_bytes());
+                    }
                 }
             }
             let part = several.then(|| parts[i]);

@@ -285,6 +285,7 @@ pub enum AxisOrder {
 }
 
 impl fmt::Display for Note {
+    #[allow(clippy::too_many_lines)] // An arm for each variant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SameSize { size: [h, w] } => write!(f, "pictures of {h} x {w} pixels"),

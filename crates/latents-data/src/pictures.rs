@@ -131,6 +131,7 @@ const EXAMPLE_SIZE: [usize; 2] = [64, 64];
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Settings that are on or off.
 pub struct Pictures {
     /// Height and width of the images; chosen from the sizes of the pictures if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,6 +229,8 @@ impl Pictures {
     pub(crate) fn keeps_bytes(&self) -> bool {
         let whole = match &self.range {
             Range::Auto => true,
+            // The exact values are meant.
+            #[allow(clippy::float_cmp)]
             Range::Values(ends) => ends.iter().all(|ends| *ends == [0.0, 255.0]),
             Range::Percentiles(_) => false,
         };

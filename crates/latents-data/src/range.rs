@@ -56,7 +56,8 @@ impl FromStr for Range {
         let number = |text: &str| text.trim().parse().ok().filter(|x: &f64| x.is_finite());
         let ends = |text: &str| {
             let (black, white) = text.split_once("..")?;
-            Some([number(black)?, number(white)?]).filter(|[black, white]| black != white)
+            let differ = |ends: &[f64; 2]| (ends[0] - ends[1]).abs() > 0.0;
+            Some([number(black)?, number(white)?]).filter(differ)
         };
         if text == "auto" {
             return Ok(Self::Auto);
@@ -224,6 +225,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp)] // Ranges are exact.
     fn usual_ranges_are_recognised() {
         assert_eq!(of_words(3680.0), [0.0, 4095.0]);
         assert_eq!((of_words(255.0), of_words(256.0)), ([0.0, 255.0], [0.0, 1023.0]));

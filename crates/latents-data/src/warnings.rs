@@ -98,7 +98,9 @@ pub(crate) fn of(
 fn copied(parts: &[Vec<usize>; 4], labels: &[Option<u16>], copies: &[usize]) -> Vec<Note> {
     let mut notes = vec![];
     let mut size = vec![0usize; copies.len()];
-    copies.iter().for_each(|&first| size[first] += 1);
+    for &first in copies {
+        size[first] += 1;
+    }
     let groups = size.iter().filter(|&&n| n > 1).count();
     if groups == 0 {
         return notes;
@@ -106,7 +108,9 @@ fn copied(parts: &[Vec<usize>; 4], labels: &[Option<u16>], copies: &[usize]) -> 
     let pictures = size.iter().filter(|&&n| n > 1).sum();
     notes.push(Note::Copies { groups, pictures });
     let mut trained: HashMap<usize, Vec<Option<u16>>> = HashMap::new();
-    parts[0].iter().for_each(|&i| trained.entry(copies[i]).or_default().push(labels[i]));
+    for &i in &parts[0] {
+        trained.entry(copies[i]).or_default().push(labels[i]);
+    }
     for (part, members) in Part::ALL.into_iter().zip(parts).skip(1) {
         let both: Vec<usize> =
             members.iter().copied().filter(|i| trained.contains_key(&copies[*i])).collect();

@@ -27,7 +27,9 @@ pub struct ClassCount {
 pub fn class_counts(data: &Dataset) -> Vec<ClassCount> {
     let counts = |part: &Labelled| {
         let mut counts = vec![0; data.classes.len()];
-        part.labels.iter().flatten().flatten().for_each(|&label| counts[usize::from(label)] += 1);
+        for &label in part.labels.iter().flatten().flatten() {
+            counts[usize::from(label)] += 1;
+        }
         counts
     };
     let (train, validation, test) =

@@ -1,6 +1,7 @@
 //! Copies among pictures: files of the same bytes, pictures of the same pixels, and pictures that are nearly the same, as groups.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use latents_data::{Fingerprint, Fingerprints, Part, Pictures, THUMBNAIL};
@@ -205,8 +206,11 @@ impl Duplicates {
                 let bytes = m.bytes.map_or_else(String::new, |bytes| bytes.to_string());
                 let label = quoted(m.label.as_deref().unwrap_or_default());
                 let (name, width, height, keep) = (quoted(&m.name), m.width, m.height, m.keep);
-                text +=
-                    &format!("{i},{kind},{name},{part},{label},{width},{height},{bytes},{keep}\n");
+                // Writing to a string cannot fail.
+                let _ = writeln!(
+                    text,
+                    "{i},{kind},{name},{part},{label},{width},{height},{bytes},{keep}"
+                );
             }
         }
         text
@@ -299,7 +303,9 @@ fn groups(found: &[Fingerprint], near: f64) -> Result<Vec<Vec<usize>>> {
             groups[group].push(i);
         }
     }
-    groups.iter_mut().for_each(|group| group.sort_unstable());
+    for group in &mut groups {
+        group.sort_unstable();
+    }
     groups.retain(|group| group.len() > 1);
     groups.sort();
     Ok(groups)

@@ -32,7 +32,7 @@ impl Latents {
     /// If there is none, or there are several.
     pub fn find(&self, text: &str) -> Result<usize> {
         let found = latents_data::find_image(self.names.as_deref(), self.len(), text);
-        Ok(found.map_err(latents_data::Error::from)?)
+        Ok(found?)
     }
 
     /// A vector as a point.

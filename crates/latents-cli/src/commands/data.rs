@@ -22,7 +22,7 @@ pub(crate) enum Data {
     /// List the data sets that can be named, and where each would come from
     List,
     Fetch(Fetch),
-    Show(Show),
+    Show(Box<Show>),
 }
 
 /// Download a data set into the cache

@@ -56,7 +56,9 @@ impl Collected<'_> {
         monitor: &Monitor,
     ) -> Result<Dataset, Failure> {
         if settings.transpose {
-            self.blocks.iter_mut().for_each(|block| block.layout = block.layout.transposed());
+            for block in &mut self.blocks {
+                block.layout = block.layout.transposed();
+            }
         }
         let layout = self.blocks[0].layout;
         let range = self.range(settings)?;
@@ -90,7 +92,9 @@ impl Collected<'_> {
                 (vec![], vec![None; n])
             }
         };
-        self.notes.iter_mut().for_each(|note| note.set_classes(classes.len()));
+        for note in &mut self.notes {
+            note.set_classes(classes.len());
+        }
         let seen: Vec<Seen> = (0..n).map(|i| Seen::of(images.image(i))).collect();
         let parts = self.blocks.iter().flat_map(|block| block.parts.iter().copied());
         let copies = warnings::copies(&seen);
@@ -331,7 +335,9 @@ impl Collected<'_> {
                 }
                 for (c, plane) in fitted.iter().enumerate() {
                     let ends = picture::range_of(ends, c);
-                    plane.iter().for_each(|&x| push(x.into(), ends));
+                    for &x in plane {
+                        push(x.into(), ends);
+                    }
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Arrays as people save them, and invalid ones.
 
+#![allow(clippy::float_cmp)] // Ranges are exact.
+
 use std::io::{Cursor, Write};
 
 use super::*;

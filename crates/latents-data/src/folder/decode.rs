@@ -98,7 +98,9 @@ pub(super) fn decode(
             (vec![], vec![None; texts.len()])
         }
     };
-    notes.iter_mut().for_each(|note| note.set_classes(classes.len()));
+    for note in &mut notes {
+        note.set_classes(classes.len());
+    }
     let copies = warnings::copies(&seen);
     let parts = found.iter().map(|&i| places[i].part).collect();
     let described = Described { parts, labels: &labels, copies };
@@ -265,8 +267,8 @@ impl Work<'_> {
                     words.push(word);
                 }
             }
-            coloured |= planes == 3 && words[..h * w] != words[h * w..2 * h * w]
-                || planes == 3 && words[..h * w] != words[2 * h * w..];
+            let plane = |c: usize| &words[c * h * w..][..h * w];
+            coloured |= planes == 3 && (plane(0) != plane(1) || plane(0) != plane(2));
             let bytes: &[u8] = bytemuck::cast_slice(&words);
             scratch.write_all(bytes).map_err(|e| self.cache.unwritable(e))?;
             pictures.push((place, Seen::of(Pixels::Words(&words))));

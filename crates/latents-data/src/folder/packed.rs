@@ -99,7 +99,9 @@ impl Listing {
             packed.files.push((table, column));
         }
         let n = listing.files.len();
-        all.values_mut().for_each(|texts| texts.resize(n, None));
+        for texts in all.values_mut() {
+            texts.resize(n, None);
+        }
         listing.tables = packed;
         listing.unique_names();
         let columns: Vec<(String, Vec<Option<String>>)> =
@@ -187,7 +189,9 @@ impl Listing {
             let parted =
                 listing.files.iter().any(|f| f.known.as_ref().is_some_and(|k| k.part.is_some()));
             if !parted {
-                listing.files.iter_mut().for_each(|file| file.known = None);
+                for file in &mut listing.files {
+                    file.known = None;
+                }
             }
         }
         Ok(listing)

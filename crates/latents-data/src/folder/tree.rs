@@ -151,7 +151,9 @@ impl Tree {
         if classes.len() < 2 {
             let in_folders = folders.iter().any(|folders| !folders.is_empty());
             self.notes.push(if in_folders { Note::OneFolder } else { Note::NoFolders });
-            self.places.iter_mut().flatten().for_each(|place| place.class = None);
+            for place in self.places.iter_mut().flatten() {
+                place.class = None;
+            }
             return;
         }
         let mut strays = vec![];
@@ -175,7 +177,9 @@ impl Tree {
         if unlabelled > 0 {
             self.notes.push(Note::WithoutLabel { pictures: unlabelled });
         }
-        strays.into_iter().for_each(|i| self.places[i] = None);
+        for i in strays {
+            self.places[i] = None;
+        }
     }
 }
 

@@ -125,7 +125,9 @@ pub(super) fn of_image(picture: DynamicImage, byte: f32) -> Bands {
     };
     let colours = all - usize::from(colour.has_alpha());
     let alpha = colour.has_alpha().then(|| plane(colours)).map(|mut alpha| {
-        alpha.values.iter_mut().for_each(|a| *a /= white);
+        for a in &mut alpha.values {
+            *a /= white;
+        }
         alpha
     });
     Bands { channels: (0..colours).map(plane).collect(), alpha, white }

@@ -28,11 +28,11 @@ fn has_end(file: &[u8]) -> bool {
     let mut at = 2;
     loop {
         // To the next marker: 0xff and neither a stuffed zero, a fill byte nor a restart.
-        while at + 1 < file.len()
-            && !(file[at] == 0xff && !matches!(file[at + 1], 0 | 0xff | 0xd0..=0xd7))
-        {
-            at += 1;
-        }
+        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7);
+        let Some(next) = file.get(at..).and_then(|rest| rest.windows(2).position(is_marker)) else {
+            return false;
+        };
+        at += next;
         let Some(&marker) = file.get(at + 1) else { return false };
         if marker == 0xd9 {
             return true;

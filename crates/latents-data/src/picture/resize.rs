@@ -152,7 +152,9 @@ impl Plane {
         let (least, most) = ends(&plane.values);
         let mut plane = plane.resample(w).transposed().resample(h).transposed();
         // The filter overshoots at edges.
-        plane.values.iter_mut().for_each(|x| *x = x.clamp(least, most));
+        for x in &mut plane.values {
+            *x = x.clamp(least, most);
+        }
         plane
     }
 
@@ -167,7 +169,9 @@ impl Plane {
                 for row in rows.clone() {
                     let start = (row * self.width + columns.start) as usize;
                     let line = &self.values[start..start + columns.len()];
-                    line.iter().for_each(|&x| sum += f64::from(x));
+                    for &x in line {
+                        sum += f64::from(x);
+                    }
                 }
                 values.push((sum / (rows.len() * columns.len()) as f64) as f32);
             }

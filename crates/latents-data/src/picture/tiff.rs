@@ -54,9 +54,8 @@ fn channels(colour: ColorType) -> Result<(usize, bool), String> {
     Ok(match colour {
         ColorType::Gray(_) => (1, false),
         ColorType::GrayA(_) => (1, true),
-        ColorType::RGB(_) | ColorType::YCbCr(_) => (3, false),
+        ColorType::RGB(_) | ColorType::YCbCr(_) | ColorType::Palette(_) => (3, false),
         ColorType::RGBA(_) => (3, true),
-        ColorType::Palette(_) => (3, false),
         ColorType::Multiband { num_samples, .. } => (usize::from(num_samples), false),
         other => return Err(format!("its colours are of an unsupported kind: {other:?}")),
     })
@@ -198,11 +197,15 @@ pub(super) fn bands(file: &[u8], page: u32, byte: f32) -> Result<Bands, String> 
         Precision::Floats => (1.0, 1.0),
     };
     let scaled = |mut plane: Plane| {
-        plane.values.iter_mut().for_each(|x| *x *= factor);
+        for x in &mut plane.values {
+            *x *= factor;
+        }
         plane
     };
     let opacity = |mut plane: Plane| {
-        plane.values.iter_mut().for_each(|x| *x = *x * factor / white);
+        for x in &mut plane.values {
+            *x = *x * factor / white;
+        }
         plane
     };
     Ok(Bands {

@@ -65,6 +65,7 @@ mod parquet {
 
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps)] // As columns have values.
     fn png(grey: u8) -> Option<Vec<u8>> {
         let mut bytes = Cursor::new(vec![]);
         let picture = image::GrayImage::from_pixel(3, 2, image::Luma([grey]));

@@ -94,7 +94,9 @@ impl Latents {
             ending.is_some_and(|ending| latents_tables::READ_ENDINGS.contains(&ending.as_str()));
         let found = if is_table { columns::read(path)? } else { arrays::read(path)? };
         let (latents, notes) = found.understood();
-        notes.iter().for_each(|note| monitor.note(&format!("{}: {note}", path.display())));
+        for note in &notes {
+            monitor.note(&format!("{}: {note}", path.display()));
+        }
         Ok(latents)
     }
 }
@@ -149,6 +151,7 @@ fn without_none(mut labels: Vec<Option<String>>) -> Vec<Option<String>> {
 }
 
 /// A number that stands for a class as text; `None` if it is not whole.
+#[allow(clippy::option_option)] // No class, and no number of a class, are different.
 fn class_text(x: f64) -> Option<Option<String>> {
     if x.is_nan() {
         return Some(None);

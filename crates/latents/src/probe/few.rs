@@ -91,6 +91,7 @@ impl TrainedModel {
     }
 
     /// Trains a classifier on some images and gives the classes that it predicts for the test images.
+    #[allow(clippy::too_many_arguments)] // All of them say what is trained.
     fn small_classifier(
         &self,
         [train, test]: [&Labelled; 2],

@@ -173,15 +173,16 @@ impl TrainedModel {
                         });
                     }
                 }
-                None => match of_file(path) {
-                    Some(i) => resolved.push(Query::Member(i)),
-                    None => {
+                None => {
+                    if let Some(i) = of_file(path) {
+                        resolved.push(Query::Member(i));
+                    } else {
                         let picture = read_picture(path, self.shape(), &self.config.data.pictures)?;
                         let picture = Labelled::unlabelled(picture);
                         let z = self.latent_means(&picture)?;
                         resolved.push(foreign.push(query.into(), &z, &picture, 0));
                     }
-                },
+                }
             }
         }
         if resolved.is_empty() {

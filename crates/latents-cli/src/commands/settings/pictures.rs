@@ -24,6 +24,7 @@ fn shape(text: &str) -> Result<Shape, String> {
 /// How pictures of a folder, or images of an .npz file, become images of one shape. A flag that is not given leaves the setting as it is.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pictures (folders and .npz files)")]
+#[allow(clippy::struct_excessive_bools)] // Switches of a command line.
 pub(crate) struct PictureFlags {
     /// Height and width of all images, N or `HxW` [default: the pictures' own, or their median, at most 64]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -43,7 +44,7 @@ pub(crate) struct PictureFlags {
     /// Which label gives the classes, if there are several for each image
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Table of labels: FILE, or FILE:file=COLUMN,label=COLUMN [default: `metadata.csv` or the like, or the only table beside the pictures]
+    /// Table of labels: FILE, or <FILE:file=COLUMN,label=COLUMN> [default: `metadata.csv` or the like, or the only table beside the pictures]
     #[arg(long, value_name = "TABLE")]
     labels: Option<String>,
     /// Regular expression whose first group is the label, in the names of the files, such as '^(\w+)\.'

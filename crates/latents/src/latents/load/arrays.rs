@@ -48,8 +48,8 @@ pub(super) fn read(path: &Path) -> Result<Found> {
         found.notes.push(format!("array `{name}` is left out: {why}"));
     }
     if let Some(array) = named(&NAMES) {
-        found.names =
-            one_each(path, &archive.read(&array.name)?, array, n)?.map(|values| values.texts());
+        found.names = one_each(path, &archive.read(&array.name)?, array, n)?
+            .map(latents_data::npz::Values::texts);
     }
     if let Some(array) = named(&PARTS) {
         let values = archive.read(&array.name)?;

@@ -57,10 +57,12 @@ pub(super) fn read(path: &Path) -> Result<Found> {
         found.classes = table.class_names(&name);
         match &found.labels {
             None => {
-                found.notes.push(format!("column `{name}` is left out: its numbers are no classes"))
+                found
+                    .notes
+                    .push(format!("column `{name}` is left out: its numbers are no classes"));
             }
             Some(_) if name != "label" => {
-                found.notes.push(format!("the labels are column `{name}`"))
+                found.notes.push(format!("the labels are column `{name}`"));
             }
             Some(_) => {}
         }

@@ -66,6 +66,7 @@ fn floats(n: usize) -> Numbers {
     Numbers::F32((0..n).map(|i| i as f32).collect())
 }
 
+#[allow(clippy::unnecessary_wraps)] // It is compared with labels that may be missing.
 fn some(labels: &[u16]) -> Option<Vec<Option<u16>>> {
     Some(labels.iter().copied().map(Some).collect())
 }
