@@ -1,5 +1,5 @@
 //! Exact nearest neighbours by Euclidean or cosine distance. Compares all queries with all rows in blocks that fit the caches and the
-//! vector units; up to a million rows this answers a query within a tenth of a second. The kernel is in `kernel`.
+//! vector units, which is fast enough for collections of a million rows. The kernel is in `kernel`.
 
 mod kernel;
 
