@@ -71,7 +71,7 @@ pub struct DuplicateConfig {
 
 impl Default for DuplicateConfig {
     fn default() -> Self {
-        DuplicateConfig { near: 0.04, keep: Keep::Largest }
+        DuplicateConfig { near: 0.06, keep: Keep::Largest }
     }
 }
 
