@@ -10,7 +10,8 @@ use latents_engine::Inputs;
 /// use latents_engine::Inputs;
 ///
 /// let images = Images::new(1, 1, 2, vec![0, 255])?;
-/// assert!(matches!(latents_train::inputs(&images, &[0]), Inputs::Images { index: [0], .. }));
+/// let inputs: Inputs<'_, f32> = latents_train::inputs(&images, &[0]);
+/// assert!(matches!(inputs, Inputs::Images { index: [0], .. }));
 /// # Ok::<(), latents_data::Error>(())
 /// ```
 #[must_use]
