@@ -28,8 +28,9 @@ use crate::pictures::Pictures;
 /// The endings of NumPy's files.
 pub(crate) const ENDINGS: [&str; 2] = ["npz", "npy"];
 
-/// Whether a file is named as one of NumPy's.
-pub(crate) fn is_array_file(path: &Path) -> bool {
+/// Whether the name of a file ends as one of NumPy's: `.npz` or `.npy`, in any case.
+#[must_use]
+pub fn is_array_file(path: &Path) -> bool {
     path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
@@ -40,9 +41,7 @@ pub(crate) fn load(
     settings: &Pictures,
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
-    if let Some(problem) = settings.problem() {
-        return Err(Error::Setting { problem });
-    }
+    settings.check()?;
     let mut files = vec![];
     for file in files_of(path)? {
         let open =

@@ -61,9 +61,7 @@ pub(crate) fn load(
     locations: &Locations,
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
-    if let Some(problem) = settings.problem() {
-        return Err(Error::Setting { problem });
-    }
+    settings.check()?;
     let mut listing = Listing::of(folder)?;
     labels::label(&mut listing, folder, settings)?;
     load_listing(name, folder, &listing, settings, locations, monitor)
@@ -78,9 +76,7 @@ pub(crate) fn load_tables(
     locations: &Locations,
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
-    if let Some(problem) = settings.problem() {
-        return Err(Error::Setting { problem });
-    }
+    settings.check()?;
     let listing = Listing::of_tables(tables, settings)?;
     load_listing(name, path, &listing, settings, locations, monitor)
 }
@@ -93,9 +89,7 @@ pub(crate) fn load_archives(
     locations: &Locations,
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
-    if let Some(problem) = settings.problem() {
-        return Err(Error::Setting { problem });
-    }
+    settings.check()?;
     let listing = Listing::of_archives(&packed::files_of(path, &["tar"]), settings)?;
     load_listing(name, path, &listing, settings, locations, monitor)
 }

@@ -32,6 +32,8 @@ pub(crate) const EXTENSIONS: [&str; 15] = [
 pub(crate) const FORMATS: &str = "PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI";
 /// The largest height and width of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 16;
+/// The most channels of a picture.
+pub(crate) const MAX_CHANNELS: usize = 16;
 /// The most pixels of a picture.
 pub(crate) const MAX_PIXELS: u64 = 1 << 27;
 /// A picture of more pixels than this must have a byte of its file for every [`MAX_EXPANSION`] of them.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::range::{Range, Scale};
 
 /// How a picture is resized to the size of the images.
@@ -237,16 +238,22 @@ impl Pictures {
         whole && self.scale == Scale::Linear
     }
 
-    /// What is wrong with these settings, or `None` if they are valid.
-    pub(crate) fn problem(&self) -> Option<String> {
+    /// Checks that every setting is in its range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some([h, w]) = self.size
             && [h, w].iter().any(|side| !(1..=MAX_SIDE).contains(side))
         {
-            return Some(format!("size = [{h}, {w}] must have sides of 1 to {MAX_SIDE}"));
+            let problem = format!("size = [{h}, {w}] must have sides of 1 to {MAX_SIDE}");
+            return Err(Error::Setting { problem });
         }
-        (!(0.0..1.0).contains(&self.test_fraction)).then(|| {
-            format!("test_fraction = {} must be at least 0 and less than 1", self.test_fraction)
-        })
+        if !(0.0..1.0).contains(&self.test_fraction) {
+            let problem = format!(
+                "test_fraction = {} must be at least 0 and less than 1",
+                self.test_fraction
+            );
+            return Err(Error::Setting { problem });
+        }
+        Ok(())
     }
 }
 

@@ -41,9 +41,7 @@ pub(crate) fn load(
     if tables.iter().any(|table| picture_column(table).is_some()) {
         return folder::load_tables(name, path, tables, settings, locations, monitor);
     }
-    if let Some(problem) = settings.problem() {
-        return Err(Error::Setting { problem });
-    }
+    settings.check()?;
     let content = |reason| Error::Arrays { file: path.into(), reason };
     let mut collected = Collected {
         blocks: vec![],

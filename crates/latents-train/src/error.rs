@@ -144,7 +144,7 @@ pub enum Error {
         "{origin}: most values lie outside {range}, the range of values that the run was trained with; scale the images to that range"
     )]
     ForeignRange {
-        /// Where the images are from.
+        /// The source of the images.
         origin: String,
         /// The range, as settings write it.
         range: String,

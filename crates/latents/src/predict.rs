@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use latents_data::{Labelled, read_picture};
+use latents_data::{Labelled, is_array_file, read_picture};
 use latents_engine::{Inputs, Pixels};
 use latents_explore::classification::{argmax, softmax};
 use latents_models::Target;
@@ -138,10 +138,7 @@ impl TrainedModel {
         let shape = self.shape();
         let mut input = ClassifierInput::default();
         for path in files {
-            let is_array = |e: &std::ffi::OsStr| {
-                e.eq_ignore_ascii_case("npz") || e.eq_ignore_ascii_case("npy")
-            };
-            if !path.extension().is_some_and(is_array) {
+            if !is_array_file(path) {
                 let picture = read_picture(path, shape, &self.config.data.pictures)?;
                 input.names.push(path.display().to_string());
                 input.values.extend(picture.to_unit());

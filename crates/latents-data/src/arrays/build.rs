@@ -1,5 +1,5 @@
-//! From numbers, labels and names to a data set: black and white, size, depth, parts and classes. Where the numbers come from (NumPy's
-//! files, tables) does not matter here.
+//! From numbers, labels and names to a data set: black and white, size, depth, parts and classes. The source of the
+//! numbers (NumPy's files, tables) does not matter here.
 
 use image::RgbImage;
 use latents_progress::Monitor;

@@ -2,9 +2,7 @@
 
 use crate::note::AxisOrder;
 use crate::npz::ArrayInfo;
-
-/// The most channels of an image.
-const MAX_CHANNELS: usize = 16;
+use crate::picture::MAX_CHANNELS;
 
 /// The order of axes of an array of images.
 #[derive(Clone, Copy, Debug)]

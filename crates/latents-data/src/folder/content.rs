@@ -1,4 +1,4 @@
-//! Where the bytes of a picture are: in a file of its own, in a part of a file, or in a row of a table.
+//! The place of a picture's bytes: a file of its own, a part of a file, or a row of a table.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

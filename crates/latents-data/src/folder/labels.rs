@@ -147,17 +147,16 @@ impl Spec {
         };
         let mut columns = Columns::default();
         for pair in given.split(',') {
-            let place = match pair.split_once('=') {
-                Some(("file", name)) => columns.file.replace(name.to_owned()),
-                Some(("label", name)) => columns.label.replace(name.to_owned()),
+            match pair.split_once('=') {
+                Some(("file", name)) => columns.file = Some(name.to_owned()),
+                Some(("label", name)) => columns.label = Some(name.to_owned()),
                 _ => {
                     let problem = format!(
                         "labels = `{text}`: expected FILE or FILE:file=COLUMN,label=COLUMN"
                     );
                     return Err(Error::Setting { problem });
                 }
-            };
-            drop(place);
+            }
         }
         Ok(Self { file: file.into(), columns })
     }

@@ -9,13 +9,11 @@ use tiff::tags::{PlanarConfiguration, Tag};
 
 use super::deep::Bands;
 use super::resize::Plane;
-use super::{Header, MAX_MEMORY, Precision, check_size};
+use super::{Header, MAX_CHANNELS, MAX_MEMORY, Precision, check_size};
 use crate::pictures::Pages;
 
 /// The most pages of a file.
 const MAX_PAGES: u32 = 1 << 16;
-/// The most channels of a picture.
-pub(crate) const MAX_CHANNELS: usize = 16;
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use latents_data::{Labelled, Source, read_picture};
+use latents_data::{Labelled, Source, is_array_file, read_picture};
 use latents_report::{Figure, ImageView, Tile, grid};
 
 use super::{QueryResult, SearchConfig, SearchIndex, SearchResults};
@@ -156,7 +156,7 @@ impl TrainedModel {
                     });
                 }
                 Some(i) => resolved.push(Query::Member(i)),
-                None if path.is_dir() || is_arrays(path) => {
+                None if path.is_dir() || is_array_file(path) => {
                     let opened = self.foreign_data(query)?.images;
                     let z = self.latent_means(&opened)?;
                     for (i, z) in z.chunks_exact(z.len() / opened.len().max(1)).enumerate() {
@@ -203,11 +203,7 @@ impl Foreign {
     }
 }
 
-fn is_arrays(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz") || e.eq_ignore_ascii_case("npy"))
-}
-
-/// Where a file is, with links in its folder resolved; it may be a link itself.
+/// The path of a file with the links in its folder resolved; the file itself may be a link.
 fn located(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;

@@ -12,7 +12,7 @@ const BATCH: usize = 1 << 12;
 /// Names of columns that number the rows.
 const INDICES: [&str; 3] = ["index", "unnamed: 0", "__index_level_0__"];
 
-/// Where the vectors are.
+/// The place of the vectors among the columns.
 enum Vectors {
     /// A column for each dimension.
     Columns(Vec<String>),
