@@ -44,7 +44,7 @@ pub(crate) struct PictureFlags {
     /// Which label gives the classes, if there are several for each image
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Table of labels: FILE, or <FILE:file=COLUMN,label=COLUMN> [default: `metadata.csv` or the like, or the only table beside the pictures]
+    /// Table of labels: FILE, or `FILE:file=COLUMN,label=COLUMN` [default: `metadata.csv` or the like, or the only table beside the pictures]
     #[arg(long, value_name = "TABLE")]
     labels: Option<String>,
     /// Regular expression whose first group is the label, in the names of the files, such as '^(\w+)\.'
