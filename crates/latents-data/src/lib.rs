@@ -55,7 +55,7 @@ pub use catalogue::{Entry, Place, catalogue, fetch};
 pub use dataset::{Dataset, LabelColumn, Labelled, Limits, find_image};
 pub use error::{Error, IdxProblem, PartsProblem};
 pub use fashion::CLASSES as FASHION_MNIST_CLASSES;
-pub use fingerprint::{Fingerprint, Fingerprints, THUMBNAIL};
+pub use fingerprint::{Fingerprint, Fingerprints, THUMBNAIL, Unreadable};
 pub use images::{Depth, Images, Pixels, evenly_spaced};
 pub use locations::Locations;
 pub use note::{AxisOrder, Note};

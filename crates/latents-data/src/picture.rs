@@ -127,9 +127,22 @@ pub(crate) fn read(
     guarded(|| Ok(fitted(picture(file, name, page)?, size, settings)))
 }
 
+/// A picture without transparency.
+pub(crate) struct Flat {
+    /// In front of a background.
+    pub(crate) picture: RgbImage,
+    /// Its colours where it was transparent too; `None` if it was nowhere.
+    pub(crate) opaque: Option<RgbImage>,
+}
+
 /// The first picture of a file's content in its own size, on the background of the settings.
-pub(crate) fn flat(file: &[u8], name: &Path, settings: &Pictures) -> Result<RgbImage, String> {
-    guarded(|| Ok(flatten(picture(file, name, 0)?, settings.background.0)))
+pub(crate) fn flat(file: &[u8], name: &Path, settings: &Pictures) -> Result<Flat, String> {
+    guarded(|| {
+        let picture = picture(file, name, 0)?;
+        let opaque = picture.color().has_alpha().then(|| picture.to_rgb8());
+        let picture = flatten(picture, settings.background.0);
+        Ok(Flat { opaque: opaque.filter(|opaque| *opaque != picture), picture })
+    })
 }
 
 /// A picture as an image of `[3, h, w]` bytes.

@@ -1,26 +1,23 @@
 //! Copies among pictures: files of the same bytes, pictures of the same pixels, and pictures that are nearly the same, as groups.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
+mod groups;
+mod near;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use latents_data::{Fingerprint, Fingerprints, Part, Pictures, THUMBNAIL};
-use latents_explore::Rows;
-use latents_explore::neighbours::nearest_others;
+use latents_data::{Fingerprint, Fingerprints, Part, Pictures, THUMBNAIL, Unreadable};
 use latents_report::{Figure, ImageView, Tile, grid};
+use latents_tables::{Column, Table, Values};
 use serde::Serialize;
 
+use self::groups::{Comparison, Space};
 use crate::error::Result;
+use crate::latents::Latents;
+use crate::model::TrainedModel;
+use crate::selection::Selection;
 use crate::session::Session;
 
-/// Neighbours of each picture among which copies are looked for; a copy of a copy is found through the other.
-const NEIGHBOURS: usize = 16;
-/// Side of the version in which neighbours are looked for.
-const SMALL: usize = 8;
-/// Side of the blocks in which two pictures are compared.
-const CELL: usize = 4;
-/// The largest difference of the ratios of their sides, as a factor.
-const RATIO: f64 = 1.06;
 /// Groups, and pictures of each, on a contact sheet.
 const SHOWN: [usize; 2] = [60, 8];
 
@@ -34,6 +31,8 @@ pub enum CopyKind {
     SamePixels,
     /// Their pixels are nearly the same: scaled, compressed again or changed slightly.
     Near,
+    /// Their latents are nearly the same.
+    NearLatents,
 }
 
 impl CopyKind {
@@ -44,6 +43,7 @@ impl CopyKind {
             Self::Exact => "exact",
             Self::SamePixels => "same-pixels",
             Self::Near => "near",
+            Self::NearLatents => "near-latents",
         }
     }
 }
@@ -63,15 +63,18 @@ pub enum Keep {
 /// The settings of a search for copies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DuplicateConfig {
-    /// Two pictures are near if no block of their small versions differs by more than this, from 0 to 1.
+    /// Two pictures are near if they differ by no more than this part of their contrast, on a grid of 32 x 32 and on coarser ones;
+    /// by no more than a sixth of it if their files have the same size and lose nothing. 0 finds none.
     pub near: f64,
+    /// With latents, two pictures are near in these up to this part of the median distance of two pictures.
+    pub near_latents: f64,
     /// Which picture of a group to keep.
     pub keep: Keep,
 }
 
 impl Default for DuplicateConfig {
     fn default() -> Self {
-        DuplicateConfig { near: 0.06, keep: Keep::Largest }
+        DuplicateConfig { near: 0.12, near_latents: 0.02, keep: Keep::Largest }
     }
 }
 
@@ -84,10 +87,10 @@ pub struct Member {
     pub part: Option<Part>,
     /// Its class, if it has one.
     pub label: Option<String>,
-    /// Height in pixels.
-    pub height: u32,
-    /// Width in pixels.
-    pub width: u32,
+    /// Height in pixels; `None` if it cannot be read.
+    pub height: Option<u32>,
+    /// Width in pixels; `None` if it cannot be read.
+    pub width: Option<u32>,
     /// Bytes of its file.
     pub bytes: Option<u64>,
     /// Whether the rule keeps it.
@@ -108,7 +111,7 @@ pub struct Group {
 pub struct Duplicates {
     /// Pictures that were read.
     pub pictures: usize,
-    /// Groups of copies, in the order of their first pictures.
+    /// Groups of copies, in the order of their first pictures; then copies of files that cannot be read as pictures.
     pub groups: Vec<Group>,
     /// Names of unreadable pictures, with reasons.
     pub unreadable: Vec<(String, String)>,
@@ -137,47 +140,66 @@ impl Duplicates {
         config: &DuplicateConfig,
         session: &Session,
     ) -> Result<Self> {
-        let all = session.runtime()?.run(|| Fingerprints::of(source, pictures, session))?;
+        Self::search(source, pictures, None, config, session)
+    }
+
+    /// Finds the copies as [`find`](Self::find) does, and pictures whose latents are nearly the same. The latents are those of the
+    /// pictures of their names; a picture without any is compared by its pixels alone.
+    ///
+    /// # Errors
+    /// As of [`find`](Self::find), or if the latents have no names, or none of them is that of a picture of the source.
+    pub fn find_with_latents(
+        source: &str,
+        pictures: &Pictures,
+        latents: &Latents,
+        config: &DuplicateConfig,
+        session: &Session,
+    ) -> Result<Self> {
+        Self::search(source, pictures, Some(latents), config, session)
+    }
+
+    fn search(
+        source: &str,
+        pictures: &Pictures,
+        latents: Option<&Latents>,
+        config: &DuplicateConfig,
+        session: &Session,
+    ) -> Result<Self> {
+        let runtime = session.runtime()?;
+        let Fingerprints { pictures: found, unreadable } =
+            runtime.run(|| Fingerprints::of(source, pictures, session))?;
         session.check()?;
-        let found = &all.pictures;
-        let groups = session.runtime()?.run(|| groups(found, config.near))?;
-        let kind = |group: &[usize]| {
-            let same = |of: &dyn Fn(&Fingerprint) -> Option<String>| {
-                let first = of(&found[group[0]]);
-                first.is_some() && group.iter().all(|&i| of(&found[i]) == first)
-            };
-            if same(&|f| f.file_digest.clone()) {
-                CopyKind::Exact
-            } else if same(&|f| Some(f.pixel_digest.clone())) {
-                CopyKind::SamePixels
-            } else {
-                CopyKind::Near
-            }
-        };
-        let made = |group: &Vec<usize>| {
-            let kept = kept(group, found, &config.keep);
-            let member = |&i: &usize| {
-                let f = &found[i];
-                Member {
-                    name: f.name.clone(),
-                    part: f.part,
-                    label: f.class.clone(),
-                    height: f.size[0],
-                    width: f.size[1],
-                    bytes: f.bytes,
-                    keep: kept.contains(&i),
-                }
-            };
-            Group { kind: kind(group), members: group.iter().map(member).collect() }
-        };
-        let shown = groups.iter().take(SHOWN[0]);
-        let thumbnails = shown
-            .map(|group| group.iter().take(SHOWN[1]).map(|&i| found[i].thumbnail.clone()).collect())
+        let groups = runtime.run(|| {
+            let space = latents.map(|z| Space::new(z, &found, config.near_latents)).transpose()?;
+            Comparison { found: &found, near: config.near, space }.groups()
+        })?;
+        let thumbnail = |&i: &usize| found[i].thumbnail.clone();
+        let thumbnails = groups
+            .iter()
+            .take(SHOWN[0])
+            .map(|(_, group)| group.iter().take(SHOWN[1]).map(thumbnail).collect())
             .collect();
+        let member = |&i: &usize| Member::of(&found[i]);
+        let readable =
+            groups.iter().map(|(kind, group)| (*kind, group.iter().map(member).collect()));
+        let mut damaged: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
+        for file in &unreadable {
+            if let Some(digest) = &file.file_digest {
+                damaged.entry(digest).or_default().push(Member::of_unreadable(file));
+            }
+        }
+        let mut damaged: Vec<Vec<Member>> =
+            damaged.into_values().filter(|members| members.len() > 1).collect();
+        damaged.sort_by(|a, b| a[0].name.cmp(&b[0].name));
+        let damaged = damaged.into_iter().map(|members| (CopyKind::Exact, members));
+        let made = |(kind, mut members): (CopyKind, Vec<Member>)| {
+            config.keep.mark(&mut members);
+            Group { kind, members }
+        };
         Ok(Duplicates {
             pictures: found.len(),
-            groups: groups.iter().map(made).collect(),
-            unreadable: all.broken,
+            groups: readable.chain(damaged).map(made).collect(),
+            unreadable: unreadable.into_iter().map(|file| (file.name, file.reason)).collect(),
             thumbnails,
         })
     }
@@ -188,43 +210,46 @@ impl Duplicates {
         self.groups.iter().flat_map(|group| &group.members).filter(|member| !member.keep).count()
     }
 
-    /// A row for each picture of a group, as CSV: `group, kind, name, part, label, width, height, bytes, keep`.
-    #[must_use]
-    pub fn csv(&self) -> String {
-        let quoted = |text: &str| {
-            if text.contains([',', '"', '\n', '\r']) {
-                format!("\"{}\"", text.replace('"', "\"\""))
-            } else {
-                text.to_owned()
-            }
+    /// A row for each picture of a group: `group, kind, name, part, label, width, height, bytes, keep`.
+    ///
+    /// # Errors
+    /// None that these columns can have.
+    pub fn table(&self) -> Result<Table> {
+        let rows = || {
+            let numbered = self.groups.iter().enumerate();
+            numbered.flat_map(|(i, group)| group.members.iter().map(move |m| (i, group, m)))
         };
-        let mut text = String::from("group,kind,name,part,label,width,height,bytes,keep\n");
-        for (i, group) in self.groups.iter().enumerate() {
-            let kind = group.kind.name();
-            for m in &group.members {
-                let part = m.part.map_or_else(String::new, |part| part.to_string());
-                let bytes = m.bytes.map_or_else(String::new, |bytes| bytes.to_string());
-                let label = quoted(m.label.as_deref().unwrap_or_default());
-                let (name, width, height, keep) = (quoted(&m.name), m.width, m.height, m.keep);
-                // Writing to a string cannot fail.
-                let _ = writeln!(
-                    text,
-                    "{i},{kind},{name},{part},{label},{width},{height},{bytes},{keep}"
-                );
-            }
-        }
-        text
+        let text = |of: &dyn Fn(&Group, &Member) -> Option<String>| {
+            Values::Text(rows().map(|(_, group, member)| of(group, member)).collect())
+        };
+        let whole = |of: &dyn Fn(usize, &Member) -> Option<u64>| {
+            let number = |number: u64| i64::try_from(number).ok();
+            Values::I64(rows().map(|(i, _, member)| of(i, member).and_then(number)).collect())
+        };
+        Ok(Table::new(vec![
+            Column::new("group", whole(&|i, _| Some(i as u64))),
+            Column::new("kind", text(&|group, _| Some(group.kind.name().to_owned()))),
+            Column::new("name", text(&|_, m| Some(m.name.clone()))),
+            Column::new("part", text(&|_, m| m.part.map(|part| part.to_string()))),
+            Column::new("label", text(&|_, m| m.label.clone())),
+            Column::new("width", whole(&|_, m| m.width.map(u64::from))),
+            Column::new("height", whole(&|_, m| m.height.map(u64::from))),
+            Column::new("bytes", whole(&|_, m| m.bytes)),
+            Column::new("keep", Values::Bool(rows().map(|(.., m)| Some(m.keep)).collect())),
+        ])?)
     }
 
-    /// Writes the groups, by the ending of the file: `.json`, or comma-separated values.
+    /// Writes the groups, by the ending of the file: `.json`, or a table (`.csv`, `.tsv`, `.parquet`).
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        let text = if json { serde_json::to_string_pretty(self)? + "\n" } else { self.csv() };
-        Ok(latents_files::write(path, text.as_bytes())?)
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+            let text = serde_json::to_string_pretty(self)? + "\n";
+            return Ok(latents_files::write(path, text.as_bytes())?);
+        }
+        Ok(latents_tables::write(path, &self.table()?)?)
     }
 
     /// The first groups, a row for each, with the names of their pictures; a star marks those that are kept.
@@ -245,137 +270,70 @@ impl Duplicates {
             rows.push(row);
         }
         let captions: Vec<String> =
-            self.groups.iter().take(SHOWN[0]).map(|group| group.kind.name().into()).collect();
+            self.groups.iter().take(rows.len()).map(|group| group.kind.name().into()).collect();
         grid("Copies, a row for each group; * is kept", &rows, &captions)
     }
 }
 
-/// Groups of pictures by number, each with at least two, in ascending order.
-fn groups(found: &[Fingerprint], near: f64) -> Result<Vec<Vec<usize>>> {
-    let n = found.len();
-    // The first picture with the same pixels stands for all of them.
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    let same: Vec<usize> =
-        (0..n).map(|i| *first.entry(&found[i].pixel_digest).or_insert(i)).collect();
-    let candidates: Vec<usize> = (0..n).filter(|&i| same[i] == i && !found[i].is_plain).collect();
-    let mut links: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    if candidates.len() > 1 {
-        let small: Vec<f32> = candidates.iter().flat_map(|&i| small(&found[i].thumbnail)).collect();
-        let rows = Rows::new(&small, 3 * SMALL * SMALL)?;
-        let k = NEIGHBOURS.min(candidates.len() - 1);
-        let neighbours = nearest_others(rows, k)?;
-        for (place, &i) in candidates.iter().enumerate() {
-            for &other in neighbours.of(place) {
-                let j = candidates[other as usize];
-                links.entry(i).or_default().push(j);
-                links.entry(j).or_default().push(i);
-            }
-        }
+impl TrainedModel {
+    /// Finds the copies among the pictures of a source, or of the run's own data, by their pixels and by the latents of this model.
+    ///
+    /// # Errors
+    /// As of [`Duplicates::find_with_latents`], or if the model has no latents.
+    pub fn duplicates(
+        &mut self,
+        source: Option<&str>,
+        config: &DuplicateConfig,
+    ) -> Result<Duplicates> {
+        let selection =
+            source.map_or(Selection::All, |source| Selection::Source(source.to_owned()));
+        let selected = self.select(&selection)?;
+        let mut latents = self.encode_selected(&selected)?;
+        latents.names = Some((0..latents.len()).map(|i| selected.images.name_of(i)).collect());
+        let data = self.config().data.clone();
+        let source = source.unwrap_or(&data.source);
+        let session = self.session().clone();
+        Duplicates::find_with_latents(source, &data.pictures, &latents, config, &session)
     }
-    let mut group_of: Vec<Option<usize>> = vec![None; n];
-    let mut groups: Vec<Vec<usize>> = vec![];
-    for &i in &candidates {
-        if group_of[i].is_some() {
-            continue;
-        }
-        let mut members = vec![i];
-        group_of[i] = Some(groups.len());
-        // Every member is near the first, so that a chain of small changes does not join different pictures.
-        let mut open = VecDeque::from([i]);
-        while let Some(at) = open.pop_front() {
-            for &j in links.get(&at).into_iter().flatten() {
-                if group_of[j].is_none() && are_near(&found[i], &found[j], near) {
-                    group_of[j] = Some(groups.len());
-                    members.push(j);
-                    open.push_back(j);
-                }
-            }
-        }
-        groups.push(members);
-    }
-    // Plain pictures are copies only of pictures with the same pixels.
-    for i in (0..n).filter(|&i| same[i] == i && found[i].is_plain) {
-        group_of[i] = Some(groups.len());
-        groups.push(vec![i]);
-    }
-    for i in (0..n).filter(|&i| same[i] != i) {
-        if let Some(group) = group_of[same[i]] {
-            groups[group].push(i);
-        }
-    }
-    for group in &mut groups {
-        group.sort_unstable();
-    }
-    groups.retain(|group| group.len() > 1);
-    groups.sort();
-    Ok(groups)
 }
 
-/// Means of blocks of a thumbnail, `[3, 8, 8]`.
-fn small(thumbnail: &[u8]) -> Vec<f32> {
-    cells(thumbnail, THUMBNAIL / SMALL)
-}
-
-/// Means of square blocks of this side of a thumbnail, from 0 to 1.
-fn cells(thumbnail: &[u8], side: usize) -> Vec<f32> {
-    let count = THUMBNAIL / side;
-    let plane = |plane: &[u8]| -> Vec<f32> {
-        let mean = |cell: usize| {
-            let (y, x) = (cell / count * side, cell % count * side);
-            let rows = (y..y + side).flat_map(|y| &plane[y * THUMBNAIL + x..][..side]);
-            rows.map(|&b| f32::from(b)).sum::<f32>() / (side * side) as f32 / 255.0
-        };
-        (0..count * count).map(mean).collect()
-    };
-    thumbnail.chunks_exact(THUMBNAIL * THUMBNAIL).flat_map(plane).collect()
-}
-
-/// Whether two pictures have nearly the same ratio of sides and nearly the same colours in every block.
-fn are_near(a: &Fingerprint, b: &Fingerprint, most: f64) -> bool {
-    let ratio = |f: &Fingerprint| f64::from(f.size[0]) / f64::from(f.size[1]);
-    let (x, y) = (ratio(a), ratio(b));
-    // Rounding of small sides changes the ratio too.
-    let rounding = 1.0 + 1.0 / f64::from(a.size[0].min(a.size[1]).min(b.size[0]).min(b.size[1]));
-    if x.max(y) / x.min(y) > RATIO * rounding {
-        return false;
+impl Member {
+    fn of(picture: &Fingerprint) -> Self {
+        let [height, width] = picture.size.map(Some);
+        let (name, label) = (picture.name.clone(), picture.class.clone());
+        Member { name, part: picture.part, label, height, width, bytes: picture.bytes, keep: false }
     }
-    let square = |(&x, &y): (&u8, &u8)| (f64::from(x) - f64::from(y)).powi(2);
-    let cell = |(row, cell): (usize, usize)| {
-        let mut sum = 0.0;
-        for plane in 0..3 {
-            for y in row * CELL..(row + 1) * CELL {
-                let at = (plane * THUMBNAIL + y) * THUMBNAIL + cell * CELL;
-                let pairs = a.thumbnail[at..at + CELL].iter().zip(&b.thumbnail[at..at + CELL]);
-                sum += pairs.map(square).sum::<f64>();
-            }
-        }
-        (sum / (3 * CELL * CELL) as f64).sqrt() / 255.0
-    };
-    let count = THUMBNAIL / CELL;
-    (0..count).flat_map(|y| (0..count).map(move |x| (y, x))).all(|place| cell(place) <= most)
+
+    fn of_unreadable(file: &Unreadable) -> Self {
+        let (name, label, bytes) = (file.name.clone(), file.class.clone(), Some(file.bytes));
+        Member { name, part: file.part, label, height: None, width: None, bytes, keep: false }
+    }
 }
 
-/// The pictures of a group that the rule keeps.
-fn kept(group: &[usize], found: &[Fingerprint], rule: &Keep) -> Vec<usize> {
-    let largest = || {
-        let rank = |&i: &usize| {
-            let f = &found[i];
-            let area = u64::from(f.size[0]) * u64::from(f.size[1]);
-            (area, f.bytes, std::cmp::Reverse(f.name.clone()))
-        };
-        group.iter().copied().max_by_key(rank).into_iter().collect::<Vec<_>>()
-    };
-    match rule {
-        Keep::Largest => largest(),
-        Keep::First => {
-            let first = group.iter().copied().min_by_key(|&i| found[i].name.clone());
-            first.into_iter().collect()
-        }
-        Keep::Folder(folder) => {
+impl Keep {
+    /// Marks the members of a group that the rule keeps.
+    fn mark(&self, members: &mut [Member]) {
+        if let Self::Folder(folder) = self {
             let prefix = format!("{}/", folder.trim_start_matches("./").trim_end_matches('/'));
-            let inside: Vec<usize> =
-                group.iter().copied().filter(|&i| found[i].name.starts_with(&prefix)).collect();
-            if inside.is_empty() { largest() } else { inside }
+            for member in &mut *members {
+                member.keep = member.name.starts_with(&prefix);
+            }
+            if members.iter().any(|member| member.keep) {
+                return;
+            }
+        }
+        let by_name = |a: &Member, b: &Member| a.name.cmp(&b.name);
+        let size = |m: &Member| {
+            (u64::from(m.height.unwrap_or(0)) * u64::from(m.width.unwrap_or(0)), m.bytes)
+        };
+        let kept = match self {
+            Self::First => members.iter_mut().min_by(|a, b| by_name(a, b)),
+            Self::Largest | Self::Folder(_) => {
+                members.iter_mut().max_by(|a, b| size(a).cmp(&size(b)).then(by_name(b, a)))
+            }
+        };
+        if let Some(kept) = kept {
+            kept.keep = true;
         }
     }
 }

@@ -13,7 +13,7 @@ pub const VECTOR_ENDINGS: [&str; 4] = ["npz", "csv", "tsv", "parquet"];
 /// The endings of files of search results.
 pub const SEARCH_ENDINGS: [&str; 4] = ["json", "npz", "csv", "md"];
 /// The endings of files of copies.
-pub const DUPLICATE_ENDINGS: [&str; 2] = ["csv", "json"];
+pub const DUPLICATE_ENDINGS: [&str; 4] = ["csv", "tsv", "parquet", "json"];
 /// The endings of files of outliers.
 pub const OUTLIER_ENDINGS: [&str; 4] = ["json", "csv", "tsv", "parquet"];
 /// The endings of files of predictions.

@@ -75,7 +75,9 @@ fn copies_of_every_kind_are_found_across_parts_and_others_stay_apart() {
     let kept: Vec<bool> = found.groups[1].members.iter().map(|member| member.keep).collect();
     assert_eq!((kept, found.surplus()), (vec![false, true], 4));
     assert_eq!((found.pictures, found.unreadable[0].0.as_str()), (67, "train/0/broken.png"));
-    let csv = found.csv();
+    let list = folder.path().join("copies.csv");
+    found.save(&list).unwrap();
+    let csv = std::fs::read_to_string(list).unwrap();
     assert!(csv.contains("1,near,test/0/scaled.png,test,0,60,60,"), "{csv}");
     assert_eq!(csv.lines().count(), 9);
     assert!(found.figure().svg().contains("scaled.png"));
@@ -87,4 +89,79 @@ fn copies_of_every_kind_are_found_across_parts_and_others_stay_apart() {
     };
     assert!(kept(Keep::First).iter().all(|name| name.starts_with("test/")));
     assert!(kept(Keep::Folder("./train".into())).iter().all(|name| name.starts_with("train/")));
+}
+
+#[test]
+fn a_copy_without_transparency_is_found_and_unreadable_files_are_compared_by_their_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // Opaque within a circle; the colours outside are those of the drawing.
+    let clear = |seed: u32, side: u32| {
+        let drawing = drawing(seed, side);
+        image::RgbaImage::from_fn(side, side, |x, y| {
+            let [red, green, blue] = drawing.get_pixel(x, y).0;
+            let middle = f64::from(side) / 2.0;
+            let inside =
+                (f64::from(x) - middle).hypot(f64::from(y) - middle) < 0.3 * f64::from(side);
+            image::Rgba([red, green, blue, if inside { 255 } else { 0 }])
+        })
+    };
+    for seed in 0..20 {
+        clear(seed, 80).save(at(&format!("{seed:02}.png"))).unwrap();
+    }
+    // One copy in front of the background, one of the colours alone.
+    image::DynamicImage::from(clear(5, 80)).to_rgb8().save(at("bare.jpg")).unwrap();
+    let flat = image::RgbImage::from_fn(80, 80, |x, y| {
+        let [colour @ .., opacity] = clear(7, 80).get_pixel(x, y).0;
+        image::Rgb(if opacity == 0 { [255; 3] } else { colour })
+    });
+    flat.save(at("flat.jpg")).unwrap();
+    for name in ["damaged 1.png", "damaged 2.png"] {
+        std::fs::write(at(name), b"the same bytes").unwrap();
+    }
+    std::fs::write(at("damaged 3.png"), b"others").unwrap();
+    let found = find(folder.path(), Keep::Largest);
+    let names: Vec<(CopyKind, Vec<&str>)> = found
+        .groups
+        .iter()
+        .map(|group| (group.kind, group.members.iter().map(|m| m.name.as_str()).collect()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            (CopyKind::Near, vec!["05.png", "bare.jpg"]),
+            (CopyKind::Near, vec!["07.png", "flat.jpg"]),
+            (CopyKind::Exact, vec!["damaged 1.png", "damaged 2.png"]),
+        ]
+    );
+    assert_eq!(found.groups[2].members[0].height, None);
+    assert!(found.groups[2].members[0].keep && !found.groups[2].members[1].keep);
+    assert_eq!(found.unreadable.len(), 3);
+}
+
+#[test]
+fn near_latents_join_pictures_that_pixels_keep_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..12).map(|i| format!("{i:02}.png")).collect();
+    for (seed, name) in (0..).zip(&names) {
+        drawing(seed, 60).save(folder.path().join(name)).unwrap();
+    }
+    // Far apart, but for the pictures 3 and 8; picture 11 has no latent.
+    let z = (0..11).flat_map(|i| [f32::from(if i == 8 { 3u8 } else { i }), 0.01 * f32::from(i)]);
+    let mut latents = Latents::new(z.collect(), 2).unwrap();
+    latents.names = Some(names[..11].to_vec());
+    let source = format!("folder:{}", folder.path().display());
+    let config = DuplicateConfig::default();
+    let find = |latents: &Latents| {
+        let (pictures, session) = (Pictures::default(), Session::default());
+        Duplicates::find_with_latents(&source, &pictures, latents, &config, &session)
+    };
+    let found = find(&latents).unwrap();
+    assert_eq!(found.groups.len(), 1);
+    assert_eq!(found.groups[0].kind, CopyKind::NearLatents);
+    let members: Vec<&str> = found.groups[0].members.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(members, ["03.png", "08.png"]);
+    latents.names = None;
+    let said = find(&latents).unwrap_err().to_string();
+    assert!(said.starts_with("none of the latents has the name of a picture"), "{said}");
 }
