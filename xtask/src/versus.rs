@@ -2,6 +2,8 @@
 //! measurement has its own file. This one holds what they share: the peers' Python environments, programs that print a line of JSON, and
 //! medians. The programs that measure are `xtask/python/bench_*.py` and the crates' benchmarks.
 
+mod decode;
+mod duplicates;
 mod functions;
 mod network;
 mod step;
@@ -47,6 +49,10 @@ enum What {
     Study(study::Options),
     /// Time of a trial besides its objective, with Optuna.
     Storage(storage::Options),
+    /// JPEG files decoded and resized, with torchvision.
+    Decode(decode::Options),
+    /// Copies found among pictures, with imagededup.
+    Duplicates(duplicates::Options),
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -60,6 +66,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(What::Tsne(options)) => tsne::run(workspace, options),
         Some(What::Study(options)) => study::run(workspace, options),
         Some(What::Storage(options)) => storage::run(workspace, options),
+        Some(What::Decode(options)) => decode::run(workspace, options),
+        Some(What::Duplicates(options)) => duplicates::run(workspace, options),
     }
 }
 
@@ -72,6 +80,12 @@ fn torch(workspace: &Workspace) -> Result<PathBuf> {
 /// A Python environment with Optuna.
 fn optuna(workspace: &Workspace) -> Result<PathBuf> {
     environment(workspace, "python-optuna", "numpy, optuna", "requirements-optuna.txt")
+}
+
+/// A Python environment with torchvision and imagededup.
+fn pictures(workspace: &Workspace) -> Result<PathBuf> {
+    let modules = "imagededup, torchvision, PIL, numpy";
+    environment(workspace, "python-pictures", modules, "requirements-pictures.txt")
 }
 
 fn environment(workspace: &Workspace, name: &str, modules: &str, file: &str) -> Result<PathBuf> {

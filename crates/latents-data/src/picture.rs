@@ -124,7 +124,7 @@ pub(crate) fn read(
     size: [usize; 2],
     settings: &Pictures,
 ) -> Result<Vec<u8>, String> {
-    guarded(|| Ok(fitted(picture(file, name, page)?, size, settings)))
+    guarded(|| Ok(fitted(at_least(file, name, page, Some(size))?, size, settings)))
 }
 
 /// A picture without transparency.
@@ -163,13 +163,26 @@ fn how(fit: Fit, transparent: bool) -> Fit {
 
 /// The picture in a file's content, turned as the camera noted it.
 fn picture(file: &[u8], path: &Path, page: u32) -> Result<DynamicImage, String> {
+    at_least(file, path, page, None)
+}
+
+/// The same; if a size is needed, the picture may be reduced as long as it is well above.
+fn at_least(
+    file: &[u8],
+    path: &Path,
+    page: u32,
+    needed: Option<[usize; 2]>,
+) -> Result<DynamicImage, String> {
     if tiff::is_tiff(file) {
         return tiff::picture(file, page);
     }
     let mut decoder = decoder(file, path)?;
-    checked(&decoder, file.len() as u64)?;
+    let whole = checked(&decoder, file.len() as u64)?;
     let orientation = orientation(&mut decoder);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damage(&e))?;
+    let mut picture = match needed.and_then(|needed| jpeg::reduced(file, whole, needed)) {
+        Some(reduced) => reduced,
+        None => DynamicImage::from_decoder(decoder).map_err(|e| damage(&e))?,
+    };
     jpeg::check_whole(file)?;
     picture.apply_orientation(orientation);
     Ok(picture)

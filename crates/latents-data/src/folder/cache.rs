@@ -22,7 +22,7 @@ use crate::part::Part;
 use crate::pictures::Pictures;
 
 /// Identifies the file, and the version of its format and of all steps from a picture to its pixels.
-const MAGIC: &[u8; 8] = b"latpix03";
+const MAGIC: &[u8; 8] = b"latpix04";
 /// A picture that was written more recently than this may change again without a new time of modification.
 const SETTLED: Duration = Duration::from_secs(3);
 /// The most bytes of JSON.

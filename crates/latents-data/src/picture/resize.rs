@@ -1,7 +1,6 @@
 //! Bringing a picture to the size of the images. Additions and multiplications only, so that every machine gives the same pixels.
 
-use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use image::{Rgb, RgbImage, imageops};
 
 use crate::pictures::Fit;
 
@@ -71,38 +70,85 @@ fn scale(picture: RgbImage, (w, h): (u32, u32)) -> RgbImage {
     if picture.dimensions() == (w, h) {
         return picture;
     }
-    imageops::resize(&picture, w, h, FilterType::CatmullRom)
+    resample(&picture, (w, h))
+}
+
+/// Another size, by the bicubic filter: first columns, row by row, then rows.
+fn resample(picture: &RgbImage, (w, h): (u32, u32)) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let (rows, columns) = (taps(height, h), taps(width, w));
+    let line = 3 * width as usize;
+    let mut sums = vec![0.0f32; line];
+    let mut out = Vec::with_capacity(3 * (w * h) as usize);
+    for (first, weights) in &rows {
+        sums.fill(0.0);
+        for (row, &weight) in picture.as_raw()[first * line..].chunks_exact(line).zip(weights) {
+            let weight = weight as f32;
+            for (sum, &byte) in sums.iter_mut().zip(row) {
+                *sum += weight * f32::from(byte);
+            }
+        }
+        for (first, weights) in &columns {
+            let mut pixel = [0.0f32; 3];
+            for (sums, &weight) in sums[3 * first..].chunks_exact(3).zip(weights) {
+                for (x, sum) in pixel.iter_mut().zip(sums) {
+                    *x += weight as f32 * sum;
+                }
+            }
+            // The filter overshoots at edges. Halves are rounded up.
+            out.extend(pixel.map(|x| (x.clamp(0.0, 255.0) + 0.5) as u8));
+        }
+    }
+    // The number of bytes fits the size, so this is never the default.
+    RgbImage::from_raw(w, h, out).unwrap_or_default()
+}
+
+/// For each of `to` pixels in a row, the first of the `from` pixels that make it, and their weights, by the filter of Catmull and Rom
+/// as wide as the reduction.
+fn taps(from: u32, to: u32) -> Vec<(usize, Vec<f64>)> {
+    let ratio = f64::from(from) / f64::from(to);
+    let stretch = ratio.max(1.0);
+    let last = i64::from(from) - 1;
+    let of_pixel = |x: u32| {
+        let centre = (f64::from(x) + 0.5) * ratio - 0.5;
+        let first = ((centre - 2.0 * stretch).ceil() as i64).clamp(0, last);
+        let end = ((centre + 2.0 * stretch).floor() as i64).clamp(0, last);
+        let weigh = |i: i64| catmull_rom((i as f64 - centre) / stretch);
+        let weights: Vec<f64> = (first..=end).map(weigh).collect();
+        let sum: f64 = weights.iter().sum();
+        (first as usize, weights.into_iter().map(|weight| weight / sum).collect())
+    };
+    (0..to).map(of_pixel).collect()
 }
 
 /// The mean of each block of pixels. Blocks at the right and lower edge may be smaller.
 fn reduce(picture: &RgbImage, (bx, by): (u32, u32)) -> RgbImage {
     let (width, height) = picture.dimensions();
     let (w, h) = (width.div_ceil(bx), height.div_ceil(by));
-    let mut out = RgbImage::new(w, h);
-    let row = width as usize * 3;
-    let pixels = picture.as_raw();
-    let mut sums = vec![[0u64; 3]; w as usize];
-    for y in 0..h {
-        let rows = y * by..((y + 1) * by).min(height);
-        sums.fill([0; 3]);
-        for source in rows.clone() {
-            let line = &pixels[source as usize * row..][..row];
-            for (block, sum) in line.chunks(3 * bx as usize).zip(&mut sums) {
-                for pixel in block.chunks_exact(3) {
-                    for (sum, &byte) in sum.iter_mut().zip(pixel) {
-                        *sum += u64::from(byte);
-                    }
-                }
+    let mut out = Vec::with_capacity(3 * (w * h) as usize);
+    let line = 3 * width as usize;
+    // The sides of pictures are limited to 2^16, so that sums of a column fit.
+    let mut sums = vec![0u32; line];
+    for rows in picture.as_raw().chunks(by as usize * line) {
+        sums.fill(0);
+        for row in rows.chunks_exact(line) {
+            for (sum, &byte) in sums.iter_mut().zip(row) {
+                *sum += u32::from(byte);
             }
         }
-        for (x, sum) in sums.iter().enumerate() {
-            let x = x as u32;
-            let n =
-                u64::from(((x + 1) * bx).min(width) - x * bx) * u64::from(rows.end - rows.start);
-            out.put_pixel(x, y, Rgb(sum.map(|sum| ((2 * sum + n) / (2 * n)) as u8)));
+        for block in sums.chunks(3 * bx as usize) {
+            let mut pixel = [0u64; 3];
+            for sums in block.chunks_exact(3) {
+                for (x, &sum) in pixel.iter_mut().zip(sums) {
+                    *x += u64::from(sum);
+                }
+            }
+            let n = (block.len() / 3 * (rows.len() / line)) as u64;
+            out.extend(pixel.map(|sum| ((2 * sum + n) / (2 * n)) as u8));
         }
     }
-    out
+    // The number of bytes fits the size, so this is never the default.
+    RgbImage::from_raw(w, h, out).unwrap_or_default()
 }
 
 /// One channel of a picture, in row-major order.
@@ -181,20 +227,7 @@ impl Plane {
 
     /// Another width, by the filter of Catmull and Rom as wide as the reduction.
     fn resample(&self, width: u32) -> Self {
-        let ratio = f64::from(self.width) / f64::from(width);
-        let stretch = ratio.max(1.0);
-        let last = i64::from(self.width) - 1;
-        let weights: Vec<(usize, Vec<f64>)> = (0..width)
-            .map(|x| {
-                let centre = (f64::from(x) + 0.5) * ratio - 0.5;
-                let from = ((centre - 2.0 * stretch).ceil() as i64).clamp(0, last);
-                let to = ((centre + 2.0 * stretch).floor() as i64).clamp(0, last);
-                let weigh = |i: i64| catmull_rom((i as f64 - centre) / stretch);
-                let weights: Vec<f64> = (from..=to).map(weigh).collect();
-                let sum: f64 = weights.iter().sum();
-                (from as usize, weights.into_iter().map(|weight| weight / sum).collect())
-            })
-            .collect();
+        let weights = taps(self.width, width);
         let rows = self.values.chunks_exact(self.width as usize);
         let values = rows.flat_map(|row| {
             weights.iter().map(|(from, weights)| {
@@ -249,6 +282,25 @@ mod tests {
                         assert!((x - byte).abs() <= 1.6, "{how:?} {size:?} {x} {byte}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_are_resampled_as_by_other_programs() {
+        let picture = RgbImage::from_fn(61, 47, |x, y| {
+            Rgb([
+                (x * y) as u8,
+                (x * x + 3 * y) as u8,
+                if (x / 5 + y / 7) % 2 == 0 { 250 } else { 3 },
+            ])
+        });
+        for (w, h) in [(61, 20), (24, 47), (30, 22), (120, 90), (1, 1), (64, 31)] {
+            let ours = resample(&picture, (w, h));
+            let filter = image::imageops::FilterType::CatmullRom;
+            let theirs = imageops::resize(&picture, w, h, filter);
+            for (a, b) in ours.as_raw().iter().zip(theirs.as_raw()) {
+                assert!(a.abs_diff(*b) <= 1, "{w} x {h}: {a} {b}");
             }
         }
     }
