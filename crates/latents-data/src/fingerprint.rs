@@ -37,7 +37,7 @@ pub struct Fingerprint {
     pub bytes: Option<u64>,
     /// SHA-256 of its file, in hexadecimal digits.
     pub file_digest: Option<String>,
-    /// SHA-256 of its size and pixels.
+    /// SHA-256 of its size and pixels, and of its range of values if its pixels are no bytes.
     pub pixel_digest: String,
     /// Whether its file is of a kind that changes pixels a little when it is written: JPEG, WebP with loss, GIF.
     pub is_lossy: bool,
@@ -171,12 +171,15 @@ fn of_file(file: &folder::KnownFile, settings: &Pictures) -> Result<Fingerprint,
     };
     let bytes = picture::bytes(&file.path).map_err(|reason| unreadable(0, None, reason))?;
     let file_digest = Some(hexadecimal(&Sha256::digest(&bytes)));
-    let Flat { picture, opaque } = picture::flat(&bytes, Path::new(&file.name), settings)
+    let Flat { picture, opaque, ends } = picture::flat(&bytes, Path::new(&file.name), settings)
         .map_err(|reason| unreadable(bytes.len() as u64, file_digest.clone(), reason))?;
     let (w, h) = picture.dimensions();
     let mut sum = Sha256::new();
     sum.update(u64::from(w).to_le_bytes());
     sum.update(picture.as_raw());
+    for end in ends.into_iter().flatten() {
+        sum.update(end.to_le_bytes());
+    }
     Ok(Fingerprint {
         name: file.name.clone(),
         part: file.part,

@@ -1,9 +1,15 @@
 //! One picture: from a file to pixels of a given size. Files may be hostile: sides, pixels and memory are limited, and even a panic of
-//! a decoder becomes an error. Pictures of bytes are read here, those of more precision in `picture/deep`, TIFF files in
-//! `picture/tiff`, and the size is changed in `picture/resize`. Which files make a data set is decided elsewhere.
+//! a decoder becomes an error. Pictures of bytes are read here, those of more precision in `picture/deep`, files of several pages
+//! (TIFF, FITS and DICOM) in `picture/paged`, and the size is changed in `picture/resize`. Which files make a data set is decided
+//! elsewhere.
 
 mod deep;
+#[cfg(feature = "dicom")]
+mod dicom;
+#[cfg(feature = "fits")]
+mod fits;
 mod jpeg;
+mod paged;
 mod resize;
 mod tiff;
 
@@ -21,15 +27,16 @@ use crate::pictures::{Fit, Pictures};
 
 use self::deep::to_images;
 pub(crate) use self::deep::{Deep, byte_of, range_of, read_deep};
+use self::paged::Paged;
 pub(crate) use self::resize::{Plane, fit};
 
 /// The extensions of files that are read as pictures.
-pub(crate) const EXTENSIONS: [&str; 15] = [
+pub(crate) const EXTENSIONS: [&str; 20] = [
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "pnm", "pgm", "ppm", "pbm", "pam",
-    "tga", "qoi",
+    "tga", "qoi", "fits", "fit", "fts", "dcm", "dicom",
 ];
 /// Their formats, for people.
-pub(crate) const FORMATS: &str = "PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI";
+pub(crate) const FORMATS: &str = "PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA, QOI, FITS or DICOM";
 /// The largest height and width of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 16;
 /// The most channels of a picture.
@@ -68,7 +75,7 @@ pub(crate) struct Header {
 }
 
 /// Reads the head of a file of `length` bytes, of which these are the first. `name` tells the format of those that do not say it.
-/// TIFF files have their heads anywhere, and need all of their bytes.
+/// TIFF files have their heads anywhere, and need all of their bytes; others may, too.
 pub(crate) fn read_header(
     file: &[u8],
     length: u64,
@@ -76,8 +83,8 @@ pub(crate) fn read_header(
     settings: &Pictures,
 ) -> Result<Header, String> {
     guarded(|| {
-        if tiff::is_tiff(file) {
-            return tiff::header(file, settings.pages);
+        if let Some(kind) = Paged::of(file)? {
+            return kind.header(file, length, settings.pages);
         }
         let mut decoder = decoder(file, name)?;
         let (width, height) = checked(&decoder, length)?;
@@ -133,15 +140,21 @@ pub(crate) struct Flat {
     pub(crate) picture: RgbImage,
     /// Its colours where it was transparent too; `None` if it was nowhere.
     pub(crate) opaque: Option<RgbImage>,
+    /// The values that became black and white, of numbers that are no bytes.
+    pub(crate) ends: Option<[f32; 2]>,
 }
 
-/// The first picture of a file's content in its own size, on the background of the settings.
+/// The first picture of a file's content in its own size, on the background of the settings. Numbers that are no bytes, in files of
+/// several pages, are stretched.
 pub(crate) fn flat(file: &[u8], name: &Path, settings: &Pictures) -> Result<Flat, String> {
     guarded(|| {
-        let picture = picture(file, name, 0)?;
+        let (picture, ends) = match Paged::of(file)? {
+            None => (picture(file, name, 0)?, None),
+            Some(kind) => kind.bands(file, 0, 1.0)?.stretched_picture()?,
+        };
         let opaque = picture.color().has_alpha().then(|| picture.to_rgb8());
         let picture = flatten(picture, settings.background.0);
-        Ok(Flat { opaque: opaque.filter(|opaque| *opaque != picture), picture })
+        Ok(Flat { opaque: opaque.filter(|opaque| *opaque != picture), picture, ends })
     })
 }
 
@@ -173,8 +186,8 @@ fn at_least(
     page: u32,
     needed: Option<[usize; 2]>,
 ) -> Result<DynamicImage, String> {
-    if tiff::is_tiff(file) {
-        return tiff::picture(file, page);
+    if let Some(kind) = Paged::of(file)? {
+        return kind.bands(file, page, 1.0)?.into_picture();
     }
     let mut decoder = decoder(file, path)?;
     let whole = checked(&decoder, file.len() as u64)?;

@@ -25,7 +25,7 @@ pub enum Fit {
     Stretch,
 }
 
-/// What the pages of a TIFF file are.
+/// What the pages of a TIFF file, the planes of a FITS file or the frames of a DICOM file are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pages {
@@ -168,7 +168,7 @@ pub struct Pictures {
     pub range_per_channel: bool,
     /// How values between black and white are scaled.
     pub scale: Scale,
-    /// What the pages of a TIFF file are.
+    /// What the pages of a TIFF file, the planes of a FITS file or the frames of a DICOM file are.
     pub pages: Pages,
     /// Fraction of the pictures that is held out for testing if the source has no test part of its own, in `[0, 1)`.
     pub test_fraction: f64,

@@ -38,7 +38,7 @@ pub enum Source {
     /// `t10k-images-idx3-ubyte`, and optionally labels, `train-labels-idx1-ubyte` and `t10k-labels-idx1-ubyte`; or under names of
     /// the same words, as those of EMNIST and QMNIST.
     Idx(PathBuf),
-    /// A folder of PNG, JPEG, WebP or GIF files (their first frame), including its sub-folders. If all pictures are in
+    /// A folder of pictures (of GIF files, their first frame), including its sub-folders. If all pictures are in
     /// sub-folders, the topmost of these are their labels. If there are sub-folders `train` and `test`, they are the two parts,
     /// and may have sub-folders for labels.
     Folder(PathBuf),
@@ -90,7 +90,7 @@ pub(crate) const FORMATS: [Format; 7] = [
     },
     Format {
         written: "folder:DIR",
-        description: "your own pictures: a folder of PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI files of any size, or its path alone, such as ./photos; sub-folders are labels",
+        description: "your own pictures: a folder of PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA, QOI, FITS or DICOM files of any size, or its path alone, such as ./photos; sub-folders are labels",
         licence: YOUR_OWN,
         kind: Kind::Path("folder:", Source::Folder),
     },

@@ -348,7 +348,7 @@ fn impossible_settings_and_places() {
     let error = case.load().unwrap_err().to_string();
     assert!(
         error.ends_with(
-            "has no readable picture (PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA or QOI)"
+            "has no readable picture (PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA, QOI, FITS or DICOM)"
         ),
         "{error}"
     );
@@ -549,4 +549,40 @@ fn deep_pictures_are_mapped_by_one_range() {
     assert!((largest(&with("0..3780")) - 1.0).abs() < f32::EPSILON);
     let clipped = with("0..1000");
     assert!(notes(&clipped).contains("outside the range were clipped"), "{}", notes(&clipped));
+}
+
+/// A FITS file of 2 x 2 bytes.
+fn fits(values: [u8; 4]) -> Vec<u8> {
+    let number = |name: &str, value: u8| format!("{:<80}", format!("{name:<8}= {value:>20}"));
+    let logical = format!("{:<80}", "SIMPLE  =                    T");
+    let axes = [("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 2), ("NAXIS2", 2)];
+    let head = axes.map(|(name, value)| number(name, value)).concat();
+    let mut bytes = format!("{:<2880}", format!("{logical}{head}END")).into_bytes();
+    bytes.extend(values);
+    bytes.resize(2 * 2880, 0);
+    bytes
+}
+
+#[test]
+fn a_format_that_the_build_lacks_is_named() {
+    let case = Case::new();
+    case.file("a.fits", &fits([1, 2, 3, 4]));
+    case.file("b.FIT", &fits([5, 6, 7, 8]));
+    case.file("c.dcm", &[&[0; 128][..], b"DICM"].concat());
+    case.picture("d.png", [2, 2], [9; 3]);
+    let set = case.load().unwrap();
+    let (all, _) = set.all();
+    let notes = notes(&set);
+    if cfg!(feature = "fits") {
+        assert_eq!(all.len(), 3);
+        let a = (0..3).find(|&i| all.name_of(i) == "a.fits").unwrap();
+        assert_eq!(all.images.image(a).to_bytes()[..], [3, 4, 1, 2]);
+    } else {
+        assert_eq!(all.len(), 1);
+        let reason = "a.fits (this build does not support FITS; build with the feature `fits`)";
+        assert!(notes.contains(reason), "{notes}");
+    }
+    let reason = "c.dcm (this build does not support DICOM; build with the feature `dicom`)";
+    assert_eq!(notes.contains(reason), !cfg!(feature = "dicom"), "{notes}");
+    assert!(notes.contains("c.dcm ("), "{notes}");
 }

@@ -2,18 +2,15 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, GrayImage, RgbImage, RgbaImage};
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{PlanarConfiguration, Tag};
 
 use super::deep::Bands;
+use super::paged::{MAX_PAGES, check_channels};
 use super::resize::Plane;
-use super::{Header, MAX_CHANNELS, MAX_MEMORY, Precision, check_size};
+use super::{Header, MAX_MEMORY, Precision, check_size};
 use crate::pictures::Pages;
-
-/// The most pages of a file.
-const MAX_PAGES: u32 = 1 << 16;
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 
@@ -77,64 +74,8 @@ pub(super) fn header(file: &[u8], pages: Pages) -> Result<Header, String> {
     }
     let size = [height, width];
     let (channels, pages) = if pages == Pages::Channels { (all, 1) } else { (first, number) };
-    if channels > MAX_CHANNELS {
-        return Err(format!("it has {channels} channels, more than the accepted {MAX_CHANNELS}"));
-    }
+    check_channels(channels)?;
     Ok(Header { size, precision, channels, pages })
-}
-
-/// A page of bytes.
-pub(super) fn picture(file: &[u8], page: u32) -> Result<DynamicImage, String> {
-    let bands = bands(file, page, 1.0)?;
-    let factor = 255.0 / bands.white;
-    let (width, height) = (bands.channels[0].width, bands.channels[0].height);
-    let byte = |x: f32| (x * factor).clamp(0.0, 255.0).round() as u8;
-    let planes: Vec<&Plane> = bands.channels.iter().collect();
-    let alpha = bands.alpha.as_ref();
-    let pixels = |channels: usize, opacity: bool| -> Vec<u8> {
-        (0..(width * height) as usize)
-            .flat_map(|i| {
-                let colours = (0..channels).map(move |c| (c, i));
-                colours.chain(opacity.then_some((usize::MAX, i)))
-            })
-            .map(|(c, i)| match (planes.get(c.min(planes.len() - 1)), alpha) {
-                (_, Some(alpha)) if c == usize::MAX => (alpha.values[i] * 255.0).round() as u8,
-                (Some(plane), _) => byte(plane.values[i]),
-                _ => 255,
-            })
-            .collect()
-    };
-    let made = match (planes.len(), alpha.is_some()) {
-        (1, false) => {
-            GrayImage::from_raw(width, height, pixels(1, false)).map(DynamicImage::ImageLuma8)
-        }
-        (1 | 3, true) => {
-            RgbaImage::from_raw(width, height, pixels(3, true)).map(DynamicImage::ImageRgba8)
-        }
-        (3, false) => {
-            RgbImage::from_raw(width, height, pixels(3, false)).map(DynamicImage::ImageRgb8)
-        }
-        (channels, _) => return Err(format!("it has {channels} channels, and not 1 or 3")),
-    };
-    made.ok_or_else(|| "it is damaged: its size is wrong".into())
-}
-
-/// The channels of all pages.
-pub(super) fn all_pages(file: &[u8], byte: f32) -> Result<Bands, String> {
-    let pages = header(file, Pages::Pictures)?.pages;
-    let mut all = bands(file, 0, byte)?;
-    for page in 1..pages {
-        let next = bands(file, page, byte)?;
-        let size = |bands: &Bands| (bands.channels[0].width, bands.channels[0].height);
-        if size(&next) != size(&all) {
-            return Err(format!(
-                "page {page} has another size than the first, so pages are no channels"
-            ));
-        }
-        all.channels.extend(next.channels);
-    }
-    all.alpha = None;
-    Ok(all)
 }
 
 /// The channels of a page. A byte is worth `byte`.
@@ -248,7 +189,12 @@ fn numbers(result: DecodingResult, bits: u8, width: usize, stored: usize) -> (Ve
 mod tests {
     use tiff::encoder::{TiffEncoder, colortype};
 
+    use super::super::paged::Paged;
     use super::*;
+
+    fn picture(file: &[u8], page: u32) -> image::DynamicImage {
+        bands(file, page, 1.0).unwrap().into_picture().unwrap()
+    }
 
     fn pages<C: colortype::ColorType<Inner = T>, T>(all: &[&[T]], width: u32) -> Vec<u8>
     where
@@ -271,10 +217,10 @@ mod tests {
         assert_eq!(header(&file, Pages::Pictures), Ok(expected));
         let expected = Header { channels: 2, pages: 1, ..expected };
         assert_eq!(header(&file, Pages::Channels), Ok(expected));
-        assert_eq!(picture(&file, 0).unwrap().into_luma8().into_raw(), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(picture(&file, 1).unwrap().into_luma8().into_raw(), [9; 6]);
-        assert!(picture(&file, 2).is_err());
-        let all = all_pages(&file, 257.0).unwrap();
+        assert_eq!(picture(&file, 0).into_luma8().into_raw(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(picture(&file, 1).into_luma8().into_raw(), [9; 6]);
+        assert!(bands(&file, 2, 1.0).is_err());
+        let all = Paged::Tiff.all_pages(&file, 257.0).unwrap();
         assert_eq!(all.channels[1].values, [9.0 * 257.0; 6]);
     }
 
@@ -287,9 +233,9 @@ mod tests {
         assert_eq!(header(&floats, Pages::Pictures).unwrap().precision, Precision::Floats);
         assert_eq!(bands(&floats, 0, 1.0).unwrap().channels[0].values, [-0.5, 1e6, 0.25, 3.0]);
         let colour = pages::<colortype::RGB8, _>(&[&[1, 2, 3, 4, 5, 6]], 2);
-        assert_eq!(picture(&colour, 0).unwrap().into_rgb8().into_raw(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(picture(&colour, 0).into_rgb8().into_raw(), [1, 2, 3, 4, 5, 6]);
         let clear = pages::<colortype::RGBA8, _>(&[&[1, 2, 3, 255, 4, 5, 6, 0]], 2);
-        assert_eq!(picture(&clear, 0).unwrap().into_rgba8().into_raw()[3..], [255, 4, 5, 6, 0]);
+        assert_eq!(picture(&clear, 0).into_rgba8().into_raw()[3..], [255, 4, 5, 6, 0]);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) struct PictureFlags {
     /// How values between black and white are scaled: linear, asinh or log [default: linear]
     #[arg(long, value_name = "SCALE", value_parser = named::<Scale>(&["linear", "asinh", "log"]))]
     scale: Option<Scale>,
-    /// What the pages of a TIFF file are: pictures or channels [default: pictures]
+    /// What the pages of a TIFF, FITS or DICOM file are: pictures or channels [default: pictures]
     #[arg(long, value_name = "WHAT", value_parser = named::<Pages>(&["pictures", "channels"]))]
     pages: Option<Pages>,
     /// Fraction of the images held out for testing, if the source has no test part [default: 0.2]
