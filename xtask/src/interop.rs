@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: checks that other programs read what the command writes, and that it reads what they write: NumPy arrays, pandas tables, pictures in Parquet, Optuna and its dashboard studies (in SQLite and on
+//! `cargo xtask interop`: checks that other programs read what the command writes, and that it reads what they write: NumPy arrays, pandas tables, pictures in Parquet, FITS and DICOM, Optuna and its dashboard studies (in SQLite and on
 //! a PostgreSQL server that is started for the check), Chromium reports. Values from PyTorch are in golden files, which `xtask/python/golden_*.py`
 //! made once and the engine's tests read.
 
@@ -20,10 +20,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "optuna-dashboard==0.21.0",
         "psycopg[binary]>=3.2",
         "websockets>=13",
+        "astropy>=7",
+        "pydicom>=3",
+        "python-gdcm>=3",
     ];
-    let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client";
+    let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client, astropy.io.fits, pydicom, gdcm";
     let python = workspace.python("python", modules, &install)?;
-    workspace.build(&["--package", "latents-cli", "--features", "postgres"])?;
+    workspace.build(&["--package", "latents-cli", "--features", "postgres,all-formats"])?;
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
     tables(workspace, &python)?;
@@ -31,6 +34,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     call(
         Command::new(&python).arg(workspace.script("check_parquet.py")).arg(&latents).arg(sample),
     )?;
+    call(Command::new(&python).arg(workspace.script("check_science.py")).arg(&latents))?;
     let check_study = workspace.script("check_study.py");
     call(Command::new(&python).arg(&check_study).arg(&latents))?;
 
