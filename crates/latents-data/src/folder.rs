@@ -102,11 +102,14 @@ fn load_listing(
     locations: &Locations,
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
-    let (mut looked, size) = if let Some(size) = settings.size {
+    monitor.check()?;
+    let chosen = || Cache::of(folder, settings, listing, locations);
+    let (mut looked, size) = if let Some(size) = settings.size.or_else(|| chosen().size()) {
         (None, size)
     } else {
         let looked = look(folder, listing, settings, monitor)?;
         let size = choose_size(&looked.pictures);
+        chosen().keep_size(size);
         (Some(looked), size)
     };
     let settings = &Pictures { size: Some(size), ..settings.clone() };

@@ -203,6 +203,26 @@ impl Cache {
         }
     }
 
+    /// The size that was chosen for these pictures, if that is known. So their heads need not be read again.
+    pub(super) fn size(&self) -> Option<[usize; 2]> {
+        let text = std::fs::read(self.size_file()?).ok()?;
+        let (key, size): (String, [usize; 2]) = serde_json::from_slice(&text).ok()?;
+        (key == self.key).then_some(size)
+    }
+
+    /// Keeps the size that was chosen. A cache that cannot be written is not an error.
+    pub(super) fn keep_size(&self, size: [usize; 2]) {
+        if let Some(file) = self.size_file()
+            && let Ok(text) = serde_json::to_vec(&(&self.key, size))
+        {
+            let _ = latents_files::write(&file, &text);
+        }
+    }
+
+    fn size_file(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| file.with_extension("size"))
+    }
+
     pub(super) fn key(&self) -> &str {
         &self.key
     }
@@ -254,12 +274,14 @@ impl Cache {
         let all = scratch.finish().map_err(|e| self.unwritable(e))?;
         let image = |&i: &usize| &all.bytes()[i * planes * plane..][..c * plane];
         let needed = || order.iter().map(image);
-        let mut crc = crc32fast::Hasher::new();
-        needed().for_each(|image| crc.update(image));
-        about.crc = crc.finalize();
         if let Some(file) = &self.file {
             let written = latents_files::write_with(file, |out| {
-                needed().try_for_each(|image| out.write_all(image))?;
+                let mut crc = crc32fast::Hasher::new();
+                needed().try_for_each(|image| {
+                    crc.update(image);
+                    out.write_all(image)
+                })?;
+                about.crc = crc.finalize();
                 let json = serde_json::to_vec(&about)?;
                 out.write_all(&json)?;
                 out.write_all(&(json.len() as u64).to_le_bytes())?;
@@ -341,15 +363,29 @@ fn read(path: &Path, memory: u64) -> Option<Kept> {
     if about.bytes()? as u64 != pixels {
         return None;
     }
-    let bytes = if pixels <= memory {
-        file.rewind().ok()?;
+    file.rewind().ok()?;
+    let (bytes, crc) = if pixels <= memory {
         let mut bytes = vec![];
         file.take(pixels).read_to_end(&mut bytes).ok()?;
-        Bytes::Memory(bytes)
+        let crc = crc32fast::hash(&bytes);
+        (Bytes::Memory(bytes), crc)
     } else {
-        Bytes::Mapped(Mapped::new(&file).ok()?, pixels as usize)
+        // Read, and not through the map, so that the pages of the whole file do not count as memory of this process.
+        let crc = crc_of(Read::by_ref(&mut file).take(pixels)).ok()?;
+        (Bytes::Mapped(Mapped::new(&file).ok()?, pixels as usize), crc)
     };
-    (crc32fast::hash(bytes.bytes()) == about.crc).then_some(Kept { about, pixels: bytes })
+    (crc == about.crc).then_some(Kept { about, pixels: bytes })
+}
+
+/// CRC-32 of all that is read.
+fn crc_of(mut from: impl Read) -> io::Result<u32> {
+    let (mut crc, mut block) = (crc32fast::Hasher::new(), vec![0; 1 << 20]);
+    loop {
+        match from.read(&mut block)? {
+            0 => return Ok(crc.finalize()),
+            n => crc.update(&block[..n]),
+        }
+    }
 }
 
 /// SHA-256 of texts with their lengths, in hexadecimal digits.

@@ -65,7 +65,9 @@ impl Case {
 
     fn cached(&self) -> Vec<PathBuf> {
         let cache = self.place.path().join("cache").join("pictures");
-        std::fs::read_dir(cache).map_or(vec![], |files| files.map(|f| f.unwrap().path()).collect())
+        let files = std::fs::read_dir(cache).map_or(vec![], |files| files.collect());
+        let paths = files.into_iter().map(|file| file.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "pix")).collect()
     }
 }
 
@@ -288,6 +290,12 @@ fn what_was_decoded_is_kept_and_never_stale() {
     }
     case.settings.size = Some([2, 2]);
     assert!(case.decodes().1 && case.cached().len() == 2);
+    case.settings.size = None;
+    for n in 0..4 {
+        case.picture(&format!("{n}.png"), [6, 6], [n; 3]);
+    }
+    let (larger, decoded) = case.decodes();
+    assert!(decoded && larger.train.images.shape() == [1, 6, 6], "the size is chosen anew");
 }
 
 #[test]
