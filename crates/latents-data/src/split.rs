@@ -32,7 +32,8 @@ pub fn split(n: usize, validation_fraction: f64, seed: u64) -> (Vec<u32>, Vec<u3
 /// For each of the samples of these strata (their classes), whether it is held out for testing: `round(n × fraction)` random ones of the `n` of
 /// each class, but never all of a class. If that is none at all, the same fraction of all samples together, and at least one of
 /// two or more.
-pub(crate) fn hold_out(strata: &[u32], fraction: f64, seed: u64) -> Vec<bool> {
+#[must_use]
+pub fn hold_out(strata: &[u32], fraction: f64, seed: u64) -> Vec<bool> {
     let mut held = vec![false; strata.len()];
     if fraction <= 0.0 {
         return held;

@@ -71,6 +71,13 @@ impl Latents {
         Ok(Rows::new(&self.z, self.dim)?)
     }
 
+    /// The name of the class of a vector, if it has one.
+    #[must_use]
+    pub fn class_of(&self, i: usize) -> Option<&str> {
+        let label = self.labels.as_ref()?.get(i).copied()??;
+        self.classes.get(usize::from(label)).map(String::as_str)
+    }
+
     /// One vector `[d]`.
     ///
     /// # Errors

@@ -9,8 +9,10 @@ use latents_tables::{Column, Table, Values};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::latents::Latents;
 use crate::model::TrainedModel;
 use crate::selection::SelectedImages;
+use crate::session::Session;
 
 /// The images that are unlike the others.
 #[derive(Clone, Debug, Serialize)]
@@ -35,8 +37,8 @@ pub struct Outlier {
     pub part: Option<Part>,
     /// Its class, if known.
     pub class: Option<String>,
-    /// Mean squared error of its reconstruction.
-    pub squared_error: f64,
+    /// Mean squared error of its reconstruction; `None` of vectors alone.
+    pub squared_error: Option<f64>,
     /// Mahalanobis distance of its latent vector from those of the training images.
     pub distance: f64,
 }
@@ -56,7 +58,8 @@ pub struct NearPair {
 pub struct OutlierConfig {
     /// How many of each kind.
     pub top: usize,
-    /// Two images are nearly the same up to this root mean squared difference of their pixels, from 0 to 1.
+    /// Two images are nearly the same up to this root mean squared difference of their pixels, from 0 to 1; of vectors, of their
+    /// numbers.
     pub same: f64,
 }
 
@@ -105,11 +108,46 @@ impl Outliers {
             Column::new("name", text(&|o| Some(o.name.clone()), &|p| Some(p.names[0].clone()))),
             Column::new("part", text(&|o| o.part.map(|part| part.to_string()), &|_| None)),
             Column::new("class", text(&|o| o.class.clone(), &|_| None)),
-            Column::new("squared_error", number(&|o| Some(o.squared_error), &|_| None)),
+            Column::new("squared_error", number(&|o| o.squared_error, &|_| None)),
             Column::new("distance", number(&|o| Some(o.distance), &|_| None)),
             Column::new("other", text(&|_| None, &|p| Some(p.names[1].clone()))),
             Column::new("difference", number(&|_| None, &|p| Some(p.pair.difference))),
         ])?)
+    }
+}
+
+impl Latents {
+    /// The vectors that are unlike the others: those farthest from all, and pairs that are nearly the same. As vectors alone have no
+    /// reconstructions, none is hard to reconstruct.
+    ///
+    /// # Errors
+    /// If there are too few vectors, or the call was interrupted.
+    pub fn outliers(&self, config: OutlierConfig, session: &Session) -> Result<Outliers> {
+        let rows = self.rows()?;
+        let monitor = session.monitor();
+        let (distances, pairs) = session.runtime()?.run(|| {
+            let distances = mahalanobis(rows, rows, monitor)?;
+            let pairs = near_duplicates(rows, config.same, monitor)?;
+            Ok::<_, latents_explore::Error>((distances, pairs))
+        })?;
+        let name = |i: usize| match &self.names {
+            Some(names) => names[i].clone(),
+            None => i.to_string(),
+        };
+        let outlier = |i: usize| Outlier {
+            image: i,
+            name: name(i),
+            part: self.parts.as_ref().map(|parts| parts[i]),
+            class: self.class_of(i).map(str::to_owned),
+            squared_error: None,
+            distance: distances[i],
+        };
+        let named = |pair: NearDuplicate| NearPair { pair, names: pair.images.map(name) };
+        Ok(Outliers {
+            hardest: vec![],
+            farthest: largest(&distances, config.top).into_iter().map(outlier).collect(),
+            near_duplicates: pairs.into_iter().map(named).collect(),
+        })
     }
 }
 
@@ -179,7 +217,7 @@ impl TrainedModel {
             name: images.name_of(i),
             part: selected.parts.as_ref().map(|parts| parts[i]),
             class: class(i),
-            squared_error: errors[i],
+            squared_error: Some(errors[i]),
             distance: distances[i],
         };
         let named = |pair: NearDuplicate| {

@@ -4,19 +4,26 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{ProbeConfig, Session, TrainedModel, duration};
+use latents::{Latents, ProbeConfig, Session, TrainedModel, duration};
 
 use crate::output::Output;
 
 /// Measure how much a frozen encoder tells about labels
 ///
 /// Fits a logistic regression, to convergence, and 10 nearest neighbours to the latent vectors of the training images, and measures them on the test images;
-/// the same for the pixels and for as many principal components of them. Then the same regression with few labels only. Tables and the curve are left in the run's folder.
+/// the same for the pixels and for as many principal components of them. Then the same regression with few labels only. Tables and the curve are left in the run's folder. With --latents, the vectors of a
+/// file: their parts say which are for training and which for testing, or a fifth of each class is held out.
 #[derive(Debug, Args)]
 pub(crate) struct Probe {
     /// Folder of a trained run
+    #[arg(long, value_name = "DIR", required_unless_present = "latents")]
+    run: Option<PathBuf>,
+    /// Vectors of this file instead, with their labels: .npz, .npy, .csv, .jsonl or .parquet, also of other programs
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "fine_tune"], requires = "out")]
+    latents: Option<PathBuf>,
+    /// Folder for the tables and the curve [default: the run's folder]
     #[arg(long, value_name = "DIR")]
-    run: PathBuf,
+    out: Option<PathBuf>,
     /// Neighbours that vote
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     neighbours: u16,
@@ -51,16 +58,27 @@ impl Probe {
             fine_tune: self.fine_tune,
             seed: self.seed,
         };
-        let mut model = TrainedModel::open(&self.run, session)?;
-        model.latent_space()?;
-        let found = model.probe(&model.data()?, &config, session)?;
-        found.save(&self.run)?;
+        let found = match (&self.latents, &self.run) {
+            (Some(file), _) => {
+                let vectors = Latents::load_with(file, session)?;
+                vectors.probe(&file.display().to_string(), &config, session)?
+            }
+            (None, Some(run)) => {
+                let mut model = TrainedModel::open(run, session)?;
+                model.latent_space()?;
+                model.probe(&model.data()?, &config, session)?
+            }
+            (None, None) => anyhow::bail!("--run or --latents is needed"),
+        };
+        let out = self.out.as_ref().or(self.run.as_ref());
+        let out = out.ok_or_else(|| anyhow::anyhow!("--out is needed"))?;
+        found.save(out)?;
         let text = format!(
             "{}\n{}\n{}  {}",
             found.table().markdown(),
             found.few_labels_table().markdown(),
             duration(found.seconds),
-            self.run.display()
+            out.display()
         );
         output.result(&text, &found)
     }

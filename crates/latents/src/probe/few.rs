@@ -10,7 +10,7 @@ use latents_report::{Cell, Curve, Figure, Show, Table, log_curves};
 use latents_train::{Run, RunConfig, TrainingConfig};
 use serde::Serialize;
 
-use super::{ProbeConfig, Vectors, accuracy, logistic};
+use super::{Task, Vectors, accuracy, logistic};
 use crate::error::Result;
 use crate::model::TrainedModel;
 use crate::recipe::train_run;
@@ -35,57 +35,65 @@ pub struct FewLabels {
 const STEPS: usize = 400;
 const BATCH: usize = 64;
 
+/// The curve of linear probes on vectors. `others` adds other methods, which learn from the same labels: their number, and each draw
+/// of them.
+pub(super) fn curve(
+    task: &Task<'_>,
+    vectors: &[Vectors],
+    mut others: impl FnMut(usize, &[Vec<u32>]) -> Result<Vec<FewLabels>>,
+) -> Result<Vec<FewLabels>> {
+    let Task { config, labels, truth, classes, runtime, session } = *task;
+    let mut all = vec![];
+    for &n in config.labels.iter().filter(|&&n| n > 0 && n <= labels.len()) {
+        session.check()?;
+        session.note(&format!("{} labels", count(n as u64)));
+        let draws: Vec<Vec<u32>> =
+            (0..config.draws).map(|draw| few_labels(labels, n, config.seed, draw)).collect();
+        for v in vectors {
+            let mut found = vec![];
+            for chosen in &draws {
+                let rows = chosen.iter().flat_map(|&i| {
+                    v.train[i as usize * v.dim..(i as usize + 1) * v.dim].iter().copied()
+                });
+                let rows: Vec<f32> = rows.collect();
+                let some = of(labels, chosen);
+                let probe = logistic(config, &rows, v.dim, &some, classes, runtime, session)?;
+                found.push(accuracy(truth, &probe.predict(&v.test, runtime)?, classes)?);
+            }
+            all.push(few(&format!("linear probe of {}", v.name), n, &found));
+        }
+        all.extend(others(n, &draws)?);
+    }
+    Ok(all)
+}
+
 impl TrainedModel {
-    pub(super) fn few_labels(
+    /// Classifiers that learn from some labels, on the encoder and from scratch.
+    pub(super) fn small_classifiers(
         &self,
+        task: &Task<'_>,
         images: [&Labelled; 2],
-        [labels, truth]: [&[u16]; 2],
-        config: &ProbeConfig,
-        vectors: &[Vectors],
-        session: &Session,
+        n: usize,
+        draws: &[Vec<u32>],
     ) -> Result<Vec<FewLabels>> {
-        let runtime = self.runtime();
-        let classes = self.classes().len();
         let mut all = vec![];
-        for &n in config.labels.iter().filter(|&&n| n > 0 && n <= labels.len()) {
-            session.check()?;
-            session.note(&format!("{} labels", count(n as u64)));
-            let draws: Vec<Vec<u32>> =
-                (0..config.draws).map(|draw| few_labels(labels, n, config.seed, draw)).collect();
-            for v in vectors {
-                let mut found = vec![];
-                for chosen in &draws {
-                    let rows = chosen.iter().flat_map(|&i| {
-                        v.train[i as usize * v.dim..(i as usize + 1) * v.dim].iter().copied()
-                    });
-                    let rows: Vec<f32> = rows.collect();
-                    let some = of(labels, chosen);
-                    let probe = logistic(config, &rows, v.dim, &some, classes, &runtime, session)?;
-                    found.push(accuracy(truth, &probe.predict(&v.test, &runtime)?, classes)?);
-                }
-                all.push(few(&format!("linear probe of {}", v.name), n, &found));
+        for (method, from_scratch) in [("fine-tuned", false), ("from scratch", true)] {
+            let mut found = vec![];
+            for (draw, chosen) in draws.iter().enumerate() {
+                let stem = format!("{n}-{draw}-{}", method.replace(' ', "-"));
+                let run = Run::at(self.dir().join("probe").join(stem));
+                let predicted = self.small_classifier(
+                    images,
+                    task.labels,
+                    chosen,
+                    task.config.seed,
+                    &run,
+                    from_scratch,
+                    task.session,
+                )?;
+                found.push(accuracy(task.truth, &predicted, task.classes)?);
             }
-            if !config.fine_tune {
-                continue;
-            }
-            for (method, from_scratch) in [("fine-tuned", false), ("from scratch", true)] {
-                let mut found = vec![];
-                for (draw, chosen) in draws.iter().enumerate() {
-                    let stem = format!("{n}-{draw}-{}", method.replace(' ', "-"));
-                    let run = Run::at(self.dir().join("probe").join(stem));
-                    let predicted = self.small_classifier(
-                        images,
-                        labels,
-                        chosen,
-                        config.seed,
-                        &run,
-                        from_scratch,
-                        session,
-                    )?;
-                    found.push(accuracy(truth, &predicted, classes)?);
-                }
-                all.push(few(method, n, &found));
-            }
+            all.push(few(method, n, &found));
         }
         Ok(all)
     }

@@ -4,8 +4,9 @@ mod few;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use latents_data::{Dataset, Labelled};
+use latents_data::{Dataset, Labelled, Part, hold_out};
 use latents_engine::Runtime;
 use latents_explore::classification::Confusion;
 use latents_explore::neighbours::nearest;
@@ -18,8 +19,12 @@ use serde::Serialize;
 pub use few::FewLabels;
 
 use crate::error::{Error, Result};
+use crate::latents::Latents;
 use crate::model::{BLOCK, TrainedModel};
 use crate::session::Session;
+
+/// The fraction of vectors without parts that is held out for testing.
+const HELD_OUT: f64 = 0.2;
 
 /// The settings of a probe.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +87,7 @@ pub struct VectorProbe {
 /// The results of a probe.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProbeResults {
-    /// The folder of the run.
+    /// The folder of the run, or the file of vectors.
     pub run: String,
     /// Images that the classifiers are fitted to.
     pub train_images: usize,
@@ -159,7 +164,7 @@ impl TrainedModel {
         config: &ProbeConfig,
         session: &Session,
     ) -> Result<ProbeResults> {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         if config.labels.contains(&0) {
             return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
         }
@@ -172,29 +177,117 @@ impl TrainedModel {
             return Err(Error::Unlabelled { what: "a probe", origin: data.name.clone() });
         };
         let (train, test) = (&*train, &*test);
-        let classes = data.classes.len();
         let runtime = self.runtime();
         let (z, z_test) = (self.encode(train)?, self.encode(test)?);
         let mut vectors = vec![Vectors { name: "latents", dim: z.dim, train: z.z, test: z_test.z }];
         let pixels = pixels(train, test);
         vectors.extend(components(&pixels, vectors[0].dim, &runtime, session)?);
         vectors.push(pixels);
+        let (labels, truth, classes) = (&*labels, &*truth, data.classes.len());
+        let task = Task { config, labels, truth, classes, runtime: &runtime, session };
+        let probes = task.probes(&vectors)?;
+        let few_labels = few::curve(&task, &vectors, |n, draws| {
+            let tuned =
+                config.fine_tune.then(|| self.small_classifiers(&task, [train, test], n, draws));
+            Ok(tuned.transpose()?.unwrap_or_default())
+        })?;
+        Ok(task.results(self.dir().display().to_string(), probes, few_labels, begun))
+    }
+}
 
+impl Latents {
+    /// Fits the classifiers of [`TrainedModel::probe`] to vectors with labels, and measures them on others. The parts of the vectors say
+    /// which; if they do not, a fifth of each class is held out, by the seed. Vectors without a label are left out. `from` says what they
+    /// are.
+    ///
+    /// # Errors
+    /// If there are no labels or too few vectors, a setting is out of range, or the call was interrupted.
+    pub fn probe(
+        &self,
+        from: &str,
+        config: &ProbeConfig,
+        session: &Session,
+    ) -> Result<ProbeResults> {
+        let begun = Instant::now();
+        if config.labels.contains(&0) {
+            return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
+        }
+        if config.fine_tune {
+            return Err(Error::Invalid("vectors have no encoder to fine-tune".into()));
+        }
+        self.rows()?;
+        let unlabelled = || Error::Unlabelled { what: "a probe", origin: from.to_owned() };
+        let labels = self.labels.as_ref().ok_or_else(unlabelled)?;
+        let places: Vec<(usize, u16)> =
+            labels.iter().enumerate().filter_map(|(i, label)| Some((i, (*label)?))).collect();
+        if places.is_empty() {
+            return Err(unlabelled());
+        }
+        let of_part = |part: Part| -> Vec<bool> {
+            let parts = self.parts.as_deref().unwrap_or_default();
+            places.iter().map(|&(i, _)| parts.get(i) == Some(&part)).collect()
+        };
+        let (trained, mut tested) = (of_part(Part::Train), of_part(Part::Test));
+        let has_parts = trained.contains(&true) && tested.contains(&true);
+        if !has_parts {
+            let strata: Vec<u32> = places.iter().map(|&(_, label)| label.into()).collect();
+            tested = hold_out(&strata, HELD_OUT, config.seed);
+            session.note("a fifth of the vectors is held out for testing");
+        }
+        let side = |chosen: &dyn Fn(usize) -> bool| -> (Vec<f32>, Vec<u16>) {
+            let members = || (0..places.len()).filter(|&at| chosen(at)).map(|at| places[at]);
+            let row = |(i, _): (usize, u16)| &self.z[i * self.dim..(i + 1) * self.dim];
+            (
+                members().flat_map(row).copied().collect(),
+                members().map(|(_, label)| label).collect(),
+            )
+        };
+        let (train, labels) = side(&|at| if has_parts { trained[at] } else { !tested[at] });
+        let (test, truth) = side(&|at| tested[at]);
+        if labels.is_empty() || truth.is_empty() {
+            return Err(Error::Invalid("there are too few vectors to probe".into()));
+        }
+        let most = labels.iter().chain(&truth).max().map_or(0, |&label| usize::from(label) + 1);
+        let (runtime, classes) = (session.runtime()?, self.classes.len().max(most));
+        let vectors = [Vectors { name: "latents", dim: self.dim, train, test }];
+        let (labels, truth) = (&*labels, &*truth);
+        let task = Task { config, labels, truth, classes, runtime: &runtime, session };
+        let probes = task.probes(&vectors)?;
+        let few_labels = few::curve(&task, &vectors, |_, _| Ok(vec![]))?;
+        Ok(task.results(from.to_owned(), probes, few_labels, begun))
+    }
+}
+
+/// Labels to learn from and to predict.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    config: &'a ProbeConfig,
+    labels: &'a [u16],
+    truth: &'a [u16],
+    classes: usize,
+    runtime: &'a Arc<Runtime>,
+    session: &'a Session,
+}
+
+impl Task<'_> {
+    /// What the classifiers reach on each kind of vectors.
+    fn probes(&self, vectors: &[Vectors]) -> Result<Vec<VectorProbe>> {
+        let Task { config, labels, truth, classes, runtime, session } = *self;
         let mut probes = vec![];
-        for v in &vectors {
+        for v in vectors {
             session.check()?;
             session.note(&format!("{}: {} numbers", v.name, v.dim));
-            let probe = logistic(config, &v.train, v.dim, &labels, classes, &runtime, session)?;
-            let logistic = accuracy(&truth, &probe.predict(&v.test, &runtime)?, classes)?;
+            let probe = logistic(config, &v.train, v.dim, labels, classes, runtime, session)?;
+            let logistic = accuracy(truth, &probe.predict(&v.test, runtime)?, classes)?;
             let k = config.neighbours.min(labels.len());
             let train = Rows::new(&v.train, v.dim)?;
             let mut voted = vec![];
             for test in v.test.chunks(BLOCK * v.dim) {
                 session.check()?;
                 let test = Rows::new(test, v.dim)?;
-                voted.extend(runtime.run(|| nearest(test, train, k))?.vote(&labels));
+                voted.extend(runtime.run(|| nearest(test, train, k))?.vote(labels));
             }
-            let neighbours = accuracy(&truth, &voted, classes)?;
+            let neighbours = accuracy(truth, &voted, classes)?;
             probes.push(VectorProbe {
                 vectors: v.name,
                 dim: v.dim,
@@ -204,19 +297,27 @@ impl TrainedModel {
                 neighbours,
             });
         }
-        let few_labels =
-            self.few_labels([train, test], [&labels, &truth], config, &vectors, session)?;
-        Ok(ProbeResults {
-            run: self.dir().display().to_string(),
-            train_images: labels.len(),
-            test_images: truth.len(),
-            k: config.neighbours,
-            c: config.c,
-            standardized: config.standardize,
+        Ok(probes)
+    }
+
+    fn results(
+        &self,
+        run: String,
+        probes: Vec<VectorProbe>,
+        few_labels: Vec<FewLabels>,
+        begun: Instant,
+    ) -> ProbeResults {
+        ProbeResults {
+            run,
+            train_images: self.labels.len(),
+            test_images: self.truth.len(),
+            k: self.config.neighbours,
+            c: self.config.c,
+            standardized: self.config.standardize,
             probes,
             few_labels,
             seconds: begun.elapsed().as_secs_f64(),
-        })
+        }
     }
 }
 
@@ -262,3 +363,6 @@ fn components(
     let (train, test) = transformed?;
     Ok(Some(Vectors { name: "principal components", dim, train, test }))
 }
+
+#[cfg(test)]
+mod tests;
