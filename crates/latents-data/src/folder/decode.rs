@@ -250,6 +250,12 @@ impl Work<'_> {
             places.push(place);
             Ok(())
         })?;
+        if places.is_empty() {
+            // No picture can be read, and no bytes can be taken as numbers.
+            let scratch = self.cache.scratch(0)?;
+            let (depth, range, pictures) = (Depth::Sixteen, vec![], vec![]);
+            return Ok(Decoded { scratch, planes, channels: planes, depth, range, pictures });
+        }
         let raw = raw.finish().map_err(|e| self.cache.unwritable(e))?;
         let raw: &[f32] = bytemuck::cast_slice(raw.bytes());
         let image = planes * h * w;

@@ -559,6 +559,20 @@ fn deep_pictures_are_mapped_by_one_range() {
     assert!(notes(&clipped).contains("outside the range were clipped"), "{}", notes(&clipped));
 }
 
+#[test]
+fn pictures_of_numbers_that_all_fail_are_an_error() {
+    let case = Case::new();
+    let mut file = std::io::Cursor::new(vec![]);
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut file).unwrap();
+    let values = [1.0, 2.0, f32::NAN, 4.0];
+    encoder.write_image::<tiff::encoder::colortype::Gray32Float>(2, 2, &values).unwrap();
+    case.file("a.tif", &file.into_inner());
+    let error = case.load().unwrap_err().to_string();
+    assert!(
+        error.ends_with("damaged: a.tif (it has a value that is NaN; pictures must be finite)")
+    );
+}
+
 /// A FITS file of 2 x 2 bytes.
 fn fits(values: [u8; 4]) -> Vec<u8> {
     let number = |name: &str, value: u8| format!("{:<80}", format!("{name:<8}= {value:>20}"));
