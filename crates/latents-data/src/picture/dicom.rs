@@ -203,7 +203,8 @@ impl<'a> Image<'a> {
     #[allow(clippy::float_cmp)] // The exact values are meant.
     fn precision(&self) -> Result<Precision, String> {
         if let Colour::Grey { .. } = self.colour {
-            for frame in 0..self.frames {
+            let different = if self.elements.frames_differ() { self.frames } else { 1 };
+            for frame in 0..different {
                 if self.elements.rescale(frame)? != [1.0, 0.0] {
                     return Ok(Precision::Floats);
                 }

@@ -228,6 +228,11 @@ impl<'a> Elements<'a> {
         self.bytes(tag).and_then(text)
     }
 
+    /// Whether frames may have slopes and intercepts of their own.
+    pub(super) fn frames_differ(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
     /// How stored values of a frame become those of the image: slope and intercept.
     pub(super) fn rescale(&self, frame: u32) -> Result<[f64; 2], String> {
         let of_file = [SLOPE, INTERCEPT].map(|tag| self.bytes(tag));
