@@ -106,11 +106,12 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<(usize, Layout)> {
     if !lines.next()? {
         return Err(Error::content(path, "it is empty; expected is a table in CSV"));
     }
-    let first = lines.cells()?;
-    if first.len() > MAX_COLUMNS {
-        let reason = format!("it has {} columns, more than {MAX_COLUMNS}", first.len());
+    let columns = lines.record.len();
+    if columns > MAX_COLUMNS {
+        let reason = format!("it has {columns} columns, more than {MAX_COLUMNS}");
         return Err(Error::content(path, reason));
     }
+    let first = lines.cells()?;
     let commas = separator == b';';
     let blank = Guess {
         any: false,
