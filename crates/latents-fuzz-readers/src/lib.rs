@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latents::Latents;
-use latents::data::{Images, Labelled, Locations, Pictures, Source, idx, npz};
+use latents::data::{Fingerprints, Images, Labelled, Locations, Pages, Pictures, Source, idx, npz};
 use latents::engine::Runtime;
 use latents::explore::card::Card;
 use latents::models::Tensors;
@@ -36,9 +36,68 @@ pub fn npz(bytes: &[u8]) -> bool {
                 }
             }
         }
-        let latents = Latents::load(file).is_ok();
-        load(&format!("npz:{}", file.display())) || latents
+        vectors_or_images("npz", file)
     })
+}
+
+/// An image collection, or latents, in a `.npy` file.
+#[must_use]
+pub fn npy(bytes: &[u8]) -> bool {
+    with_file("data.npy", bytes, |file| vectors_or_images("npz", file))
+}
+
+/// A folder of IDX files, gzipped or not: the same images for training and testing.
+#[must_use]
+pub fn idx_folder(bytes: &[u8]) -> bool {
+    let ending = if bytes.starts_with(&[0x1f, 0x8b]) { ".gz" } else { "" };
+    with_file(&format!("train-images-idx3-ubyte{ending}"), bytes, |file| {
+        let test = format!("t10k-images-idx3-ubyte{ending}");
+        std::fs::copy(file, file.with_file_name(test)).expect("a scratch file");
+        load_fixed(&format!("idx:{}", file.parent().expect("a folder").display()))
+    })
+}
+
+/// A table of pixels or latents as CSV, with commas or tabs.
+#[must_use]
+pub fn csv(bytes: &[u8]) -> bool {
+    let tabs = with_file("data.tsv", bytes, |file| vectors_or_images("table", file));
+    with_file("data.csv", bytes, |file| vectors_or_images("table", file)) || tabs
+}
+
+/// A table of pixels or latents as JSON lines.
+#[must_use]
+pub fn json_lines(bytes: &[u8]) -> bool {
+    with_file("data.jsonl", bytes, |file| vectors_or_images("table", file))
+}
+
+/// A table of pictures, pixels or latents as Parquet. Needs the feature `all-formats`.
+#[must_use]
+pub fn parquet(bytes: &[u8]) -> bool {
+    with_file("data.parquet", bytes, |file| vectors_or_images("table", file))
+}
+
+/// A tar archive of pictures.
+#[must_use]
+pub fn tar(bytes: &[u8]) -> bool {
+    with_file("data.tar", bytes, |file| load(&format!("tar:{}", file.display())))
+}
+
+/// A TIFF file.
+#[must_use]
+pub fn tiff(bytes: &[u8]) -> bool {
+    paged("a.tif", bytes)
+}
+
+/// A FITS file. Needs the feature `all-formats`.
+#[must_use]
+pub fn fits(bytes: &[u8]) -> bool {
+    paged("a.fits", bytes)
+}
+
+/// A DICOM file. Needs the feature `all-formats`.
+#[must_use]
+pub fn dicom(bytes: &[u8]) -> bool {
+    paged("a.dcm", bytes)
 }
 
 /// A picture in a folder, under the extension of each format.
@@ -166,10 +225,38 @@ fn continue_studies(url: &str) -> Result<(), latents::tune::Error> {
     Ok(())
 }
 
+/// A file with latents or an image collection.
+fn vectors_or_images(kind: &str, file: &Path) -> bool {
+    let latents = Latents::load(file).is_ok();
+    load(&format!("{kind}:{}", file.display())) || latents
+}
+
+/// A picture that may have several pages, which are pictures or channels; its copies are found too.
+fn paged(name: &str, bytes: &[u8]) -> bool {
+    with_file(name, bytes, |file| {
+        let folder = format!("folder:{}", file.parent().expect("a folder").display());
+        let _ = Fingerprints::of(&folder, &Pictures::default(), &Monitor::default());
+        let channels = load_with(&folder, &Pictures { pages: Pages::Channels, ..small() });
+        load(&folder) || channels
+    })
+}
+
+fn small() -> Pictures {
+    Pictures { size: Some([4, 4]), test_fraction: 0.0, ..Pictures::default() }
+}
+
 fn load(source: &str) -> bool {
-    let pictures = Pictures { size: Some([4, 4]), test_fraction: 0.0, ..Pictures::default() };
+    load_with(source, &small())
+}
+
+/// Loads a source that takes no settings.
+fn load_fixed(source: &str) -> bool {
+    load_with(source, &Pictures::default())
+}
+
+fn load_with(source: &str, pictures: &Pictures) -> bool {
     let source = source.parse::<Source>().expect("a source");
-    source.load_with(&pictures, &Locations::nowhere(), &Monitor::default()).is_ok()
+    source.load_with(pictures, &Locations::nowhere(), &Monitor::default()).is_ok()
 }
 
 fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> bool) -> bool {

@@ -79,6 +79,54 @@ fn arrays() {
 }
 
 #[test]
+fn arrays_alone() {
+    check("npy", readers::npy, COPIES);
+}
+
+#[test]
+fn folders_of_images_and_labels() {
+    check("idx_folder", readers::idx_folder, COPIES);
+}
+
+#[test]
+fn tables_as_csv() {
+    check("csv", readers::csv, COPIES);
+}
+
+#[test]
+fn tables_as_json_lines() {
+    check("json_lines", readers::json_lines, COPIES);
+}
+
+#[cfg(feature = "all-formats")]
+#[test]
+fn tables_as_parquet() {
+    check("parquet", readers::parquet, COPIES);
+}
+
+#[test]
+fn archives() {
+    check("tar", readers::tar, COPIES);
+}
+
+#[test]
+fn tiff_pictures() {
+    check("tiff", readers::tiff, COPIES);
+}
+
+#[cfg(feature = "all-formats")]
+#[test]
+fn fits_pictures() {
+    check("fits", readers::fits, COPIES);
+}
+
+#[cfg(feature = "all-formats")]
+#[test]
+fn dicom_pictures() {
+    check("dicom", readers::dicom, COPIES);
+}
+
+#[test]
 fn pictures() {
     check("picture", readers::picture, COPIES);
 }

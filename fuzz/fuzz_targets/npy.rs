@@ -1,0 +1,9 @@
+//! Feeds arbitrary bytes to `latents_fuzz_readers::npy`.
+
+#![no_main]
+
+use latents_fuzz_readers as readers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = readers::npy(bytes);
+});
