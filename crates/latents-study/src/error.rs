@@ -62,6 +62,14 @@ pub enum Error {
         /// The output folder.
         out: PathBuf,
     },
+    /// The images are not those of the vectors.
+    #[error("the images of {images} are not those of the vectors: {problem}")]
+    OtherImages {
+        /// The source of the images.
+        images: String,
+        /// Why.
+        problem: String,
+    },
     /// The file that identifies the study in the output folder cannot be understood.
     #[error(
         "{} does not identify the study in its folder; choose another folder: {problem}",

@@ -19,12 +19,14 @@ mod s4;
 mod s5;
 mod stages;
 mod study;
+mod vectors;
 mod words;
 mod worker;
 
 pub use error::{Error, Result};
 pub use progress::StageTime;
 pub use study::{CollectionStudy, PARTS, StudySummary};
+pub use vectors::VectorStudy;
 
 /// The example in the README compiles.
 #[cfg(doctest)]

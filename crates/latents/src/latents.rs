@@ -63,6 +63,30 @@ impl Latents {
         self.len() == 0
     }
 
+    /// The vectors of these numbers, with what is known of them.
+    ///
+    /// # Panics
+    /// If there is no vector of a number.
+    #[must_use]
+    pub fn at(&self, indices: &[usize]) -> Self {
+        let rows = |values: &Vec<f32>| {
+            indices
+                .iter()
+                .flat_map(|&i| &values[i * self.dim..(i + 1) * self.dim])
+                .copied()
+                .collect()
+        };
+        Latents {
+            z: rows(&self.z),
+            dim: self.dim,
+            log_variances: self.log_variances.as_ref().map(rows),
+            labels: self.labels.as_ref().map(|all| indices.iter().map(|&i| all[i]).collect()),
+            names: self.names.as_ref().map(|all| indices.iter().map(|&i| all[i].clone()).collect()),
+            parts: self.parts.as_ref().map(|all| indices.iter().map(|&i| all[i]).collect()),
+            classes: self.classes.clone(),
+        }
+    }
+
     /// The vectors as explorations take them.
     ///
     /// # Errors

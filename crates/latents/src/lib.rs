@@ -32,6 +32,7 @@ mod error;
 pub mod evaluate;
 pub mod figures;
 mod latents;
+mod linear_decoder;
 mod map;
 mod model;
 mod outliers;
@@ -73,6 +74,7 @@ pub use duplicates::{CopyKind, DuplicateConfig, Duplicates, Group, Keep, Member}
 pub use error::{Error, Result};
 pub use evaluate::{EvalOptions, Evaluation};
 pub use latents::{ImageArray, Latents, save_beside};
+pub use linear_decoder::LinearDecoder;
 pub use map::{LatentMap, MapMethod, Tsne};
 pub use model::TrainedModel;
 pub use outliers::{NearPair, Outlier, OutlierConfig, Outliers};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use latents_data::{Dataset, Source};
+use latents_data::{Dataset, Pictures, Source};
 use latents_train::{DataConfig, SettingsLayer};
 use serde_json::Value;
 
@@ -53,6 +53,7 @@ pub(super) fn check_open<'a>(
     opened: &DataConfig,
 ) -> Result<()> {
     let (ours, theirs) = (serde_json::to_value(wanted)?, serde_json::to_value(opened)?);
+    let defaults = serde_json::json!({ "pictures": Pictures::default() });
     let pictures = [&ours, &theirs].into_iter().filter_map(|data| data["pictures"].as_object());
     let pictures =
         pictures.flat_map(|pictures| pictures.keys().map(|name| format!("pictures.{name}")));
@@ -62,7 +63,9 @@ pub(super) fn check_open<'a>(
         if !layers.clone().any(|layer| layer.has(&path)) {
             continue;
         }
-        let at = |data: &Value| data.pointer(&format!("/{}", name.replace('.', "/"))).cloned();
+        let place = format!("/{}", name.replace('.', "/"));
+        // Settings of pictures are left out if all of them are the defaults.
+        let at = |data: &Value| data.pointer(&place).or_else(|| defaults.pointer(&place)).cloned();
         let (set, found) = (at(&ours).unwrap_or_default(), at(&theirs).unwrap_or_default());
         let is_same = match (name.as_str(), &set, &found) {
             ("source", Value::String(set), Value::String(found)) => {
