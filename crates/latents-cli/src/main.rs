@@ -92,6 +92,10 @@ impl Shared {
             handler.cancel();
         })?;
         let session = Session::default().cancel(cancel).reporter(Arc::new(Terminal::new(output)));
+        if let Some(threads) = self.threads {
+            // Pictures are read outside the session's pool.
+            rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+        }
         let session = self.threads.into_iter().fold(session, |s, n| s.threads(n.into()));
         Ok(self.isa.into_iter().fold(session, Session::isa))
     }
