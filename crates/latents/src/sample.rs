@@ -3,12 +3,22 @@
 use std::fmt;
 use std::path::Path;
 
+use latents_data::Labelled;
+use latents_explore::neighbours::nearest;
 use latents_explore::{GaussianMixture, Rows, samplers};
-use latents_report::Figure;
+use latents_report::{Figure, ImageView, Tile, grid};
+use latents_tables::{Column, Table, Values};
 
 use crate::error::{Error, Result};
 use crate::latents::ImageArray;
 use crate::model::TrainedModel;
+use crate::session::Session;
+
+/// Images that are compared at once.
+const BLOCK: usize = 8192;
+/// Samples that are shown with their nearest images, and how many of them in a row.
+const SHOWN: usize = 40;
+const PER_ROW: usize = 10;
 
 /// Where random latent vectors are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +82,107 @@ impl Samples {
     #[must_use]
     pub fn figure(&self) -> Figure {
         self.images.gallery(&format!("Samples, latents drawn from {}", self.sampler))
+    }
+}
+
+/// The training images that new images are most like, by their pixels. A copy of a training image is no new image.
+#[derive(Clone, Debug)]
+pub struct NearestImages {
+    /// The number of the nearest image of each sample.
+    pub places: Vec<usize>,
+    /// Its name, or its number.
+    pub names: Vec<String>,
+    /// Its class, if known.
+    pub classes: Vec<Option<String>>,
+    /// Root mean squared difference of the pixels, from 0 to 1.
+    pub differences: Vec<f64>,
+}
+
+impl NearestImages {
+    /// A row for each sample: its number `sample`, and of the nearest image the `nearest` name, its `label` and the `difference`.
+    ///
+    /// # Errors
+    /// None that these columns can have.
+    pub fn table(&self) -> Result<Table> {
+        let numbers = (0..self.names.len()).map(|i| Some(i as i64)).collect();
+        let names = self.names.iter().cloned().map(Some).collect();
+        let differences = self.differences.iter().copied().map(Some).collect();
+        Ok(Table::new(vec![
+            Column::new("sample", Values::I64(numbers)),
+            Column::new("nearest", Values::Text(names)),
+            Column::new("label", Values::Text(self.classes.clone())),
+            Column::new("difference", Values::F64(differences)),
+        ])?)
+    }
+}
+
+impl Samples {
+    /// Finds the nearest of some images, usually the training images, to each sample.
+    ///
+    /// # Errors
+    /// If there are no images, they have another shape, or the call was interrupted.
+    pub fn nearest(
+        &self,
+        images: &Labelled,
+        classes: &[String],
+        session: &Session,
+    ) -> Result<NearestImages> {
+        let numbers: usize = self.images.shape.iter().product();
+        if images.is_empty() || images.images.shape() != self.images.shape {
+            return Err(Error::Invalid(
+                "the samples need images of their shape beside them".into(),
+            ));
+        }
+        let samples = Rows::new(&self.images.values, numbers)?;
+        let mut best = vec![(f32::INFINITY, 0); self.images.len()];
+        for start in (0..images.len()).step_by(BLOCK) {
+            session.check()?;
+            let block: Vec<usize> = (start..(start + BLOCK).min(images.len())).collect();
+            let pixels = images.images.at(&block).to_unit();
+            let rows = Rows::new(&pixels, numbers)?;
+            let found = session.runtime()?.run(|| nearest(samples, rows, 1))?;
+            for (i, best) in best.iter_mut().enumerate() {
+                let squared = found.squared_of(i)[0];
+                if squared < best.0 {
+                    *best = (squared, start + found.of(i)[0] as usize);
+                }
+            }
+        }
+        let places: Vec<usize> = best.iter().map(|(_, place)| *place).collect();
+        let class = |&i: &usize| images.class_of(i, classes).map(str::to_owned);
+        Ok(NearestImages {
+            names: places.iter().map(|&i| images.name_of(i)).collect(),
+            classes: places.iter().map(class).collect(),
+            differences: best
+                .iter()
+                .map(|(d, _)| (f64::from(*d) / numbers as f64).sqrt())
+                .collect(),
+            places,
+        })
+    }
+
+    /// The first samples above their nearest images.
+    #[must_use]
+    pub fn nearest_figure(&self, near: &NearestImages, images: &Labelled) -> Figure {
+        let shape = self.images.shape;
+        let numbers = shape.iter().product::<usize>().max(1);
+        let shown = near.places.len().min(SHOWN);
+        let found: Vec<Vec<f32>> =
+            near.places[..shown].iter().map(|&i| images.images.image_unit(i)).collect();
+        let samples: Vec<&[f32]> = self.images.values.chunks_exact(numbers).take(shown).collect();
+        let mut rows: Vec<Vec<Tile<'_>>> = vec![];
+        for line in (0..shown).collect::<Vec<_>>().chunks(PER_ROW) {
+            let tile = |caption, pixels| Tile { caption, image: ImageView { shape, pixels } };
+            rows.push(line.iter().map(|&i| tile(i.to_string(), samples[i])).collect());
+            let short = |i: usize| {
+                let name = near.names[i].rsplit('/').next().unwrap_or_default();
+                format!("{name} {:.3}", near.differences[i])
+            };
+            rows.push(line.iter().map(|&i| tile(short(i), &found[i][..])).collect());
+        }
+        let captions: Vec<String> =
+            ["sample", "nearest"].into_iter().cycle().take(rows.len()).map(str::to_owned).collect();
+        grid("Samples and the training images that they are most like", &rows, &captions)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::output::Output;
 ///
 /// For a model with latents: the evaluation card. It compares reconstructions with principal components, measures samples in features of a small network that is trained on the same images, and rates traversals, maps and outliers; it is left in the run's folder as `evaluation.md` and `evaluation.json`.
 ///
-/// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder.
+/// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder, and the name of each mistaken image in `tables/mistakes.csv`.
 ///
 /// For a folder of several seeds (--seeds): each of them, and their mean and deviation.
 #[derive(Debug, Args)]

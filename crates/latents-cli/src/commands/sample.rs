@@ -12,7 +12,7 @@ use crate::output::Output;
 
 /// Make new images from random latent vectors
 ///
-/// Writes an .npz file with `image` [n, c, h, w] (float32, 0 to 1) and next to it a figure of the first ones as SVG and PNG. Needs nothing but the run's folder.
+/// Writes an .npz file with `image` [n, c, h, w] (float32, 0 to 1) and next to it a figure of the first ones as SVG and PNG. Needs nothing but the run's folder; --nearest needs its training images too.
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
     /// Folder of a trained run
@@ -30,6 +30,9 @@ pub(crate) struct Sample {
     /// Seed; the same one gives the same images
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Find the training image that each sample is most like, by its pixels: OUT-nearest.csv, and a figure
+    #[arg(long)]
+    nearest: bool,
     /// File to write
     #[arg(long, value_name = "FILE.npz")]
     out: PathBuf,
@@ -53,6 +56,9 @@ struct Sampled<'a> {
     sampler: &'static str,
     /// Bayesian information criterion of the mixture on the training latents.
     bic: Option<f64>,
+    /// The table of the nearest training images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<PathBuf>,
 }
 
 impl Sample {
@@ -65,17 +71,30 @@ impl Sample {
         };
         let mut model = TrainedModel::open(&self.run, session)?;
         let made = model.sample(self.n as usize, sampler, self.seed)?;
-        let figures = save_beside(&made.figure(), &self.out, "")?;
+        let mut figures = save_beside(&made.figure(), &self.out, "")?;
         made.save(&self.out)?;
+        let nearest = if self.nearest {
+            let data = model.data()?;
+            let near = made.nearest(&data.train, &data.classes, session)?;
+            let stem = self.out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let table = self.out.with_file_name(format!("{stem}-nearest.csv"));
+            latents::tables::write(&table, &near.table()?).map_err(latents::Error::from)?;
+            let figure = made.nearest_figure(&near, &data.train);
+            figures.extend(save_beside(&figure, &self.out, "-nearest")?);
+            Some(table)
+        } else {
+            None
+        };
         let bic = made.bic.map_or(String::new(), |b| format!(" (BIC {b:.0})"));
         let (images, out) = (made.images.len(), &self.out);
+        let table = nearest.as_ref().map_or(String::new(), |file| format!("  {}", file.display()));
         let text = format!(
-            "{} images{bic} in {}  {}",
+            "{} images{bic} in {}{table}  {}",
             count(images as u64),
             out.display(),
             list(&figures)
         );
         let (sampler, bic) = (sampler.name(), made.bic);
-        output.result(&text, &Sampled { out, figures, images, sampler, bic })
+        output.result(&text, &Sampled { out, figures, images, sampler, bic, nearest })
     }
 }

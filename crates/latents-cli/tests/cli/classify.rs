@@ -33,6 +33,9 @@ fn a_classifier_is_trained_and_judged() {
     for name in ["confusion", "reliability", "mistakes"] {
         assert!(sandbox.read(&format!("cl/figures/{name}.png")).starts_with(b"\x89PNG"), "{name}");
     }
+    let mistakes = sandbox.text("cl/tables/mistakes.csv");
+    assert!(mistakes.starts_with("name,label,predicted,confidence\n"), "{mistakes}");
+    assert_eq!(mistakes.lines().count() as u64, 1 + 200 - right);
     // What is predicted of images is what was judged.
     let told = sandbox.json("predict --run cl --data fashion-mnist-sample");
     let told = told["predictions"].as_array().unwrap();

@@ -93,3 +93,36 @@ fn predictions_are_tables_with_the_probability_of_each_class() {
         said.stderr.contains("p.txt: unknown ending; known are .csv, .tsv, .parquet, .json, .md")
     );
 }
+
+#[test]
+fn vectors_of_another_program_are_studied_probed_and_searched_for_outliers() {
+    let sandbox = Sandbox::trained();
+    sandbox.ok("encode --run ae --split all --out z.parquet");
+    let done = sandbox
+        .json("study --latents z.parquet --images fashion-mnist-sample --out vectors --seed 3");
+    assert_eq!(done["findings"].as_array().unwrap().len(), 5);
+    let page = sandbox.text("vectors/report.html");
+    let again =
+        "latents study --latents z.parquet --images fashion-mnist-sample --seed 3 --out vectors";
+    assert!(page.contains(again) && page.contains("V4-images"));
+    let found = sandbox.json("probe --latents z.parquet --labels 50 --draws 1 --out probe");
+    assert!(found["probes"][0]["neighbours"].as_f64().unwrap() > 0.3, "{found}");
+    assert!(sandbox.text("probe/tables/probes.md").contains("latents"));
+    let found = sandbox.json("outliers --latents z.parquet --top 4 --out far.csv");
+    assert_eq!(found["farthest"].as_array().unwrap().len(), 4);
+    assert!(sandbox.text("far.csv").starts_with("kind,rank,image,name,"));
+    // Copies in the latents of a run, of its own images.
+    let groups = sandbox.json("duplicates --run ae --near-latents 0");
+    assert!(groups["groups"].is_array(), "{groups}");
+}
+
+#[test]
+fn the_training_image_that_a_sample_is_most_like_is_named() {
+    let sandbox = Sandbox::trained();
+    let made = sandbox.json("sample --run ae --n 6 --nearest --out new.npz");
+    assert_eq!(made["nearest"], "new-nearest.csv");
+    let table = sandbox.text("new-nearest.csv");
+    assert!(table.starts_with("sample,nearest,label,difference\n0,"), "{table}");
+    assert_eq!(table.lines().count(), 7);
+    assert!(sandbox.text("new-nearest.svg").contains("nearest"));
+}

@@ -13,6 +13,7 @@ use latents_progress::{count, duration};
 use latents_report::{
     Cell, Figure, ImageView, Reliability, Show, Table, Tile, confusion, grid, reliability,
 };
+use latents_tables::{Column, Table as Columns, Values};
 use serde::Serialize;
 
 use super::EvalOptions;
@@ -354,6 +355,30 @@ impl ClassCard {
 }
 
 impl LabelledPredictions<'_> {
+    /// A row for each mistake, the surest first: `name` (the image's, or its number among the test images), `label`, `predicted` and
+    /// `confidence`.
+    ///
+    /// # Errors
+    /// None that these columns can have.
+    pub fn mistakes(&self, card: &ClassCard) -> Result<Columns> {
+        let k = card.classes.len();
+        let wrong = (0..self.truth.len()).filter(|&i| self.truth[i] != self.predicted[i]);
+        let confidence = |i: usize| self.probabilities[i * k + usize::from(self.predicted[i])];
+        let mut wrong: Vec<usize> = wrong.collect();
+        wrong.sort_by(|&a, &b| confidence(b).total_cmp(&confidence(a)).then(a.cmp(&b)));
+        let text = |of: &dyn Fn(usize) -> String| {
+            Values::Text(wrong.iter().map(|&i| Some(of(i))).collect())
+        };
+        let class = |labels: &[u16], i: usize| card.classes[usize::from(labels[i])].clone();
+        let sure = wrong.iter().map(|&i| Some(confidence(i))).collect();
+        Ok(Columns::new(vec![
+            Column::new("name", text(&|i| self.images.name_of(i))),
+            Column::new("label", text(&|i| class(&self.truth, i))),
+            Column::new("predicted", text(&|i| class(&self.predicted, i))),
+            Column::new("confidence", Values::F32(sure)),
+        ])?)
+    }
+
     /// Writes the confusion matrix, the reliability diagram and the mistakes as SVG and PNG.
     ///
     /// # Errors
@@ -413,7 +438,13 @@ impl LabelledPredictions<'_> {
         all.truncate(SHOWN_IMAGES);
         all.into_iter()
             .map(|(confidence, i)| {
-                (format!("{:.0} %", 100.0 * confidence), self.images.images.image_unit(i))
+                let mut caption = format!("{:.0} %", 100.0 * confidence);
+                if self.images.names.is_some() {
+                    // The end of a path says most.
+                    let name = self.images.name_of(i);
+                    caption = format!("{caption} {}", name.rsplit('/').next().unwrap_or_default());
+                }
+                (caption, self.images.images.image_unit(i))
             })
             .collect()
     }

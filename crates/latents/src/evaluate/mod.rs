@@ -110,6 +110,8 @@ impl TrainedModel {
                 let (card, predictions) = self.class_card(&data.test, options, session)?;
                 card.save(&dir)?;
                 predictions.save_figures(&card, &dir.join("figures"))?;
+                let mistakes = predictions.mistakes(&card)?;
+                latents_tables::write(&dir.join("tables/mistakes.csv"), &mistakes)?;
                 Ok(Evaluation::Classes(Box::new(card)))
             }
             Target::Image => {
