@@ -26,7 +26,18 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ];
     let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client, astropy.io.fits, pydicom, gdcm";
     let python = workspace.python("python", modules, &install)?;
-    workspace.build(&["--package", "latents-cli", "--features", "postgres,all-formats"])?;
+    // In one build, so that what they share is compiled once.
+    workspace.build(&[
+        "--package=latents-cli",
+        "--package=latents",
+        "--package=latents-report",
+        "--package=latents-tables",
+        "--features=latents-cli/postgres,latents-cli/all-formats,latents-tables/parquet",
+        "--bin=latents",
+        "--example=tables",
+        "--example=report",
+        "--example=decoders",
+    ])?;
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
     tables(workspace, &python)?;
@@ -56,8 +67,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
 /// Reads a table that the example of `latents-tables` writes, by pandas and pyarrow.
 fn tables(workspace: &Workspace, python: &Path) -> Result<()> {
-    let package = ["--package", "latents-tables", "--features", "parquet"];
-    workspace.build(&[&package[..], &["--example", "tables"]].concat())?;
     let folder = workspace.target.join("tables");
     call(Command::new(workspace.release("examples/tables")).arg(&folder))?;
     call(Command::new(python).arg(workspace.script("check_tables.py")).arg(&folder))
@@ -65,8 +74,6 @@ fn tables(workspace: &Workspace, python: &Path) -> Result<()> {
 
 /// Opens and uses the pages of two examples in a headless Chromium. Screenshots stay under the target folder.
 fn report(workspace: &Workspace, python: &Path) -> Result<()> {
-    workspace.build(&["--package", "latents", "--example", "report"])?;
-    workspace.build(&["--package", "latents-report", "--example", "decoders"])?;
     let [page, decoders, shots] =
         ["page", "decoders", "screenshots"].map(|name| workspace.target.join("report").join(name));
     // Runs of another build are not reused.
