@@ -486,6 +486,17 @@ impl Note {
         )
     }
 
+    /// Whether it says how many classes there are.
+    pub(crate) fn counts_classes(&self) -> bool {
+        matches!(
+            self,
+            Self::ClassesFromFolders { .. }
+                | Self::ClassesFromColumn { .. }
+                | Self::ClassesFromNames { .. }
+                | Self::ClassesFromArray { .. }
+        )
+    }
+
     /// Whether it tells of something that may spoil results.
     #[must_use]
     pub fn is_warning(&self) -> bool {

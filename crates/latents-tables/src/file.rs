@@ -142,7 +142,7 @@ impl TableFile {
         match &self.content {
             #[cfg(feature = "parquet")]
             Content::Parquet(layout) => layout.unreadable(),
-            _ => &[],
+            Content::Csv(_) | Content::JsonLines(_) => &[],
         }
     }
 
@@ -161,7 +161,7 @@ impl TableFile {
         match &self.content {
             #[cfg(feature = "parquet")]
             Content::Parquet(layout) => layout.metadata(),
-            _ => &[],
+            Content::Csv(_) | Content::JsonLines(_) => &[],
         }
     }
 

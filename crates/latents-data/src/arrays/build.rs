@@ -88,6 +88,7 @@ impl Collected<'_> {
             Ok(found) => found,
             Err(too_many) => {
                 let (labels, limit) = (too_many.0, MAX_CLASSES);
+                self.notes.retain(|note| !note.counts_classes());
                 self.notes.push(Note::TooManyLabels { labels, limit });
                 (vec![], vec![None; n])
             }

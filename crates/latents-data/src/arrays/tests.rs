@@ -351,3 +351,14 @@ fn files_of_a_folder_belong_together() {
     let set = load(&alone).unwrap();
     assert_eq!((set.train.len() + set.test.len(), set.shape()), (5, [1, 3, 3]));
 }
+
+#[test]
+fn more_labels_than_classes_are_no_classes_and_no_number_of_them() {
+    let n = (1usize << 16) + 1;
+    let labels: Vec<u8> = (0..n as i64).flat_map(|i| (3 * i).to_le_bytes()).collect();
+    let set =
+        read_all(&[("images", "|u1", &[n, 1, 1], vec![7; n]), ("labels", "<i8", &[n], labels)]);
+    let said = notes(&set);
+    assert!(set.classes.is_empty() && said.contains("65537"), "{said}");
+    assert!(!said.contains("classes from array"), "{said}");
+}

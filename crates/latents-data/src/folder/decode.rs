@@ -94,6 +94,7 @@ pub(super) fn decode(
     let (classes, labels) = match classes(&texts, listing.classes.clone()) {
         Ok(found) => found,
         Err(too_many) => {
+            notes.retain(|note| !note.counts_classes());
             notes.push(Note::TooManyFolders { folders: too_many.0, limit: MAX_CLASSES });
             (vec![], vec![None; texts.len()])
         }

@@ -65,7 +65,7 @@ impl Case {
 
     fn cached(&self) -> Vec<PathBuf> {
         let cache = self.place.path().join("cache").join("pictures");
-        let files = std::fs::read_dir(cache).map_or(vec![], |files| files.collect());
+        let files = std::fs::read_dir(cache).map_or(vec![], Iterator::collect);
         let paths = files.into_iter().map(|file| file.unwrap().path());
         paths.filter(|path| path.extension().is_some_and(|ending| ending == "pix")).collect()
     }
