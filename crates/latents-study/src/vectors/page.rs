@@ -31,8 +31,13 @@ pub(super) fn page(study: &VectorStudy, found: &Found, session: &Session) -> Res
         },
         ..Page::default()
     };
-    let sections =
-        [map(found), probe(found), clusters(found), neighbours(found, session)?, outliers(found)];
+    let sections = [
+        Some(map(found)),
+        probe(found),
+        Some(clusters(found)),
+        neighbours(found, session)?,
+        Some(outliers(found)),
+    ];
     for (section, finding) in sections.into_iter().flatten() {
         page.sections.push(section);
         page.summary.push(finding);
@@ -56,11 +61,12 @@ pub(super) fn page(study: &VectorStudy, found: &Found, session: &Session) -> Res
     Ok(page)
 }
 
-type Part = Option<(PageSection, Finding)>;
+/// A section, and what the summary says of it.
+type Part = (PageSection, Finding);
 
 fn part(id: &str, title: &str, blocks: Vec<Block>, finding: String) -> Part {
     let section = PageSection { id: id.into(), title: title.into(), blocks };
-    Some((section, Finding::new(Tone::Neutral, finding).of(id)))
+    (section, Finding::new(Tone::Neutral, finding).of(id))
 }
 
 fn figure(id: &str, picture: &Figure, caption: String) -> Block {
@@ -107,7 +113,7 @@ fn map(found: &Found) -> Part {
     part("V1", "Maps", blocks, finding)
 }
 
-fn probe(found: &Found) -> Part {
+fn probe(found: &Found) -> Option<Part> {
     let probe = found.probe.as_ref()?;
     let best = &probe.probes[0];
     let finding = format!(
@@ -122,7 +128,7 @@ fn probe(found: &Found) -> Part {
         words::count(probe.test_images)
     );
     let table = Block::Table { id: "V2-probes".into(), table: probe.table(), caption };
-    part("V2", "What the vectors tell about labels", vec![table], finding)
+    Some(part("V2", "What the vectors tell about labels", vec![table], finding))
 }
 
 fn clusters(found: &Found) -> Part {
@@ -191,7 +197,7 @@ fn clusters(found: &Found) -> Part {
     part("V3", "Clusters", blocks, finding)
 }
 
-fn neighbours(found: &Found, session: &Session) -> Result<Part> {
+fn neighbours(found: &Found, session: &Session) -> Result<Option<Part>> {
     let k = QUERIES[1].min(found.index.len().saturating_sub(1));
     if k == 0 {
         return Ok(None);
@@ -234,7 +240,7 @@ fn neighbours(found: &Found, session: &Session) -> Result<Part> {
         }
         None => format!("{} vectors with their nearest neighbours.", queries.len()),
     };
-    Ok(part("V4", "Neighbours", blocks, finding))
+    Ok(Some(part("V4", "Neighbours", blocks, finding)))
 }
 
 fn outliers(found: &Found) -> Part {
