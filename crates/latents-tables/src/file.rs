@@ -151,7 +151,9 @@ impl TableFile {
     pub fn is_named(&self) -> bool {
         match &self.content {
             Content::Csv(layout) => layout.header,
-            _ => true,
+            Content::JsonLines(_) => true,
+            #[cfg(feature = "parquet")]
+            Content::Parquet(_) => true,
         }
     }
 

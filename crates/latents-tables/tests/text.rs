@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
-use latents_tables::{Column, Error, Field, Kind, Options, Table, TableFile, Values, write};
+use latents_tables::{Column, Error, Options, Table, TableFile, Values, write};
+#[cfg(feature = "parquet")]
+use latents_tables::{Field, Kind};
 use proptest::prelude::*;
 
 struct Folder(tempfile::TempDir);
