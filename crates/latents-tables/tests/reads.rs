@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use latents_tables::{Kind, TableFile, Values};
+#[cfg(feature = "parquet")]
+use latents_tables::Kind;
+use latents_tables::{TableFile, Values};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

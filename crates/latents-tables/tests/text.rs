@@ -4,9 +4,9 @@
 
 use std::path::PathBuf;
 
-use latents_tables::{Column, Error, Options, Table, TableFile, Values, write};
 #[cfg(feature = "parquet")]
-use latents_tables::{Field, Kind};
+use latents_tables::Field;
+use latents_tables::{Column, Error, Kind, Options, Table, TableFile, Values, write};
 use proptest::prelude::*;
 
 struct Folder(tempfile::TempDir);
