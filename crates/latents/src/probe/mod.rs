@@ -59,6 +59,16 @@ impl Default for ProbeConfig {
     }
 }
 
+impl ProbeConfig {
+    /// Checks that there is something to learn from.
+    fn check(&self) -> Result<()> {
+        if self.labels.contains(&0) {
+            return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
+        }
+        Ok(())
+    }
+}
+
 /// Vectors of the training and the test images, under a name.
 pub(crate) struct Vectors {
     pub(crate) name: &'static str,
@@ -165,9 +175,7 @@ impl TrainedModel {
         session: &Session,
     ) -> Result<ProbeResults> {
         let begun = Instant::now();
-        if config.labels.contains(&0) {
-            return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
-        }
+        config.check()?;
         self.latent_space()?;
         if data.train.is_empty() || data.test.is_empty() {
             return Err(Error::Invalid("there are too few images to probe".into()));
@@ -209,9 +217,7 @@ impl Latents {
         session: &Session,
     ) -> Result<ProbeResults> {
         let begun = Instant::now();
-        if config.labels.contains(&0) {
-            return Err(Error::Invalid("with 0 labels there is nothing to learn from".into()));
-        }
+        config.check()?;
         if config.fine_tune {
             return Err(Error::Invalid("vectors have no encoder to fine-tune".into()));
         }

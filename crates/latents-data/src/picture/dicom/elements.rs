@@ -55,7 +55,7 @@ const KEPT: [Tag; 12] = [
 const MAX_VALUE: usize = 64;
 /// The deepest sequence.
 const MAX_DEPTH: usize = 32;
-/// Where the file's elements begin, after its first words.
+/// The offset of the first element, after the preamble and `DICM`.
 const START: usize = 132;
 
 /// How the pixels of a frame are stored.
@@ -197,7 +197,7 @@ impl<'a> Elements<'a> {
         Ok(())
     }
 
-    /// Where a value is kept, if it is needed: one of the file, or the slope or the intercept of all frames or of one.
+    /// The slot for a needed value: a value of the file, or the slope or intercept of all frames or of one frame.
     fn place(&mut self, tag: Tag, path: &[Tag]) -> Option<&mut Option<&'a [u8]>> {
         let rescale = match path {
             [] if KEPT.contains(&tag) => return Some(self.values.entry(tag).or_default()),
