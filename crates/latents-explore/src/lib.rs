@@ -44,8 +44,10 @@ mod mixture;
 pub mod neighbours;
 mod pca;
 pub mod probes;
+mod products;
 mod rows;
 pub mod samplers;
+mod subspace;
 pub mod traverse;
 mod tsne;
 

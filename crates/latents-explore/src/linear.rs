@@ -12,17 +12,21 @@ use crate::rows::Rows;
 /// Rows of the scatter matrix that are summed together.
 const BAND: usize = 8;
 
+/// Columns whose mean one task computes.
+const COLUMNS: usize = 128;
+
 /// Mean of each column `[d]`, weighted by `weights` `[n]` if given.
 pub(crate) fn mean(rows: Rows<'_>, weights: Option<&[f64]>) -> Vec<f64> {
+    let total = weights.map_or(rows.len() as f64, |weights| weights.iter().sum());
     let mut sums = vec![0.0; rows.dim()];
-    let mut total = 0.0;
-    for (i, row) in rows.iter().enumerate() {
-        let w = weights.map_or(1.0, |w| w[i]);
-        total += w;
-        for (sum, &v) in sums.iter_mut().zip(row) {
-            *sum += w * f64::from(v);
+    sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, sums)| {
+        for (at, row) in rows.iter().enumerate() {
+            let w = weights.map_or(1.0, |w| w[at]);
+            for (sum, &v) in sums.iter_mut().zip(&row[i * COLUMNS..]) {
+                *sum += w * f64::from(v);
+            }
         }
-    }
+    });
     sums.iter().map(|s| s / total).collect()
 }
 

@@ -192,14 +192,7 @@ impl ReconstructionMeasures {
         let mse = Estimate::of(errors);
         let ssim = ssim(input.images, input.reconstructions, input.shape)?;
         let components = input.latents.dim();
-        let enough = Pca::sample_size(input.train.len(), input.train.dim());
-        let some;
-        let train = if enough < input.train.len() {
-            some = input.train.subsample(enough);
-            Rows::new(&some, input.train.dim())?
-        } else {
-            input.train
-        };
+        let train = input.train;
         let possible = components <= input.images.dim() && components < train.len();
         let pca = possible.then(|| Pca::fit(train, components, monitor)).transpose()?;
         Ok(ReconstructionMeasures {
@@ -207,7 +200,7 @@ impl ReconstructionMeasures {
             psnr: psnr(mse.value),
             ssim: ssim.map(|s| Estimate::of(&s)),
             pca_mse: pca.map(|pca| pca.reconstruction_error(input.images)).transpose()?,
-            pca_images: enough,
+            pca_images: train.len(),
         })
     }
 }

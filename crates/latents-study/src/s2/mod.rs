@@ -67,8 +67,7 @@ fn components(worker: &Worker<'_>) -> Result<()> {
     let (train, test) = (&study.dataset.train.images, &study.dataset.test.images);
     let numbers: usize = train.shape().iter().product();
     let (ours, _) = split(train.len(), best.training.validation_fraction, best.training.seed);
-    let some = evenly_spaced(Pca::sample_size(ours.len(), numbers), ours.len());
-    let ours: Vec<f32> = some.flat_map(|i| train.image_unit(ours[i] as usize)).collect();
+    let ours: Vec<f32> = ours.iter().flat_map(|&i| train.image_unit(i as usize)).collect();
     let test = test.to_unit();
     // As many components as an image has numbers would reproduce the image.
     let most = (numbers - 1).min((ours.len() / numbers).saturating_sub(1));
