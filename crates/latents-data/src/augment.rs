@@ -25,16 +25,38 @@ use crate::images::{Depth, Images, Pixels};
 pub struct Augmentation {
     /// Probability of a horizontal flip.
     pub flip: f64,
-    /// Largest shift in each direction, in pixels; the uncovered border is 0 (pad and crop).
+    /// Largest shift in each direction, in pixels (pad and crop).
     pub shift: usize,
-    /// Largest rotation around the centre in either direction, in degrees; bilinear, and the uncovered corners are 0.
+    /// Largest rotation around the centre in either direction, in degrees; bilinear.
     pub rotation: f64,
+    /// What a shift or a rotation uncovers at the border.
+    #[serde(skip_serializing_if = "Border::is_black")]
+    pub border: Border,
     /// Probability that a random rectangle is set to 0, as by `RandomErasing` of `torchvision` with its defaults (Zhong et al., 2020).
     pub erase: f64,
     /// Mixes each image with another of its batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = USUAL_MIX)]
     pub mix: Option<Mix>,
+}
+
+/// What lies beyond the border of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Border {
+    /// Black: 0.
+    #[default]
+    Black,
+    /// The nearest pixel of the image.
+    Edge,
+}
+
+impl Border {
+    // serde needs a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_black(&self) -> bool {
+        *self == Border::Black
+    }
 }
 
 /// The example in the schema of the settings.
@@ -76,6 +98,12 @@ impl Augmented {
             Depth::Eight => Pixels::Bytes(&self.bytes.pixels),
             Depth::Sixteen => Pixels::Words(&self.words.pixels),
         }
+    }
+
+    /// The images as numbers in `[0, 1]`, `[n, c, h, w]`.
+    #[must_use]
+    pub fn to_unit(&self) -> Vec<f32> {
+        self.pixels().units().collect()
     }
 }
 
@@ -211,7 +239,7 @@ impl Augmentation {
         let (down, right) = (move_by(), move_by());
         let degrees = (2.0 * random.uniform() - 1.0) * self.rotation;
         let erase = random.uniform() < self.erase;
-        let motion = Motion { flip, down, right };
+        let motion = Motion { flip, down, right, border: self.border };
         for (from, to) in image.chunks_exact(plane).zip(out.chunks_exact_mut(plane)) {
             if self.rotation > 0.0 {
                 motion.turn(degrees, from, [height, width], to);
@@ -239,6 +267,7 @@ struct Motion {
     flip: bool,
     down: i64,
     right: i64,
+    border: Border,
 }
 
 impl Motion {
@@ -248,15 +277,26 @@ impl Motion {
         let first = self.right.clamp(0, width as i64) as usize;
         let end = (width as i64 + self.right).clamp(0, width as i64) as usize;
         for (y, to) in to.chunks_exact_mut(width).enumerate() {
-            let source = y as i64 - self.down;
-            if source < 0 || source >= height as i64 || first >= end {
+            let mut source = y as i64 - self.down;
+            if self.border == Border::Edge {
+                source = source.clamp(0, height as i64 - 1);
+            }
+            if source < 0 || source >= height as i64 {
                 to.fill(T::default());
                 continue;
             }
             let row = &from[source as usize * width..(source as usize + 1) * width];
+            let pixel = |x: usize| if self.flip { row[width - 1 - x] } else { row[x] };
+            let beyond = match self.border {
+                Border::Black => [T::default(); 2],
+                Border::Edge => [pixel(0), pixel(width - 1)],
+            };
+            to[..first].fill(beyond[0]);
+            to[end..].fill(beyond[1]);
+            if first >= end {
+                continue;
+            }
             let columns = (first as i64 - self.right) as usize..(end as i64 - self.right) as usize;
-            to[..first].fill(T::default());
-            to[end..].fill(T::default());
             if self.flip {
                 let mirrored = &row[width - columns.end..width - columns.start];
                 to[first..end].iter_mut().zip(mirrored.iter().rev()).for_each(|(t, &x)| *t = x);
@@ -276,8 +316,11 @@ impl Motion {
         let (middle_y, middle_x) =
             (fixed((height as f64 - 1.0) / 2.0), fixed((width as f64 - 1.0) / 2.0));
         let pixel = |y: i64, x: i64| {
-            let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
-            if inside { from[y as usize * width + x as usize].into() } else { 0 }
+            let (near_y, near_x) = (y.clamp(0, height as i64 - 1), x.clamp(0, width as i64 - 1));
+            if self.border == Border::Black && (near_y, near_x) != (y, x) {
+                return 0;
+            }
+            from[near_y as usize * width + near_x as usize].into()
         };
         for (y, to) in to.chunks_exact_mut(width).enumerate() {
             let dy = ((y as i64 - self.down) << 16) - middle_y;

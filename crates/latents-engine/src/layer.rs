@@ -55,6 +55,9 @@ pub enum Layer {
     Sigmoid,
     /// Hyperbolic tangent.
     Tanh,
+    /// `x` limited to `[0, 1]`, the range of pixels. The gradient passes unchanged (a straight-through estimator; Bengio et al., 2013), so
+    /// that numbers beyond the range are drawn back only if their target is inside.
+    Clip,
     /// Dropout (Srivastava et al., 2014): in training, each number is set to zero with probability `p` and otherwise divided by `1 - p`;
     /// no effect outside of training.
     Dropout {
@@ -174,6 +177,7 @@ impl Layer {
             Layer::Gelu => "gelu",
             Layer::Sigmoid => "sigmoid",
             Layer::Tanh => "tanh",
+            Layer::Clip => "clip",
             Layer::Dropout { .. } => "dropout",
             Layer::Noise { .. } => "noise",
             Layer::Gaussian => "gaussian",

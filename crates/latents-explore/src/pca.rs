@@ -72,11 +72,11 @@ impl Pca {
         let count = components.min(n - 1);
         let size = n.min(d);
         let mut pca = if size > STORED && 4 * block(count, size) < size {
-            fit.from_rows(count)?
+            fit.by_rows(count)?
         } else if n <= d && count < d {
-            fit.from_products(count)?
+            fit.by_products(count)?
         } else {
-            fit.from_covariance(count)?
+            fit.by_covariance(count)?
         };
         pca.variance.resize(components, 0.0);
         pca.components.resize(components * d, 0.0);
@@ -93,6 +93,12 @@ impl Pca {
             variance: self.variance[..kept].to_vec(),
             total: self.total,
         }
+    }
+
+    /// The mean of the rows `[d]`.
+    #[must_use]
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
     }
 
     /// The components `[k, d]`, each of norm 1. If there are no more rows than columns and some rows are equal, components after the last
@@ -157,9 +163,22 @@ impl Pca {
     /// # Errors
     /// If the rows have another number of columns.
     pub fn reconstruction_error(&self, rows: Rows<'_>) -> Result<f64, Error> {
+        self.error_of(rows, |value| value)
+    }
+
+    /// As [`Pca::reconstruction_error`], with reconstructions limited to `[0, 1]`, the range of pixels, as those of models are.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns.
+    pub fn clipped_reconstruction_error(&self, rows: Rows<'_>) -> Result<f64, Error> {
+        self.error_of(rows, |value| value.clamp(0.0, 1.0))
+    }
+
+    fn error_of(&self, rows: Rows<'_>, limit: fn(f32) -> f32) -> Result<f64, Error> {
         let coordinates = self.transform(rows)?;
         let back = self.inverse_transform(Rows::new(&coordinates, self.variance.len())?)?;
-        let squares = rows.values().iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2));
+        let square = |(&x, &y): (&f32, &f32)| f64::from(x - limit(y)).powi(2);
+        let squares = rows.values().iter().zip(&back).map(square);
         Ok(squares.sum::<f64>() / rows.values().len() as f64)
     }
 }
@@ -173,7 +192,7 @@ struct Fit<'a> {
 
 impl Fit<'_> {
     /// Components from the covariance matrix `[d, d]`.
-    fn from_covariance(self, count: usize) -> Result<Pca, Error> {
+    fn by_covariance(self, count: usize) -> Result<Pca, Error> {
         let (n, d) = (self.rows.len(), self.rows.dim());
         let mut covariance = if d <= SMALL {
             scatter(self.rows, &self.mean, None, self.monitor)?
@@ -191,7 +210,7 @@ impl Fit<'_> {
     }
 
     /// Components of no more rows than columns, from the products of the rows with each other `[n, n]`.
-    fn from_products(self, count: usize) -> Result<Pca, Error> {
+    fn by_products(self, count: usize) -> Result<Pca, Error> {
         let (n, d) = (self.rows.len(), self.rows.dim());
         let scale = 1.0 / (n - 1) as f64;
         let products = if n <= SMALL {
@@ -206,7 +225,9 @@ impl Fit<'_> {
         } else {
             let mean = self.single_mean();
             let mut products = square(self.factor(&mean).transposed(), self.monitor)?;
-            products.iter_mut().for_each(|p| *p *= scale);
+            for p in &mut products {
+                *p *= scale;
+            }
             products
         };
         let total = (0..n).map(|i| products[i * n + i]).sum();
@@ -216,7 +237,7 @@ impl Fit<'_> {
     }
 
     /// Components without the covariance matrix: each iteration multiplies it with some vectors by two passes over the rows.
-    fn from_rows(self, count: usize) -> Result<Pca, Error> {
+    fn by_rows(self, count: usize) -> Result<Pca, Error> {
         let (n, d) = (self.rows.len(), self.rows.dim());
         let scale = 1.0 / (n - 1) as f64;
         let mean = self.single_mean();
@@ -227,7 +248,9 @@ impl Fit<'_> {
             let vectors = Factor::new(&vectors, d).transposed();
             let products = single(&product(centred.transposed(), vectors, self.monitor)?);
             let mut sums = product(Factor::new(&products, b), centred, self.monitor)?;
-            sums.iter_mut().for_each(|s| *s *= scale);
+            for s in &mut sums {
+                *s *= scale;
+            }
             Ok(sums)
         };
         let found = largest(&operator, d, count, ACCURACY[1], self.monitor)?;
@@ -292,7 +315,9 @@ impl Fit<'_> {
             if few && v <= ROUNDING * variance[0] || length == 0.0 {
                 direction.fill(0.0);
             } else if few {
-                direction.iter_mut().for_each(|v| *v /= length);
+                for v in direction.iter_mut() {
+                    *v /= length;
+                }
             }
         }
         Pca { mean: self.mean, components: directions, variance, total }
@@ -394,7 +419,7 @@ mod tests {
             let covariance: Vec<f64> = covariance.iter().map(|s| s / (n - 1) as f64).collect();
             let whole = eigen(&covariance, d, &monitor).unwrap();
             let of_rows = Fit { rows, mean: ours.mean.clone(), monitor: &monitor };
-            let of_rows = of_rows.from_rows(k).unwrap();
+            let of_rows = of_rows.by_rows(k).unwrap();
             let total: f64 = (0..d).map(|i| covariance[i * d + i]).sum();
             for (pca, accuracy) in [(&ours, 1e-6), (&of_rows, 1e-4)] {
                 assert!((pca.total / total - 1.0).abs() < 1e-6);
@@ -406,6 +431,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn limits_bring_images_nearer() {
+        let images: Vec<f32> = falling(60, 30).iter().map(|v| v.clamp(0.0, 1.0)).collect();
+        let rows = Rows::new(&images, 30).unwrap();
+        let pca = fit(rows, 3).unwrap();
+        let [free, clipped] = [
+            pca.reconstruction_error(rows).unwrap(),
+            pca.clipped_reconstruction_error(rows).unwrap(),
+        ];
+        assert!(clipped < free && clipped > 0.0, "{clipped} {free}");
     }
 
     #[test]

@@ -137,7 +137,9 @@ fn orthonormalize(vectors: &mut [f64], m: usize) {
         }
         let after = length(v);
         let scale = if after > 1e-13 * before { 1.0 / after } else { 0.0 };
-        v.iter_mut().for_each(|x| *x *= scale);
+        for x in v.iter_mut() {
+            *x *= scale;
+        }
     }
 }
 
@@ -170,7 +172,9 @@ impl pulp::WithSimd for Dot<'_> {
 fn point(vector: &mut [f64]) {
     let largest = vector.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
     if largest < 0.0 {
-        vector.iter_mut().for_each(|v| *v = -*v);
+        for v in vector.iter_mut() {
+            *v = -*v;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::autoencoder::AutoencoderConfig;
 use crate::classifier::ClassifierConfig;
 use crate::cnn::CnnConfig;
 use crate::error::Error;
-use crate::model::{LatentSpace, Model, Target, Term, Tuning};
+use crate::model::{LatentSpace, LinearStart, Model, Target, Term, Tuning};
 use crate::vae::VaeConfig;
 
 /// What can be asked about a kind without a model of it.
@@ -16,7 +16,9 @@ struct Kind {
     name: &'static str,
     about: &'static str,
     for_images: fn(Shape) -> ModelConfig,
+    for_collection: fn(Shape, usize) -> ModelConfig,
     recipe: fn() -> &'static str,
+    recipe_for_collection: fn(Shape, usize) -> String,
     tuning: fn() -> Option<Tuning>,
 }
 
@@ -50,7 +52,9 @@ macro_rules! kinds {
             name: <$config>::KIND,
             about: <$config>::ABOUT,
             for_images: |image| ModelConfig::$variant(<$config>::for_images(image)),
+            for_collection: |image, images| ModelConfig::$variant(<$config>::for_collection(image, images)),
             recipe: <$config>::recipe,
+            recipe_for_collection: <$config>::recipe_for_collection,
             tuning: <$config>::tuning,
         }),+];
         /// Their names.
@@ -130,6 +134,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// The layers that start from principal components of the training images; see [`Model::linear_start`].
+            #[must_use]
+            pub fn linear_start(&self, image: Shape) -> Option<LinearStart> {
+                match self {
+                    $(ModelConfig::$variant(config) => config.linear_start(image),)+
+                }
+            }
+
             /// The model whose trained encoder this one starts from, if its kind does so.
             #[must_use]
             pub fn encoder(&self) -> Option<&ModelConfig> {
@@ -167,6 +179,20 @@ impl ModelConfig {
     /// [`Error::UnknownKind`].
     pub fn for_images(kind: &str, image: Shape) -> Result<Self, Error> {
         Ok((find(kind)?.for_images)(image))
+    }
+
+    /// A model of a kind with the settings that suit a collection of `images` training images of shape `[c, h, w]`, and its training
+    /// settings as a TOML layer; see [`Model::for_collection`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownKind`].
+    pub fn for_collection(
+        kind: &str,
+        image: Shape,
+        images: usize,
+    ) -> Result<(Self, String), Error> {
+        let kind = find(kind)?;
+        Ok(((kind.for_collection)(image, images), (kind.recipe_for_collection)(image, images)))
     }
 
     /// One sentence about a kind; see [`Model::ABOUT`].

@@ -34,12 +34,12 @@ mod stage;
 mod tensors;
 mod vae;
 
-pub use autoencoder::{AutoencoderConfig, DECODER, ENCODER};
+pub use autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER, Refiner};
 pub use classifier::{ClassifierConfig, HEAD};
 pub use cnn::CnnConfig;
 pub use config::ModelConfig;
 pub use error::Error;
-pub use model::{LatentSpace, Model, Target, Term, TermPart, Tuning};
+pub use model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 pub use nonlinearity::Nonlinearity;
 pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};

@@ -25,6 +25,14 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
     #[must_use]
     fn for_images(image: Shape) -> Self;
 
+    /// The settings that suit a collection of `images` training images of shape `[c, h, w]`. They may be others than those of the reference
+    /// study, which [`for_images`](Model::for_images) gives.
+    #[must_use]
+    fn for_collection(image: Shape, images: usize) -> Self {
+        let _ = images;
+        Self::for_images(image)
+    }
+
     /// The network for images of shape `[c, h, w]`. `classes` is the number of classes; models that reconstruct images ignore it.
     ///
     /// # Errors
@@ -70,6 +78,19 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
         ""
     }
 
+    /// The training settings that suit a model of [`for_collection`](Model::for_collection), in the form of [`recipe`](Model::recipe).
+    #[must_use]
+    fn recipe_for_collection(image: Shape, images: usize) -> String {
+        let _ = (image, images);
+        Self::recipe().to_owned()
+    }
+
+    /// The layers that start from principal components of the training images, if there are any.
+    fn linear_start(&self, image: Shape) -> Option<LinearStart> {
+        let _ = image;
+        None
+    }
+
     /// How the kind is tuned, if it can be.
     #[must_use]
     fn tuning() -> Option<Tuning> {
@@ -111,6 +132,21 @@ impl LatentSpace {
     pub fn reconstruct(&self) -> Range<usize> {
         self.encode.start..self.decode.end
     }
+}
+
+/// The layers of a network, by name, that start from the principal components of the training images, so that training improves on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearStart {
+    /// The linear layer from an image to its coordinates, in units of their standard deviations.
+    pub encode: String,
+    /// The linear layer back to the image.
+    pub decode: String,
+    /// Layers whose weights and biases are 0 at first.
+    pub zero: Vec<String>,
+    /// Layers that read pixels, in `[0, 1]`, and start as if they read them in `[-1, 1]`.
+    pub pixels: Vec<String>,
+    /// Whether the linear layers keep the components. They are then computed once more at the end, from the validation images too.
+    pub fixed: bool,
 }
 
 /// A named term of the loss.

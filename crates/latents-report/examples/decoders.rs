@@ -135,6 +135,48 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
                 Layer::Sigmoid,
             ],
         ),
+        (
+            "Residuals, with and without a shortcut of layers, and limits".into(),
+            vec![
+                Layer::Residual {
+                    layers: vec![
+                        linear(5 * 3 * 2),
+                        Layer::Silu,
+                        reshape([5, 3, 2]),
+                        up(3, 4, 2, 1, 0),
+                    ],
+                    shortcut: vec![linear(3 * 6 * 4), reshape([3, 6, 4])],
+                    drop: 0.0,
+                },
+                Layer::Residual {
+                    layers: vec![
+                        Layer::Conv2d {
+                            out_channels: 4,
+                            kernel: [6; 2],
+                            stride: [2; 2],
+                            padding: [2; 2],
+                        },
+                        Layer::Residual {
+                            layers: vec![
+                                Layer::Conv2d {
+                                    out_channels: 4,
+                                    kernel: [3; 2],
+                                    stride: [1; 2],
+                                    padding: [1; 2],
+                                },
+                                Layer::Silu,
+                            ],
+                            shortcut: vec![],
+                            drop: 0.0,
+                        },
+                        up(3, 6, 2, 2, 0),
+                    ],
+                    shortcut: vec![],
+                    drop: 0.0,
+                },
+                Layer::Clip,
+            ],
+        ),
     ]
 }
 

@@ -1,13 +1,16 @@
 //! All settings of a run, as written to its `config.toml`. Training again with the same settings repeats the run bit for bit. `layer` merges
 //! settings from several sources.
 
+use std::ops::Range;
+
 use latents_data::{Dataset, Labelled, Limits, Note, Pictures, Source};
 use latents_engine::{Layout, Network, Optimizer, Shape};
-use latents_models::ModelConfig;
+use latents_models::{LinearStart, ModelConfig};
 use latents_progress::Monitor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::components::both;
 use crate::encoder;
 use crate::error::Error;
 use crate::training::TrainingConfig;
@@ -54,11 +57,35 @@ impl RunConfig {
         Ok(self.model.network(self.data.shape, self.data.classes.len())?)
     }
 
-    /// The optimiser for all parameters, in its initial state.
+    /// The ranges of the parameters that keep principal components, in order.
+    pub(crate) fn fixed_parameters(
+        &self,
+        start: &LinearStart,
+        layout: &Layout,
+    ) -> Result<Vec<Range<usize>>, Error> {
+        if !start.fixed {
+            return Ok(vec![]);
+        }
+        let layers = [&start.encode, &start.decode];
+        let both = layers.map(|layer| both(layout, layer)).into_iter().flatten().flatten();
+        let mut ranges: Vec<Range<usize>> = both.map(latents_engine::Parameter::range).collect();
+        ranges.sort_by_key(|range| range.start);
+        Ok(ranges)
+    }
+
+    /// The optimiser for all parameters that are trained, in its initial state.
     pub(crate) fn optimizer(&self, layout: &Layout) -> Result<Optimizer, Error> {
         let count = layout.parameter_count();
         let Some(of_encoder) = &self.training.encoder else {
-            return Ok(Optimizer::new(self.training.groups(layout, 0..count), count)?);
+            let start = self.model.linear_start(self.data.shape);
+            let fixed = start.map(|start| self.fixed_parameters(&start, layout)).transpose()?;
+            let (mut groups, mut from) = (vec![], 0);
+            for Range { start, end } in fixed.unwrap_or_default() {
+                groups.extend(self.training.groups(layout, from..start));
+                from = end;
+            }
+            groups.extend(self.training.groups(layout, from..count));
+            return Ok(Optimizer::new(groups, count)?);
         };
         let mut groups = of_encoder.groups(layout);
         groups.extend(self.training.groups(layout, encoder::encoder(layout).end..count));

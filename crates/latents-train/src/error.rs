@@ -21,6 +21,9 @@ pub enum Error {
     /// The engine reports an error.
     #[error(transparent)]
     Engine(#[from] latents_engine::Error),
+    /// The principal components of the images cannot be computed.
+    #[error(transparent)]
+    Components(latents_explore::Error),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] latents_files::FileError),
@@ -152,6 +155,15 @@ pub enum Error {
     /// A classifier needs labels, and the images have none.
     #[error("this model needs class labels, and the images have none")]
     Unlabelled,
+}
+
+impl From<latents_explore::Error> for Error {
+    fn from(error: latents_explore::Error) -> Self {
+        match error {
+            latents_explore::Error::Interrupted(interrupted) => Error::Interrupted(interrupted),
+            error => Error::Components(error),
+        }
+    }
 }
 
 impl From<latents_data::Error> for Error {

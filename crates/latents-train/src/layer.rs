@@ -103,6 +103,15 @@ impl SettingsLayer {
         section.is_some_and(|section| section.contains_key(name))
     }
 
+    /// The text of the setting at a path, if the layer has it.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        let (sections, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut sections = sections.split('.').filter(|part| !part.is_empty());
+        let section = sections.try_fold(&self.settings, |table, part| table.get(part)?.as_table());
+        section?.get(name)?.as_str()
+    }
+
     /// Each setting of the layer, in the order of their paths: its path in `config.toml`, such as `training.schedule.kind`, and its value.
     ///
     /// ```
@@ -154,6 +163,17 @@ impl RunConfig {
         let base =
             RunConfig { model: ModelConfig::for_images(kind, image)?, ..RunConfig::default() };
         base.with_layers([&SettingsLayer::parse_unnamed(ModelConfig::recipe(kind)?)?])
+    }
+
+    /// The settings that suit a kind of model on a collection of `images` training images of shape `[c, h, w]`. They may differ from
+    /// [`RunConfig::of_kind`], which are those of the reference study.
+    ///
+    /// # Errors
+    /// If there is no such kind.
+    pub fn for_collection(kind: &str, image: Shape, images: usize) -> Result<Self, Error> {
+        let (model, recipe) = ModelConfig::for_collection(kind, image, images)?;
+        let base = RunConfig { model, ..RunConfig::default() };
+        base.with_layers([&SettingsLayer::parse_unnamed(&recipe)?])
     }
 
     /// Applies layers to these settings. Each layer overrides the ones before it.

@@ -35,6 +35,7 @@
 //! ```
 
 mod checkpoint;
+mod components;
 mod config;
 mod encoder;
 mod error;
@@ -56,7 +57,7 @@ pub use layer::SettingsLayer;
 pub use metrics::{EpochMetrics, Terms};
 pub use optimizer::OptimizerKind;
 pub use run::{Run, Snapshot};
-pub use trainer::{TrainSummary, TrainingImages, train};
+pub use trainer::{TrainSummary, TrainingImages, choose_augmentation, seconds_per_epoch, train};
 pub use training::TrainingConfig;
 
 #[cfg(doctest)]

@@ -3,22 +3,27 @@
 
 mod keep;
 mod samples;
+mod speed;
 mod validate;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latents_data::{Augmented, epoch_order};
+use latents_data::{Augmentation, Augmented, epoch_order};
 use latents_engine::{
     Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
-use latents_models::{Target, load_parameters, save_parameters};
+use latents_explore::Pca;
+use latents_models::{LinearStart, Target, load_parameters, save_parameters};
 use latents_progress::{Monitor, Task, count, duration};
 use serde::Serialize;
 
 use self::samples::Samples;
 pub use self::samples::TrainingImages;
+pub use self::speed::seconds_per_epoch;
 use crate::checkpoint::{Checkpoint, Extent, Progress};
+use crate::components::{SomeImages, augmentation, set_components, start_from};
 use crate::config::RunConfig;
 use crate::encoder::encoder;
 use crate::error::Error;
@@ -63,93 +68,70 @@ pub fn train<'a>(
     monitor: &Monitor,
     on_epoch: &mut (dyn FnMut(&EpochMetrics) + Send),
 ) -> Result<TrainSummary, Error> {
-    if let Some(problem) = config.training.problem() {
-        return Err(Error::Config(problem));
-    }
     let data = data.into();
-    for images in [Some(data.train), data.validation].into_iter().flatten().map(|part| &part.images)
-    {
-        if images.shape() != config.data.shape {
-            return Err(Error::Config(format!(
-                "the images are {:?} ([channels, height, width]), but the run is for {:?}",
-                images.shape(),
-                config.data.shape
-            )));
-        }
-    }
-    let classes = match config.model.target() {
-        Target::Image => None,
-        Target::Class => Some(&config.data.classes[..]),
-    };
-    let settings = &config.training;
-    let (training, validation, without_label) = data.samples(classes, settings)?;
-    let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
-    if without_label > 0 {
-        let without_label = count(without_label as u64);
-        monitor.note(&format!("{without_label} images without a label are left out"));
-    }
-    if training.is_empty() || (validation.is_empty() && settings.validation_fraction > 0.0) {
-        let n = data.train.len();
-        let are = if n == 1 { "image is" } else { "images are" };
-        return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
-    }
-    let parameter_count = engine.layout().parameter_count();
-    let mut optimizer = config.optimizer(engine.layout())?;
-    let initial = || initial_parameters(config, engine.layout());
+    let mut trainer = Trainer::new(run, config, data, runtime, monitor)?;
     // Fails before the folder is created if the run cannot start.
-    let first = if run.exists() { None } else { Some(initial()?) };
+    let first = if run.exists() { None } else { Some(trainer.initial(monitor)?) };
     let _lock = run.lock()?;
-    let steps = training.len().div_ceil(settings.batch_size) as u64;
+    let (settings, steps) = (&config.training, trainer.steps());
     let extent = Extent { epochs: settings.epochs, steps };
-    let (parameters, progress) = match Checkpoint::load(run, engine.layout(), extent)? {
+    match Checkpoint::load(run, trainer.engine.layout(), extent)? {
         Some(checkpoint) => {
-            optimizer.restore(checkpoint.optimizer)?;
-            (checkpoint.parameters, checkpoint.progress)
+            trainer.optimizer.restore(checkpoint.optimizer)?;
+            (trainer.parameters, trainer.progress) = (checkpoint.parameters, checkpoint.progress);
         }
-        None => (first.map_or_else(initial, Ok)?, Progress::default()),
-    };
+        None => trainer.parameters = first.map_or_else(|| trainer.initial(monitor), Ok)?,
+    }
+    let progress = trainer.progress;
     if progress == Progress::default() {
         run.write_config(config)?;
         run.write_notes(data.notes)?;
     }
     monitor.note(&format!(
         "{} training and {} validation images; {} parameters; {} of {} epochs to go",
-        count(training.len() as u64),
-        count(validation.len() as u64),
-        count(parameter_count as u64),
+        count(trainer.training.len() as u64),
+        count(trainer.validation.len() as u64),
+        count(trainer.parameters.len() as u64),
         settings.epochs - progress.epoch.min(settings.epochs),
         settings.epochs,
     ));
     if let Some(of_encoder) = &settings.encoder {
         let held = of_encoder.frozen_epochs.saturating_mul(steps);
-        optimizer.hold(encoder(engine.layout()), held);
+        trainer.optimizer.hold(encoder(trainer.engine.layout()), held);
     }
-    let mut trainer = Trainer {
-        run,
-        config,
-        criterion: match config.model.criterion() {
-            criterion @ Criterion { loss: Loss::CrossEntropy { .. }, .. } => {
-                let label_smoothing = settings.label_smoothing;
-                Criterion { loss: Loss::CrossEntropy { label_smoothing }, ..criterion }
-            }
-            criterion => criterion,
-        },
-        training,
-        validation,
-        engine,
-        optimizer,
-        gradients: vec![0.0; parameter_count],
-        parameters,
-        progress,
-        augmented: Augmented::default(),
-        saved: Instant::now(),
-    };
     runtime.run(|| trainer.train(monitor, on_epoch))
+}
+
+/// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
+/// training images reconstruct the validation images best. `None` if the model does not start so, or there is nothing to validate on.
+///
+/// # Errors
+/// If the monitor's token is cancelled.
+pub fn choose_augmentation<'a>(
+    config: &RunConfig,
+    data: impl Into<TrainingImages<'a>>,
+    monitor: &Monitor,
+) -> Result<Option<Augmentation>, Error> {
+    let (training, validation, _) = data.into().samples(None, &config.training)?;
+    let Some(latents) = config.model.latents() else { return Ok(None) };
+    if config.model.linear_start(config.data.shape).is_none()
+        || validation.is_empty()
+        || training.len() < 2
+    {
+        return Ok(None);
+    }
+    monitor.stage("choosing the augmentation");
+    let (training, validation) = (training.some(), validation.some());
+    augmentation(training, validation, latents.dim, config.training.seed, monitor).map(Some)
 }
 
 struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
+    /// Where the model starts from principal components, if it does.
+    start: Option<LinearStart>,
+    /// The parameters that keep them.
+    fixed: Vec<Range<usize>>,
     criterion: Criterion,
     training: Samples<'a>,
     validation: Samples<'a>,
@@ -164,7 +146,92 @@ struct Trainer<'a> {
     saved: Instant,
 }
 
-impl Trainer<'_> {
+impl<'a> Trainer<'a> {
+    /// A trainer at the beginning, whose parameters are still 0.
+    fn new(
+        run: &'a Run,
+        config: &'a RunConfig,
+        data: TrainingImages<'a>,
+        runtime: &Arc<Runtime>,
+        monitor: &Monitor,
+    ) -> Result<Self, Error> {
+        let settings = &config.training;
+        if let Some(problem) = settings.problem() {
+            return Err(Error::Config(problem));
+        }
+        let parts = [Some(data.train), data.validation].into_iter().flatten();
+        for images in parts.map(|part| &part.images) {
+            if images.shape() != config.data.shape {
+                return Err(Error::Config(format!(
+                    "the images are {:?} ([channels, height, width]), but the run is for {:?}",
+                    images.shape(),
+                    config.data.shape
+                )));
+            }
+        }
+        let classes = match config.model.target() {
+            Target::Image => None,
+            Target::Class => Some(&config.data.classes[..]),
+        };
+        let (training, validation, without_label) = data.samples(classes, settings)?;
+        let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
+        if without_label > 0 {
+            let without_label = count(without_label as u64);
+            monitor.note(&format!("{without_label} images without a label are left out"));
+        }
+        if training.is_empty() || (validation.is_empty() && settings.validation_fraction > 0.0) {
+            let n = data.train.len();
+            let are = if n == 1 { "image is" } else { "images are" };
+            return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
+        }
+        let start = config.model.linear_start(config.data.shape);
+        let fixed = match &start {
+            Some(start) => config.fixed_parameters(start, engine.layout())?,
+            None => vec![],
+        };
+        let parameter_count = engine.layout().parameter_count();
+        Ok(Trainer {
+            run,
+            config,
+            start,
+            fixed,
+            criterion: match config.model.criterion() {
+                criterion @ Criterion { loss: Loss::CrossEntropy { .. }, .. } => {
+                    let label_smoothing = settings.label_smoothing;
+                    Criterion { loss: Loss::CrossEntropy { label_smoothing }, ..criterion }
+                }
+                criterion => criterion,
+            },
+            training,
+            validation,
+            optimizer: config.optimizer(engine.layout())?,
+            engine,
+            gradients: vec![0.0; parameter_count],
+            parameters: vec![0.0; parameter_count],
+            progress: Progress::default(),
+            augmented: Augmented::default(),
+            saved: Instant::now(),
+        })
+    }
+
+    /// The initial parameters.
+    fn initial(&self, monitor: &Monitor) -> Result<Vec<f32>, Error> {
+        let layout = self.engine.layout();
+        let mut parameters = initial_parameters(self.config, layout)?;
+        if let Some(start) = &self.start {
+            monitor.stage("principal components");
+            let components = || components_of(self.config, self.training.some(), monitor);
+            let pca = self.engine.runtime().run(components)?;
+            start_from(&pca, start, layout, &mut parameters)?;
+        }
+        Ok(parameters)
+    }
+
+    /// Steps of an epoch.
+    fn steps(&self) -> u64 {
+        self.training.len().div_ceil(self.config.training.batch_size) as u64
+    }
+
     fn train(
         &mut self,
         monitor: &Monitor,
@@ -173,6 +240,15 @@ impl Trainer<'_> {
         let mut metrics = self.metrics_so_far()?;
         let task = monitor.task(TASK);
         let patience = self.config.training.patience;
+        if self.start.is_some() && self.progress == Progress::default() {
+            let start = self.measure_start()?;
+            if let Some(loss) = start.val_loss {
+                monitor.note(&format!(
+                    "the principal components that training starts from: validation {loss:.5}"
+                ));
+            }
+            metrics.push(start);
+        }
         while self.progress.epoch < self.config.training.epochs && !self.is_stale(patience) {
             let epoch = self.epoch(monitor, &task)?;
             monitor.note(&self.epoch_line(&epoch));
@@ -180,14 +256,22 @@ impl Trainer<'_> {
             metrics.push(epoch);
         }
         let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
-        let kept = if patience.is_some() { best } else { self.progress.epoch };
-        if kept == self.progress.epoch {
-            save_parameters(&self.run.model_path(), self.engine.layout(), &self.parameters)?;
+        let keeps_best = patience.is_some() || self.start.is_some() && !self.validation.is_empty();
+        let kept = if keeps_best { best } else { self.progress.epoch };
+        let mut parameters = if kept == self.progress.epoch {
+            self.parameters.clone()
         } else {
             // The file is read, not copied, so that an error names it if it is damaged.
-            let best = load_parameters(&self.run.best_path(), self.engine.layout())?;
-            save_parameters(&self.run.model_path(), self.engine.layout(), &best)?;
+            load_parameters(&self.run.best_path(), self.engine.layout())?
+        };
+        if let Some(start) = self.start.as_ref().filter(|start| start.fixed)
+            && let Some(all) = self.training.with(&self.validation)
+        {
+            monitor.stage("principal components of all training images");
+            let pca = components_of(self.config, all.some(), monitor)?;
+            set_components(&pca, start, self.engine.layout(), &mut parameters)?;
         }
+        save_parameters(&self.run.model_path(), self.engine.layout(), &parameters)?;
         let of_kept = metrics.iter().find(|m| m.epoch == kept);
         let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
         // The task is complete, even if training stopped early.
@@ -200,6 +284,29 @@ impl Trainer<'_> {
             val_loss: of_kept.val_loss,
             seconds: self.progress.total_seconds,
         })
+    }
+
+    /// Measures the model before its first step, as epoch 0. Training keeps it if no epoch is better.
+    fn measure_start(&mut self) -> Result<EpochMetrics, Error> {
+        let began = Instant::now();
+        let inputs = inputs(self.training.images, &self.training.index);
+        let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
+        let (targets, criterion) = (Targets::Inputs, self.criterion);
+        let losses = self.engine.losses(&self.parameters, inputs, targets, criterion, pass)?;
+        let (validation, val_accuracy) = self.validate()?;
+        let seconds = began.elapsed().as_secs_f64();
+        let metrics = EpochMetrics {
+            epoch: 0,
+            train_loss: losses.mean_loss(),
+            val_loss: validation.map(|means| means.loss),
+            val_accuracy,
+            terms: Terms::default(),
+            learning_rate: 0.0,
+            seconds,
+            samples_per_second: self.training.len() as f64 / seconds,
+        };
+        self.finish_epoch(&metrics)?;
+        Ok(metrics)
     }
 
     /// Whether the validation loss has stopped improving.
@@ -339,7 +446,9 @@ impl Trainer<'_> {
         }
         if let Some(limit) = settings.clip_norm {
             // The norm excludes frozen parameters, as PyTorch excludes parameters without a gradient.
-            self.gradients[self.optimizer.held()].fill(0.0);
+            for frozen in self.fixed.iter().cloned().chain([self.optimizer.held()]) {
+                self.gradients[frozen].fill(0.0);
+            }
             clip_norm(self.engine.layout(), &mut self.gradients, limit);
         }
         let runtime = Arc::clone(self.engine.runtime());
@@ -349,6 +458,16 @@ impl Trainer<'_> {
         self.progress.penalty_sum += sums[1];
         Ok(())
     }
+}
+
+/// The principal components of some images, as many as the model has latents.
+fn components_of(
+    config: &RunConfig,
+    images: SomeImages<'_>,
+    monitor: &Monitor,
+) -> Result<Pca, Error> {
+    let count = config.model.latents().map_or(0, |latents| latents.dim);
+    images.components(count, &config.training.augmentation, config.training.seed, monitor)
 }
 
 fn targets(classes: Option<&[u16]>) -> Targets<'_, f32> {

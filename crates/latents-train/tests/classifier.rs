@@ -24,7 +24,7 @@ fn classifier(ae: &Path) -> RunConfig {
     config.training.label_smoothing = 0.1;
     let mix = Some(Mix::Mixup { alpha: 0.4 });
     config.training.augmentation =
-        Augmentation { flip: 0.5, shift: 2, rotation: 10.0, erase: 0.3, mix };
+        Augmentation { flip: 0.5, shift: 2, rotation: 10.0, erase: 0.3, mix, ..Default::default() };
     let encoder = Run::at(ae).encoder_training().unwrap();
     config.training.encoder =
         Some(EncoderTraining { frozen_epochs: 1, layer_decay: 0.8, ..encoder });

@@ -11,7 +11,8 @@ use latents_engine::Shape;
 use latents_models::ModelConfig;
 use latents_progress::{count, duration};
 use latents_train::{
-    DataConfig, Run, RunConfig, SettingsLayer, TrainSummary, TrainingImages, train,
+    DataConfig, Run, RunConfig, SettingsLayer, TrainSummary, TrainingImages, choose_augmentation,
+    seconds_per_epoch, train,
 };
 use latents_tune::differences;
 use serde::Serialize;
@@ -54,6 +55,8 @@ pub struct Recipe {
     encoder: Option<PathBuf>,
     from_scratch: bool,
     freeze_encoder: bool,
+    /// Minutes to train for, instead of a number of epochs.
+    minutes: Option<f64>,
     /// What is wrong with a value that was set.
     fault: Option<String>,
 }
@@ -78,6 +81,7 @@ impl Recipe {
             encoder: None,
             from_scratch: false,
             freeze_encoder: false,
+            minutes: None,
             fault: None,
         }
     }
@@ -178,6 +182,16 @@ impl Recipe {
         self.set("training.epochs", &epochs)
     }
 
+    /// The time to train for, in minutes, instead of a number of epochs. It becomes a number of epochs by the measured time of a step, so the
+    /// schedule of the learning rate ends with it; the settings keep that number, which repeats the run.
+    #[must_use]
+    pub fn minutes(mut self, minutes: f64) -> Self {
+        if !(minutes > 0.0 && minutes.is_finite()) {
+            self.fault.get_or_insert(format!("minutes = {minutes} must be more than 0"));
+        }
+        Recipe { minutes: Some(minutes), ..self }
+    }
+
     /// The number of images in a step.
     #[must_use]
     pub fn batch_size(self, images: usize) -> Self {
@@ -228,9 +242,26 @@ impl Recipe {
         Err(Error::OtherKind { origin: origin.to_owned(), found, wanted: self.kind.clone() })
     }
 
-    /// All settings for images of a shape `[c, h, w]`, but for what only the images can tell. Without a shape, [`ASSUMED_SHAPE`] and no check of
-    /// the encoder's.
-    fn resolve(&self, image: Option<Shape>) -> Result<RunConfig> {
+    /// The kind's defaults: those of the reference study for its images, for the trials of a search, or if its design is set; otherwise those
+    /// that suit the collection.
+    fn defaults(&self, data: Option<&Dataset>) -> Result<RunConfig> {
+        let Some(data) = data else { return Ok(RunConfig::of_kind(&self.kind, ASSUMED_SHAPE)?) };
+        let layers = self.files.iter().chain([&self.set]).rev();
+        let design = layers.filter_map(|layer| layer.text("model.design")).next();
+        let is_studied = match design {
+            Some(design) => design == "study",
+            None => self.trial || data.name.parse::<Source>()?.is_fixed(),
+        };
+        Ok(if is_studied {
+            RunConfig::of_kind(&self.kind, data.shape())?
+        } else {
+            RunConfig::for_collection(&self.kind, data.shape(), data.train.len())?
+        })
+    }
+
+    /// All settings for some images, but for what only their pixels can tell. Without images, [`ASSUMED_SHAPE`] and no check of the encoder's.
+    fn resolve(&self, data: Option<&Dataset>) -> Result<RunConfig> {
+        let image = data.map(Dataset::shape);
         if let Some(fault) = &self.fault {
             return Err(Error::Invalid(fault.clone()));
         }
@@ -238,7 +269,7 @@ impl Recipe {
         let mut config = if let Some(base) = &self.base {
             base.clone()
         } else {
-            let defaults = RunConfig::of_kind(&self.kind, image.unwrap_or(ASSUMED_SHAPE))?;
+            let defaults = self.defaults(data)?;
             let mut layers = vec![];
             if let Some(tuning) = ModelConfig::tuning(&self.kind)?.filter(|_| self.trial) {
                 layers.push(SettingsLayer::parse("the settings of a trial", tuning.trial)?);
@@ -338,11 +369,26 @@ impl Recipe {
     /// # Errors
     /// If a setting is wrong, an encoder does not fit the images, or [`Error::ImagesOpen`] if a setting of the images is not the one that these were
     /// opened with: [`Recipe::open_data`] opens them with the recipe's settings.
-    pub fn config(&self, data: &Dataset) -> Result<RunConfig> {
-        let (config, data) = (self.resolve(Some(data.shape()))?, DataConfig::of(data));
+    pub fn config(&self, data: &Dataset, session: &Session) -> Result<RunConfig> {
+        let (config, of_data) = (self.resolve(Some(data))?, DataConfig::of(data));
         let layers = self.files.iter().chain([&self.set]);
-        check_open(&layers, &config.data, &data)?;
-        Ok(RunConfig { data, ..config })
+        check_open(&layers, &config.data, &of_data)?;
+        let mut config = RunConfig { data: of_data, ..config };
+        let mut layers = self.files.iter().chain([&self.set]);
+        let is_chosen = self.base.is_some() || layers.any(|l| l.has("training.augmentation"));
+        if !is_chosen && config.model.linear_start(config.data.shape).is_some() {
+            let chosen =
+                session.runtime()?.run(|| choose_augmentation(&config, data, session.monitor()))?;
+            if let Some(augmentation) = chosen {
+                config.training.augmentation = augmentation;
+            }
+        }
+        if let Some(minutes) = self.minutes {
+            let runtime = session.runtime()?;
+            let seconds = seconds_per_epoch(&config, data, &runtime, session.monitor())?;
+            config.training.epochs = ((60.0 * minutes / seconds) as u64).max(1);
+        }
+        Ok(config)
     }
 
     /// Trains the model and keeps everything in the folder `out`. A run with the same settings that was stopped there is resumed; a finished one is opened.
@@ -357,7 +403,7 @@ impl Recipe {
     ) -> Result<TrainedModel> {
         let run = Run::at(out);
         check_out_of(data, run.dir())?;
-        match train_model(&run, &self.config(data)?, data.into(), session)?.1 {
+        match train_model(&run, &self.config(data, session)?, data.into(), session)?.1 {
             Some(model) => Ok(model),
             None => TrainedModel::open(run.dir(), session),
         }

@@ -180,17 +180,18 @@ fn layers_go_over_defaults_and_values_over_layers() {
     let data = sample(64, &session);
     let file = "[training]\nepochs = 7\nseed = 3\nschedule = { kind = \"one-cycle\", peak = 0.5 }";
     let recipe = Recipe::vae(&data).layer(SettingsLayer::parse("file", file).unwrap()).seed(9);
-    let config = recipe.config(&data).unwrap();
+    let config = recipe.config(&data, &session).unwrap();
     assert_eq!((config.training.epochs, config.training.seed), (7, 9));
     let rate = config.training.learning_rate;
     assert!((rate - 2e-4).abs() < 1e-12, "{rate} is not the recipe's own");
     assert_eq!(config.data.digest, data.digest());
-    let same = recipe.clone().set("training.schedule.kind", &"one-cycle").config(&data).unwrap();
+    let same =
+        recipe.clone().set("training.schedule.kind", &"one-cycle").config(&data, &session).unwrap();
     assert_eq!(same.training.schedule, config.training.schedule, "it keeps its fraction");
     let other = recipe.clone().set("training.schedule.kind", &"warmup-cosine");
     let warmup = latents::engine::Schedule::WarmupCosine { warmup: 0.1 };
-    assert_eq!(other.config(&data).unwrap().training.schedule, warmup);
-    let wrong = recipe.set("training.epochz", &1).config(&data).unwrap_err().to_string();
+    assert_eq!(other.config(&data, &session).unwrap().training.schedule, warmup);
+    let wrong = recipe.set("training.epochz", &1).config(&data, &session).unwrap_err().to_string();
     assert!(wrong.contains("did you mean `epochs`?"), "{wrong}");
 
     // A run that a program trained is opened by its folder alone.
@@ -219,9 +220,10 @@ fn a_classifier_starts_from_an_encoder() {
     let Evaluation::Classes(card) = model.evaluate(&data, &session).unwrap() else { panic!() };
     assert_eq!(card.images, 64);
 
-    let frozen = Recipe::classifier(&data, &ae).freeze_encoder().epochs(4).config(&data).unwrap();
+    let frozen =
+        Recipe::classifier(&data, &ae).freeze_encoder().epochs(4).config(&data, &session).unwrap();
     assert_eq!(frozen.training.encoder.unwrap().frozen_epochs, 4);
-    let scratch = Recipe::classifier(&data, &ae).from_scratch().config(&data).unwrap();
+    let scratch = Recipe::classifier(&data, &ae).from_scratch().config(&data, &session).unwrap();
     assert_eq!(scratch.training.encoder.unwrap().weights, None);
     let run = Run::at(folder.path().join("cl"));
     let resumed = Recipe::new("classifier").unwrap().from_scratch().resume(&run, &session);
@@ -230,8 +232,8 @@ fn a_classifier_starts_from_an_encoder() {
     assert!(error.unwrap_err().to_string().contains("is one run, not a folder of several"));
     let (train, test) = (data.train.clone(), data.test.clone());
     let mine = Dataset::from_parts("mine", data.classes.clone(), train, test).unwrap();
-    assert_eq!(Recipe::classifier(&mine, &ae).config(&mine).unwrap().data.source, "mine");
-    let none = Recipe::new("classifier").unwrap().config(&data).unwrap_err();
+    assert_eq!(Recipe::classifier(&mine, &ae).config(&mine, &session).unwrap().data.source, "mine");
+    let none = Recipe::new("classifier").unwrap().config(&data, &session).unwrap_err();
     assert!(matches!(none, Error::EncoderNeeded), "{none}");
 }
 
@@ -240,7 +242,7 @@ fn settings_of_images_that_are_open_are_refused() {
     let session = Session::default();
     let data = sample(64, &session);
     let refused = |recipe: Recipe, setting: &str, set: &str, found: &str| {
-        let error = recipe.config(&data).unwrap_err();
+        let error = recipe.config(&data, &session).unwrap_err();
         let Error::ImagesOpen { name, set: given, found: there } = &error else {
             panic!("{error}")
         };
@@ -254,13 +256,13 @@ fn settings_of_images_that_are_open_are_refused() {
     refused(recipe.clone().layer(file), "data.pictures.size", "[8,8]", "none");
     // The settings that the images were opened with are fine, and those of a run's own file.
     let same = recipe.clone().set("data.train_limit", &64).set("data.pictures.grey", &false);
-    let config = same.config(&data).unwrap();
+    let config = same.config(&data, &session).unwrap();
     let text = toml::to_string(&config).unwrap();
     let file = SettingsLayer::parse("config.toml", &text).unwrap();
-    assert_eq!(Recipe::ae(&data).layer(file).config(&data).unwrap(), config);
+    assert_eq!(Recipe::ae(&data).layer(file).config(&data, &session).unwrap(), config);
     let asked = recipe.set("data.test_limit", &3);
     let opened = asked.open_data("out".as_ref(), &session).unwrap();
-    assert_eq!(asked.config(&opened).unwrap().data.test_limit, Some(3));
+    assert_eq!(asked.config(&opened, &session).unwrap().data.test_limit, Some(3));
 }
 
 #[test]

@@ -73,6 +73,9 @@ pub(crate) struct Train<M: ModelFlags> {
     /// Train N runs that differ by their seeds alone, from --seed on, in --out/seed-0 and so on; `latents evaluate` gives their mean and deviation
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1000), conflicts_with = "resume")]
     seeds: Option<u64>,
+    /// Train for about M minutes: a number of epochs by the measured time of a step
+    #[arg(long, value_name = "M", conflicts_with_all = ["resume", "epochs"])]
+    minutes: Option<f64>,
     #[command(flatten)]
     settings: Settings<M>,
 }
@@ -89,6 +92,10 @@ pub(crate) fn run(model: &Model, session: &Session, output: Output) -> Result<Ex
 impl<M: ModelFlags> Train<M> {
     fn recipe(&self) -> Result<Recipe> {
         let recipe = self.settings.recipe()?;
+        let recipe = match self.minutes {
+            Some(minutes) => recipe.minutes(minutes),
+            None => recipe,
+        };
         if let Some(study) = &self.from_study {
             return Ok(recipe.base(best_settings(M::KIND, study)?, study)?);
         }
@@ -109,7 +116,7 @@ impl<M: ModelFlags> Train<M> {
             }
             let data = recipe.open_data(&self.out, session)?;
             output.note(&describe(&data));
-            (recipe.config(&data)?, data)
+            (recipe.config(&data, session)?, data)
         };
         let outcome = match self.seeds {
             None => train_run(&run, &config, &data, session)
@@ -137,7 +144,7 @@ impl<M: ModelFlags> Train<M> {
         if self.seeds.is_some() {
             return "Stopped and saved. The same command continues.".into();
         }
-        let done = run.metrics().map_or(0, |metrics| metrics.len() as u64);
+        let done = run.metrics().ok().and_then(|metrics| Some(metrics.last()?.epoch)).unwrap_or(0);
         // All epochs may be done, and only the latents of the training images missing.
         let epoch = run.config().map_or(done + 1, |run| run.training.epochs.min(done + 1));
         let (kind, dir) = (M::KIND, shell_word(&self.out.display().to_string()));

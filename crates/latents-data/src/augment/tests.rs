@@ -17,8 +17,14 @@ fn apply(augmentation: Augmentation, images: &Images, index: &[u32], epoch: u64)
     out
 }
 
-const ALL: Augmentation =
-    Augmentation { flip: 0.5, shift: 2, rotation: 10.0, erase: 0.5, mix: None };
+const ALL: Augmentation = Augmentation {
+    flip: 0.5,
+    shift: 2,
+    rotation: 10.0,
+    erase: 0.5,
+    border: Border::Black,
+    mix: None,
+};
 
 #[test]
 fn nothing_changes_nothing() {
@@ -121,12 +127,17 @@ fn turning_keeps_the_middle_and_quarter_turns_are_exact() {
     let from = &*images.image(0).to_bytes();
     let turn = |degrees, flip| {
         let mut to = vec![0; 81];
-        Motion { flip, down: 0, right: 0 }.turn(degrees, from, [9, 9], &mut to);
+        Motion { flip, down: 0, right: 0, border: Border::Black }.turn(
+            degrees,
+            from,
+            [9, 9],
+            &mut to,
+        );
         to
     };
     assert_eq!(turn(0.0, false), from);
     let mut copied = vec![0; 81];
-    Motion { flip: true, down: 0, right: 0 }.copy(from, [9, 9], &mut copied);
+    Motion { flip: true, down: 0, right: 0, border: Border::Black }.copy(from, [9, 9], &mut copied);
     assert_eq!(turn(0.0, true), copied);
     let quarter = turn(90.0, false);
     for y in 0..9 {
@@ -140,7 +151,12 @@ fn turning_keeps_the_middle_and_quarter_turns_are_exact() {
     assert_ne!(turn(7.0, false), from);
     // Means of pixels and zeros lie between them.
     let mut to = vec![0; 81];
-    Motion { flip: false, down: 0, right: 0 }.turn(30.0, &[255u8; 81], [9, 9], &mut to);
+    Motion { flip: false, down: 0, right: 0, border: Border::Black }.turn(
+        30.0,
+        &[255u8; 81],
+        [9, 9],
+        &mut to,
+    );
     assert_eq!(to[40], 255);
     assert!(to[0] < 255);
 }
@@ -222,5 +238,28 @@ proptest! {
             let out = apply(Augmentation { shift, mix, ..ALL }, &images, &[1, 2, 0], seed);
             prop_assert_eq!(out.bytes.pixels.len(), 3 * c * h * w);
         }
+    }
+}
+
+#[test]
+fn an_edge_is_the_nearest_pixel() {
+    let (height, width) = (4, 5);
+    let from: Vec<u8> = (1..=20).collect();
+    for (flip, down, right) in [(false, 1, -2), (true, -3, 1), (false, 9, 0), (true, 0, -9)] {
+        let mut to = [0; 20];
+        let motion = Motion { flip, down, right, border: Border::Edge };
+        motion.copy(&from, [height, width], &mut to);
+        for y in 0..height {
+            for x in 0..width {
+                let inside = |at: i64, size: usize| at.clamp(0, size as i64 - 1) as usize;
+                let (row, column) =
+                    (inside(y as i64 - down, height), inside(x as i64 - right, width));
+                let column = if flip { width - 1 - column } else { column };
+                assert_eq!(to[y * width + x], from[row * width + column], "{y} {x}");
+            }
+        }
+        let mut turned = [0; 20];
+        motion.turn(0.0, &from, [height, width], &mut turned);
+        assert_eq!(turned, to);
     }
 }

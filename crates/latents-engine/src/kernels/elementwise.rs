@@ -14,6 +14,8 @@ pub(crate) enum Activation {
     Gelu,
     Sigmoid,
     Tanh,
+    /// Limits to `[0, 1]`; the derivative is 1 everywhere.
+    Clip,
     ContinuousBernoulliMean,
 }
 
@@ -27,6 +29,7 @@ impl Activation {
             Layer::Gelu => Activation::Gelu,
             Layer::Sigmoid => Activation::Sigmoid,
             Layer::Tanh => Activation::Tanh,
+            Layer::Clip => Activation::Clip,
             Layer::ContinuousBernoulliMean => Activation::ContinuousBernoulliMean,
             _ => return None,
         })
@@ -37,6 +40,9 @@ impl Activation {
         let one = E::from_f64(1.0);
         match self {
             Activation::Identity => x,
+            Activation::Clip if x > one => one,
+            Activation::Clip if x > E::default() => x,
+            Activation::Clip => E::default(),
             Activation::Rectify(_) if x > E::default() => x,
             Activation::Rectify(slope) => x.times(E::from_f64(slope)),
             Activation::Silu => x.times(sigmoid(x)),
@@ -62,7 +68,7 @@ impl Activation {
     fn slope<E: Number>(self, x: E) -> E {
         let one = E::from_f64(1.0);
         match self {
-            Activation::Identity => one,
+            Activation::Identity | Activation::Clip => one,
             Activation::Rectify(_) if x > E::default() => one,
             Activation::Rectify(slope) => E::from_f64(slope),
             Activation::Silu => {
@@ -130,7 +136,7 @@ fn normal_cdf<E: Number>(x: E) -> E {
 macro_rules! each_kind {
     ($activation:expr, $kind:ident => $body:block) => {
         each_kind!(@match $activation, $kind, $body,
-            Activation::Identity, Activation::Silu, Activation::Gelu, Activation::Sigmoid, Activation::Tanh,
+            Activation::Identity, Activation::Silu, Activation::Gelu, Activation::Sigmoid, Activation::Tanh, Activation::Clip,
             Activation::ContinuousBernoulliMean)
     };
     (@match $activation:expr, $kind:ident, $body:block, $($plain:path),*) => {

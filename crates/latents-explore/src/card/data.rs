@@ -16,6 +16,12 @@ pub struct Card {
     pub images: usize,
     /// Number of latent dimensions.
     pub latent_dim: usize,
+    /// Mean squared error per value of the reconstructions.
+    #[serde(default)]
+    pub mean_squared_error: f64,
+    /// The same of as many principal components of all training images, limited to `[0, 1]`; none if an image has fewer numbers.
+    #[serde(default)]
+    pub principal_components: Option<f64>,
     /// Metrics of the reconstructions.
     pub reconstruction: ReconstructionMeasures,
     /// Bounds on the log-likelihood; only of a variational model.
@@ -41,8 +47,15 @@ pub struct ReconstructionMeasures {
     pub psnr: f64,
     /// Structural similarity; none for images smaller than 11 x 11.
     pub ssim: Option<Estimate>,
-    /// Mean squared error of as many principal components as latent dimensions; none if the training images do not have as many.
+    /// Share of the images' variance that the reconstructions explain: 1 less the squared error by the squared distance from the mean training
+    /// image.
+    #[serde(default)]
+    pub explained_variance: f64,
+    /// Mean squared error of as many principal components as latent dimensions, limited to `[0, 1]`; none if an image has fewer numbers.
     pub pca_mse: Option<f64>,
+    /// Share of the variance that they explain.
+    #[serde(default)]
+    pub pca_explained_variance: Option<f64>,
     /// Number of training images that the principal components are fitted to.
     pub pca_images: usize,
 }
@@ -63,6 +76,10 @@ pub struct LikelihoodBounds {
 pub struct LatentMeasures {
     /// Number of axes whose variance is more than 0.01.
     pub active_units: usize,
+    /// Effective number of dimensions: the participation ratio of the eigenvalues of the covariance, `(sum l)^2 / sum l^2`. It is less than the
+    /// number of axes if a few directions have most of the variance.
+    #[serde(default)]
+    pub effective_dimension: f64,
     /// Variance of each axis.
     pub variances: Vec<f64>,
     /// Mean KL divergence of each axis from N(0, 1), in nats; only of a variational model.
@@ -76,6 +93,10 @@ pub struct LatentMeasures {
 pub struct SampleMeasures {
     /// Description of the features that distances are measured in. They are not comparable with the FID.
     pub extractor: String,
+    /// Accuracy of the extractor's classifier on the test images, and the share of their largest class; none without labels. If the classifier
+    /// is weak, so are its features, and distances in them say little.
+    #[serde(default)]
+    pub extractor_accuracy: Option<[f64; 2]>,
     /// Number of samples of each sampler, and of real images that they are compared with.
     pub number: usize,
     /// Fréchet distance between test and training images: the lowest distance that can be expected of a sampler.
@@ -84,6 +105,15 @@ pub struct SampleMeasures {
     pub fitted: usize,
     /// Scores of each sampler.
     pub samplers: Vec<SamplerScore>,
+}
+
+impl SampleMeasures {
+    /// Whether the extractor's classifier corrects less than half of what guessing the largest class gets wrong.
+    #[must_use]
+    pub fn is_extractor_weak(&self) -> bool {
+        self.extractor_accuracy
+            .is_some_and(|[accuracy, majority]| accuracy < majority + 0.5 * (1.0 - majority))
+    }
 }
 
 /// Scores of one sampler of latents.
@@ -98,6 +128,10 @@ pub struct SamplerScore {
     /// Precision and recall with respect to training images.
     #[serde(flatten)]
     pub coverage: PrecisionRecall,
+    /// Sharpness relative to training images: the ratio of the mean squared differences between each pixel and the mean of its four neighbours.
+    /// Blurred samples have less than 1. None for images of less than 3 pixels a side.
+    #[serde(default)]
+    pub sharpness: Option<f64>,
     /// Mean probability of the class that the extractor's classifier predicts; none without labels.
     pub confidence: Option<f64>,
     /// Fraction of the samples that it predicts as each class; none without labels.

@@ -21,11 +21,14 @@ impl Card {
         line(format!("| mean squared error | {:.5} | {pca} |", r.mse));
         let pca = r.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
         line(format!("| PSNR, dB | {:.2} | {pca} |", r.psnr));
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        let pca = r.pca_explained_variance.map_or("-".into(), percent);
+        line(format!("| explained variance | {} | {pca} |", percent(r.explained_variance)));
         if let Some(ssim) = r.ssim {
             line(format!("| SSIM | {ssim:.4} | |"));
         }
         line(format!(
-            "\nPrincipal components are fitted to {} training images. ± is a standard error.",
+            "\nPrincipal components are fitted to {} training images, and limited to the range of pixels. ± is a standard error.",
             r.pca_images
         ));
         if let Some(b) = &self.bounds {
@@ -35,6 +38,7 @@ impl Card {
         }
         line("\n## Latents\n\n| | |\n|---|---|".into());
         line(format!("| active units | {} of {} |", self.latents.active_units, self.latent_dim));
+        line(format!("| effective dimension | {:.1} |", self.latents.effective_dimension));
         if let Some(kl) = &self.latents.kl_per_axis {
             line(format!("| KL divergence from N(0, I), nats | {:.2} |", kl.iter().sum::<f64>()));
         }
@@ -50,17 +54,30 @@ impl Card {
             "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents.\n",
             s.number, s.floor, s.fitted
         ));
-        line("| latents from | Fréchet distance | kernel distance | precision | recall | confidence | classes, lowest to highest fraction |".into());
-        line("|---|---|---|---|---|---|---|".into());
+        if let Some([accuracy, majority]) = s.extractor_accuracy {
+            line(format!(
+                "The classifier that the features come from is right for {} of the test images; the largest class has {}.{}\n",
+                percent(accuracy),
+                percent(majority),
+                if s.is_extractor_weak() {
+                    " It is weak, so precision, recall and distances say little about what people see."
+                } else {
+                    ""
+                }
+            ));
+        }
+        line("| latents from | Fréchet distance | kernel distance | precision | recall | sharpness | confidence | classes, lowest to highest fraction |".into());
+        line("|---|---|---|---|---|---|---|---|".into());
         for sampler in &s.samplers {
             let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
+            let sharpness = sampler.sharpness.map_or("-".into(), |s| format!("{s:.2}"));
             let balance = sampler.classes.as_ref().map_or("-".into(), |c| {
                 let least = c.iter().copied().fold(f64::INFINITY, f64::min);
                 let most = c.iter().copied().fold(0.0, f64::max);
                 format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
             });
             line(format!(
-                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {confidence} | {balance} |",
+                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {sharpness} | {confidence} | {balance} |",
                 sampler.name,
                 sampler.frechet,
                 sampler.kernel,

@@ -10,15 +10,17 @@ use super::data::{
 };
 use crate::error::Error;
 use crate::extractor::ExtractorPrediction;
+use crate::linear::mean;
 use crate::metrics::Estimate;
 use crate::metrics::distributions::{
     frechet_distance, frechet_estimate, kernel_distance, precision_recall,
 };
 use crate::metrics::latents::{
-    active_units, kl_per_axis, largest, mahalanobis, near_duplicates, unevenness, variances,
+    active_units, effective_dimension, kl_per_axis, largest, mahalanobis, near_duplicates,
+    unevenness, variances,
 };
 use crate::metrics::maps::{continuity, neighbour_accuracy, trustworthiness};
-use crate::metrics::reconstruction::{psnr, squared_errors, ssim};
+use crate::metrics::reconstruction::{detail, psnr, squared_errors, ssim};
 use crate::mixture::GaussianMixture;
 use crate::pca::Pca;
 use crate::rows::Rows;
@@ -143,6 +145,7 @@ impl Card {
         let kl = input.log_variances.map(|logs| kl_per_axis(latents, logs)).transpose()?;
         let described = LatentMeasures {
             active_units: active_units(latents),
+            effective_dimension: effective_dimension(input.train_latents, monitor)?,
             variances: variances(latents),
             kl_per_axis: kl,
             neighbour_accuracy: accuracy(latents)?,
@@ -169,6 +172,8 @@ impl Card {
         Ok(Card {
             images: images.len(),
             latent_dim: latents.dim(),
+            mean_squared_error: reconstruction.mse.value,
+            principal_components: reconstruction.pca_mse,
             reconstruction,
             bounds,
             latents: described,
@@ -187,19 +192,39 @@ fn begin(monitor: &Monitor, what: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The share of predictions that are right, and the share of the largest class.
+fn accuracy_beside_majority(predicted: &[u16], labels: &[u16], classes: usize) -> [f64; 2] {
+    let mut counts = vec![0usize; classes];
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
+    let right = predicted.iter().zip(labels).filter(|(p, l)| p == l).count();
+    let largest = counts.into_iter().max().unwrap_or(0);
+    [right, largest].map(|count| count as f64 / labels.len().max(1) as f64)
+}
+
 impl ReconstructionMeasures {
     fn measure(input: &CardInput<'_>, errors: &[f64], monitor: &Monitor) -> Result<Self, Error> {
         let mse = Estimate::of(errors);
         let ssim = ssim(input.images, input.reconstructions, input.shape)?;
         let components = input.latents.dim();
         let train = input.train;
-        let possible = components <= input.images.dim() && components < train.len();
+        let possible = components <= input.images.dim() && train.len() > 1;
         let pca = possible.then(|| Pca::fit(train, components, monitor)).transpose()?;
+        let pca_mse = pca.map(|pca| pca.clipped_reconstruction_error(input.images)).transpose()?;
+        let centre = mean(train, None);
+        let square = |(&v, m): (&f32, &f64)| (f64::from(v) - m).powi(2);
+        let of_image = |image: &[f32]| image.iter().zip(&centre).map(square).sum::<f64>();
+        let variance = input.images.iter().map(of_image).sum::<f64>();
+        let variance = variance / input.images.values().len() as f64;
+        let explained = |mse: f64| if variance > 0.0 { 1.0 - mse / variance } else { 0.0 };
         Ok(ReconstructionMeasures {
             mse,
             psnr: psnr(mse.value),
             ssim: ssim.map(|s| Estimate::of(&s)),
-            pca_mse: pca.map(|pca| pca.reconstruction_error(input.images)).transpose()?,
+            explained_variance: explained(mse.value),
+            pca_explained_variance: pca_mse.map(explained),
+            pca_mse,
             pca_images: train.len(),
         })
     }
@@ -221,6 +246,14 @@ impl SampleMeasures {
         let (real, k) = (callbacks.features)(&real)?;
         let real = Rows::new(&real, k)?;
         let (test, _) = (callbacks.features)(&input.images.subsample(number))?;
+        let extractor_accuracy = match input.labels {
+            Some((labels, classes)) => {
+                let predicted = (callbacks.predict)(input.images.values())?;
+                predicted.map(|p| accuracy_beside_majority(&p.class, labels, classes))
+            }
+            None => None,
+        };
+        let real_detail = detail(&input.train.subsample(number), input.shape);
         let floor = frechet_distance(real, Rows::new(&test, k)?, monitor)?;
         // Too few latents do not determine so many full covariances.
         begin(monitor, "the density of latents")?;
@@ -250,6 +283,9 @@ impl SampleMeasures {
                 frechet: frechet_estimate(real, rows, monitor)?,
                 kernel: kernel_distance(real, rows, monitor)?,
                 coverage: precision_recall(real, rows, REACH, monitor)?,
+                sharpness: detail(&images, input.shape)
+                    .zip(real_detail)
+                    .map(|(ours, real)| if real > 0.0 { ours / real } else { 0.0 }),
                 confidence: prediction.as_ref().map(|p| {
                     p.confidence.iter().map(|&c| f64::from(c)).sum::<f64>() / number as f64
                 }),
@@ -260,7 +296,8 @@ impl SampleMeasures {
             });
         }
         let extractor = callbacks.extractor.clone();
-        Ok(SampleMeasures { extractor, number, floor, fitted: fitted.len(), samplers: scores })
+        let (fitted, samplers) = (fitted.len(), scores);
+        Ok(SampleMeasures { extractor, extractor_accuracy, number, floor, fitted, samplers })
     }
 }
 

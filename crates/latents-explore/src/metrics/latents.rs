@@ -28,6 +28,31 @@ pub fn active_units(means: Rows<'_>) -> usize {
     variances(means).iter().filter(|&&v| v > 0.01).count()
 }
 
+/// Effective number of dimensions of latents `[n, d]`: the participation ratio `(sum l)^2 / sum l^2` of the eigenvalues of their covariance.
+/// It is `d` if all directions have the same variance, and 1 if a single one has all of it; 0 if all latents are equal.
+///
+/// ```
+/// use latents_explore::Rows;
+/// use latents_explore::metrics::latents::effective_dimension;
+/// use latents_progress::Monitor;
+///
+/// let square = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]; // [4, 2]
+/// let dimension = effective_dimension(Rows::new(&square, 2)?, &Monitor::default())?;
+/// assert!((dimension - 2.0).abs() < 1e-12);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
+///
+/// # Errors
+/// If `monitor` is cancelled.
+pub fn effective_dimension(latents: Rows<'_>, monitor: &Monitor) -> Result<f64, Error> {
+    let d = latents.dim();
+    let covariance = scatter(latents, &mean(latents, None), None, monitor)?;
+    // The sum of the eigenvalues and of their squares, without the eigenvalues.
+    let trace: f64 = (0..d).map(|i| covariance[i * d + i]).sum();
+    let squares: f64 = covariance.iter().map(|c| c * c).sum();
+    Ok(if squares > 0.0 { trace * trace / squares } else { 0.0 })
+}
+
 /// Mean KL divergence of the posterior from N(0, 1) for each axis `[d]`, in nats, for means and log-variances `[n, d]`.
 ///
 /// # Errors

@@ -50,6 +50,29 @@ pub fn psnr(squared_error: f64) -> f64 {
     -10.0 * libm::log10(squared_error)
 }
 
+/// The detail of images `[n, c h w]` of shape `[c, h, w]`: the mean squared difference between each pixel and the mean of its four neighbours
+/// (the discrete Laplacian). Blurred images have less of it. None for images of less than 3 pixels a side.
+#[must_use]
+pub fn detail(images: &[f32], [_, h, w]: [usize; 3]) -> Option<f64> {
+    if h < 3 || w < 3 || images.is_empty() {
+        return None;
+    }
+    let of_plane = |plane: &[f32]| {
+        let mut sum = 0.0;
+        for y in 1..h - 1 {
+            for x in 1..w - 1 {
+                let at = y * w + x;
+                let around = plane[at - 1] + plane[at + 1] + plane[at - w] + plane[at + w];
+                sum += f64::from(plane[at] - 0.25 * around).powi(2);
+            }
+        }
+        sum
+    };
+    let planes = images.chunks_exact(h * w);
+    let count = planes.len() * (h - 2) * (w - 2);
+    Some(planes.map(of_plane).sum::<f64>() / count as f64)
+}
+
 /// Structural similarity (SSIM) of each image `[n]`, for images and their reconstructions `[n, c h w]`; 1 if they are equal. Wang et al.,
 /// "Image quality assessment: from error visibility to structural similarity", 2004, with a Gaussian window of 11 x 11 pixels, averaged
 /// over the positions where the window fits and over the channels (as scikit-image with `gaussian_weights` and without
@@ -125,4 +148,18 @@ fn blur(x: &[f64], (h, w): (usize, usize), kernel: &[f64; WINDOW]) -> Vec<f64> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blurred_images_have_less_detail() {
+        let sharp: Vec<f32> = (0..5 * 6).map(|i| ((i / 6 + i % 6) % 2) as f32).collect();
+        let blurred: Vec<f32> = sharp.iter().map(|v| 0.5 + 0.25 * (v - 0.5)).collect();
+        let [sharp, blurred] = [sharp, blurred].map(|image| detail(&image, [1, 5, 6]).unwrap());
+        assert!((sharp - 1.0).abs() < 1e-12 && (blurred - 1.0 / 16.0).abs() < 1e-12);
+        assert_eq!(detail(&[0.0; 8], [1, 2, 4]), None);
+    }
 }

@@ -1,13 +1,17 @@
 //! The convolutional autoencoder: an encoder that maps images `[c, h, w]` to latents `[d]`, and a decoder that mirrors it.
 
+mod residual;
+
 use latents_engine::{Criterion, Layer, Loss, Network, Section, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::{LatentSpace, Model, Target, Tuning};
+use crate::model::{LatentSpace, LinearStart, Model, Target, Tuning};
 use crate::nonlinearity::Nonlinearity;
 use crate::stage::Stage;
+
+pub use residual::{Design, Refiner};
 
 /// Settings of an autoencoder. The defaults are those of the reference study on 28x28 images (its tables T1 and T2).
 ///
@@ -25,9 +29,13 @@ use crate::stage::Stage;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoencoderConfig {
+    /// How the network is built: as in the reference study, or around principal components (`residual`).
+    #[serde(skip_serializing_if = "Design::is_study")]
+    pub design: Design,
     /// Number of latent dimensions.
     pub latent_dim: usize,
-    /// The encoder's convolutions, from first to last.
+    /// The encoder's convolutions, from first to last. Without any, a residual design has neither an encoder nor a decoder beside the
+    /// components, only a refiner.
     pub stages: Vec<Stage>,
     /// Batch normalisation after each of the encoder's convolutions (Ioffe and Szegedy, 2015). The decoder has none.
     pub normalize: bool,
@@ -41,11 +49,16 @@ pub struct AutoencoderConfig {
     /// Standard deviation of the normal noise that training adds to the input images (0 to 1) but not to the targets: a denoising autoencoder
     /// (Vincent et al., 2010).
     pub noise: f64,
+    /// The refiner of a residual design, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = Refiner { patch: 4, channels: 96, blocks: 2 })]
+    pub refiner: Option<Refiner>,
 }
 
 impl Default for AutoencoderConfig {
     fn default() -> Self {
         AutoencoderConfig {
+            design: Design::Study,
             latent_dim: 64,
             stages: vec![
                 Stage { channels: 8, kernel: 4, stride: 2, padding: 1 },
@@ -57,6 +70,7 @@ impl Default for AutoencoderConfig {
             nonlinearity: Nonlinearity::Relu,
             dropout: 0.2,
             noise: 0.0,
+            refiner: None,
         }
     }
 }
@@ -89,13 +103,26 @@ impl Model for AutoencoderConfig {
         }
     }
 
+    /// The residual design.
+    fn for_collection(image: Shape, images: usize) -> Self {
+        Self::residual_for(image, images)
+    }
+
     /// Sections [`ENCODER`] and [`DECODER`].
     fn network(&self, image: Shape, _classes: usize) -> Result<Network, Error> {
+        if self.design == Design::Residual {
+            return Ok(self.residual(image)?.0);
+        }
         let mut network = self.body(image, self.latent_dim)?;
         network.sections[ENCODER].layers.push(Layer::Dropout { p: self.dropout });
         network.sections[DECODER].layers.push(Layer::Sigmoid);
         network.layout()?;
         Ok(network)
+    }
+
+    fn linear_start(&self, image: Shape) -> Option<LinearStart> {
+        let residual = (self.design == Design::Residual).then(|| self.residual(image));
+        residual?.ok().map(|(_, start)| start)
     }
 
     fn target(&self) -> Target {
@@ -116,6 +143,10 @@ impl Model for AutoencoderConfig {
 
     fn recipe() -> &'static str {
         include_str!("recipe.toml")
+    }
+
+    fn recipe_for_collection(_image: Shape, images: usize) -> String {
+        residual::recipe(images)
     }
 
     fn tuning() -> Option<Tuning> {
@@ -143,6 +174,9 @@ impl AutoencoderConfig {
         let convolutions = convolutions.layout()?;
         let deepest = convolutions.output();
 
+        if self.design == Design::Residual {
+            encoder.push(self.nonlinearity.layer());
+        }
         encoder.push(Layer::Reshape { shape: [deepest.iter().product(), 1, 1] });
         for &width in &self.hidden {
             encoder.push(Layer::Linear { out_features: width });

@@ -22,6 +22,7 @@ const ACTIVATIONS = {
   gelu: () => (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
   sigmoid: () => sigmoid,
   tanh: () => Math.tanh,
+  clip: () => (x) => Math.min(Math.max(x, 0), 1),
   // Mean as a function of the logit (Loaiza-Ganem and Cunningham, 2019), by its series near zero.
   continuous_bernoulli_mean: () => (x) => (Math.abs(x) < 0.1 ? 0.5 + x / 12 - x ** 3 / 720 : 1 / (1 - Math.exp(-x)) - 1 / x),
 };
@@ -114,15 +115,24 @@ const reach = (offset, stride, size, count) => [
   Math.min(count, Math.floor((size - 1 - offset) / stride) + 1),
 ];
 
-/** A function from a latent vector to an image, channel by channel. */
-const decoderOf = ({ layers, weights }) => {
-  const all = halvesOf(weights);
-  const steps = layers.map(({ spec, input, output, parameters }) => {
-    const named = Object.entries(parameters).map(([name, [at, length]]) => [name, all.subarray(at, at + length)]);
+/** A function that applies layers one after another. */
+const chainOf = (layers, weights) => {
+  const steps = layers.map(({ spec, input, output, parameters, branch, shortcut }) => {
+    if (spec.kind === "residual") {
+      const [added, kept] = [chainOf(branch, weights), chainOf(shortcut, weights)];
+      return (x) => {
+        const y = kept(x);
+        return added(x).map((v, i) => v + y[i]);
+      };
+    }
+    const named = Object.entries(parameters).map(([name, [at, length]]) => [name, weights.subarray(at, at + length)]);
     if (LAYERS[spec.kind]) return LAYERS[spec.kind](spec, Object.fromEntries(named), input, output);
     const activation = ACTIVATIONS[spec.kind](spec);
     return (x) => x.map(activation);
   });
-  return (latent) => steps.reduce((x, step) => step(x), latent);
+  return (x) => steps.reduce((y, step) => step(y), x);
 };
+
+/** A function from a latent vector to an image, channel by channel. */
+const decoderOf = ({ layers, weights }) => chainOf(layers, halvesOf(weights));
 

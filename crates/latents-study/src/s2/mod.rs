@@ -3,7 +3,7 @@
 
 mod page;
 
-use latents::data::{evenly_spaced, split};
+use latents::data::split;
 use latents::engine::Schedule;
 use latents::explore::{Pca, Rows};
 
@@ -79,7 +79,7 @@ fn components(worker: &Worker<'_>) -> Result<()> {
     let errors = worker.session.runtime()?.run(|| -> Result<_> {
         let test = Rows::new(&test, numbers)?;
         let all = Pca::fit(Rows::new(&ours, numbers)?, largest, &worker.session)?;
-        let error = |&d: &usize| Ok((d, all.truncated(d).reconstruction_error(test)?));
+        let error = |&d: &usize| Ok((d, all.truncated(d).clipped_reconstruction_error(test)?));
         wanted.iter().map(error).collect()
     })?;
     study.results.put("pca", &Components { errors })

@@ -84,8 +84,10 @@ impl Trainer<'_> {
     pub(super) fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
         let done = self.progress.epoch;
         let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
-        metrics.retain(|m| m.epoch <= done);
-        if !metrics.iter().map(|m| m.epoch).eq(1..=done) {
+        // Epoch 0 is before the first step.
+        let is_done = |epoch: u64| epoch <= done && (epoch > 0 || self.progress.best.is_some());
+        metrics.retain(|m| is_done(m.epoch));
+        if !metrics.iter().map(|m| m.epoch).filter(|&epoch| epoch > 0).eq(1..=done) {
             return Err(self.damaged_metrics(&format!(
                 "it does not have one line for each finished epoch ({done} so far); restore it, \
                  or start a new run"

@@ -2,6 +2,7 @@
 
 use latents_data::{Dataset, Images, Labelled, Note, split};
 
+use crate::components::SomeImages;
 use crate::error::Error;
 use crate::training::TrainingConfig;
 
@@ -97,6 +98,21 @@ impl<'a> Samples<'a> {
             Self { images, labels, index }
         };
         (of(training), of(validation))
+    }
+
+    /// The images alone.
+    pub(super) fn some(&self) -> SomeImages<'_> {
+        SomeImages { images: self.images, index: &self.index }
+    }
+
+    /// These and others, if the others are of the same collection.
+    pub(super) fn with(&self, others: &Self) -> Option<Self> {
+        let same = std::ptr::eq(self.images, others.images) && !others.is_empty();
+        same.then(|| {
+            let mut index = [&self.index[..], &others.index].concat();
+            index.sort_unstable();
+            Self { images: self.images, labels: self.labels, index }
+        })
     }
 
     pub(super) fn len(&self) -> usize {

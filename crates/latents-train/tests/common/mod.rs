@@ -19,6 +19,7 @@ pub(crate) fn sample(n: usize) -> Labelled {
 }
 
 /// Settings with dropout and batches of 32, quick to run.
+#[allow(dead_code)] // See `one_step`.
 pub(crate) fn small(epochs: u64) -> RunConfig {
     let mut config = RunConfig::default();
     config.data.source = "fashion-mnist-sample".into();
@@ -31,6 +32,7 @@ pub(crate) fn small(epochs: u64) -> RunConfig {
 }
 
 /// A small autoencoder, changed by `change`.
+#[allow(dead_code)] // See `one_step`.
 pub(crate) fn autoencoder(change: impl FnOnce(&mut AutoencoderConfig)) -> ModelConfig {
     let mut model =
         AutoencoderConfig { latent_dim: 6, hidden: vec![24], ..AutoencoderConfig::default() };

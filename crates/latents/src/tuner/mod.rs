@@ -139,7 +139,8 @@ impl Tuner {
         session: &Session,
     ) -> Result<TunedStudy> {
         check_out_of(data, out.as_ref())?;
-        let (base, space) = (self.recipe.config(data)?, self.space_for(Some(data.shape()))?);
+        let (base, space) =
+            (self.recipe.config(data, session)?, self.space_for(Some(data.shape()))?);
         check(&base, &space)?;
         search(&base, &space, &self.study, out.as_ref(), data.into(), false, session)
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use latents::SettingsLayer;
-use latents::models::{Likelihood, Nonlinearity, Regularizer, Stage};
+use latents::models::{Design, Likelihood, Nonlinearity, Regularizer, Stage};
 use latents::train::Error;
 
 use super::{ModelFlags, named, put, put_switch};
@@ -65,13 +65,25 @@ impl HalvesFlags {
 #[derive(Debug, Args)]
 pub(crate) struct AutoencoderFlags {
     #[command(flatten)]
+    design: DesignFlags,
+    #[command(flatten)]
     halves: HalvesFlags,
+}
+
+/// How the network is built.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+struct DesignFlags {
+    /// How the network is built: residual (principal components, and what is added to them) or study (as in the reference study) [default: residual, for Fashion-MNIST study]
+    #[arg(long, value_name = "DESIGN", value_parser = named::<Design>(&["residual", "study"]))]
+    design: Option<Design>,
 }
 
 impl ModelFlags for AutoencoderFlags {
     const KIND: &'static str = "ae";
 
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
+        put(layer, "model.design", self.design.design.as_ref())?;
         self.halves.apply(layer)
     }
 }

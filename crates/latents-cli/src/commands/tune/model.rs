@@ -127,7 +127,11 @@ mod tests {
         let flags = refit_flags(M::KIND);
         let words = ["latents"].into_iter().chain(flags.split(' '));
         let recipe = Flags::<M>::parse_from(words).settings.recipe().unwrap();
-        let by_flags = recipe.base(best.clone(), "a study").unwrap().config(&data).unwrap();
+        let by_flags = recipe
+            .base(best.clone(), "a study")
+            .unwrap()
+            .config(&data, &Session::default())
+            .unwrap();
         let by_layer = best.with_layers([&refit_layer(M::KIND).unwrap()]).unwrap();
         assert_eq!(by_flags.training, by_layer.training, "{}", M::KIND);
     }

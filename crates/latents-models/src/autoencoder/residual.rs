@@ -1,0 +1,237 @@
+//! The residual design of an autoencoder, which contains principal components. Latents are `W (x - mean) + f(x)`, reconstructions the
+//! linear ones plus what a decoder adds, then plus what a local refiner adds, limited to `[0, 1]`. What is added is 0 at first, so training
+//! starts from the components of the training images.
+
+use latents_engine::{Layer, Network, Section, Shape};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AutoencoderConfig, DECODER, ENCODER};
+use crate::error::Error;
+use crate::model::{LinearStart, Model};
+use crate::nonlinearity::Nonlinearity;
+use crate::stage::Stage;
+
+/// How the network of an autoencoder is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Design {
+    /// As in the reference study: an encoder, and a decoder that mirrors it.
+    #[default]
+    Study,
+    /// Principal components of the training images, to which an encoder, a decoder and a refiner add.
+    Residual,
+}
+
+impl Design {
+    // serde needs a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub(super) fn is_study(&self) -> bool {
+        *self == Design::Study
+    }
+}
+
+/// The refiner of a residual design: convolutions on patches of the image that the decoder gives, which add to it. It is local, so each
+/// patch of each training image is an example, and a few hundred images are enough.
+///
+/// ```
+/// use latents_models::Refiner;
+///
+/// assert_eq!(Refiner::for_images([3, 64, 64]).unwrap().patch, 4);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refiner {
+    /// Side of a patch, in pixels.
+    pub patch: usize,
+    /// Number of channels.
+    pub channels: usize,
+    /// Number of 3x3 convolutions of patches between the first and the last.
+    pub blocks: usize,
+}
+
+impl Refiner {
+    /// The refiner for images of shape `[c, h, w]`; `None` for images of less than 4 pixels a side.
+    #[must_use]
+    pub fn for_images([_, h, w]: Shape) -> Option<Self> {
+        let patch = match h.min(w) {
+            ..4 => return None,
+            4..48 => 2,
+            48..128 => 4,
+            _ => 8,
+        };
+        Some(Refiner { patch, channels: 96, blocks: 2 })
+    }
+
+    /// The branch that is added to an image `[c, h, w]`. Its first layer is a convolution of whole patches and their neighbours, its last
+    /// one the transposed convolution that writes them.
+    fn layers(self, [c, h, w]: Shape, nonlinearity: &Layer) -> Result<Vec<Layer>, Error> {
+        let Refiner { patch, channels, blocks } = self;
+        if patch == 0 || patch > h.min(w) || channels == 0 {
+            let reason =
+                "patch must be from 1 to the shorter side of the images, and channels at least 1";
+            return Err(Error::setting("refiner", reason));
+        }
+        let [kernel, stride, padding] = [3 * patch, patch, patch].map(|x| [x; 2]);
+        let mut layers = vec![
+            Layer::Conv2d { out_channels: channels, kernel, stride, padding },
+            nonlinearity.clone(),
+        ];
+        for _ in 0..blocks {
+            let convolution = Layer::Conv2d {
+                out_channels: channels,
+                kernel: [3; 2],
+                stride: [1; 2],
+                padding: [1; 2],
+            };
+            layers.push(Layer::Residual {
+                layers: vec![convolution, nonlinearity.clone()],
+                shortcut: vec![],
+                drop: 0.0,
+            });
+        }
+        let output_padding = [h % patch, w % patch];
+        layers.push(Layer::ConvTranspose2d {
+            out_channels: c,
+            kernel,
+            stride,
+            padding,
+            output_padding,
+        });
+        Ok(layers)
+    }
+}
+
+impl AutoencoderConfig {
+    /// The network of the residual design, and how it starts.
+    pub(super) fn residual(&self, image: Shape) -> Result<(Network, LinearStart), Error> {
+        let (dim, numbers) = (self.latent_dim, image.iter().product());
+        if dim == 0 {
+            return Err(Error::setting("latent_dim", "latent_dim must be at least 1"));
+        }
+        let mut encoder = vec![Layer::Linear { out_features: dim }];
+        let mut decoder =
+            vec![Layer::Linear { out_features: numbers }, Layer::Reshape { shape: image }];
+        // Noise comes before everything else.
+        let first = usize::from(self.noise != 0.0);
+        let mut start = LinearStart {
+            encode: format!("encoder.{first}"),
+            decode: "decoder.0".into(),
+            zero: vec![],
+            pixels: vec![],
+            fixed: self.stages.is_empty(),
+        };
+        if !self.stages.is_empty() {
+            let halves = self.body(image, dim)?.sections.into_iter().map(|section| section.layers);
+            let halves: Vec<Vec<Layer>> = halves.collect();
+            let [of_encoder, of_decoder] = [&halves[ENCODER], &halves[DECODER]];
+            start.zero.push(format!("{}.layers.{}", start.encode, of_encoder.len() - 1));
+            start.zero.push(format!("{}.layers.{}", start.decode, of_decoder.len() - 1));
+            start.pixels.push(format!("{}.layers.0", start.encode));
+            start.encode += ".shortcut.0";
+            start.decode += ".shortcut.0";
+            encoder = vec![added(of_encoder.clone(), encoder)];
+            decoder = vec![added(of_decoder.clone(), decoder)];
+        }
+        if self.noise != 0.0 {
+            encoder.insert(0, Layer::Noise { deviation: self.noise });
+        }
+        if let Some(refiner) = self.refiner {
+            let layers = refiner.layers(image, &self.nonlinearity.layer())?;
+            start.pixels.push(format!("decoder.{}.layers.0", decoder.len()));
+            start.zero.push(format!("decoder.{}.layers.{}", decoder.len(), layers.len() - 1));
+            decoder.push(added(layers, vec![]));
+        }
+        decoder.push(Layer::Clip);
+        let sections = vec![
+            Section { name: "encoder".into(), layers: encoder },
+            Section { name: "decoder".into(), layers: decoder },
+        ];
+        let network = Network { input: image, sections };
+        network.layout()?;
+        Ok((network, start))
+    }
+
+    /// The residual design for images of shape `[c, h, w]`. Up to a few thousand images, only a refiner is added to the components, which do
+    /// not change in training; more images have an encoder and a decoder too, which are wider the more images there are.
+    pub(super) fn residual_for(image: Shape, images: usize) -> Self {
+        let study = <Self as Model>::for_images(image);
+        let common = AutoencoderConfig {
+            design: Design::Residual,
+            nonlinearity: Nonlinearity::Silu,
+            dropout: 0.0,
+            refiner: Refiner::for_images(image),
+            ..study.clone()
+        };
+        if images < BRANCHES {
+            return AutoencoderConfig { stages: vec![], hidden: vec![], ..common };
+        }
+        let wider = |stage: &Stage| Stage { channels: (4 * stage.channels).min(128), ..*stage };
+        let stages = study.stages.iter().map(wider).collect();
+        AutoencoderConfig { stages, hidden: vec![512], ..common }
+    }
+}
+
+/// The training settings of the residual design, as a TOML layer.
+pub(super) fn recipe(images: usize) -> String {
+    let batch = if images < BRANCHES { 32 } else { 128 };
+    let steps = if images < BRANCHES { FEW_STEPS } else { MANY_STEPS };
+    // A fifth of the images validates.
+    let epochs = steps.div_ceil((images * 4 / 5).div_ceil(batch).max(1));
+    format!(
+        "# Training settings of a residual autoencoder: a number of steps, however many images there are.\n\
+         [training]\nepochs = {epochs}\nbatch_size = {batch}\noptimizer = \"adamw\"\nlearning_rate = {RATE}\nweight_decay = 0.01\n\
+         clip_norm = 1.0\nschedule = {{ kind = \"warmup-cosine\", warmup = 0.1 }}\n"
+    )
+}
+
+/// Optimiser steps for collections without and with an encoder and a decoder beside the components.
+const FEW_STEPS: usize = 3_000;
+const MANY_STEPS: usize = 8_000;
+/// The highest learning rate.
+const RATE: f64 = 1.5e-3;
+
+/// From this many training images on, an encoder and a decoder are added to the components.
+const BRANCHES: usize = 5_000;
+
+/// The sum of a branch and a shortcut.
+fn added(layers: Vec<Layer>, shortcut: Vec<Layer>) -> Layer {
+    Layer::Residual { layers, shortcut, drop: 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_size_is_restored_and_every_name_is_a_layer() {
+        for image in [[1, 28, 28], [3, 64, 48], [1, 8, 8], [3, 33, 50], [2, 3, 3], [1, 130, 97]] {
+            for images in [100, 50_000] {
+                let config = AutoencoderConfig::residual_for(image, images);
+                let (network, start) = config.residual(image).unwrap();
+                let layout = network.layout().unwrap();
+                assert_eq!(layout.output(), image);
+                assert_eq!(layout.shape(layout.section(DECODER).start), [config.latent_dim, 1, 1]);
+                let has = |layer: &String| {
+                    let weight = format!("{layer}.weight");
+                    layout.parameters().iter().any(|p| p.name == weight)
+                };
+                assert!(has(&start.encode) && has(&start.decode), "{image:?}: {start:?}");
+                assert!(start.zero.iter().chain(&start.pixels).all(has), "{image:?}: {start:?}");
+                assert_eq!(start.fixed, images == 100);
+            }
+        }
+    }
+
+    #[test]
+    fn misfits_name_the_setting() {
+        let image = [1, 8, 8];
+        let of = |patch| AutoencoderConfig {
+            refiner: Some(Refiner { patch, channels: 4, blocks: 0 }),
+            ..AutoencoderConfig::residual_for(image, 100)
+        };
+        assert!(of(8).residual(image).is_ok());
+        let error = of(9).residual(image).unwrap_err().to_string();
+        assert!(error.contains("refiner") || error.contains("patch"), "{error}");
+    }
+}

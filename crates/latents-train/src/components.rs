@@ -1,0 +1,163 @@
+//! Principal components of the training images as the initial parameters of models that start from them, and the choice of the augmentation
+//! that suits such a model.
+
+use latents_data::{Augmentation, Augmented, Border, Images};
+use latents_engine::{Layout, Parameter};
+use latents_explore::{Pca, Rows};
+use latents_models::LinearStart;
+use latents_progress::Monitor;
+
+use crate::error::Error;
+
+/// Rows that components are computed from, at least, if images are augmented: so many changed copies are made of few images.
+const ROWS: usize = 2_048;
+/// Copies of an image, at most.
+const COPIES: usize = 16;
+/// Numbers in all rows, at most. Of more images, evenly spaced ones are used.
+const NUMBERS: usize = 320 << 20;
+/// The part of an image's shorter side by which it is shifted.
+const SHIFT: usize = 20;
+
+/// Some images of a collection.
+#[derive(Clone, Copy)]
+pub(crate) struct SomeImages<'a> {
+    pub(crate) images: &'a Images,
+    pub(crate) index: &'a [u32],
+}
+
+impl SomeImages<'_> {
+    /// The images as rows `[n, c h w]` of numbers in `[0, 1]`.
+    fn rows(&self) -> Vec<f32> {
+        self.index.iter().flat_map(|&i| self.images.image_unit(i as usize)).collect()
+    }
+
+    /// Their principal components; of changed copies too, if images are augmented. There are as many as asked for, but those beyond the number
+    /// of directions in which the rows differ are 0.
+    pub(crate) fn components(
+        &self,
+        count: usize,
+        augmentation: &Augmentation,
+        seed: u64,
+        monitor: &Monitor,
+    ) -> Result<Pca, Error> {
+        let numbers: usize = self.images.shape().iter().product();
+        let most = (NUMBERS / numbers).max(2);
+        let step = self.index.len().div_ceil(most);
+        let index: Vec<u32> = self.index.iter().copied().step_by(step).collect();
+        let some = SomeImages { images: self.images, index: &index };
+        let mut rows = some.rows();
+        // What an erased or mixed image shows is not in any image.
+        let moved = Augmentation { erase: 0.0, mix: None, ..*augmentation };
+        if !moved.is_nothing() {
+            let copies = ROWS.div_ceil(index.len()).clamp(1, COPIES).min(most / index.len());
+            let mut batch = Augmented::default();
+            for copy in 0..copies as u64 {
+                moved.apply(self.images, &index, seed, copy, &mut batch);
+                rows.extend(batch.to_unit());
+            }
+        }
+        Ok(Pca::fit(Rows::new(&rows, numbers)?, count, monitor)?)
+    }
+}
+
+/// Sets the initial parameters of the layers that start from components.
+pub(crate) fn start_from(
+    pca: &Pca,
+    start: &LinearStart,
+    layout: &Layout,
+    parameters: &mut [f32],
+) -> Result<(), Error> {
+    set_components(pca, start, layout, parameters)?;
+    for layer in &start.zero {
+        for parameter in both(layout, layer)? {
+            parameters[parameter.range()].fill(0.0);
+        }
+    }
+    for layer in &start.pixels {
+        // w (2 x - 1) + b = 2 w x + (b - sum w).
+        let [weight, bias] = both(layout, layer)?;
+        let per_output = weight.range().len() / bias.range().len();
+        let weights = &mut parameters[weight.range()];
+        let sums: Vec<f32> = weights.chunks_exact(per_output).map(|w| w.iter().sum()).collect();
+        weights.iter_mut().for_each(|w| *w *= 2.0);
+        for (bias, sum) in parameters[bias.range()].iter_mut().zip(sums) {
+            *bias -= sum;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the parameters of the two linear layers: coordinates have deviation 1.
+pub(crate) fn set_components(
+    pca: &Pca,
+    start: &LinearStart,
+    layout: &Layout,
+    parameters: &mut [f32],
+) -> Result<(), Error> {
+    let (directions, mean) = (pca.components(), pca.mean());
+    let numbers = mean.len();
+    let deviations: Vec<f64> = pca.explained_variance().iter().map(|v| v.sqrt()).collect();
+    let [weight, bias] = both(layout, &start.encode)?;
+    let rows = directions.chunks_exact(numbers).zip(&deviations);
+    for (k, (direction, &deviation)) in rows.enumerate() {
+        let scale = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+        let to = &mut parameters[weight.range()][k * numbers..][..numbers];
+        for (to, v) in to.iter_mut().zip(direction) {
+            *to = (v * scale) as f32;
+        }
+        let centre: f64 = direction.iter().zip(mean).map(|(v, m)| v * m).sum();
+        parameters[bias.range()][k] = (-centre * scale) as f32;
+    }
+    let [weight, bias] = both(layout, &start.decode)?;
+    let count = deviations.len();
+    for (i, &m) in mean.iter().enumerate() {
+        parameters[bias.range()][i] = m as f32;
+        for (k, deviation) in deviations.iter().enumerate() {
+            let v = directions[k * numbers + i] * deviation;
+            parameters[weight.range()][i * count + k] = v as f32;
+        }
+    }
+    Ok(())
+}
+
+/// Weight and bias of a layer.
+pub(crate) fn both<'a>(layout: &'a Layout, layer: &str) -> Result<[&'a Parameter; 2], Error> {
+    let named = |name: &str| {
+        let name = format!("{layer}.{name}");
+        let found = layout.parameters().iter().find(|parameter| parameter.name == name);
+        found.ok_or_else(|| Error::Config(format!("the model has no parameter `{name}`")))
+    };
+    Ok([named("weight")?, named("bias")?])
+}
+
+/// The mean squared error of images that are reconstructed from components and limited to `[0, 1]`.
+pub(crate) fn error(pca: &Pca, some: SomeImages<'_>) -> Result<f64, Error> {
+    let rows = some.rows();
+    Ok(pca.clipped_reconstruction_error(Rows::new(&rows, pca.mean().len())?)?)
+}
+
+/// Of no augmentation, flips, shifts and both, the one whose components reconstruct the validation images best.
+pub(crate) fn augmentation(
+    training: SomeImages<'_>,
+    validation: SomeImages<'_>,
+    count: usize,
+    seed: u64,
+    monitor: &Monitor,
+) -> Result<Augmentation, Error> {
+    let [_, h, w] = training.images.shape();
+    let shift = Augmentation {
+        shift: (h.min(w) / SHIFT).max(1),
+        border: Border::Edge,
+        ..Augmentation::default()
+    };
+    let flip = Augmentation { flip: 0.5, ..Augmentation::default() };
+    let mut best = (f64::INFINITY, Augmentation::default());
+    for candidate in [Augmentation::default(), flip, shift, Augmentation { flip: 0.5, ..shift }] {
+        let pca = training.components(count, &candidate, seed, monitor)?;
+        let error = error(&pca, validation)?;
+        if error < best.0 {
+            best = (error, candidate);
+        }
+    }
+    Ok(best.1)
+}

@@ -1,0 +1,148 @@
+//! A residual autoencoder starts from principal components and is never worse on validation images.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
+
+mod common;
+
+use common::{assert_same, contents, finish, runtime, sample};
+use latents_data::{Augmentation, Border, Labelled, split};
+use latents_engine::{Engine, Isa};
+use latents_explore::{Pca, Rows};
+use latents_models::{AutoencoderConfig, Model, Refiner};
+use latents_progress::Monitor;
+use latents_train::{Error, Run, RunConfig, choose_augmentation, seconds_per_epoch, train};
+
+const IMAGES: usize = 150;
+const DIM: usize = 6;
+
+/// Settings of a small run; with an encoder and a decoder beside the components if there are `branches`.
+fn settings(branches: bool) -> RunConfig {
+    let count = if branches { 50_000 } else { IMAGES };
+    let mut config = RunConfig::for_collection("ae", [1, 28, 28], count).unwrap();
+    let ae = AutoencoderConfig {
+        latent_dim: DIM,
+        refiner: Some(Refiner { patch: 4, channels: 8, blocks: 1 }),
+        ..AutoencoderConfig::for_collection([1, 28, 28], count)
+    };
+    let narrow = ae.stages.iter().map(|stage| latents_models::Stage { channels: 4, ..*stage });
+    let stages = narrow.collect();
+    let hidden = ae.hidden.iter().map(|_| 16).collect();
+    config.model = AutoencoderConfig { stages, hidden, ..ae }.into();
+    config.data.shape = [1, 28, 28];
+    config.training.epochs = 3;
+    config.training.batch_size = 32;
+    config
+}
+
+fn rows(data: &Labelled, index: &[u32]) -> Vec<f32> {
+    index.iter().flat_map(|&i| data.images.image_unit(i as usize)).collect()
+}
+
+/// The error of components of some images on others.
+fn components(data: &Labelled, train: &[u32], on: &[u32]) -> f64 {
+    let (train, on) = (rows(data, train), rows(data, on));
+    let pca = Pca::fit(Rows::new(&train, 784).unwrap(), DIM, &Monitor::default()).unwrap();
+    pca.clipped_reconstruction_error(Rows::new(&on, 784).unwrap()).unwrap()
+}
+
+#[test]
+fn training_starts_at_the_components_and_ends_no_worse() {
+    let (data, runtime) = (sample(IMAGES), runtime(2, Isa::detect()));
+    for branches in [false, true] {
+        let config = settings(branches);
+        let folder = tempfile::tempdir().unwrap();
+        let summary = finish(folder.path(), &config, &data, &runtime).unwrap();
+        let metrics = Run::at(folder.path()).metrics().unwrap();
+        assert!(metrics.iter().map(|m| m.epoch).eq(0..=3));
+        let (train, validation) = split(IMAGES, 0.2, config.training.seed);
+        let expected = components(&data, &train, &validation);
+        let start = metrics[0].val_loss.unwrap();
+        assert!((start / expected - 1.0).abs() < 1e-4, "{start} {expected}");
+        assert!(summary.val_loss.unwrap() < start, "{branches}: nothing was learnt");
+        let least = metrics.iter().filter_map(|m| m.val_loss).fold(f64::INFINITY, f64::min);
+        assert_eq!(summary.val_loss, Some(least));
+    }
+}
+
+#[test]
+fn what_only_does_harm_is_not_kept() {
+    let (data, runtime) = (sample(IMAGES), runtime(2, Isa::detect()));
+    let mut config = settings(true);
+    config.training.learning_rate = 0.5;
+    config.training.clip_norm = None;
+    let folder = tempfile::tempdir().unwrap();
+    let summary = finish(folder.path(), &config, &data, &runtime).unwrap();
+    assert_eq!(summary.kept_epoch, 0);
+}
+
+#[test]
+fn components_alone_come_from_all_images_in_the_end() {
+    let (data, runtime) = (sample(IMAGES), runtime(2, Isa::detect()));
+    let mut config = settings(false);
+    // Without a refiner nothing is trained, and what is left is the components.
+    let latents_models::ModelConfig::Ae(ae) = &mut config.model else { unreachable!() };
+    ae.refiner = None;
+    let folder = tempfile::tempdir().unwrap();
+    finish(folder.path(), &config, &data, &runtime).unwrap();
+    let mut engine = Engine::new(&config.network().unwrap(), runtime).unwrap();
+    let parameters = Run::at(folder.path()).parameters(&engine).unwrap();
+    let all: Vec<u32> = (0..IMAGES as u32).collect();
+    let inputs = latents_train::inputs(&data.images, &all);
+    let back = engine.forward(&parameters, inputs, 0..2).unwrap();
+    let images = rows(&data, &all);
+    let squares = images.iter().zip(&back).map(|(x, y)| f64::from(x - y).powi(2));
+    let error = squares.sum::<f64>() / images.len() as f64;
+    let expected = components(&data, &all, &all);
+    assert!((error / expected - 1.0).abs() < 1e-4, "{error} {expected}");
+}
+
+/// Trains until each epoch has stopped the run once; returns how often it was stopped.
+fn stopped_in_every_epoch(run: &Run, config: &RunConfig, data: &Labelled) -> u64 {
+    let mut stops = 0;
+    loop {
+        let (monitor, runtime) = (Monitor::default(), runtime(1 + stops as usize, Isa::detect()));
+        let cancel = monitor.cancel().clone();
+        match train(run, config, data, &runtime, &monitor, &mut |_| cancel.cancel()) {
+            Err(Error::Interrupted(_)) => stops += 1,
+            result => {
+                result.unwrap();
+                return stops;
+            }
+        }
+    }
+}
+
+#[test]
+fn stops_change_no_byte() {
+    let data = sample(IMAGES);
+    for branches in [false, true] {
+        let mut config = settings(branches);
+        config.training.augmentation =
+            Augmentation { flip: 0.5, shift: 1, border: Border::Edge, ..Augmentation::default() };
+        let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        finish(whole.path(), &config, &data, &runtime(2, Isa::detect())).unwrap();
+        let stops = stopped_in_every_epoch(&Run::at(stopped.path()), &config, &data);
+        assert!(stops >= 2, "{stops}");
+        assert_same(&contents(stopped.path()), &contents(whole.path()), "residual");
+    }
+}
+
+#[test]
+fn augmentation_is_chosen_by_validation_images() {
+    let (config, monitor) = (settings(false), Monitor::default());
+    let chosen = choose_augmentation(&config, &sample(600), &monitor).unwrap().unwrap();
+    let (train, validation) = split(600, 0.2, config.training.seed);
+    // Clothes are centred and most face either way, so the choice is not all of it.
+    assert_eq!(chosen.rotation, 0.0);
+    assert!(components(&sample(600), &train, &validation) > 0.0);
+    let study = RunConfig::of_kind("ae", [1, 28, 28]).unwrap();
+    assert_eq!(choose_augmentation(&study, &sample(600), &monitor).unwrap(), None);
+}
+
+#[test]
+fn the_time_of_an_epoch_is_measured_without_a_trace() {
+    let (data, runtime) = (sample(IMAGES), runtime(2, Isa::detect()));
+    let seconds =
+        seconds_per_epoch(&settings(false), &data, &runtime, &Monitor::default()).unwrap();
+    assert!(seconds > 0.0 && seconds < 60.0, "{seconds}");
+}
