@@ -31,6 +31,7 @@ pub struct Augmentation {
     pub rotation: f64,
     /// What a shift or a rotation uncovers at the border.
     #[serde(skip_serializing_if = "Border::is_black")]
+    #[schemars(example = Border::Edge)]
     pub border: Border,
     /// Probability that a random rectangle is set to 0, as by `RandomErasing` of `torchvision` with its defaults (Zhong et al., 2020).
     pub erase: f64,

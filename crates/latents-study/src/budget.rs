@@ -15,6 +15,8 @@ const WARMUP: f64 = 0.25;
 pub(crate) struct Budget {
     /// Epochs of the untuned autoencoder; the reference has 42.
     pub(crate) epochs: u64,
+    /// The share of its default number of epochs that a residual autoencoder has.
+    pub(crate) residual_share: f64,
     /// Trials of each search.
     pub(crate) trials: u64,
     /// Epochs of a trial, at most.
@@ -51,6 +53,7 @@ impl Budget {
     pub(crate) fn full() -> Self {
         Budget {
             epochs: 42,
+            residual_share: 1.0,
             trials: 20,
             trial_epochs: 10,
             refit_epochs: 42,
@@ -72,6 +75,7 @@ impl Budget {
     pub(crate) fn quick() -> Self {
         Budget {
             epochs: 8,
+            residual_share: 0.2,
             trials: 6,
             trial_epochs: 3,
             refit_epochs: 8,

@@ -8,9 +8,11 @@
 //! says about it.
 
 mod budget;
+mod collection;
 mod error;
 mod machine;
 mod progress;
+mod reconstruction;
 pub mod results;
 mod s1;
 mod s2;

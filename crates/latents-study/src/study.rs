@@ -16,7 +16,7 @@ use crate::progress::{StageReporter, StageTime, StudyProgress, TASK};
 use crate::results::StageResults;
 use crate::stages::{Stage, run, wanted};
 use crate::worker::{Context, Worker};
-use crate::{machine, s1, s2, s3, s4, s5, words};
+use crate::{collection, machine, reconstruction, s1, s2, s3, s4, s5, words};
 
 /// The parts of a study: the autoencoder, tuning, the classifier, the latent space, and the variational autoencoder.
 pub const PARTS: [&str; 5] = ["S1", "S2", "S3", "S4", "S5"];
@@ -142,6 +142,10 @@ impl CollectionStudy {
         run(&stages, &context.results, workers.collect(), monitor.cancel(), &|worker, stage| {
             run_stage(&progress, worker, stage)
         })?;
+        // A finished stage is never resumed.
+        for run in context.runs() {
+            run.forget_checkpoints().map_err(latents::Error::from)?;
+        }
         let page = self.page(&Worker { study: &context, session: session.clone() })?;
         page.save(&self.out)?;
         progress.end();
@@ -205,10 +209,13 @@ impl CollectionStudy {
     fn stages<'a>(&self, context: &Context) -> Vec<Stage<Worker<'a>>> {
         let labelled = context.classes().is_some_and(|classes| classes.len() > 1);
         let classify = if labelled { s3::stages(!self.no_cnn) } else { vec![] };
-        [s1::stages(), s2::stages(), classify, s4::stages(), s5::stages()]
-            .into_iter()
-            .flatten()
-            .collect()
+        // The questions of the reference study are of its images only.
+        let [first, second] = if context.is_of_the_reference() {
+            [s1::stages(), s2::stages()]
+        } else {
+            [vec![], reconstruction::stages()]
+        };
+        [first, second, classify, s4::stages(), s5::stages()].into_iter().flatten().collect()
     }
 
     /// How many stages run at the same time. A thread needs at least sixteen images of a batch, so there are more workers if batches are small.
@@ -236,17 +243,30 @@ impl CollectionStudy {
         if dataset.name == "fashion-mnist-sample" {
             page.notices.push("Made from the built-in small sample of Fashion-MNIST: its numbers must not be compared with the reference's.".into());
         }
+        let is_of_the_reference = worker.study.is_of_the_reference();
         let sections = [
-            s1::section(worker.study)?,
-            s2::section(worker)?,
+            if is_of_the_reference { s1::section(worker.study)? } else { None },
+            if is_of_the_reference {
+                s2::section(worker)?
+            } else {
+                reconstruction::section(worker)?
+            },
             s3::section(worker)?,
             s4::section(worker)?,
             s5::section(worker)?,
         ];
+        let of_collection = (!is_of_the_reference).then(|| collection::section(worker.study));
+        // What the collection is like comes first, but the model makes the first sentence.
+        let mut warnings = vec![];
+        if let Some((section, findings)) = of_collection {
+            page.sections.push(section);
+            warnings = findings;
+        }
         for (section, findings) in sections.into_iter().flatten() {
             page.sections.push(section);
             page.summary.extend(findings);
         }
+        page.summary.extend(warnings);
         page.sections.extend(s5::explorer(worker)?);
         page.sections.push(machine::section(worker.study, &self.repeat_with));
         Ok(page)

@@ -40,6 +40,13 @@ impl Context {
         Run::at(self.out.join("runs").join(name))
     }
 
+    /// The runs that there are so far.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        let entries = std::fs::read_dir(self.out.join("runs")).into_iter().flatten();
+        let runs = entries.filter_map(|entry| Some(Run::at(entry.ok()?.path())));
+        runs.filter(Run::exists).collect()
+    }
+
     /// Whether the images are all those of the reference study, so that its results can be compared with ours.
     pub(crate) fn is_comparable(&self) -> bool {
         self.dataset.name == "fashion-mnist" && self.budget == Budget::full()

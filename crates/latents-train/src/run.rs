@@ -105,6 +105,23 @@ impl Run {
         Ok(lock)
     }
 
+    /// Removes the checkpoints that a run would be resumed from, which need several times the space of its weights. The best weights stay.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn forget_checkpoints(&self) -> Result<(), Error> {
+        for name in ["last", "previous"] {
+            let path = self.dir.join(format!("checkpoint/{name}.safetensors"));
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(latents_files::FileError::on("remove", &path)(e).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the folder holds a run.
     #[must_use]
     pub fn exists(&self) -> bool {

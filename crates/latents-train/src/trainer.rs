@@ -247,6 +247,7 @@ impl<'a> Trainer<'a> {
                     "the principal components that training starts from: validation {loss:.5}"
                 ));
             }
+            on_epoch(&start);
             metrics.push(start);
         }
         while self.progress.epoch < self.config.training.epochs && !self.is_stale(patience) {

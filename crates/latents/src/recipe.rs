@@ -250,7 +250,7 @@ impl Recipe {
         let design = layers.filter_map(|layer| layer.text("model.design")).next();
         let is_studied = match design {
             Some(design) => design == "study",
-            None => self.trial || data.name.parse::<Source>()?.is_fixed(),
+            None => self.trial || data.name.parse::<Source>().is_ok_and(|source| source.is_fixed()),
         };
         Ok(if is_studied {
             RunConfig::of_kind(&self.kind, data.shape())?

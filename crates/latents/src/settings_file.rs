@@ -81,7 +81,9 @@ impl<'a> File<'a> {
                 continue;
             }
             let what = self.resolved(field);
-            if what.get("properties").is_some() {
+            // A table that is there or not as a whole has an example as a whole.
+            let is_value = field["examples"].get(0).is_some();
+            if what.get("properties").is_some() && !is_value {
                 sections.push((name, field));
                 continue;
             }

@@ -31,6 +31,7 @@ pub use residual::{Design, Refiner};
 pub struct AutoencoderConfig {
     /// How the network is built: as in the reference study, or around principal components (`residual`).
     #[serde(skip_serializing_if = "Design::is_study")]
+    #[schemars(example = Design::Residual)]
     pub design: Design,
     /// Number of latent dimensions.
     pub latent_dim: usize,
@@ -51,7 +52,7 @@ pub struct AutoencoderConfig {
     pub noise: f64,
     /// The refiner of a residual design, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = Refiner { patch: 4, channels: 96, blocks: 2 })]
+    #[schemars(example = Refiner { patch: 4, channels: 96, blocks: 6 })]
     pub refiner: Option<Refiner>,
 }
 
@@ -145,8 +146,8 @@ impl Model for AutoencoderConfig {
         include_str!("recipe.toml")
     }
 
-    fn recipe_for_collection(_image: Shape, images: usize) -> String {
-        residual::recipe(images)
+    fn recipe_for_collection(image: Shape, images: usize) -> String {
+        residual::recipe(image, images)
     }
 
     fn tuning() -> Option<Tuning> {

@@ -60,7 +60,7 @@ impl Refiner {
             48..128 => 4,
             _ => 8,
         };
-        Some(Refiner { patch, channels: 96, blocks: 2 })
+        Some(Refiner { patch, channels: 96, blocks: 6 })
     }
 
     /// The branch that is added to an image `[c, h, w]`. Its first layer is a convolution of whole patches and their neighbours, its last
@@ -173,9 +173,12 @@ impl AutoencoderConfig {
 }
 
 /// The training settings of the residual design, as a TOML layer.
-pub(super) fn recipe(images: usize) -> String {
-    let batch = if images < BRANCHES { 32 } else { 128 };
-    let steps = if images < BRANCHES { FEW_STEPS } else { MANY_STEPS };
+pub(super) fn recipe(image: Shape, images: usize) -> String {
+    let [_, h, w] = image;
+    let patch = Refiner::for_images(image).map_or(1, |refiner| refiner.patch);
+    let patches = (h / patch * (w / patch)).max(1);
+    let [batch, work, most] = if images < BRANCHES { FEW } else { MANY };
+    let steps = (work / patches).clamp(most / 4, most);
     // A fifth of the images validates.
     let epochs = steps.div_ceil((images * 4 / 5).div_ceil(batch).max(1));
     format!(
@@ -185,9 +188,10 @@ pub(super) fn recipe(images: usize) -> String {
     )
 }
 
-/// Optimiser steps for collections without and with an encoder and a decoder beside the components.
-const FEW_STEPS: usize = 3_000;
-const MANY_STEPS: usize = 8_000;
+/// For collections without and with an encoder and a decoder beside the components: images in a batch; steps times patches of an image, which
+/// is about five minutes on two cores; steps, at most.
+const FEW: [usize; 3] = [32, 380_000, 4_000];
+const MANY: [usize; 3] = [128, 1_200_000, 8_000];
 /// The highest learning rate.
 const RATE: f64 = 1.5e-3;
 

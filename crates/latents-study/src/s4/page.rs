@@ -51,7 +51,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             id: "S4-card".into(),
             table: measures_table(&card),
             caption: format!(
-                "Measures of the tuned autoencoder on the test images. Distances of samples are measured in {}; they are not FID.",
+                "Measures of the autoencoder on the test images. Distances of samples are measured in {}; they are not FID.",
                 card.samples.extractor
             ),
         },

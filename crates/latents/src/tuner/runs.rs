@@ -75,10 +75,12 @@ impl Objective for Runs<'_> {
         });
         TrialReporter::finish(monitor, number);
         if verdict? {
+            run.forget_checkpoints().map_err(|e| fatal(number, &e))?;
             return Ok(Outcome::Pruned);
         }
         match trained {
             Ok(summary) => {
+                run.forget_checkpoints().map_err(|e| fatal(number, &e))?;
                 let kept = summary.kept_epoch;
                 let reports = &trial.record().intermediate;
                 let missing = || fatal(number, &format!("epoch {kept} was not reported"));
