@@ -135,48 +135,7 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
                 Layer::Sigmoid,
             ],
         ),
-        (
-            "Residuals, with and without a shortcut of layers, and limits".into(),
-            vec![
-                Layer::Residual {
-                    layers: vec![
-                        linear(5 * 3 * 2),
-                        Layer::Silu,
-                        reshape([5, 3, 2]),
-                        up(3, 4, 2, 1, 0),
-                    ],
-                    shortcut: vec![linear(3 * 6 * 4), reshape([3, 6, 4])],
-                    drop: 0.0,
-                },
-                Layer::Residual {
-                    layers: vec![
-                        Layer::Conv2d {
-                            out_channels: 4,
-                            kernel: [6; 2],
-                            stride: [2; 2],
-                            padding: [2; 2],
-                        },
-                        Layer::Residual {
-                            layers: vec![
-                                Layer::Conv2d {
-                                    out_channels: 4,
-                                    kernel: [3; 2],
-                                    stride: [1; 2],
-                                    padding: [1; 2],
-                                },
-                                Layer::Silu,
-                            ],
-                            shortcut: vec![],
-                            drop: 0.0,
-                        },
-                        up(3, 6, 2, 2, 0),
-                    ],
-                    shortcut: vec![],
-                    drop: 0.0,
-                },
-                Layer::Clip,
-            ],
-        ),
+        residual(),
     ]
 }
 
@@ -242,4 +201,33 @@ fn explorer(
     let answers =
         json!({ "latents": &latents[..some * d], "dim": d, "images": &images[..some * numbers] });
     Ok((explorer, answers))
+}
+
+/// A decoder with residuals.
+fn residual() -> (String, Vec<Layer>) {
+    let linear = |out_features| Layer::Linear { out_features };
+    let convolution = |kernel: usize, stride: usize, padding: usize| Layer::Conv2d {
+        out_channels: 4,
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [padding; 2],
+    };
+    let up = |kernel: usize, stride: usize, padding: usize| Layer::ConvTranspose2d {
+        out_channels: 3,
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [padding; 2],
+        output_padding: [0; 2],
+    };
+    let sum = |layers, shortcut| Layer::Residual { layers, shortcut, drop: 0.0 };
+    let reshape = |shape| Layer::Reshape { shape };
+    let branch = vec![linear(5 * 3 * 2), Layer::Silu, reshape([5, 3, 2]), up(4, 2, 1)];
+    let blocks = sum(vec![convolution(3, 1, 1), Layer::Silu], vec![]);
+    let refiner = vec![convolution(6, 2, 2), blocks, up(6, 2, 2)];
+    let layers = vec![
+        sum(branch, vec![linear(3 * 6 * 4), reshape([3, 6, 4])]),
+        sum(refiner, vec![]),
+        Layer::Clip,
+    ];
+    ("Residuals, with and without a shortcut of layers, and limits".into(), layers)
 }

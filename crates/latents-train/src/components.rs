@@ -1,6 +1,8 @@
 //! Principal components of the training images as the initial parameters of models that start from them, and the choice of the augmentation
 //! that suits such a model.
 
+use std::ops::Range;
+
 use latents_data::{Augmentation, Augmented, Border, Images};
 use latents_engine::{Layout, Parameter};
 use latents_explore::{Pca, Rows};
@@ -79,7 +81,9 @@ pub(crate) fn start_from(
         let per_output = weight.range().len() / bias.range().len();
         let weights = &mut parameters[weight.range()];
         let sums: Vec<f32> = weights.chunks_exact(per_output).map(|w| w.iter().sum()).collect();
-        weights.iter_mut().for_each(|w| *w *= 2.0);
+        for weight in weights {
+            *weight *= 2.0;
+        }
         for (bias, sum) in parameters[bias.range()].iter_mut().zip(sums) {
             *bias -= sum;
         }
@@ -120,8 +124,19 @@ pub(crate) fn set_components(
     Ok(())
 }
 
+/// The ranges of the parameters that keep components, in order.
+pub(crate) fn fixed(start: &LinearStart, layout: &Layout) -> Vec<Range<usize>> {
+    if !start.fixed {
+        return vec![];
+    }
+    let layers = [&start.encode, &start.decode].map(|layer| both(layout, layer));
+    let mut ranges: Vec<_> = layers.into_iter().flatten().flatten().map(Parameter::range).collect();
+    ranges.sort_by_key(|range| range.start);
+    ranges
+}
+
 /// Weight and bias of a layer.
-pub(crate) fn both<'a>(layout: &'a Layout, layer: &str) -> Result<[&'a Parameter; 2], Error> {
+fn both<'a>(layout: &'a Layout, layer: &str) -> Result<[&'a Parameter; 2], Error> {
     let named = |name: &str| {
         let name = format!("{layer}.{name}");
         let found = layout.parameters().iter().find(|parameter| parameter.name == name);

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use latents_data::{Dataset, Labelled, Limits, Note, Pictures, Source};
 use latents_engine::{Layout, Network, Optimizer, Shape};
-use latents_models::{LinearStart, ModelConfig};
+use latents_models::ModelConfig;
 use latents_progress::Monitor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::components::both;
+use crate::components::fixed;
 use crate::encoder;
 use crate::error::Error;
 use crate::training::TrainingConfig;
@@ -57,30 +57,14 @@ impl RunConfig {
         Ok(self.model.network(self.data.shape, self.data.classes.len())?)
     }
 
-    /// The ranges of the parameters that keep principal components, in order.
-    pub(crate) fn fixed_parameters(
-        &self,
-        start: &LinearStart,
-        layout: &Layout,
-    ) -> Result<Vec<Range<usize>>, Error> {
-        if !start.fixed {
-            return Ok(vec![]);
-        }
-        let layers = [&start.encode, &start.decode];
-        let both = layers.map(|layer| both(layout, layer)).into_iter().flatten().flatten();
-        let mut ranges: Vec<Range<usize>> = both.map(latents_engine::Parameter::range).collect();
-        ranges.sort_by_key(|range| range.start);
-        Ok(ranges)
-    }
-
     /// The optimiser for all parameters that are trained, in its initial state.
     pub(crate) fn optimizer(&self, layout: &Layout) -> Result<Optimizer, Error> {
         let count = layout.parameter_count();
         let Some(of_encoder) = &self.training.encoder else {
             let start = self.model.linear_start(self.data.shape);
-            let fixed = start.map(|start| self.fixed_parameters(&start, layout)).transpose()?;
+            let fixed = start.map(|start| fixed(&start, layout)).unwrap_or_default();
             let (mut groups, mut from) = (vec![], 0);
-            for Range { start, end } in fixed.unwrap_or_default() {
+            for Range { start, end } in fixed {
                 groups.extend(self.training.groups(layout, from..start));
                 from = end;
             }

@@ -23,7 +23,7 @@ use self::samples::Samples;
 pub use self::samples::TrainingImages;
 pub use self::speed::seconds_per_epoch;
 use crate::checkpoint::{Checkpoint, Extent, Progress};
-use crate::components::{SomeImages, augmentation, set_components, start_from};
+use crate::components::{SomeImages, augmentation, fixed, set_components, start_from};
 use crate::config::RunConfig;
 use crate::encoder::encoder;
 use crate::error::Error;
@@ -185,10 +185,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::Config(format!("{n} {are} too few to train and to validate on")));
         }
         let start = config.model.linear_start(config.data.shape);
-        let fixed = match &start {
-            Some(start) => config.fixed_parameters(start, engine.layout())?,
-            None => vec![],
-        };
+        let fixed = start.as_ref().map(|start| fixed(start, engine.layout())).unwrap_or_default();
         let parameter_count = engine.layout().parameter_count();
         Ok(Trainer {
             run,

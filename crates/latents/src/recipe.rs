@@ -246,8 +246,8 @@ impl Recipe {
     /// that suit the collection.
     fn defaults(&self, data: Option<&Dataset>) -> Result<RunConfig> {
         let Some(data) = data else { return Ok(RunConfig::of_kind(&self.kind, ASSUMED_SHAPE)?) };
-        let layers = self.files.iter().chain([&self.set]).rev();
-        let design = layers.filter_map(|layer| layer.text("model.design")).next();
+        let mut layers = self.files.iter().chain([&self.set]).rev();
+        let design = layers.find_map(|layer| layer.text("model.design"));
         let is_studied = match design {
             Some(design) => design == "study",
             None => self.trial || data.name.parse::<Source>().is_ok_and(|source| source.is_fixed()),

@@ -41,9 +41,8 @@ impl Activation {
         match self {
             Activation::Identity => x,
             Activation::Clip if x > one => one,
-            Activation::Clip if x > E::default() => x,
+            Activation::Clip | Activation::Rectify(_) if x > E::default() => x,
             Activation::Clip => E::default(),
-            Activation::Rectify(_) if x > E::default() => x,
             Activation::Rectify(slope) => x.times(E::from_f64(slope)),
             Activation::Silu => x.times(sigmoid(x)),
             Activation::Gelu => x.times(normal_cdf(x)),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Card, NEIGHBOURS};
+use super::data::{Card, NEIGHBOURS, SampleMeasures};
 use crate::metrics::reconstruction::psnr;
 
 impl Card {
@@ -21,7 +21,6 @@ impl Card {
         line(format!("| mean squared error | {:.5} | {pca} |", r.mse));
         let pca = r.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
         line(format!("| PSNR, dB | {:.2} | {pca} |", r.psnr));
-        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         let pca = r.pca_explained_variance.map_or("-".into(), percent);
         line(format!("| explained variance | {} | {pca} |", percent(r.explained_variance)));
         if let Some(ssim) = r.ssim {
@@ -45,46 +44,7 @@ impl Card {
         if let Some(accuracy) = self.latents.neighbour_accuracy {
             line(format!("| accuracy of {NEIGHBOURS} nearest neighbours | {accuracy:.3} |"));
         }
-        let s = &self.samples;
-        line(format!(
-            "\n## Samples\n\nFeatures: {}. The distances are not the FID: they compare means and covariances of these features, so visibly distorted samples may have small distances. Precision is the fraction of samples that lie among real images.",
-            s.extractor
-        ));
-        line(format!(
-            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents.\n",
-            s.number, s.floor, s.fitted
-        ));
-        if let Some([accuracy, majority]) = s.extractor_accuracy {
-            line(format!(
-                "The classifier that the features come from is right for {} of the test images; the largest class has {}.{}\n",
-                percent(accuracy),
-                percent(majority),
-                if s.is_extractor_weak() {
-                    " It is weak, so precision, recall and distances say little about what people see."
-                } else {
-                    ""
-                }
-            ));
-        }
-        line("| latents from | Fréchet distance | kernel distance | precision | recall | sharpness | confidence | classes, lowest to highest fraction |".into());
-        line("|---|---|---|---|---|---|---|---|".into());
-        for sampler in &s.samplers {
-            let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
-            let sharpness = sampler.sharpness.map_or("-".into(), |s| format!("{s:.2}"));
-            let balance = sampler.classes.as_ref().map_or("-".into(), |c| {
-                let least = c.iter().copied().fold(f64::INFINITY, f64::min);
-                let most = c.iter().copied().fold(0.0, f64::max);
-                format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
-            });
-            line(format!(
-                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {sharpness} | {confidence} | {balance} |",
-                sampler.name,
-                sampler.frechet,
-                sampler.kernel,
-                sampler.coverage.precision,
-                sampler.coverage.recall,
-            ));
-        }
+        self.samples.markdown(&mut line);
         let t = &self.traversals;
         line(format!(
             "\n## Traversals\n\nLargest distance between consecutive images divided by the mean distance, over {} traversals of {} images; 1 is an even pace.\n",
@@ -114,4 +74,54 @@ impl Card {
         line(format!("- Pairs of near-duplicates: {}", self.outliers.near_duplicates.len()));
         out
     }
+}
+
+impl SampleMeasures {
+    /// The section about samples, line by line.
+    fn markdown(&self, line: &mut dyn FnMut(String)) {
+        line(format!(
+            "\n## Samples\n\nFeatures: {}. The distances are not the FID: they compare means and covariances of these features, so visibly distorted samples may have small distances. Precision is the fraction of samples that lie among real images.",
+            self.extractor
+        ));
+        line(format!(
+            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents.\n",
+            self.number, self.floor, self.fitted
+        ));
+        if let Some([accuracy, majority]) = self.extractor_accuracy {
+            line(format!(
+                "The classifier that the features come from is right for {} of the test images; the largest class has {}.{}\n",
+                percent(accuracy),
+                percent(majority),
+                if self.is_extractor_weak() {
+                    " It is weak, so precision, recall and distances say little about what people see."
+                } else {
+                    ""
+                }
+            ));
+        }
+        line("| latents from | Fréchet distance | kernel distance | precision | recall | sharpness | confidence | classes, lowest to highest fraction |".into());
+        line("|---|---|---|---|---|---|---|---|".into());
+        for sampler in &self.samplers {
+            let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
+            let sharpness = sampler.sharpness.map_or("-".into(), |s| format!("{s:.2}"));
+            let balance = sampler.classes.as_ref().map_or("-".into(), |c| {
+                let least = c.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = c.iter().copied().fold(0.0, f64::max);
+                format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
+            });
+            line(format!(
+                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {sharpness} | {confidence} | {balance} |",
+                sampler.name,
+                sampler.frechet,
+                sampler.kernel,
+                sampler.coverage.precision,
+                sampler.coverage.recall,
+            ));
+        }
+    }
+}
+
+/// A share as a percentage.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }

@@ -170,9 +170,9 @@ fn findings(study: &Context, columns: &[Column]) -> Vec<Finding> {
     if !study.is_of_the_reference()
         && let Some(majority) = majority(study)
     {
-        text += &format!(
-            " To call every image by the most frequent class would be right for {}.",
-            words::accuracy(majority)
+        let majority = words::accuracy(majority);
+        text = format!(
+            "{text} To call every image by the most frequent class would be right for {majority}."
         );
     }
     let reference = "The reference's: 90.08 % after 10 epochs and 61 s on a GPU.";
