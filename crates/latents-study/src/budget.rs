@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Images in a batch: at most, and at least.
 const BATCH: usize = 256;
 const SMALLEST: usize = 16;
+/// Optimiser steps of a classifier of one's own pictures, at least.
+const CLASSIFIER_STEPS: u64 = 1_000;
 /// [`Budget::vae_warmup`] on a small set.
 const WARMUP: f64 = 0.25;
 
@@ -98,6 +100,14 @@ impl Budget {
         self.batch_size < BATCH
     }
 
+    /// The same for pictures that are not the reference study's: its number of epochs of the classifier is for tens of thousands of images, and few
+    /// pictures need more epochs before a classifier learns more than which class is the most frequent.
+    pub(crate) fn for_own_pictures(mut self, train: usize) -> Self {
+        let steps = (train / self.batch_size).max(1) as u64;
+        self.classifier_epochs = self.classifier_epochs.max(CLASSIFIER_STEPS.div_ceil(steps));
+        self
+    }
+
     /// The same for `train` images that train: if they are few, smaller batches and more epochs, so that there are enough steps.
     pub(crate) fn fitted(mut self, train: usize) -> Self {
         let most = 1 << (train / self.steps).max(1).ilog2();
@@ -122,6 +132,14 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_classifier_of_few_pictures_has_enough_steps() {
+        let of = |train| Budget::quick().fitted(train).for_own_pictures(train);
+        let few = of(500);
+        assert!(few.classifier_epochs * (500 / few.batch_size as u64) >= 1_000);
+        assert_eq!(of(10_000_000).classifier_epochs, Budget::quick().classifier_epochs);
+    }
 
     #[test]
     fn a_small_set_has_enough_steps() {

@@ -22,14 +22,22 @@ pub(crate) fn section(study: &Context) -> (PageSection, Vec<Finding>) {
     ];
     let mut blocks = vec![Block::Settings { caption: "The images".into(), entries }];
     let (warnings, notes): (Vec<_>, Vec<_>) = data.notes.iter().partition(|n| n.is_warning());
-    blocks.extend(notes.into_iter().map(|note| Block::Paragraph(note.to_string())));
+    blocks.extend(notes.into_iter().map(|note| Block::Paragraph(sentence(&note.to_string()))));
     blocks.extend(classes(study));
     let finding = |note: &latents::data::Note| {
-        Finding::new(Tone::Contrary, note.to_string()).of("collection")
+        let text = format!("About the images: {note}.");
+        Finding::new(Tone::Neutral, text).of("collection")
     };
     let findings = warnings.into_iter().map(finding).collect();
     let section = PageSection { id: "collection".into(), title: "The collection".into(), blocks };
     (section, findings)
+}
+
+/// A note as a sentence.
+fn sentence(note: &str) -> String {
+    let mut letters = note.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 /// The largest classes, and how many training and test images each has.

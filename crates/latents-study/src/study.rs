@@ -180,15 +180,20 @@ impl CollectionStudy {
         }
         let data = DataConfig::of(&dataset);
         self.claim(&data)?;
-        Ok(Context {
+        // In most stages, a fifth of the images validates.
+        let train = dataset.train.len() * 4 / 5;
+        let mut context = Context {
             out: self.out.clone(),
-            // In most stages, a fifth of the images validates.
-            budget: self.budget().fitted(dataset.train.len() * 4 / 5),
+            budget: self.budget().fitted(train),
             dataset,
             data,
             seed: self.seed,
             results: StageResults::at(self.out.join("results")),
-        })
+        };
+        if !context.is_of_the_reference() {
+            context.budget = context.budget.for_own_pictures(train);
+        }
+        Ok(context)
     }
 
     /// Makes the folder this study's, unless it is another's.
@@ -238,7 +243,12 @@ impl CollectionStudy {
             ..Page::default()
         };
         if self.quick {
-            page.notices.push("Made with the small budgets of a quick study: its numbers are worse than those of a full study, and must not be compared with the reference's.".into());
+            let reference = if worker.study.is_of_the_reference() {
+                ", and must not be compared with the reference's"
+            } else {
+                ""
+            };
+            page.notices.push(format!("Made with the small budgets of a quick study: its numbers are worse than those of a full study{reference}."));
         }
         if dataset.name == "fashion-mnist-sample" {
             page.notices.push("Made from the built-in small sample of Fashion-MNIST: its numbers must not be compared with the reference's.".into());
