@@ -106,7 +106,8 @@ def check_run(latents, data, folder, images=None, labels=None):
             raise SystemExit(f"`latents {' '.join(map(str, arguments))}`: {done.returncode}")
 
     print(f"training on {data}")
-    size = ["--epochs", "1", "--latent-dim", str(LATENT_DIM), "--train-limit", "512"]
+    # NumPy repeats the layers of this design.
+    size = ["--design", "study", "--epochs", "1", "--latent-dim", str(LATENT_DIM), "--train-limit", "512"]
     call("train", "ae", "--data", data, *size, "--seed", "1", "--out", run)
     z_path, r_path, d_path = (folder / name for name in ("z.npz", "r.npz", "d.npz"))
     call("encode", "--run", run, "--split", "test", "--out", z_path)

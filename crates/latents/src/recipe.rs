@@ -27,6 +27,9 @@ use crate::evaluate::SEED_PREFIX;
 use crate::model::TrainedModel;
 use crate::session::Session;
 
+/// The images of the reference study, and the sample of them.
+const STUDIED: [&str; 2] = ["fashion-mnist", "fashion-mnist-sample"];
+
 /// The shape that images are assumed to have as long as it is not known.
 pub const ASSUMED_SHAPE: Shape = [1, 28, 28];
 
@@ -250,7 +253,7 @@ impl Recipe {
         let design = layers.find_map(|layer| layer.text("model.design"));
         let is_studied = match design {
             Some(design) => design == "study",
-            None => self.trial || data.name.parse::<Source>().is_ok_and(|source| source.is_fixed()),
+            None => self.trial || STUDIED.contains(&data.name.as_str()),
         };
         Ok(if is_studied {
             RunConfig::of_kind(&self.kind, data.shape())?
