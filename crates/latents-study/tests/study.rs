@@ -92,8 +92,8 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, stopped) = (folder.path().join("whole"), folder.path().join("stopped"));
     let done = study(&whole).run_on(dataset(), &session()).unwrap();
-    assert_eq!((done.stages.len(), done.report.exists()), (16, true));
-    assert_eq!(results(&whole).len(), 18);
+    assert_eq!((done.stages.len(), done.report.exists()), (13, true));
+    assert_eq!(results(&whole).len(), 15);
     let read = StageResults::at(whole.join("results"));
     assert_eq!(read.get::<Mapped>("map-vae").unwrap().unwrap().images, 36);
     assert_eq!(read.get::<Vec<ClassifierScores>>("classifier").unwrap().unwrap().len(), 2);
@@ -118,19 +118,19 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
         finished = now;
     }
     let again = study(&stopped).run_on(dataset(), &session().threads(3)).unwrap();
-    assert_eq!((again.stages.len(), &again.findings.len()), (16 - finished, &done.findings.len()));
+    assert_eq!((again.stages.len(), &again.findings.len()), (13 - finished, &done.findings.len()));
     assert!(results(&stopped) == results(&whole));
     let none = study(&stopped).run_on(dataset(), &session()).unwrap();
     assert!(none.stages.is_empty() && none.findings == again.findings);
 
-    std::fs::write(stopped.join("results/pca.json"), "{}").unwrap();
+    std::fs::write(stopped.join("results/components.json"), "{}").unwrap();
     let error = study(&stopped).run_on(dataset(), &session()).unwrap_err();
     assert!(
-        matches!(&error, Error::DamagedResult { file, .. } if file.ends_with("pca.json")),
+        matches!(&error, Error::DamagedResult { file, .. } if file.ends_with("components.json")),
         "{error}"
     );
     std::fs::write(stopped.join("results/map-ae.json"), r#"{"images": 35, "kl": 1.0}"#).unwrap();
-    std::fs::remove_file(stopped.join("results/pca.json")).unwrap();
+    std::fs::remove_file(stopped.join("results/components.json")).unwrap();
     let error = study(&stopped).run_on(dataset(), &session()).unwrap_err().to_string();
     assert!(error.contains("map-ae.json: 35 of 36 test images are mapped"), "{error}");
 }
@@ -166,10 +166,10 @@ fn images_without_labels_have_no_classifier() {
     let folder = tempfile::tempdir().unwrap();
     let unlabelled = |n| Labelled { labels: None, ..part(n) };
     let data = Dataset::from_parts("plain", vec![], unlabelled(90), unlabelled(36)).unwrap();
-    let only = vec!["S1".to_owned(), "S3".into()];
+    let only = vec!["S2".to_owned(), "S3".into()];
     let done = CollectionStudy { only, ..study(folder.path()) }.run_on(data, &session()).unwrap();
     let stages: Vec<&str> = done.stages.iter().map(|s| s.stage.as_str()).collect();
-    assert!(stages.len() == 2 && stages.contains(&"ae-sgd"), "{stages:?}");
+    assert!(stages.len() == 2 && stages.contains(&"components"), "{stages:?}");
     let page = std::fs::read_to_string(done.markdown).unwrap();
     assert!(page.contains("The images have no labels, so there is no classifier."));
 }

@@ -36,7 +36,8 @@ pub fn settings_file(kind: &str, header: &str) -> Result<String> {
         let _ = writeln!(text, "# {line}");
     }
     let written = toml::to_string(&defaults)?;
-    let file = File { schema: &schema, kind, written: &written };
+    let names = defaults.model.setting_names();
+    let file = File { schema: &schema, kind, written: &written, names: &names };
     for name in ["data", "training", "model"] {
         let section = &schema["properties"][name];
         file.section(name, section, ours.get(name), others.get(name), &mut text)?;
@@ -49,6 +50,8 @@ struct File<'a> {
     kind: &'a str,
     /// The defaults, in the order of their fields.
     written: &'a str,
+    /// The names of the model's settings.
+    names: &'a [String],
 }
 
 impl<'a> File<'a> {
@@ -76,8 +79,10 @@ impl<'a> File<'a> {
         let mut sections = vec![];
         for (name, field) in fields {
             let of = |table: Option<&toml::Value>| table.and_then(|table| table.get(name)).cloned();
-            // What a run finds out by itself, and the encoder of another run.
-            if field["readOnly"] == true || name == "encoder" {
+            // What a run finds out by itself, the encoder of another run, and what only another kind of model has.
+            let is_of_kind =
+                path != "model" || name == "kind" || self.names.iter().any(|n| n == name);
+            if field["readOnly"] == true || name == "encoder" || !is_of_kind {
                 continue;
             }
             let what = self.resolved(field);

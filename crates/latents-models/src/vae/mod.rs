@@ -9,7 +9,7 @@ use latents_engine::{Criterion, Layer, Loss, Network, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{AutoencoderConfig, DECODER, ENCODER};
+use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER};
 use crate::error::Error;
 use crate::model::{LatentSpace, Model, Target, Term, TermPart, Tuning};
 
@@ -146,6 +146,14 @@ impl Model for VaeConfig {
         Ok(network)
     }
 
+    /// Without those of the residual design, which is of autoencoders alone.
+    fn setting_names() -> Vec<String> {
+        let schema = schemars::schema_for!(Self);
+        let fields = schema.get("properties").and_then(|properties| properties.as_object());
+        let names = fields.into_iter().flat_map(|fields| fields.keys().cloned());
+        names.filter(|name| name != "design" && name != "refiner").collect()
+    }
+
     fn target(&self) -> Target {
         Target::Image
     }
@@ -196,6 +204,10 @@ impl Model for VaeConfig {
 
 impl VaeConfig {
     fn check(&self) -> Result<(), Error> {
+        if self.autoencoder.design == Design::Residual || self.autoencoder.refiner.is_some() {
+            let reason = "a variational autoencoder has the study's design, without a refiner";
+            return Err(Error::setting("design", reason));
+        }
         for (setting, value) in [
             ("beta", self.beta),
             ("warmup_epochs", self.warmup_epochs),

@@ -240,3 +240,11 @@ fn settings_are_one_flat_table_and_unknown_ones_are_named() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+#[test]
+fn the_residual_design_is_refused() {
+    let mut model = VaeConfig::default();
+    model.autoencoder.design = Design::Residual;
+    let error = model.network([1, 28, 28], 0).unwrap_err().to_string();
+    assert!(error.contains("study's design"), "{error}");
+}
