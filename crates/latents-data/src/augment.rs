@@ -100,12 +100,6 @@ impl Augmented {
             Depth::Sixteen => Pixels::Words(&self.words.pixels),
         }
     }
-
-    /// The images as numbers in `[0, 1]`, `[n, c, h, w]`.
-    #[must_use]
-    pub fn to_unit(&self) -> Vec<f32> {
-        self.pixels().units().collect()
-    }
 }
 
 /// Augmented images, and the same images before mixing.

@@ -114,12 +114,15 @@ pub(crate) fn eigen(matrix: &[f64], d: usize, monitor: &Monitor) -> Result<Eigen
     let mut sorted = Vec::with_capacity(d * d);
     for &i in &order {
         let vector = &vectors[i * d..(i + 1) * d];
-        let largest =
-            vector.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
-        let sign = if largest < 0.0 { -1.0 } else { 1.0 };
+        let sign = if largest_coordinate(vector) < 0.0 { -1.0 } else { 1.0 };
         sorted.extend(vector.iter().map(|v| v * sign));
     }
     Ok(Eigen { values: order.iter().map(|&i| values[i]).collect(), vectors: sorted })
+}
+
+/// The coordinate with the largest absolute value, the first of several; 0 of no coordinates.
+pub(crate) fn largest_coordinate(vector: &[f64]) -> f64 {
+    vector.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m })
 }
 
 struct Decompose<'a> {

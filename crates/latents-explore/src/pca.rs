@@ -5,7 +5,7 @@ use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::linear::{Eigen, axpy, dot, eigen, mean, scatter};
+use crate::linear::{Eigen, axpy, dot, eigen, largest_coordinate, mean, scatter};
 use crate::products::{Factor, product, square};
 use crate::rows::Rows;
 use crate::subspace::{block, largest};
@@ -73,7 +73,7 @@ impl Pca {
         let size = n.min(d);
         let mut pca = if size > STORED && 4 * block(count, size) < size {
             fit.by_rows(count)?
-        } else if n <= d && count < d {
+        } else if n <= d {
             fit.by_products(count)?
         } else {
             fit.by_covariance(count)?
@@ -213,8 +213,8 @@ impl Fit<'_> {
     fn by_products(self, count: usize) -> Result<Pca, Error> {
         let (n, d) = (self.rows.len(), self.rows.dim());
         let scale = 1.0 / (n - 1) as f64;
-        let products = if n <= SMALL {
-            let centred = self.centred_rows();
+        let centred = (n <= SMALL).then(|| self.centred_rows());
+        let products = if let Some(centred) = &centred {
             let products_with = |a: &[f64]| -> Result<Vec<f64>, Interrupted> {
                 self.monitor.check()?;
                 Ok(centred.chunks(d).map(|b| scale * dot(a, b)).collect())
@@ -232,7 +232,7 @@ impl Fit<'_> {
         };
         let total = (0..n).map(|i| products[i * n + i]).sum();
         let found = top(&products, n, count, self.monitor)?;
-        let directions = self.combined(&found.vectors)?;
+        let directions = self.combined(&found.vectors, centred.as_deref())?;
         Ok(self.finished(directions, &found.values, total))
     }
 
@@ -278,11 +278,10 @@ impl Fit<'_> {
         self.rows.iter().flat_map(centre).collect()
     }
 
-    /// The sums of the rows with each of the weights `[k, n]`: directions `[k, d]`.
-    fn combined(&self, weights: &[f64]) -> Result<Vec<f64>, Interrupted> {
+    /// The sums of the rows with each of the weights `[k, n]`: directions `[k, d]`. In double precision if `centred` has the rows so.
+    fn combined(&self, weights: &[f64], centred: Option<&[f64]>) -> Result<Vec<f64>, Interrupted> {
         let (n, d) = (self.rows.len(), self.rows.dim());
-        if n <= SMALL {
-            let centred = self.centred_rows();
+        if let Some(centred) = centred {
             let direction = |weights: &[f64]| -> Result<Vec<f64>, Interrupted> {
                 self.monitor.check()?;
                 let mut axis = vec![0.0; d];
@@ -307,11 +306,7 @@ impl Fit<'_> {
         let variance: Vec<f64> = values.iter().map(|v| v.max(0.0)).collect();
         let few = self.rows.len() <= d;
         for (direction, &v) in directions.chunks_mut(d).zip(&variance) {
-            let largest = direction
-                .iter()
-                .copied()
-                .fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
-            let length = dot(direction, direction).sqrt().copysign(largest);
+            let length = dot(direction, direction).sqrt().copysign(largest_coordinate(direction));
             if few && v <= ROUNDING * variance[0] || length == 0.0 {
                 direction.fill(0.0);
             } else if few {

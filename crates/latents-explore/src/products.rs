@@ -267,7 +267,7 @@ impl<T: Real> WithSimd for Pack<'_, T> {
 /// Adds the products of some rows of `A` and `B` to some rows of `C`.
 struct Band<'a, T> {
     a: &'a Factor<'a, T>,
-    /// Where the tiles of `A` are packed.
+    /// Buffer for the packed tiles of `A`.
     tiles: &'a mut [T],
     /// The tiles of `B`.
     packed: &'a [T],

@@ -7,7 +7,7 @@ use latents_random::{Purpose, stream};
 use rayon::prelude::*;
 
 use crate::lanes::dispatch;
-use crate::linear::{Eigen, axpy, eigen};
+use crate::linear::{Eigen, axpy, eigen, largest_coordinate};
 use crate::products::{Factor, product};
 
 /// Vectors beyond those that are asked for. The more, the fewer iterations.
@@ -170,8 +170,7 @@ impl pulp::WithSimd for Dot<'_> {
 
 /// Gives a vector the sign with which its largest coordinate is positive.
 fn point(vector: &mut [f64]) {
-    let largest = vector.iter().copied().fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
-    if largest < 0.0 {
+    if largest_coordinate(vector) < 0.0 {
         for v in vector.iter_mut() {
             *v = -*v;
         }

@@ -1,6 +1,7 @@
 //! What a collection of one's own is like: parts, shape, classes, and what was noticed when it was read.
 
 use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
+use latents::{ClassCount, class_counts};
 
 use crate::words;
 use crate::worker::Context;
@@ -43,27 +44,19 @@ fn sentence(note: &str) -> String {
 /// The largest classes, and how many training and test images each has.
 fn classes(study: &Context) -> Option<Block> {
     let names = study.classes()?;
-    let counts = [&study.dataset.train, &study.dataset.test].map(|part| {
-        let mut counts = vec![0usize; names.len()];
-        for &label in part.labels.iter().flatten().flatten() {
-            counts[usize::from(label)] += 1;
-        }
-        counts
-    });
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by_key(|&class| std::cmp::Reverse(counts[0][class] + counts[1][class]));
+    let mut counts = class_counts(&study.dataset);
+    counts.sort_by_key(|class| std::cmp::Reverse(class.train + class.test));
     let total = study.dataset.train.len() + study.dataset.test.len();
-    let row = |&class: &usize| {
-        let [train, test] = [counts[0][class], counts[1][class]];
-        let share = 100.0 * (train + test) as f64 / total as f64;
+    let row = |class: &ClassCount| {
+        let share = 100.0 * (class.train + class.test) as f64 / total as f64;
         vec![
-            Cell::Text(names[class].clone()),
-            Cell::Integer(train as i128),
-            Cell::Integer(test as i128),
+            Cell::Text(class.name.clone()),
+            Cell::Integer(class.train as i128),
+            Cell::Integer(class.test as i128),
             Cell::Number(share, Show::Decimals(1)),
         ]
     };
-    let rows = order.iter().take(CLASSES).map(row).collect();
+    let rows = counts.iter().take(CLASSES).map(row).collect();
     let columns = ["class", "training images", "test images", "share, %"].map(str::to_owned).into();
     let caption = match names.len().saturating_sub(CLASSES) {
         0 => "Images of each class.".to_owned(),

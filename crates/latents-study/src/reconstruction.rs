@@ -4,9 +4,7 @@
 use latents::RunConfig;
 use latents::explore::{Pca, Rows};
 use latents::figures::losses;
-use latents::report::{
-    Block, Cell, Curve, Finding, PageSection, Show, Table, Tone, curves, log_curves,
-};
+use latents::report::{Block, Curve, Finding, PageSection, Tone, curves, log_curves};
 use latents::train::choose_augmentation;
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +152,11 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         },
         Block::Table {
             id: "S2-components".into(),
-            table: table(&linear, dim, best.test_error),
+            table: words::components(
+                &linear.errors,
+                |_| "principal components".into(),
+                ("residual autoencoder", dim, best.test_error),
+            ),
             caption: "Error on the test images, limited to the range of pixels.".into(),
         },
         Block::Figure {
@@ -233,16 +235,4 @@ fn dimensions_figure(linear: &Linear, dim: usize, error: f64) -> latents::report
         points(vec![(dim as f64, error)], "residual autoencoder", 0),
     ];
     log_curves("Test error by dimensions", "dimensions", "mean squared error", &lines)
-}
-
-fn table(linear: &Linear, dim: usize, error: f64) -> Table {
-    let row = |name: &str, d: usize, error: f64| {
-        let error = Cell::Number(error, Show::Significant(3));
-        vec![Cell::Text(name.into()), Cell::Integer(d as i128), error]
-    };
-    let mut rows: Vec<_> =
-        linear.errors.iter().map(|&(d, error)| row("principal components", d, error)).collect();
-    rows.push(row("residual autoencoder", dim, error));
-    let columns = ["model", "dimensions", "test error"].map(str::to_owned).into();
-    Table { columns, rows }
 }

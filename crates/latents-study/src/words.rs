@@ -61,6 +61,21 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
+/// Test errors of principal components by their number, each row with a name, and of a model with so many dimensions.
+pub(crate) fn components(
+    errors: &[(usize, f64)],
+    name: impl Fn(usize) -> String,
+    (model, dimensions, error): (&str, usize, f64),
+) -> Table {
+    let row = |name: String, d: usize, error: f64| {
+        vec![Cell::Text(name), Cell::Integer(d as i128), Cell::Number(error, Show::Significant(3))]
+    };
+    let mut rows: Vec<_> = errors.iter().map(|&(d, error)| row(name(d), d, error)).collect();
+    rows.push(row(model.into(), dimensions, error));
+    let columns = ["model", "dimensions", "test error"].map(str::to_owned).into();
+    Table { columns, rows }
+}
+
 /// The best settings that a search found, with a last row; next to the reference's settings if the images are of its kind.
 pub(crate) fn settings(
     study: &Context,

@@ -55,7 +55,7 @@ impl SomeImages<'_> {
             let mut batch = Augmented::default();
             for copy in 0..copies as u64 {
                 moved.apply(self.images, &index, seed, copy, &mut batch);
-                rows.extend(batch.to_unit());
+                rows.extend(batch.pixels().units());
             }
         }
         Ok(Pca::fit(Rows::new(&rows, numbers)?, count, monitor)?)
@@ -145,12 +145,6 @@ fn both<'a>(layout: &'a Layout, layer: &str) -> Result<[&'a Parameter; 2], Error
     Ok([named("weight")?, named("bias")?])
 }
 
-/// The mean squared error of images that are reconstructed from components and limited to `[0, 1]`.
-pub(crate) fn error(pca: &Pca, some: SomeImages<'_>) -> Result<f64, Error> {
-    let rows = some.rows();
-    Ok(pca.clipped_reconstruction_error(Rows::new(&rows, pca.mean().len())?)?)
-}
-
 /// Of no augmentation, flips, shifts and both, the one whose components reconstruct the validation images best.
 pub(crate) fn augmentation(
     training: SomeImages<'_>,
@@ -166,10 +160,12 @@ pub(crate) fn augmentation(
         ..Augmentation::default()
     };
     let flip = Augmentation { flip: 0.5, ..Augmentation::default() };
+    let validation = validation.rows();
+    let validation = Rows::new(&validation, training.images.shape().iter().product())?;
     let mut best = (f64::INFINITY, Augmentation::default());
     for candidate in [Augmentation::default(), flip, shift, Augmentation { flip: 0.5, ..shift }] {
         let pca = training.components(count, &candidate, seed, monitor)?;
-        let error = error(&pca, validation)?;
+        let error = pca.clipped_reconstruction_error(validation)?;
         if error < best.0 {
             best = (error, candidate);
         }

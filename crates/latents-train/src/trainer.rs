@@ -128,9 +128,9 @@ pub fn choose_augmentation<'a>(
 struct Trainer<'a> {
     run: &'a Run,
     config: &'a RunConfig,
-    /// Where the model starts from principal components, if it does.
+    /// The layers that start from principal components, if the model has such layers.
     start: Option<LinearStart>,
-    /// The parameters that keep them.
+    /// The parameters that training does not change because they hold the components.
     fixed: Vec<Range<usize>>,
     criterion: Criterion,
     training: Samples<'a>,

@@ -8,6 +8,7 @@ use super::data::{
     Card, LatentMeasures, LikelihoodBounds, MapScore, NEIGHBOURS, OutlierMeasures,
     ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
+use crate::classification::Confusion;
 use crate::error::Error;
 use crate::extractor::ExtractorPrediction;
 use crate::linear::mean;
@@ -193,14 +194,14 @@ fn begin(monitor: &Monitor, what: &str) -> Result<(), Error> {
 }
 
 /// The share of predictions that are right, and the share of the largest class.
-fn accuracy_beside_majority(predicted: &[u16], labels: &[u16], classes: usize) -> [f64; 2] {
-    let mut counts = vec![0usize; classes];
-    for &label in labels {
-        counts[usize::from(label)] += 1;
-    }
-    let right = predicted.iter().zip(labels).filter(|(p, l)| p == l).count();
-    let largest = counts.into_iter().max().unwrap_or(0);
-    [right, largest].map(|count| count as f64 / labels.len().max(1) as f64)
+fn accuracy_beside_majority(
+    predicted: &[u16],
+    labels: &[u16],
+    classes: usize,
+) -> Result<[f64; 2], Error> {
+    let confusion = Confusion::new(labels, predicted, classes)?;
+    let largest = confusion.counts().iter().map(|row| row.iter().sum::<u64>()).max().unwrap_or(0);
+    Ok([confusion.accuracy(), largest as f64 / labels.len().max(1) as f64])
 }
 
 impl ReconstructionMeasures {
@@ -249,7 +250,9 @@ impl SampleMeasures {
         let extractor_accuracy = match input.labels {
             Some((labels, classes)) => {
                 let predicted = (callbacks.predict)(input.images.values())?;
-                predicted.map(|p| accuracy_beside_majority(&p.class, labels, classes))
+                predicted
+                    .map(|p| accuracy_beside_majority(&p.class, labels, classes))
+                    .transpose()?
             }
             None => None,
         };

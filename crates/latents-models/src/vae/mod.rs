@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER};
 use crate::error::Error;
-use crate::model::{LatentSpace, Model, Target, Term, TermPart, Tuning};
+use crate::model::{LatentSpace, Model, Target, Term, TermPart, Tuning, fields};
 
 pub use bound::{importance_bound, posterior};
 
@@ -148,10 +148,8 @@ impl Model for VaeConfig {
 
     /// Without those of the residual design, which is of autoencoders alone.
     fn setting_names() -> Vec<String> {
-        let schema = schemars::schema_for!(Self);
-        let fields = schema.get("properties").and_then(|properties| properties.as_object());
-        let names = fields.into_iter().flat_map(|fields| fields.keys().cloned());
-        names.filter(|name| name != "design" && name != "refiner").collect()
+        let is_ours = |name: &String| name != "design" && name != "refiner";
+        fields::<Self>().into_iter().filter(is_ours).collect()
     }
 
     fn target(&self) -> Target {

@@ -1,7 +1,7 @@
 //! What the page says about the tuned autoencoder.
 
 use latents::models::ModelConfig;
-use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone, slices, trials};
+use latents::report::{Block, Cell, Finding, PageSection, Show, Tone, slices, trials};
 
 use super::BEST;
 use crate::error::Result;
@@ -97,7 +97,11 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         },
         Block::Table {
             id: "S2-components".into(),
-            table: components_table(&components, latents, &best),
+            table: words::components(
+                &components.errors,
+                |d| format!("{d} principal components"),
+                ("tuned autoencoder", latents, best.test_error),
+            ),
             caption: linear
                 .clone()
                 .unwrap_or_else(|| "Principal components of the images that train.".into()),
@@ -155,19 +159,4 @@ fn linear(
     Some(format!(
         "{latents} principal components, as many as the autoencoder has latent dimensions, have a test error of {error}, {verdict}."
     ))
-}
-
-/// Principal components next to the tuned autoencoder.
-fn components_table(components: &Components, latents: usize, best: &Autoencoder) -> Table {
-    let row = |name: String, d: usize, error: f64| {
-        vec![Cell::Text(name), Cell::Integer(d as i128), Cell::Number(error, Show::Significant(3))]
-    };
-    let mut rows: Vec<_> = components
-        .errors
-        .iter()
-        .map(|&(d, error)| row(format!("{d} principal components"), d, error))
-        .collect();
-    rows.push(row("tuned autoencoder".into(), latents, best.test_error));
-    let columns = ["model", "dimensions", "test error"].map(str::to_owned).into();
-    Table { columns, rows }
 }

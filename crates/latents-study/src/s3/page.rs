@@ -1,5 +1,6 @@
 //! What the page says about the classifiers.
 
+use latents::class_counts;
 use latents::data::FASHION_MNIST_CLASSES;
 use latents::evaluate::reference::REFERENCE;
 use latents::explore::metrics::MeanStd;
@@ -208,11 +209,7 @@ fn findings(study: &Context, columns: &[Column]) -> Vec<Finding> {
 
 /// The share of the test images that have the most frequent label.
 fn majority(study: &Context) -> Option<f64> {
-    let labels = study.dataset.test.labels.as_ref()?;
-    let mut counts = vec![0usize; study.dataset.classes.len()];
-    for &label in labels.iter().flatten() {
-        counts[usize::from(label)] += 1;
-    }
+    let counts: Vec<usize> = class_counts(&study.dataset).iter().map(|class| class.test).collect();
     let (most, all) = (counts.iter().max()?, counts.iter().sum::<usize>());
     (all > 0).then(|| *most as f64 / all as f64)
 }
