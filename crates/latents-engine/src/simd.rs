@@ -256,9 +256,17 @@ pub(crate) fn dispatch_f32_half<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Outpu
     kernel.run(Portable(PhantomData))
 }
 
-/// Runs a kernel in double precision.
-pub(crate) fn dispatch_f64<K: Kernel<f64>>(_: Isa, kernel: K) -> K::Output {
-    kernel.run(Portable(PhantomData))
+/// Runs a kernel in double precision: the portable one, compiled for an instruction set, so that a fused multiply-add is one instruction.
+pub(crate) fn dispatch_f64<K: Kernel<f64>>(isa: Isa, kernel: K) -> K::Output {
+    struct Double<K>(K);
+    impl<K: Kernel<f64>> Kernel<f32> for Double<K> {
+        type Output = K::Output;
+        #[inline(always)]
+        fn run<S: Simd<E = f32>>(self, _: S) -> K::Output {
+            self.0.run(Portable(PhantomData))
+        }
+    }
+    dispatch_f32(isa, Double(kernel))
 }
 
 /// Runs `f` compiled for an instruction set, so that its plain loops use the vectors of that set.

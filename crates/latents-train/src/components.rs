@@ -91,7 +91,9 @@ pub(crate) fn start_from(
     Ok(())
 }
 
-/// Sets the parameters of the two linear layers: coordinates have deviation 1.
+/// Sets the parameters of the two linear layers. The deviation of each coordinate is the square root of its component's, times a factor that
+/// makes the mean variance of coordinates 1: between whitened coordinates, in which noise counts as much as what distinguishes images, and
+/// plain ones, of which a few outweigh all others. Neighbours in them have the same class more often than in either.
 pub(crate) fn set_components(
     pca: &Pca,
     start: &LinearStart,
@@ -101,10 +103,12 @@ pub(crate) fn set_components(
     let (directions, mean) = (pca.components(), pca.mean());
     let numbers = mean.len();
     let deviations: Vec<f64> = pca.explained_variance().iter().map(|v| v.sqrt()).collect();
+    let mean_deviation = deviations.iter().sum::<f64>() / deviations.len() as f64;
+    let scales: Vec<f64> = deviations.iter().map(|d| (d * mean_deviation).sqrt()).collect();
     let [weight, bias] = both(layout, &start.encode)?;
-    let rows = directions.chunks_exact(numbers).zip(&deviations);
-    for (k, (direction, &deviation)) in rows.enumerate() {
-        let scale = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+    let rows = directions.chunks_exact(numbers).zip(&scales);
+    for (k, (direction, &scale)) in rows.enumerate() {
+        let scale = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         let to = &mut parameters[weight.range()][k * numbers..][..numbers];
         for (to, v) in to.iter_mut().zip(direction) {
             *to = (v * scale) as f32;
@@ -113,11 +117,11 @@ pub(crate) fn set_components(
         parameters[bias.range()][k] = (-centre * scale) as f32;
     }
     let [weight, bias] = both(layout, &start.decode)?;
-    let count = deviations.len();
+    let count = scales.len();
     for (i, &m) in mean.iter().enumerate() {
         parameters[bias.range()][i] = m as f32;
-        for (k, deviation) in deviations.iter().enumerate() {
-            let v = directions[k * numbers + i] * deviation;
+        for (k, scale) in scales.iter().enumerate() {
+            let v = directions[k * numbers + i] * scale;
             parameters[weight.range()][i * count + k] = v as f32;
         }
     }

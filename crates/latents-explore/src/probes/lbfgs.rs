@@ -22,7 +22,7 @@ pub(super) struct Found {
 }
 
 /// Moves `x` to the minimum of a convex function, in at most `limit` steps. `evaluate` returns the value and writes the gradient;
-/// `precondition` multiplies a gradient in place by an approximation of the inverse Hessian.
+/// `precondition` multiplies a gradient in place by an approximation of the inverse Hessian, a linear map.
 ///
 /// # Errors
 /// Those of `evaluate`.
@@ -35,19 +35,24 @@ pub(super) fn minimize<E>(
 ) -> Result<Found, E> {
     let mut gradient = vec![0.0; x.len()];
     let mut value = evaluate(x, &mut gradient)?;
+    let conditioned = |gradient: &[f64]| {
+        let mut conditioned = gradient.to_vec();
+        precondition(&mut conditioned);
+        conditioned
+    };
+    let mut of_gradient = conditioned(&gradient);
     let mut memory: VecDeque<Pair> = VecDeque::new();
     let mut scale = 1.0;
     for iterations in 0..limit {
         if gradient.iter().all(|g| g.abs() <= tolerance) {
             return Ok(Found { value, iterations, converged: true });
         }
-        let mut direction = direction(&gradient, &memory, scale, &precondition);
+        let mut direction = direction(&gradient, &of_gradient, &memory, scale);
         let mut slope = dot(&direction, &gradient);
         if slope >= 0.0 {
             // The stored pairs are no longer useful.
             memory.clear();
-            direction = gradient.iter().map(|g| -g).collect();
-            precondition(&mut direction);
+            direction = of_gradient.iter().map(|g| -g).collect();
             slope = dot(&direction, &gradient);
         }
         let mut step = 1.0;
@@ -68,43 +73,47 @@ pub(super) fn minimize<E>(
         let s: Vec<f64> = there.iter().zip(&*x).map(|(a, b)| a - b).collect();
         let y: Vec<f64> = g.iter().zip(&gradient).map(|(a, b)| a - b).collect();
         let curvature = dot(&s, &y);
-        let mut scaled = y.clone();
-        precondition(&mut scaled);
+        let of_next = conditioned(&g);
+        let conditioned: Vec<f64> = of_next.iter().zip(&of_gradient).map(|(a, b)| a - b).collect();
         if curvature > 1e-12 * dot(&y, &y).sqrt() * dot(&s, &s).sqrt() {
-            scale = curvature / dot(&y, &scaled);
+            scale = curvature / dot(&y, &conditioned);
             if memory.len() == MEMORY {
                 memory.pop_front();
             }
-            memory.push_back(Pair { rho: 1.0 / curvature, s, y });
+            memory.push_back(Pair { rho: 1.0 / curvature, s, y, conditioned });
         }
-        (*x, value, gradient) = (there, v, g);
+        (*x, value, gradient, of_gradient) = (there, v, g, of_next);
     }
     let converged = gradient.iter().all(|g| g.abs() <= tolerance);
     Ok(Found { value, iterations: limit, converged })
 }
 
-/// A step `s` and the change of the gradient `y`.
+/// A step `s`, the change of the gradient `y`, and the preconditioned change.
 struct Pair {
     rho: f64,
     s: Vec<f64>,
     y: Vec<f64>,
+    conditioned: Vec<f64>,
 }
 
-/// Search direction, by the two-loop recursion.
+/// Search direction, by the two-loop recursion. The preconditioner is linear, so that of the gradient less some changes is the
+/// preconditioned gradient less the preconditioned changes.
 fn direction(
     gradient: &[f64],
+    of_gradient: &[f64],
     memory: &VecDeque<Pair>,
     scale: f64,
-    precondition: &impl Fn(&mut [f64]),
 ) -> Vec<f64> {
+    let mut conditioned: Vec<f64> = of_gradient.iter().map(|g| -g).collect();
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut alphas = Vec::with_capacity(memory.len());
     for pair in memory.iter().rev() {
         let alpha = pair.rho * dot(&pair.s, &q);
         axpy(-alpha, &pair.y, &mut q);
+        axpy(-alpha, &pair.conditioned, &mut conditioned);
         alphas.push(alpha);
     }
-    precondition(&mut q);
+    let mut q = conditioned;
     for q in &mut q {
         *q *= scale;
     }

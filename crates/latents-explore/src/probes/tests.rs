@@ -68,6 +68,37 @@ fn regressions_are_scikit_learns() {
 }
 
 #[test]
+fn fewer_vectors_than_columns_have_the_same_regression() {
+    let runtime = Arc::new(Runtime::new(Some(2), None).unwrap());
+    let mut s = latents_random::stream(1, latents_random::Purpose::Synthetic, 0, 0);
+    let (n, dim, classes) = (30, 47, 3);
+    let mut values: Vec<f32> = (0..n * dim).map(|_| s.normal() as f32).collect();
+    // Two equal vectors, and one that others span.
+    values.copy_within(0..dim, 5 * dim);
+    for j in 0..dim {
+        values[7 * dim + j] = values[j] - values[dim + j];
+    }
+    let labels: Vec<u16> = (0..n).map(|i| (i % classes) as u16).collect();
+    // Vectors that are given twice have the same best weights at half the C.
+    let (twice, labels_twice) = (values.repeat(2), labels.repeat(2));
+    for standardize in [false, true] {
+        let config =
+            |c| LogisticConfig { c, standardize, tolerance: 1e-9, ..LogisticConfig::default() };
+        let monitor = Monitor::default();
+        let few =
+            Logistic::fit(&values, dim, &labels, classes, config(1.0), &runtime, &monitor).unwrap();
+        let many =
+            Logistic::fit(&twice, dim, &labels_twice, classes, config(0.5), &runtime, &monitor)
+                .unwrap();
+        assert!(few.converged() && few.iterations() < 60, "{}", few.iterations());
+        let ((a, b), (expected_a, expected_b)) = (few.coefficients(), many.coefficients());
+        for (found, expected) in a.iter().zip(&expected_a).chain(b.iter().zip(&expected_b)) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+}
+
+#[test]
 fn neighbours_are_scikit_learns() {
     for case in cases() {
         let rows = |x| Rows::new(x, case.dim).unwrap();
