@@ -13,8 +13,9 @@ use latents_progress::Monitor;
 use crate::classification::{argmax, softmax};
 use crate::error::Error;
 
-/// Epochs, batch size, and initial learning rate, which falls to 0 along a cosine.
+/// Epochs and optimiser steps, at least; batch size, and initial learning rate, which falls to 0 along a cosine.
 const EPOCHS: u64 = 5;
+const STEPS: u64 = 200;
 const BATCH: usize = 128;
 const RATE: f64 = 2e-3;
 /// Length of a feature vector.
@@ -44,6 +45,7 @@ pub struct Extractor {
     engine: Engine,
     parameters: Vec<f32>,
     classes: usize,
+    epochs: u64,
 }
 
 /// Predicted classes of images.
@@ -97,10 +99,12 @@ impl Extractor {
         let mut optimizer = Optimizer::new(groups, count)?;
         let mut gradients = vec![0.0; count];
         let mut order: Vec<u32> = (0..labels.len() as u32).collect();
-        let total = EPOCHS * (labels.len() / BATCH).max(1) as u64;
+        let steps = (labels.len() / BATCH).max(1) as u64;
+        let epochs = EPOCHS.max(STEPS.div_ceil(steps));
+        let total = epochs * steps;
         let mut done = 0;
         let task = monitor.task("feature extractor");
-        for epoch in 1..=EPOCHS {
+        for epoch in 1..=epochs {
             latents_random::stream(seed, latents_random::Purpose::Shuffle, epoch, 1)
                 .shuffle(&mut order);
             // Images of an incomplete last batch are left out of this epoch.
@@ -119,7 +123,7 @@ impl Extractor {
                 task.progress(done, total, "");
             }
         }
-        Ok(Extractor { engine, parameters, classes })
+        Ok(Extractor { engine, parameters, classes, epochs })
     }
 
     /// Length of a feature vector.
@@ -132,7 +136,8 @@ impl Extractor {
     #[must_use]
     pub fn description(&self) -> String {
         format!(
-            "the {FEATURES} features of the last hidden layer of a small classifier trained on the training images (convolutions of 16 and 32 channels, {EPOCHS} epochs)"
+            "the {FEATURES} features of the last hidden layer of a small classifier trained on the training images (convolutions of 16 and 32 channels, {} epochs)",
+            self.epochs
         )
     }
 

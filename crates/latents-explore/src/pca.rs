@@ -121,6 +121,17 @@ impl Pca {
         self.variance.iter().map(part).collect()
     }
 
+    /// The variance that the components leave, divided by the number of remaining directions, `d - k`: the maximum-likelihood noise of
+    /// probabilistic principal component analysis (Tipping and Bishop, 1999); 0 if there are as many components as columns.
+    #[must_use]
+    pub fn noise_variance(&self) -> f64 {
+        let rest = self.mean.len() - self.variance.len();
+        if rest == 0 {
+            return 0.0;
+        }
+        (self.total - self.variance.iter().sum::<f64>()).max(0.0) / rest as f64
+    }
+
     /// Coordinates `[n, k]` of rows `[n, d]`.
     ///
     /// # Errors
@@ -136,6 +147,34 @@ impl Pca {
             }
         });
         Ok(out)
+    }
+
+    /// Whitened coordinates `[n, k]` of rows `[n, d]`: each is divided by its standard deviation, as scikit-learn's `PCA(whiten=True)` does,
+    /// and is 0 along components without variance. Then each row is scaled to length 1, so that the nearest of them by Euclidean distance
+    /// are the nearest by cosine.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns.
+    pub fn whitened_directions(&self, rows: Rows<'_>) -> Result<Vec<f32>, Error> {
+        let mut coordinates = self.transform(rows)?;
+        let scale = |v: &f64| if *v > 0.0 { v.sqrt().recip() } else { 0.0 };
+        let scales: Vec<f64> = self.variance.iter().map(scale).collect();
+        for row in coordinates.chunks_exact_mut(scales.len()) {
+            let whitened = row.iter().zip(&scales).map(|(&x, s)| f64::from(x) * s);
+            let length = whitened.clone().map(|x| x * x).sum::<f64>().sqrt();
+            let whitened: Vec<f64> = whitened.collect();
+            for (x, w) in row.iter_mut().zip(whitened) {
+                *x = if length > 0.0 { (w / length) as f32 } else { 0.0 };
+            }
+        }
+        Ok(coordinates)
+    }
+
+    /// The number of components, `k`.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // There is at least one.
+    pub fn len(&self) -> usize {
+        self.variance.len()
     }
 
     /// Rows `[n, d]` from coordinates `[n, k]`.
@@ -362,6 +401,22 @@ mod tests {
         let one = fit(rows, 1).unwrap();
         assert!(one.reconstruction_error(rows).unwrap() < 1e-12);
         assert!(fit(rows, 3).is_err() && fit(rows.slice(0..1), 1).is_err());
+    }
+
+    #[test]
+    fn whitened_directions_do_not_depend_on_scales() {
+        let values = falling(50, 6);
+        let rows = Rows::new(&values, 6).unwrap();
+        let pca = fit(rows, 4).unwrap();
+        let found = pca.whitened_directions(rows).unwrap();
+        let plain = pca.transform(rows).unwrap();
+        for (found, plain) in found.chunks(4).zip(plain.chunks(4)) {
+            let of = |k: usize| f64::from(plain[k]) / pca.explained_variance()[k].sqrt();
+            let length = (0..4).map(|k| of(k).powi(2)).sum::<f64>().sqrt();
+            for (k, &x) in found.iter().enumerate() {
+                assert!((f64::from(x) - of(k) / length).abs() < 1e-6);
+            }
+        }
     }
 
     #[test]

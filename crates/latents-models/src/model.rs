@@ -142,7 +142,7 @@ impl LatentSpace {
 /// The layers of a network, by name, that start from the principal components of the training images, so that training improves on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinearStart {
-    /// The linear layer from an image to its coordinates, in units of their standard deviations.
+    /// The linear layer from an image to its coordinates. Of a model with a posterior, it gives their means, then their log-variances.
     pub encode: String,
     /// The linear layer back to the image.
     pub decode: String,
@@ -150,8 +150,14 @@ pub struct LinearStart {
     pub zero: Vec<String>,
     /// Layers that read pixels, in `[0, 1]`, and start as if they read them in `[-1, 1]`.
     pub pixels: Vec<String>,
-    /// Whether the linear layers keep the components. They are then computed once more at the end, from the validation images too.
+    /// Of a model with a posterior and a normal likelihood: the layer with the logarithm of the likelihood's deviation. The model then starts as
+    /// probabilistic principal component analysis (Tipping and Bishop, 1999), with the exact posterior of each image.
+    pub log_deviation: Option<String>,
+    /// Whether the linear layers keep the components while the others are trained.
     pub fixed: bool,
+    /// Whether the components are computed once more after training, from the validation images too. They must be fixed, and no other layer
+    /// may depend on the coordinates.
+    pub refitted: bool,
 }
 
 /// A named term of the loss.

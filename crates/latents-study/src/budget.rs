@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Images in a batch: at most, and at least.
 const BATCH: usize = 256;
 const SMALLEST: usize = 16;
-/// Optimiser steps of a classifier of one's own pictures, at least.
-const CLASSIFIER_STEPS: u64 = 1_000;
+/// Optimiser steps of a classifier of one's own pictures, at least, and of a trial of one.
+const CLASSIFIER_STEPS: [u64; 2] = [1_000, 300];
 /// [`Budget::vae_warmup`] on a small set.
 const WARMUP: f64 = 0.25;
 
@@ -17,12 +17,15 @@ const WARMUP: f64 = 0.25;
 pub(crate) struct Budget {
     /// Epochs of the untuned autoencoder; the reference has 42.
     pub(crate) epochs: u64,
-    /// The share of its default number of epochs that a residual autoencoder has.
+    /// The share of their default numbers of epochs that a residual autoencoder and a residual variational one have.
     pub(crate) residual_share: f64,
+    pub(crate) residual_vae_share: f64,
     /// Trials of each search.
     pub(crate) trials: u64,
     /// Epochs of a trial, at most.
     pub(crate) trial_epochs: u64,
+    /// Epochs of a trial of the classifier, at most.
+    pub(crate) classifier_trial_epochs: u64,
     /// Epochs of the autoencoder with the best settings.
     pub(crate) refit_epochs: u64,
     /// Epochs of the classifier.
@@ -56,8 +59,10 @@ impl Budget {
         Budget {
             epochs: 42,
             residual_share: 1.0,
+            residual_vae_share: 0.5,
             trials: 20,
             trial_epochs: 10,
+            classifier_trial_epochs: 10,
             refit_epochs: 42,
             classifier_epochs: 10,
             classifier_seeds: 5,
@@ -77,9 +82,11 @@ impl Budget {
     pub(crate) fn quick() -> Self {
         Budget {
             epochs: 8,
-            residual_share: 0.2,
+            residual_share: 0.12,
+            residual_vae_share: 0.045,
             trials: 6,
             trial_epochs: 3,
+            classifier_trial_epochs: 3,
             refit_epochs: 8,
             classifier_epochs: 3,
             classifier_seeds: 2,
@@ -104,7 +111,9 @@ impl Budget {
     /// pictures need more epochs before a classifier learns more than which class is the most frequent.
     pub(crate) fn for_own_pictures(mut self, train: usize) -> Self {
         let steps = (train / self.batch_size).max(1) as u64;
-        self.classifier_epochs = self.classifier_epochs.max(CLASSIFIER_STEPS.div_ceil(steps));
+        let [whole, trial] = CLASSIFIER_STEPS.map(|least| least.div_ceil(steps));
+        self.classifier_epochs = self.classifier_epochs.max(whole);
+        self.classifier_trial_epochs = self.classifier_trial_epochs.max(trial);
         self
     }
 
@@ -119,6 +128,7 @@ impl Budget {
         for epochs in [
             &mut self.epochs,
             &mut self.trial_epochs,
+            &mut self.classifier_trial_epochs,
             &mut self.refit_epochs,
             &mut self.classifier_epochs,
             &mut self.vae_epochs,

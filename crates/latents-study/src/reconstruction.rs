@@ -58,15 +58,10 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
     ]
 }
 
-/// The default settings for the collection, with as many epochs as the budget allows.
+/// The default settings of the autoencoder for the collection, with the augmentation that suits it and as many epochs as the budget allows.
 fn config(worker: &Worker<'_>) -> Result<RunConfig> {
     let study = worker.study;
-    let train = study.dataset.train.len();
-    let config = RunConfig::for_collection("ae", study.data.shape, train)?;
-    let share = study.budget.residual_share;
-    let mut config = worker.config(config, |config| {
-        config.training.epochs = ((config.training.epochs as f64 * share) as u64).max(1);
-    });
+    let mut config = worker.for_collection("ae", study.budget.residual_share)?;
     let runtime = worker.session.runtime()?;
     let choose = || choose_augmentation(&config, &study.dataset, worker.session.monitor());
     let chosen = runtime.run(choose).map_err(latents::Error::from)?;

@@ -215,12 +215,16 @@ impl CollectionStudy {
         let labelled = context.classes().is_some_and(|classes| classes.len() > 1);
         let classify = if labelled { s3::stages(!self.no_cnn) } else { vec![] };
         // The questions of the reference study are of its images only.
-        let [first, second] = if context.is_of_the_reference() {
+        let of_reference = context.is_of_the_reference();
+        let [first, second] = if of_reference {
             [s1::stages(), s2::stages()]
         } else {
             [vec![], reconstruction::stages()]
         };
-        [first, second, classify, s4::stages(), s5::stages()].into_iter().flatten().collect()
+        [first, second, classify, s4::stages(), s5::stages(of_reference)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// How many stages run at the same time. A thread needs at least sixteen images of a batch, so there are more workers if batches are small.

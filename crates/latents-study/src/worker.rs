@@ -148,6 +148,15 @@ impl Worker<'_> {
         Ok(self.config(RunConfig::of_kind(kind, self.study.data.shape)?, change))
     }
 
+    /// The default settings of a kind of model for collections like the study's, with a part of their epochs.
+    pub(crate) fn for_collection(&self, kind: &str, epochs: f64) -> Result<RunConfig> {
+        let study = self.study;
+        let config = RunConfig::for_collection(kind, study.data.shape, study.dataset.train.len())?;
+        Ok(self.config(config, |config| {
+            config.training.epochs = ((config.training.epochs as f64 * epochs) as u64).max(1);
+        }))
+    }
+
     /// Trains a run, or resumes it.
     pub(crate) fn train(&self, name: &str, config: &RunConfig) -> Result<TrainSummary> {
         let data = &self.study.dataset;

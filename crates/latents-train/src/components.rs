@@ -17,6 +17,8 @@ const ROWS: usize = 2_048;
 const COPIES: usize = 16;
 /// Numbers in all rows, at most. Of more images, evenly spaced ones are used.
 const NUMBERS: usize = 320 << 20;
+/// The variance of a pixel that components leave, at least: about that of rounding to one of 256 levels.
+const LEAST_NOISE: f64 = 1e-6;
 /// The part of an image's shorter side by which it is shifted.
 const SHIFT: usize = 20;
 
@@ -91,9 +93,41 @@ pub(crate) fn start_from(
     Ok(())
 }
 
-/// Sets the parameters of the two linear layers. The deviation of each coordinate is the square root of its component's, times a factor that
-/// makes the mean variance of coordinates 1: between whitened coordinates, in which noise counts as much as what distinguishes images, and
-/// plain ones, of which a few outweigh all others. Neighbours in them have the same class more often than in either.
+/// How coordinates are scaled: the factor of each on the way from pixels, that on the way back, and the log-variance of its posterior.
+struct Scales {
+    encode: Vec<f64>,
+    decode: Vec<f64>,
+    log_variance: Vec<f64>,
+}
+
+impl Scales {
+    /// The deviation of each coordinate is the square root of its component's, times a factor that makes the mean variance of coordinates 1:
+    /// between whitened coordinates, in which noise counts as much as what distinguishes images, and plain ones, of which a few outweigh all
+    /// others.
+    fn balanced(pca: &Pca) -> Self {
+        let deviations: Vec<f64> = pca.explained_variance().iter().map(|v| v.sqrt()).collect();
+        let mean = deviations.iter().sum::<f64>() / deviations.len() as f64;
+        let decode: Vec<f64> = deviations.iter().map(|d| (d * mean).sqrt()).collect();
+        let encode = decode.iter().map(|&s| if s > 0.0 { 1.0 / s } else { 0.0 }).collect();
+        Scales { encode, decode, log_variance: vec![] }
+    }
+
+    /// Those of probabilistic principal component analysis, whose prior is N(0, I), with the exact posterior.
+    fn probabilistic(pca: &Pca, noise: f64) -> Self {
+        let explained = pca.explained_variance().iter();
+        let of = |&v: &f64| if v > noise { (v, (v - noise).sqrt()) } else { (1.0, 0.0) };
+        let both: Vec<(f64, f64)> = explained.map(of).collect();
+        let log_variance =
+            |&(v, decode): &(f64, f64)| if decode > 0.0 { libm::log(noise / v) } else { 0.0 };
+        Scales {
+            encode: both.iter().map(|(v, decode)| decode / v).collect(),
+            decode: both.iter().map(|&(_, decode)| decode).collect(),
+            log_variance: both.iter().map(log_variance).collect(),
+        }
+    }
+}
+
+/// Sets the parameters of the two linear layers and, of a model with a posterior, the deviation of the likelihood.
 pub(crate) fn set_components(
     pca: &Pca,
     start: &LinearStart,
@@ -102,13 +136,18 @@ pub(crate) fn set_components(
 ) -> Result<(), Error> {
     let (directions, mean) = (pca.components(), pca.mean());
     let numbers = mean.len();
-    let deviations: Vec<f64> = pca.explained_variance().iter().map(|v| v.sqrt()).collect();
-    let mean_deviation = deviations.iter().sum::<f64>() / deviations.len() as f64;
-    let scales: Vec<f64> = deviations.iter().map(|d| (d * mean_deviation).sqrt()).collect();
+    let scales = if let Some(layer) = &start.log_deviation {
+        let noise = pca.noise_variance().max(LEAST_NOISE);
+        let log_deviation = named(layout, layer, "log_scale")?;
+        parameters[log_deviation.range()].fill((0.5 * libm::log(noise)) as f32);
+        Scales::probabilistic(pca, noise)
+    } else {
+        Scales::balanced(pca)
+    };
     let [weight, bias] = both(layout, &start.encode)?;
-    let rows = directions.chunks_exact(numbers).zip(&scales);
+    parameters[weight.range()].fill(0.0);
+    let rows = directions.chunks_exact(numbers).zip(&scales.encode);
     for (k, (direction, &scale)) in rows.enumerate() {
-        let scale = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         let to = &mut parameters[weight.range()][k * numbers..][..numbers];
         for (to, v) in to.iter_mut().zip(direction) {
             *to = (v * scale) as f32;
@@ -116,11 +155,15 @@ pub(crate) fn set_components(
         let centre: f64 = direction.iter().zip(mean).map(|(v, m)| v * m).sum();
         parameters[bias.range()][k] = (-centre * scale) as f32;
     }
+    let count = scales.decode.len();
+    let log_variances = parameters[bias.range()][count..].iter_mut();
+    for (to, &log_variance) in log_variances.zip(&scales.log_variance) {
+        *to = log_variance as f32;
+    }
     let [weight, bias] = both(layout, &start.decode)?;
-    let count = scales.len();
     for (i, &m) in mean.iter().enumerate() {
         parameters[bias.range()][i] = m as f32;
-        for (k, scale) in scales.iter().enumerate() {
+        for (k, scale) in scales.decode.iter().enumerate() {
             let v = directions[k * numbers + i] * scale;
             parameters[weight.range()][i * count + k] = v as f32;
         }
@@ -141,12 +184,13 @@ pub(crate) fn fixed(start: &LinearStart, layout: &Layout) -> Vec<Range<usize>> {
 
 /// Weight and bias of a layer.
 fn both<'a>(layout: &'a Layout, layer: &str) -> Result<[&'a Parameter; 2], Error> {
-    let named = |name: &str| {
-        let name = format!("{layer}.{name}");
-        let found = layout.parameters().iter().find(|parameter| parameter.name == name);
-        found.ok_or_else(|| Error::Config(format!("the model has no parameter `{name}`")))
-    };
-    Ok([named("weight")?, named("bias")?])
+    Ok([named(layout, layer, "weight")?, named(layout, layer, "bias")?])
+}
+
+fn named<'a>(layout: &'a Layout, layer: &str, name: &str) -> Result<&'a Parameter, Error> {
+    let name = format!("{layer}.{name}");
+    let found = layout.parameters().iter().find(|parameter| parameter.name == name);
+    found.ok_or_else(|| Error::Config(format!("the model has no parameter `{name}`")))
 }
 
 /// Of no augmentation, flips, shifts and both, the one whose components reconstruct the validation images best.

@@ -35,6 +35,10 @@ pub struct Run {
     dir: PathBuf,
 }
 
+/// The part of its learning rate with which an encoder that starts from principal components is fine-tuned: each coordinate is a sum over all
+/// pixels, so small changes of its weights change it much.
+const OF_COMPONENTS: f64 = 0.01;
+
 impl Run {
     /// The run in a folder. The folder need not exist yet.
     #[must_use]
@@ -105,12 +109,14 @@ impl Run {
         Ok(lock)
     }
 
-    /// Removes the checkpoints that a run would be resumed from, which need several times the space of its weights. The best weights stay.
+    /// Removes the checkpoints that a run would be resumed from, which need several times the space of its weights. The trained weights
+    /// stay; if there are none, the best ones so far do.
     ///
     /// # Errors
     /// If a file cannot be removed.
     pub fn forget_checkpoints(&self) -> Result<(), Error> {
-        for name in ["last", "previous"] {
+        let best = self.model_path().exists().then_some("best");
+        for name in ["last", "previous"].into_iter().chain(best) {
             let path = self.dir.join(format!("checkpoint/{name}.safetensors"));
             match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -259,16 +265,17 @@ impl Run {
     /// # Errors
     /// If the run has no weights yet, or its files cannot be read.
     pub fn encoder_training(&self) -> Result<EncoderTraining, Error> {
-        let training = self.config()?.training;
+        let RunConfig { model, data, training } = self.config()?;
         let path = self.model_path();
         if !path.exists() {
             return Err(self.unfinished());
         }
+        let factor = if model.linear_start(data.shape).is_some() { OF_COMPONENTS } else { 1.0 };
         Ok(EncoderTraining {
             weights_digest: digest(&path)?,
             weights: Some(path),
             optimizer: training.optimizer,
-            learning_rate: training.learning_rate,
+            learning_rate: factor * training.learning_rate,
             weight_decay: training.weight_decay,
             momentum: training.momentum,
             nesterov: training.nesterov,

@@ -262,7 +262,7 @@ impl<'a> Trainer<'a> {
             // The file is read, not copied, so that an error names it if it is damaged.
             load_parameters(&self.run.best_path(), self.engine.layout())?
         };
-        if let Some(start) = self.start.as_ref().filter(|start| start.fixed)
+        if let Some(start) = self.start.as_ref().filter(|start| start.refitted)
             && let Some(all) = self.training.with(&self.validation)
         {
             monitor.stage("principal components of all training images");

@@ -86,6 +86,10 @@ pub struct LatentMeasures {
     pub kl_per_axis: Option<Vec<f64>>,
     /// Leave-one-out accuracy of 10-nearest-neighbour classification; none without labels.
     pub neighbour_accuracy: Option<f64>,
+    /// The same for as many whitened principal components of the training images, compared by cosine; none without labels, or if there cannot
+    /// be so many.
+    #[serde(default)]
+    pub components_neighbour_accuracy: Option<f64>,
 }
 
 /// Metrics of samples.

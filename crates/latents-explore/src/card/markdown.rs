@@ -44,6 +44,12 @@ impl Card {
         if let Some(accuracy) = self.latents.neighbour_accuracy {
             line(format!("| accuracy of {NEIGHBOURS} nearest neighbours | {accuracy:.3} |"));
         }
+        if let Some(accuracy) = self.latents.components_neighbour_accuracy {
+            line(format!(
+                "| the same, {} whitened principal components by cosine | {accuracy:.3} |",
+                self.latent_dim
+            ));
+        }
         self.samples.markdown(&mut line);
         let t = &self.traversals;
         line(format!(

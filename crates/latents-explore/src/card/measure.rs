@@ -133,7 +133,8 @@ impl Card {
         let CardInput { images, latents, .. } = *input;
         begin(monitor, "reconstructions")?;
         let errors = squared_errors(images, input.reconstructions)?;
-        let reconstruction = ReconstructionMeasures::measure(input, &errors, monitor)?;
+        let pca = components(input, monitor)?;
+        let reconstruction = ReconstructionMeasures::measure(input, &errors, pca.as_ref())?;
         let bounds = input.bounds.map(|(elbo, iwae, draws)| LikelihoodBounds {
             elbo: Estimate::of(elbo),
             iwae: Estimate::of(iwae),
@@ -150,6 +151,13 @@ impl Card {
             variances: variances(latents),
             kl_per_axis: kl,
             neighbour_accuracy: accuracy(latents)?,
+            components_neighbour_accuracy: match &pca {
+                Some(pca) => {
+                    let whitened = pca.whitened_directions(images)?;
+                    accuracy(Rows::new(&whitened, pca.len())?)?
+                }
+                None => None,
+            },
         };
         let samples = SampleMeasures::measure(input, callbacks, monitor)?;
         begin(monitor, "traversals")?;
@@ -204,14 +212,18 @@ fn accuracy_beside_majority(
     Ok([confusion.accuracy(), largest as f64 / labels.len().max(1) as f64])
 }
 
+/// As many principal components of the training images as there are latents, if there can be so many.
+fn components(input: &CardInput<'_>, monitor: &Monitor) -> Result<Option<Pca>, Error> {
+    let (count, train) = (input.latents.dim(), input.train);
+    let possible = count <= input.images.dim() && train.len() > 1;
+    possible.then(|| Pca::fit(train, count, monitor)).transpose()
+}
+
 impl ReconstructionMeasures {
-    fn measure(input: &CardInput<'_>, errors: &[f64], monitor: &Monitor) -> Result<Self, Error> {
+    fn measure(input: &CardInput<'_>, errors: &[f64], pca: Option<&Pca>) -> Result<Self, Error> {
         let mse = Estimate::of(errors);
         let ssim = ssim(input.images, input.reconstructions, input.shape)?;
-        let components = input.latents.dim();
         let train = input.train;
-        let possible = components <= input.images.dim() && train.len() > 1;
-        let pca = possible.then(|| Pca::fit(train, components, monitor)).transpose()?;
         let pca_mse = pca.map(|pca| pca.clipped_reconstruction_error(input.images)).transpose()?;
         let centre = mean(train, None);
         let square = |(&v, m): (&f32, &f64)| (f64::from(v) - m).powi(2);

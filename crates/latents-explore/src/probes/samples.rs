@@ -87,7 +87,13 @@ impl<'a> Samples<'a> {
             for j in 0..=i {
                 let rest = l[i * n + j] - dot(&l[i * n..i * n + j], &l[j * n..j * n + j]);
                 l[i * n + j] = match l[j * n + j] {
-                    _ if i == j => if rest > ROUNDING * norm { rest.sqrt() } else { 0.0 },
+                    _ if i == j => {
+                        if rest > ROUNDING * norm {
+                            rest.sqrt()
+                        } else {
+                            0.0
+                        }
+                    }
                     0.0 => 0.0,
                     length => rest / length,
                 };

@@ -1,6 +1,6 @@
 //! The convolutional autoencoder: an encoder that maps images `[c, h, w]` to latents `[d]`, and a decoder that mirrors it.
 
-mod residual;
+pub(crate) mod residual;
 
 use latents_engine::{Criterion, Layer, Loss, Network, Section, Shape};
 use schemars::JsonSchema;
@@ -112,7 +112,7 @@ impl Model for AutoencoderConfig {
     /// Sections [`ENCODER`] and [`DECODER`].
     fn network(&self, image: Shape, _classes: usize) -> Result<Network, Error> {
         if self.design == Design::Residual {
-            return Ok(self.residual(image)?.0);
+            return Ok(self.residual(image, self.latent_dim)?.0);
         }
         let mut network = self.body(image, self.latent_dim)?;
         network.sections[ENCODER].layers.push(Layer::Dropout { p: self.dropout });
@@ -122,7 +122,8 @@ impl Model for AutoencoderConfig {
     }
 
     fn linear_start(&self, image: Shape) -> Option<LinearStart> {
-        let residual = (self.design == Design::Residual).then(|| self.residual(image));
+        let residual =
+            (self.design == Design::Residual).then(|| self.residual(image, self.latent_dim));
         residual?.ok().map(|(_, start)| start)
     }
 

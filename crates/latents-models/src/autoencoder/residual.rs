@@ -103,13 +103,18 @@ impl Refiner {
 }
 
 impl AutoencoderConfig {
-    /// The network of the residual design, and how it starts.
-    pub(super) fn residual(&self, image: Shape) -> Result<(Network, LinearStart), Error> {
+    /// The network of the residual design, and how it starts. The encoder's output has `encoded` numbers; the decoder's input has
+    /// `latent_dim`.
+    pub(crate) fn residual(
+        &self,
+        image: Shape,
+        encoded: usize,
+    ) -> Result<(Network, LinearStart), Error> {
         let (dim, numbers) = (self.latent_dim, image.iter().product());
         if dim == 0 {
             return Err(Error::setting("latent_dim", "latent_dim must be at least 1"));
         }
-        let mut encoder = vec![Layer::Linear { out_features: dim }];
+        let mut encoder = vec![Layer::Linear { out_features: encoded }];
         let mut decoder =
             vec![Layer::Linear { out_features: numbers }, Layer::Reshape { shape: image }];
         // Noise comes before everything else.
@@ -119,10 +124,13 @@ impl AutoencoderConfig {
             decode: "decoder.0".into(),
             zero: vec![],
             pixels: vec![],
+            log_deviation: None,
             fixed: self.stages.is_empty(),
+            refitted: self.stages.is_empty(),
         };
         if !self.stages.is_empty() {
-            let halves = self.body(image, dim)?.sections.into_iter().map(|section| section.layers);
+            let halves =
+                self.body(image, encoded)?.sections.into_iter().map(|section| section.layers);
             let halves: Vec<Vec<Layer>> = halves.collect();
             let [of_encoder, of_decoder] = [&halves[ENCODER], &halves[DECODER]];
             start.zero.push(format!("{}.layers.{}", start.encode, of_encoder.len() - 1));
@@ -155,25 +163,31 @@ impl AutoencoderConfig {
     /// The residual design for images of shape `[c, h, w]`. Up to a few thousand images, only a refiner is added to the components, which do
     /// not change in training; more images have an encoder and a decoder too, which are wider the more images there are.
     pub(super) fn residual_for(image: Shape, images: usize) -> Self {
+        let whole = Self::residual_with_branches(image);
+        if images < BRANCHES {
+            return AutoencoderConfig { stages: vec![], hidden: vec![], ..whole };
+        }
+        whole
+    }
+
+    /// The residual design with an encoder and a decoder beside the components.
+    pub(crate) fn residual_with_branches(image: Shape) -> Self {
         let study = <Self as Model>::for_images(image);
-        let common = AutoencoderConfig {
+        let wider = |stage: &Stage| Stage { channels: (4 * stage.channels).min(128), ..*stage };
+        AutoencoderConfig {
             design: Design::Residual,
+            stages: study.stages.iter().map(wider).collect(),
+            hidden: vec![512],
             nonlinearity: Nonlinearity::Silu,
             dropout: 0.0,
             refiner: Refiner::for_images(image),
-            ..study.clone()
-        };
-        if images < BRANCHES {
-            return AutoencoderConfig { stages: vec![], hidden: vec![], ..common };
+            ..study
         }
-        let wider = |stage: &Stage| Stage { channels: (4 * stage.channels).min(128), ..*stage };
-        let stages = study.stages.iter().map(wider).collect();
-        AutoencoderConfig { stages, hidden: vec![512], ..common }
     }
 }
 
 /// The training settings of the residual design, as a TOML layer.
-pub(super) fn recipe(image: Shape, images: usize) -> String {
+pub(crate) fn recipe(image: Shape, images: usize) -> String {
     let [_, h, w] = image;
     let patch = Refiner::for_images(image).map_or(1, |refiner| refiner.patch);
     let patches = (h / patch * (w / patch)).max(1);
@@ -212,7 +226,7 @@ mod tests {
         for image in [[1, 28, 28], [3, 64, 48], [1, 8, 8], [3, 33, 50], [2, 3, 3], [1, 130, 97]] {
             for images in [100, 50_000] {
                 let config = AutoencoderConfig::residual_for(image, images);
-                let (network, start) = config.residual(image).unwrap();
+                let (network, start) = config.residual(image, config.latent_dim).unwrap();
                 let layout = network.layout().unwrap();
                 assert_eq!(layout.output(), image);
                 assert_eq!(layout.shape(layout.section(DECODER).start), [config.latent_dim, 1, 1]);
@@ -234,8 +248,8 @@ mod tests {
             refiner: Some(Refiner { patch, channels: 4, blocks: 0 }),
             ..AutoencoderConfig::residual_for(image, 100)
         };
-        assert!(of(8).residual(image).is_ok());
-        let error = of(9).residual(image).unwrap_err().to_string();
+        assert!(of(8).residual(image, 4).is_ok());
+        let error = of(9).residual(image, 4).unwrap_err().to_string();
         assert!(error.contains("refiner") || error.contains("patch"), "{error}");
     }
 }

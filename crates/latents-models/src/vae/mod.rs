@@ -9,9 +9,9 @@ use latents_engine::{Criterion, Layer, Loss, Network, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER};
+use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER, residual};
 use crate::error::Error;
-use crate::model::{LatentSpace, Model, Target, Term, TermPart, Tuning, fields};
+use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 
 pub use bound::{importance_bound, posterior};
 
@@ -129,6 +129,9 @@ impl Model for VaeConfig {
             Regularizer::Mmd => (latents, Layer::MmdPenalty),
             Regularizer::L2 => (latents, Layer::SquaredNorm),
         };
+        if self.autoencoder.design == Design::Residual {
+            return Ok(self.residual(image)?.0);
+        }
         let mut network = self.autoencoder.body(image, encoded)?;
         network.sections[ENCODER].layers.push(layer);
         let decoder = &mut network.sections[DECODER].layers;
@@ -146,10 +149,20 @@ impl Model for VaeConfig {
         Ok(network)
     }
 
-    /// Without those of the residual design, which is of autoencoders alone.
-    fn setting_names() -> Vec<String> {
-        let is_ours = |name: &String| name != "design" && name != "refiner";
-        fields::<Self>().into_iter().filter(is_ours).collect()
+    /// The residual design with an encoder and a decoder beside the components, and a normal likelihood whose deviation is learnt. Training
+    /// starts from probabilistic principal component analysis, in which no latent that the data determine is unused, so neither the weight of
+    /// the KL divergence nor free bits need a warm-up.
+    fn for_collection(image: Shape, _images: usize) -> Self {
+        VaeConfig {
+            autoencoder: AutoencoderConfig::residual_with_branches(image),
+            likelihood: Likelihood::Gaussian,
+            ..VaeConfig::default()
+        }
+    }
+
+    fn linear_start(&self, image: Shape) -> Option<LinearStart> {
+        let residual = (self.autoencoder.design == Design::Residual).then(|| self.residual(image));
+        residual?.ok().map(|(_, start)| start)
     }
 
     fn target(&self) -> Target {
@@ -191,6 +204,10 @@ impl Model for VaeConfig {
         include_str!("recipe.toml")
     }
 
+    fn recipe_for_collection(image: Shape, images: usize) -> String {
+        residual::recipe(image, images)
+    }
+
     fn tuning() -> Option<Tuning> {
         Some(Tuning::validation_loss(
             include_str!("space.toml"),
@@ -201,10 +218,32 @@ impl Model for VaeConfig {
 }
 
 impl VaeConfig {
+    /// The network of the residual design, and how it starts.
+    fn residual(&self, image: Shape) -> Result<(Network, LinearStart), Error> {
+        let (mut network, mut start) =
+            self.autoencoder.residual(image, 2 * self.autoencoder.latent_dim)?;
+        network.sections[ENCODER].layers.push(Layer::Gaussian);
+        let decoder = &mut network.sections[DECODER].layers;
+        start.log_deviation = Some(format!("decoder.{}", decoder.len()));
+        decoder.push(Layer::LogScale);
+        (start.fixed, start.refitted) = (true, false);
+        network.layout()?;
+        Ok((network, start))
+    }
+
     fn check(&self) -> Result<(), Error> {
-        if self.autoencoder.design == Design::Residual || self.autoencoder.refiner.is_some() {
-            let reason = "a variational autoencoder has the study's design, without a refiner";
-            return Err(Error::setting("design", reason));
+        if self.autoencoder.design == Design::Residual {
+            if (self.regularizer, self.likelihood) != (Regularizer::Kl, Likelihood::Gaussian) {
+                let reason =
+                    "the residual design needs the regularizer kl and the likelihood gaussian";
+                return Err(Error::setting("design", reason));
+            }
+            if self.sigma.is_some() {
+                let reason = "the residual design learns sigma";
+                return Err(Error::setting("sigma", reason));
+            }
+        } else if self.autoencoder.refiner.is_some() {
+            return Err(Error::setting("refiner", "a refiner belongs to the residual design"));
         }
         for (setting, value) in [
             ("beta", self.beta),

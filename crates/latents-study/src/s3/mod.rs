@@ -4,7 +4,6 @@
 mod page;
 
 use latents::evaluate::{ClassCard, LabelledPredictions};
-use latents::models::{ClassifierConfig, ModelConfig};
 use latents::train::EncoderTraining;
 use latents::{EvalOptions, RunConfig};
 
@@ -44,7 +43,7 @@ pub(crate) fn stages<'a>(cnn: bool) -> Vec<Stage<Worker<'a>>> {
             after: &[s2::BEST],
             run: |worker| {
                 let base = worker.config(classifier(worker)?, |config| {
-                    config.training.epochs = worker.study.budget.trial_epochs;
+                    config.training.epochs = worker.study.budget.classifier_trial_epochs;
                     config.training.validation_fraction = 0.2;
                 });
                 worker.tune("tune-classifier", &base)
@@ -111,14 +110,19 @@ fn control<'a>(
     Stage { name, title, part: "S3", cost: 12.0, after: &["tune-classifier"], run }
 }
 
-/// The reference's classifier on the tuned autoencoder.
+/// The classifier on the best autoencoder: the reference's, or the one that suits the collection.
 fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
-    let mut config = RunConfig::of_kind("classifier", worker.study.data.shape)?;
-    let encoder = worker.study.run(s2::BEST);
-    config.model = ModelConfig::Classifier(ClassifierConfig {
-        encoder: Box::new(encoder.config()?.model),
-        ..ClassifierConfig::default()
-    });
+    let study = worker.study;
+    let shape = study.data.shape;
+    let mut config = if study.is_of_the_reference() {
+        RunConfig::of_kind("classifier", shape)?
+    } else {
+        RunConfig::for_collection("classifier", shape, study.dataset.train.len())?
+    };
+    let encoder = study.run(s2::BEST);
+    if let Some(model) = config.model.encoder_mut() {
+        *model = encoder.config()?.model;
+    }
     config.training.encoder = Some(encoder.encoder_training()?);
     Ok(config)
 }

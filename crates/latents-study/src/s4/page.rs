@@ -182,6 +182,11 @@ pub(crate) fn measures_table(card: &Card) -> Table {
     if let Some(votes) = card.latents.neighbour_accuracy {
         row("classes named by ten neighbours among the latents, %".into(), percent(votes), None);
     }
+    if let Some(votes) = card.latents.components_neighbour_accuracy {
+        let name =
+            "classes named by ten neighbours among whitened principal components, by cosine, %";
+        row(name.into(), percent(votes), None);
+    }
     for sampler in &card.samples.samplers {
         row(
             format!("Fréchet distance, latents from {}", sampler.name),

@@ -8,6 +8,7 @@ use latents::RunConfig;
 use latents::engine::Schedule;
 use latents::models::ModelConfig;
 
+use crate::s2;
 use crate::s4::{map, measure};
 use crate::stages::Stage;
 use crate::worker::Worker;
@@ -15,14 +16,40 @@ use crate::worker::Worker;
 pub(crate) use explorer::explorer;
 pub(crate) use page::section;
 
-/// The run with the best settings.
+/// The run of the best settings, or of the residual model.
 const BEST: &str = "vae";
+/// The search for them.
+const TUNING: &str = "tune-vae";
 
-/// The stages of this part.
-pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
+/// The stages of this part: the reference's model is tuned, and a residual one of other images has its default settings.
+pub(crate) fn stages<'a>(of_the_reference: bool) -> Vec<Stage<Worker<'a>>> {
+    let mut stages = if of_the_reference { tuned() } else { vec![residual()] };
+    stages.extend(measured());
+    stages
+}
+
+/// The residual model of the collection, with the augmentation of its autoencoder.
+fn residual<'a>() -> Stage<Worker<'a>> {
+    Stage {
+        name: BEST,
+        title: "residual variational autoencoder",
+        part: "S5",
+        cost: 60.0,
+        after: &[s2::BEST],
+        run: |worker| {
+            let of_ae = worker.study.run(s2::BEST).config()?.training.augmentation;
+            let mut config =
+                worker.for_collection("vae", worker.study.budget.residual_vae_share)?;
+            config.training.augmentation = of_ae;
+            worker.autoencoder(BEST, &config)
+        },
+    }
+}
+
+fn tuned<'a>() -> Vec<Stage<Worker<'a>>> {
     vec![
         Stage {
-            name: "tune-vae",
+            name: TUNING,
             title: "tuning the variational autoencoder",
             part: "S5",
             cost: 150.0,
@@ -32,7 +59,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
                     let budget = &worker.study.budget;
                     set_epochs(config, budget.trial_epochs, budget.vae_warmup);
                 })?;
-                worker.tune("tune-vae", &base)
+                worker.tune(TUNING, &base)
             },
         },
         Stage {
@@ -40,9 +67,9 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             title: "variational autoencoder, best settings",
             part: "S5",
             cost: 70.0,
-            after: &["tune-vae"],
+            after: &[TUNING],
             run: |worker| {
-                let best = worker.study.best("tune-vae", "vae")?;
+                let best = worker.study.best(TUNING, "vae")?;
                 let config = worker.config(best, |config| {
                     let budget = &worker.study.budget;
                     set_epochs(config, budget.vae_epochs, budget.vae_warmup);
@@ -51,6 +78,11 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
                 worker.autoencoder(BEST, &config)
             },
         },
+    ]
+}
+
+fn measured<'a>() -> Vec<Stage<Worker<'a>>> {
+    vec![
         Stage {
             name: "map-vae",
             title: "map of the variational latents",

@@ -6,7 +6,7 @@ use latents::figures::loss;
 use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
 use latents::{Interpolation, LatentPoint, Part, Sampler};
 
-use super::BEST;
+use super::{BEST, TUNING};
 use crate::error::Result;
 use crate::results::{Autoencoder, Mapped, Search};
 use crate::s4::measures_table;
@@ -36,49 +36,26 @@ const PYTORCH: f64 = 250.6;
 pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
     let study = worker.study;
     let results = &study.results;
-    let (Some(search), Some(best), Some(mapped), Some(card)) = (
-        results.get::<Search>("tune-vae")?,
+    let (Some(best), Some(mapped), Some(card)) = (
         results.get::<Autoencoder>(BEST)?,
         results.get::<Mapped>("map-vae")?,
         results.get::<Card>("card-vae")?,
     ) else {
         return Ok(None);
     };
-    let warmup = match study.budget.vae_warmup {
-        fraction if fraction > 0.0 => format!(
-            ", whose weight rises from 0 over the first {} of the epochs",
-            words::percent(fraction)
-        ),
-        _ => String::new(),
+    let mut blocks = match results.get::<Search>(TUNING)? {
+        Some(search) => tuned(study, &search, &best)?,
+        None => vec![residual(&best)],
     };
-    let mut blocks = vec![
-        Block::Paragraph(format!(
-            "The encoder gives a mean and a log-variance for each latent dimension. The loss is the reconstruction term, summed over pixels, plus the KL divergence of the latents from N(0, I){warmup}. There were {} trials, and the model with the best settings was trained for {} epochs.",
-            search.trials, best.epochs
-        )),
-        Block::Table {
-            id: "T7".into(),
-            table: words::settings(
-                study,
-                &study.trials("tune-vae")?,
-                reference,
-                [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],
-            ),
-            caption: format!(
-                "The best settings found; the pruner stopped {} of {} trials.",
-                search.pruned, search.trials
-            ),
-        },
-        Block::Figure {
-            id: "F11".into(),
-            picture: (&loss(&study.run(BEST))?).into(),
-            caption: format!(
-                "Loss by epoch with its two terms; {} of {} latent dimensions are active at the end.",
-                card.latents.active_units, card.latent_dim
-            ),
-            alt: String::new(),
-        },
-    ];
+    blocks.extend([Block::Figure {
+        id: "F11".into(),
+        picture: (&loss(&study.run(BEST))?).into(),
+        caption: format!(
+            "Loss by epoch with its two terms; {} of {} latent dimensions are active at the end.",
+            card.latents.active_units, card.latent_dim
+        ),
+        alt: String::new(),
+    }]);
     blocks.extend(pictures(worker, &card)?);
     blocks.extend([
         Block::Figure {
@@ -119,6 +96,45 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         PageSection { id: "S5".into(), title: "Variational autoencoder".into(), blocks },
         findings.into_iter().map(|f| f.of("S5")).collect(),
     )))
+}
+
+/// How the reference's model was tuned, and the best settings.
+fn tuned(study: &Context, search: &Search, best: &Autoencoder) -> Result<Vec<Block>> {
+    let warmup = match study.budget.vae_warmup {
+        fraction if fraction > 0.0 => format!(
+            ", whose weight rises from 0 over the first {} of the epochs",
+            words::percent(fraction)
+        ),
+        _ => String::new(),
+    };
+    Ok(vec![
+        Block::Paragraph(format!(
+            "The encoder gives a mean and a log-variance for each latent dimension. The loss is the reconstruction term, summed over pixels, plus the KL divergence of the latents from N(0, I){warmup}. There were {} trials, and the model with the best settings was trained for {} epochs.",
+            search.trials, best.epochs
+        )),
+        Block::Table {
+            id: "T7".into(),
+            table: words::settings(
+                study,
+                &study.trials(TUNING)?,
+                reference,
+                [Cell::Text("validation loss".into()), Cell::Empty, Cell::from(search.best)],
+            ),
+            caption: format!(
+                "The best settings found; the pruner stopped {} of {} trials.",
+                search.pruned, search.trials
+            ),
+        },
+    ])
+}
+
+/// What the residual model is.
+fn residual(best: &Autoencoder) -> Block {
+    Block::Paragraph(format!(
+        "The encoder gives a mean and a log-variance for each latent dimension. The loss is the negative logarithm of a normal likelihood, summed over pixels, plus the KL divergence of the latents from N(0, I). Training starts from probabilistic principal component analysis, to which networks add; the deviation of the likelihood is learnt. The model has {} parameters and was trained for {} epochs, and the epoch with the lowest validation loss is kept.",
+        words::count(best.parameters),
+        best.epochs
+    ))
 }
 
 /// Images among four, and new ones.

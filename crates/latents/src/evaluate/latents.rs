@@ -18,12 +18,15 @@ use crate::session::Session;
 pub const OWN_ENCODER: &str =
     "this model's own encoder, as there are no labels to train another with";
 
-/// Training images that principal components are found in, and that samples are compared with, at most.
-const REAL: usize = 20_000;
+/// Numbers in the training images that principal components are found in, and that samples are compared with, at most; of more images, evenly
+/// spaced ones are taken.
+const REAL: usize = 320 << 20;
 /// Test images that an evaluation needs at least.
 pub const LEAST_TEST_IMAGES: usize = 32;
 /// Draws of each latent vector for the importance-weighted bound.
 const DRAWS: u64 = 50;
+/// Numbers of an image up to which there are so many draws; larger images have fewer, and at least 10.
+const NUMBERS: usize = 4_096;
 
 impl TrainedModel {
     /// Measures a model with latents on the test images of a data set. `map` is a t-SNE of the test latents `[n, 2]`, if there is one already.
@@ -48,10 +51,11 @@ impl TrainedModel {
         let pixels = data.test.images.to_unit();
         let encoded = self.encode(&data.test)?;
         let z = encoded.z;
-        let bounds = self.bounds(data, seed, session)?;
+        let draws = DRAWS.min((DRAWS as usize * NUMBERS / numbers) as u64).max(10);
+        let bounds = self.bounds(data, draws, seed, session)?;
         let decoded = self.decode(&z)?.values;
         let z_train = self.latent_means(&data.train)?;
-        let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL);
+        let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL / numbers);
 
         let mut extractor = self.train_extractor(data, seed, session)?;
         let latents = Rows::new(&z, d)?;
@@ -76,7 +80,7 @@ impl TrainedModel {
             reconstructions: Rows::new(&decoded, numbers)?,
             train: Rows::new(&train, numbers)?,
             train_latents: Rows::new(&z_train, d)?,
-            bounds: bounds.as_ref().map(|(elbo, iwae)| (&elbo[..], &iwae[..], DRAWS)),
+            bounds: bounds.as_ref().map(|(elbo, iwae)| (&elbo[..], &iwae[..], draws)),
             maps: &maps,
             seed,
         };
@@ -109,11 +113,12 @@ impl TrainedModel {
     }
 
     /// The evidence bound of each test image `[n]`, with one draw of its latent vector, and its importance-weighted bound with
-    /// [`DRAWS`], in nats, of a variational model. Both are bounds on log p(x), whatever weight training gave the divergence.
+    /// so many draws, in nats, of a variational model. Both are bounds on log p(x), whatever weight training gave the divergence.
     #[allow(clippy::type_complexity)] // Two lists of numbers.
     fn bounds(
         &mut self,
         data: &Dataset,
+        draws: u64,
         seed: u64,
         session: &Session,
     ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
@@ -125,7 +130,7 @@ impl TrainedModel {
         let pass = Pass::Sample { seed, draw: 0 };
         let losses = self.losses(&data.test, criterion, pass, session)?;
         let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
-        let iwae = self.importance_bounds(&data.test, criterion, seed, DRAWS, session)?;
+        let iwae = self.importance_bounds(&data.test, criterion, seed, draws, session)?;
         Ok(Some((elbo, iwae)))
     }
 

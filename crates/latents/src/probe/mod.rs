@@ -109,7 +109,7 @@ pub struct ProbeResults {
     pub c: f64,
     /// Whether the regression's numbers were standardised.
     pub standardized: bool,
-    /// The latents, principal components of the pixels, and the pixels.
+    /// The latents, principal components of the pixels, plain and whitened, and the pixels.
     pub probes: Vec<VectorProbe>,
     /// Accuracy with few labels.
     pub few_labels: Vec<FewLabels>,
@@ -350,24 +350,30 @@ fn pixels(train: &Labelled, test: &Labelled) -> Vectors {
     Vectors { name: "pixels", dim, train: train.images.to_unit(), test: test.images.to_unit() }
 }
 
-/// As many principal components of the training images' pixels as there are latents; none if there cannot be so many.
+/// As many principal components of the training images' pixels as there are latents, plain, and whitened and of length 1, so that neighbours are
+/// compared by cosine; none if there cannot be so many.
 fn components(
     pixels: &Vectors,
     dim: usize,
     runtime: &Runtime,
     monitor: &Monitor,
-) -> Result<Option<Vectors>> {
+) -> Result<Vec<Vectors>> {
     let train = Rows::new(&pixels.train, pixels.dim)?;
     if dim > pixels.dim || train.len() < 2 {
-        return Ok(None);
+        return Ok(vec![]);
     }
-    let transformed = runtime.run(|| {
+    let both = runtime.run(|| {
         let pca = Pca::fit(train, dim, monitor)?;
         let test = Rows::new(&pixels.test, pixels.dim)?;
-        Ok::<_, latents_explore::Error>((pca.transform(train)?, pca.transform(test)?))
+        let plain = [pca.transform(train)?, pca.transform(test)?];
+        let whitened = [pca.whitened_directions(train)?, pca.whitened_directions(test)?];
+        Ok::<_, latents_explore::Error>([
+            ("principal components", plain),
+            ("whitened principal components, by cosine", whitened),
+        ])
     });
-    let (train, test) = transformed?;
-    Ok(Some(Vectors { name: "principal components", dim, train, test }))
+    let vectors = both?.into_iter().map(|(name, [train, test])| Vectors { name, dim, train, test });
+    Ok(vectors.collect())
 }
 
 #[cfg(test)]
