@@ -142,6 +142,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// How the model is tuned, if it can be; see [`Model::own_tuning`].
+            #[must_use]
+            pub fn own_tuning(&self) -> Option<Tuning> {
+                match self {
+                    $(ModelConfig::$variant(config) => config.own_tuning(),)+
+                }
+            }
+
             /// The model whose trained encoder this one starts from, if its kind does so.
             #[must_use]
             pub fn encoder(&self) -> Option<&ModelConfig> {
@@ -263,11 +271,15 @@ mod tests {
                 let table: toml::Table = toml::from_str(layer).unwrap();
                 assert!(table.keys().all(|section| section == "training"), "{kind}: {layer}");
             }
-            let space: toml::Table = toml::from_str(tuning.map_or("", |t| t.space)).unwrap();
             let names = model.setting_names();
             let of_training = ["optimizer", "learning_rate", "weight_decay"];
-            for name in space.keys() {
-                assert!(names.contains(name) || of_training.contains(&name.as_str()), "{name}");
+            let (of_collection, _) = ModelConfig::for_collection(kind, [3, 20, 30], 100).unwrap();
+            for tuning in [tuning, of_collection.own_tuning()].into_iter().flatten() {
+                let space: toml::Table = toml::from_str(tuning.space).unwrap();
+                for name in space.keys() {
+                    let first = name.split('.').next().unwrap();
+                    assert!(names.contains(&first.to_owned()) || of_training.contains(&first));
+                }
             }
         }
         assert_eq!(ModelConfig::tuning("cnn").unwrap(), None);
@@ -286,6 +298,7 @@ mod tests {
             names("vae"),
             [
                 "beta",
+                "design",
                 "dropout",
                 "free_bits",
                 "hidden",
@@ -294,6 +307,7 @@ mod tests {
                 "noise",
                 "nonlinearity",
                 "normalize",
+                "refiner",
                 "regularizer",
                 "sigma",
                 "stages",

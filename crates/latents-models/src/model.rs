@@ -97,6 +97,12 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
         None
     }
 
+    /// How this model is tuned, if it can be: as its [kind](Model::tuning), unless its design has settings of its own.
+    #[must_use]
+    fn own_tuning(&self) -> Option<Tuning> {
+        Self::tuning()
+    }
+
     /// The names of the settings, in alphabetical order. A setting that has no value now is among them.
     #[must_use]
     fn setting_names() -> Vec<String> {
@@ -190,7 +196,7 @@ pub enum TermPart {
 }
 
 /// How a kind of model is tuned. Settings and search space are TOML; names are those of `config.toml`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tuning {
     /// What a trial's value is called in tables and figures.
     pub label: &'static str,
@@ -202,6 +208,8 @@ pub struct Tuning {
     pub space: &'static str,
     /// Training settings of a trial: a TOML layer over the kind's [recipe](Model::recipe).
     pub trial: &'static str,
+    /// The part of the recipe's epochs that a trial has, if its layer does not say a number. The final model has them all.
+    pub trial_share: f64,
     /// Training settings for the final model: a TOML layer over those of the best trial.
     pub refit: &'static str,
 }
@@ -211,7 +219,7 @@ impl Tuning {
     #[must_use]
     pub fn validation_loss(space: &'static str, trial: &'static str, refit: &'static str) -> Self {
         let (label, metric) = ("validation loss", "val_loss");
-        Tuning { label, metric, lower_is_better: true, space, trial, refit }
+        Tuning { label, metric, lower_is_better: true, space, trial, trial_share: 1.0, refit }
     }
 }
 

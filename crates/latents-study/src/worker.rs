@@ -183,7 +183,7 @@ impl Worker<'_> {
     pub(crate) fn tune(&self, stage: &str, base: &RunConfig) -> Result<()> {
         let Context { budget, dataset, .. } = self.study;
         let folder = self.study.out.join(stage);
-        let space = default_space(base.model.kind(), base.data.shape)?;
+        let space = default_space(&base.model, base.data.shape)?;
         // On a small set, a trial makes as many steps as on a large one before it can be pruned, and the settings that are not tuned come first: a
         // short search may find none that are better.
         let (trials, pruner_warmup) = (budget.trials, budget.passes - 1);

@@ -92,8 +92,8 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, stopped) = (folder.path().join("whole"), folder.path().join("stopped"));
     let done = study(&whole).run_on(dataset(), &session()).unwrap();
-    assert_eq!((done.stages.len(), done.report.exists()), (13, true));
-    assert_eq!(results(&whole).len(), 15);
+    assert_eq!((done.stages.len(), done.report.exists()), (12, true));
+    assert_eq!(results(&whole).len(), 14);
     let read = StageResults::at(whole.join("results"));
     assert_eq!(read.get::<Mapped>("map-vae").unwrap().unwrap().images, 36);
     assert_eq!(read.get::<Vec<ClassifierScores>>("classifier").unwrap().unwrap().len(), 2);
@@ -118,7 +118,7 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
         finished = now;
     }
     let again = study(&stopped).run_on(dataset(), &session().threads(3)).unwrap();
-    assert_eq!((again.stages.len(), &again.findings.len()), (13 - finished, &done.findings.len()));
+    assert_eq!((again.stages.len(), &again.findings.len()), (12 - finished, &done.findings.len()));
     assert!(results(&stopped) == results(&whole));
     let none = study(&stopped).run_on(dataset(), &session()).unwrap();
     assert!(none.stages.is_empty() && none.findings == again.findings);

@@ -208,7 +208,8 @@ impl RunConfig {
         })
     }
 
-    /// Replaces settings of the sections `model` and `training` of `config.toml`, each given by its name.
+    /// Replaces settings of the sections `model` and `training` of `config.toml`, each given by its name; a dot leads into a table of a
+    /// section, such as `refiner.blocks`.
     ///
     /// # Errors
     /// If a name does not exist (the message gives the nearest one), or a value is invalid.
@@ -219,9 +220,10 @@ impl RunConfig {
         let (of_training, of_model) = (fields::<TrainingConfig>(), self.model.setting_names());
         let mut layer = SettingsLayer::default();
         for (name, value) in settings {
-            let section = if of_model.contains(&name) {
+            let first = name.split('.').next().unwrap_or_default().to_owned();
+            let section = if of_model.contains(&first) {
                 "model"
-            } else if of_training.contains(&name) {
+            } else if of_training.contains(&first) {
                 "training"
             } else {
                 let known = [&of_training[..], &of_model].concat();

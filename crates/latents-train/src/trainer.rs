@@ -291,14 +291,18 @@ impl<'a> Trainer<'a> {
         let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
         let (targets, criterion) = (Targets::Inputs, self.criterion);
         let losses = self.engine.losses(&self.parameters, inputs, targets, criterion, pass)?;
+        let training = self.means_of(losses.mean_loss(), losses.mean_penalty());
         let (validation, val_accuracy) = self.validate()?;
+        let mut terms = Terms::default();
+        terms.extend("train", &training.terms);
+        terms.extend("val", validation.as_ref().map_or(&[], |means| &means.terms));
         let seconds = began.elapsed().as_secs_f64();
         let metrics = EpochMetrics {
             epoch: 0,
-            train_loss: losses.mean_loss(),
+            train_loss: training.loss,
             val_loss: validation.map(|means| means.loss),
             val_accuracy,
-            terms: Terms::default(),
+            terms,
             learning_rate: 0.0,
             seconds,
             samples_per_second: self.training.len() as f64 / seconds,

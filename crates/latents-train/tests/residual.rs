@@ -96,6 +96,50 @@ fn components_alone_come_from_all_images_in_the_end() {
     assert!((error / expected - 1.0).abs() < 1e-4, "{error} {expected}");
 }
 
+#[test]
+fn a_variational_model_starts_as_probabilistic_principal_components() {
+    const TWO_PI: f64 = 2.0 * std::f64::consts::PI;
+    // Grey images, so that no reconstruction is limited to the range of pixels.
+    let mut data = sample(IMAGES);
+    let all: Vec<u32> = (0..IMAGES as u32).collect();
+    let pixels = rows(&data, &all).into_iter().map(|x| (96.0 + 60.0 * x) as u8).collect();
+    data.images = Images::new(1, 28, 28, pixels).unwrap();
+    let mut config = RunConfig::for_collection("vae", [1, 28, 28], IMAGES).unwrap();
+    let latents_models::ModelConfig::Vae(vae) = &mut config.model else { unreachable!() };
+    let latents_models::ModelConfig::Ae(small) = settings(true).model else { unreachable!() };
+    vae.autoencoder = small;
+    config.data.shape = [1, 28, 28];
+    (config.training.epochs, config.training.batch_size) = (12, 32);
+    let folder = tempfile::tempdir().unwrap();
+    let summary = finish(folder.path(), &config, &data, &runtime(2, Isa::detect())).unwrap();
+    let metrics = Run::at(folder.path()).metrics().unwrap();
+
+    let (train, _) = split(IMAGES, 0.2, config.training.seed);
+    let train = rows(&data, &train);
+    let rows = Rows::new(&train, 784).unwrap();
+    let pca = Pca::fit(rows, DIM, &Monitor::default()).unwrap();
+    let noise = pca.noise_variance();
+    let coordinates = pca.transform(rows).unwrap();
+    let variances = pca.explained_variance();
+    let determinant = variances.iter().map(|v| v.ln()).sum::<f64>() + 778.0 * noise.ln();
+    let mut expected = 0.0;
+    for (x, c) in rows.iter().zip(coordinates.chunks(DIM)) {
+        let squares = |(x, m): (&f32, &f64)| (f64::from(*x) - m).powi(2);
+        let mut rest = x.iter().zip(pca.mean()).map(squares).sum::<f64>();
+        let mut within = 0.0;
+        for (c, v) in c.iter().zip(variances) {
+            rest -= f64::from(*c).powi(2);
+            within += f64::from(*c).powi(2) / v;
+        }
+        expected += 0.5 * (784.0 * TWO_PI.ln() + determinant + within + rest / noise);
+    }
+    expected /= rows.len() as f64;
+    // With the exact posterior, the bound is the likelihood, up to the noise of one draw for each image.
+    let start = metrics[0].train_loss;
+    assert!((start - expected).abs() < 1.0, "{start} {expected}");
+    assert!(summary.val_loss.unwrap() < metrics[0].val_loss.unwrap(), "nothing was learnt");
+}
+
 /// Trains until each epoch has stopped the run once; returns how often it was stopped.
 fn stopped_in_every_epoch(run: &Run, config: &RunConfig, data: &Labelled) -> u64 {
     let mut stops = 0;

@@ -244,21 +244,33 @@ impl Recipe {
         Err(Error::OtherKind { origin: origin.to_owned(), found, wanted: self.kind.clone() })
     }
 
-    /// The kind's defaults: those of the reference study for its images, for the trials of a search, or if its design is set; otherwise those
+    /// The kind's defaults: those of the reference study for its images, or if its design is set; otherwise those
     /// that suit the collection.
     fn defaults(&self, data: Option<&Dataset>) -> Result<RunConfig> {
-        let Some(data) = data else { return Ok(RunConfig::of_kind(&self.kind, ASSUMED_SHAPE)?) };
-        let mut layers = self.files.iter().chain([&self.set]).rev();
-        let design = layers.find_map(|layer| layer.text("model.design"));
+        let layers = || self.files.iter().chain([&self.set]).rev();
+        let design = layers().find_map(|layer| layer.text("model.design"));
+        let source = match data {
+            Some(data) => Some(data.name.as_str()),
+            None => layers().find_map(SettingsLayer::source),
+        };
         let is_studied = match design {
             Some(design) => design == "study",
-            None => self.trial || STUDIED.contains(&data.name.as_str()),
+            None => source.is_none_or(|source| STUDIED.contains(&source)),
         };
+        let shape = data.map_or(ASSUMED_SHAPE, Dataset::shape);
         Ok(if is_studied {
-            RunConfig::of_kind(&self.kind, data.shape())?
+            RunConfig::of_kind(&self.kind, shape)?
         } else {
-            RunConfig::for_collection(&self.kind, data.shape(), data.train.len())?
+            RunConfig::for_collection(&self.kind, shape, data.map_or(0, |data| data.train.len()))?
         })
+    }
+
+    /// The model with its default settings.
+    pub(crate) fn default_model(&self, data: Option<&Dataset>) -> Result<ModelConfig> {
+        match &self.base {
+            Some(base) => Ok(base.model.clone()),
+            None => Ok(self.defaults(data)?.model),
+        }
     }
 
     /// All settings for some images, but for what only their pixels can tell. Without images, [`ASSUMED_SHAPE`] and no check of the encoder's.
@@ -271,9 +283,11 @@ impl Recipe {
         let mut config = if let Some(base) = &self.base {
             base.clone()
         } else {
-            let defaults = self.defaults(data)?;
+            let mut defaults = self.defaults(data)?;
             let mut layers = vec![];
-            if let Some(tuning) = ModelConfig::tuning(&self.kind)?.filter(|_| self.trial) {
+            if let Some(tuning) = defaults.model.own_tuning().filter(|_| self.trial) {
+                let epochs = defaults.training.epochs as f64 * tuning.trial_share;
+                defaults.training.epochs = (epochs as u64).max(1);
                 layers.push(SettingsLayer::parse("the settings of a trial", tuning.trial)?);
             }
             if let Some(run) = &encoder {

@@ -158,6 +158,13 @@ impl Model for AutoencoderConfig {
             include_str!("refit.toml"),
         ))
     }
+
+    fn own_tuning(&self) -> Option<Tuning> {
+        if self.design == Design::Residual {
+            return Some(residual::tuning());
+        }
+        Self::tuning()
+    }
 }
 
 impl AutoencoderConfig {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AutoencoderConfig, DECODER, ENCODER};
 use crate::error::Error;
-use crate::model::{LinearStart, Model};
+use crate::model::{LinearStart, Model, Tuning};
 use crate::nonlinearity::Nonlinearity;
 use crate::stage::Stage;
 
@@ -200,6 +200,12 @@ pub(crate) fn recipe(image: Shape, images: usize) -> String {
          [training]\nepochs = {epochs}\nbatch_size = {batch}\noptimizer = \"adamw\"\nlearning_rate = {RATE}\nweight_decay = 0.01\n\
          clip_norm = 1.0\nschedule = {{ kind = \"warmup-cosine\", warmup = 0.1 }}\n"
     )
+}
+
+/// How the residual design is tuned.
+pub(crate) fn tuning() -> Tuning {
+    let tuning = Tuning::validation_loss(include_str!("residual-space.toml"), "", "");
+    Tuning { trial_share: 0.25, ..tuning }
 }
 
 /// For collections without and with an encoder and a decoder beside the components: images in a batch; steps times patches of an image, which

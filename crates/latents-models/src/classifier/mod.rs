@@ -143,6 +143,7 @@ impl Model for ClassifierConfig {
             lower_is_better: false,
             space: include_str!("space.toml"),
             trial: include_str!("trial.toml"),
+            trial_share: 1.0,
             refit: include_str!("refit.toml"),
         })
     }

@@ -215,6 +215,13 @@ impl Model for VaeConfig {
             include_str!("refit.toml"),
         ))
     }
+
+    fn own_tuning(&self) -> Option<Tuning> {
+        if self.autoencoder.design == Design::Residual {
+            return Some(residual::tuning());
+        }
+        Self::tuning()
+    }
 }
 
 impl VaeConfig {

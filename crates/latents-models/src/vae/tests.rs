@@ -242,9 +242,30 @@ fn settings_are_one_flat_table_and_unknown_ones_are_named() {
 }
 
 #[test]
-fn the_residual_design_is_refused() {
-    let mut model = VaeConfig::default();
-    model.autoencoder.design = Design::Residual;
-    let error = model.network([1, 28, 28], 0).unwrap_err().to_string();
-    assert!(error.contains("study's design"), "{error}");
+fn the_residual_design_has_a_posterior_and_names_its_layers() {
+    for image in [[1, 8, 8], [3, 33, 50]] {
+        let model = VaeConfig::for_collection(image, 100);
+        let layout = model.network(image, 0).unwrap().layout().unwrap();
+        assert_eq!(layout.output(), image);
+        assert!(posterior(&layout).is_some());
+        let start = model.linear_start(image).unwrap();
+        let has = |name: String| layout.parameters().iter().any(|p| p.name == name);
+        assert!(has(format!("{}.log_scale", start.log_deviation.unwrap())));
+        let layers = start.zero.iter().chain(&start.pixels).chain([&start.encode, &start.decode]);
+        assert!(layers.into_iter().all(|layer| has(format!("{layer}.weight"))));
+        assert!(start.fixed && !start.refitted);
+    }
+}
+
+#[test]
+fn the_residual_design_needs_a_normal_likelihood() {
+    let said = |change: fn(&mut VaeConfig)| {
+        let mut model = VaeConfig::for_collection([1, 28, 28], 100);
+        change(&mut model);
+        model.network([1, 28, 28], 0).unwrap_err().to_string()
+    };
+    assert!(said(|c| c.likelihood = Likelihood::Bernoulli).contains("likelihood gaussian"));
+    assert!(said(|c| c.regularizer = Regularizer::Mmd).contains("regularizer kl"));
+    assert!(said(|c| c.sigma = Some(0.1)).contains("learns sigma"));
+    assert!(said(|c| c.autoencoder.design = Design::Study).contains("refiner"));
 }

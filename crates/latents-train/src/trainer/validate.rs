@@ -22,7 +22,7 @@ impl Trainer<'_> {
         self.means_of(mean(self.progress.loss_sum), mean(self.progress.penalty_sum))
     }
 
-    fn means_of(&self, loss: f64, penalty: f64) -> Means {
+    pub(super) fn means_of(&self, loss: f64, penalty: f64) -> Means {
         let terms = self.config.model.terms();
         let has_penalty = terms.iter().any(|term| term.part == TermPart::Penalty);
         let total = if has_penalty { loss + self.criterion.weight * penalty } else { loss };

@@ -40,18 +40,19 @@ pub struct TunedStudy {
     pub address: String,
 }
 
-/// How a kind of model is tuned.
-fn tuning(kind: &str) -> Result<Tuning> {
-    ModelConfig::tuning(kind)?.ok_or_else(|| Error::NotTunable { kind: kind.to_owned() })
+/// How a model is tuned.
+fn tuning(model: &ModelConfig) -> Result<Tuning> {
+    let not_tunable = || Error::NotTunable { kind: model.kind().to_owned() };
+    model.own_tuning().ok_or_else(not_tunable)
 }
 
-/// The default search space of a kind of model for images of a shape `[c, h, w]`: for small images, latents of no more than half of an image's
+/// The default search space of a model for images of a shape `[c, h, w]`: for small images, latents of no more than half of an image's
 /// numbers, since more would compress nothing.
 ///
 /// # Errors
-/// If there is no such kind, or it cannot be tuned.
-pub fn default_space(kind: &str, image: Shape) -> Result<Space> {
-    let space: Space = parse_space(tuning(kind)?.space, "the default search space")?;
+/// If the model cannot be tuned.
+pub fn default_space(model: &ModelConfig, image: Shape) -> Result<Space> {
+    let space: Space = parse_space(tuning(model)?.space, "the default search space")?;
     let most = image.iter().product::<usize>() as i64 / 2;
     Ok(space.clamped(LATENT_DIM, most.max(1))?)
 }
@@ -109,14 +110,15 @@ impl Tuner {
         &self.recipe
     }
 
-    /// The search space for images of a shape `[c, h, w]`, or if the shape is not known yet: the given one, or the kind's own without the settings that the
-    /// recipe sets.
+    /// The search space for some images, or if they are not open yet: the given one, or the model's own without the settings that the recipe
+    /// sets.
     ///
     /// # Errors
     /// If nothing is left to tune, or a setting is both searched and set.
-    pub fn space_for(&self, image: Option<Shape>) -> Result<Space> {
+    pub fn space_for(&self, data: Option<&Dataset>) -> Result<Space> {
         let Some(space) = &self.space else {
-            let default = default_space(self.recipe.kind(), image.unwrap_or(ASSUMED_SHAPE))?;
+            let image = data.map_or(ASSUMED_SHAPE, Dataset::shape);
+            let default = default_space(&self.recipe.default_model(data)?, image)?;
             return default
                 .without(|name| self.recipe.sets(name))
                 .map_err(|_| Error::NothingToTune);
@@ -125,6 +127,14 @@ impl Tuner {
             Some(Dimension { name, .. }) => Err(Error::SearchedAndSet { name: name.clone() }),
             None => Ok(space.clone()),
         }
+    }
+
+    /// The search space that is the default, as TOML with its comments.
+    ///
+    /// # Errors
+    /// If the model cannot be tuned.
+    pub fn default_space_text(&self) -> Result<&'static str> {
+        Ok(tuning(&self.recipe.default_model(None)?)?.space)
     }
 
     /// Tunes on a data set and keeps trials, tables and figures in the folder `out`. A study that was begun is continued.
@@ -139,8 +149,7 @@ impl Tuner {
         session: &Session,
     ) -> Result<TunedStudy> {
         check_out_of(data, out.as_ref())?;
-        let (base, space) =
-            (self.recipe.config(data, session)?, self.space_for(Some(data.shape()))?);
+        let (base, space) = (self.recipe.config(data, session)?, self.space_for(Some(data))?);
         check(&base, &space)?;
         search(&base, &space, &self.study, out.as_ref(), data.into(), false, session)
     }
@@ -160,7 +169,7 @@ pub fn search(
     session: &Session,
 ) -> Result<TunedStudy> {
     let kind = base.model.kind();
-    let Tuning { label, metric, lower_is_better, .. } = tuning(kind)?;
+    let Tuning { label, metric, lower_is_better, .. } = tuning(&base.model)?;
     let target = StudyTarget {
         label: label.into(),
         direction: if lower_is_better { Direction::Minimize } else { Direction::Maximize },
@@ -310,12 +319,19 @@ pub fn best_settings(kind: &str, address: &str) -> Result<RunConfig> {
     Ok(with_params(&base, &params.collect())?)
 }
 
-/// The settings with which the best of a study is trained again, as a layer over the best trial's.
+/// The settings with which the best of a study is trained again, as a layer over the best trial's, which `trial` resembles.
 ///
 /// # Errors
-/// If there is no such kind, or it cannot be tuned.
-pub fn refit_layer(kind: &str) -> Result<SettingsLayer> {
-    Ok(SettingsLayer::parse("the settings for the final model", tuning(kind)?.refit)?)
+/// If the model cannot be tuned.
+pub fn refit_layer(trial: &RunConfig) -> Result<SettingsLayer> {
+    let Tuning { refit, trial_share, .. } = tuning(&trial.model)?;
+    let mut layer = SettingsLayer::parse("the settings for the final model", refit)?;
+    // A trial that has all epochs has those of its final model, unless the layer says otherwise.
+    if trial_share < 1.0 {
+        let epochs = (trial.training.epochs as f64 / trial_share).round() as u64;
+        layer.set("training.epochs", &epochs)?;
+    }
+    Ok(layer)
 }
 
 /// Checks before the first trial that runs can have the settings that the space names, and the values at its ends.
@@ -336,8 +352,9 @@ fn untuned_settings(base: &RunConfig, space: &Space) -> Result<Vec<(String, Valu
     let settings = serde_json::to_value(base)?;
     let value = |dimension: &Dimension| {
         let name = &dimension.name;
-        let setting = [&settings["model"][name], &settings["training"][name]];
-        let setting = setting.into_iter().find(|s| !s.is_null())?;
+        let place = name.replace('.', "/");
+        let of = |section: &str| settings.pointer(&format!("/{section}/{place}"));
+        let setting = ["model", "training"].into_iter().filter_map(of).find(|s| !s.is_null())?;
         let value: Value = serde_json::from_value(setting.clone()).ok()?;
         let distribution = &dimension.distribution;
         let is_there = distribution.internal(&value).is_ok_and(|x| distribution.contains(x));
@@ -361,14 +378,16 @@ mod tests {
     #[test]
     fn small_images_have_fewer_latents() {
         let latents = |image| {
-            let space = default_space("ae", image).unwrap();
+            let model = ModelConfig::for_images("ae", image).unwrap();
+            let space = default_space(&model, image).unwrap();
             space.dimensions().iter().find(|d| d.name == LATENT_DIM).unwrap().distribution.clone()
         };
         assert_eq!(latents([1, 28, 28]), Distribution::int(8, 256).unwrap());
         assert_eq!(latents([1, 8, 8]), Distribution::int(8, 32).unwrap());
         assert_eq!(latents([1, 3, 3]), Distribution::int(4, 4).unwrap());
-        let default: Space = toml::from_str(tuning("ae").unwrap().space).unwrap();
-        assert_eq!(default_space("ae", ASSUMED_SHAPE).unwrap(), default);
+        let model = ModelConfig::default();
+        let default: Space = toml::from_str(tuning(&model).unwrap().space).unwrap();
+        assert_eq!(default_space(&model, ASSUMED_SHAPE).unwrap(), default);
     }
 
     #[test]
@@ -376,7 +395,8 @@ mod tests {
         let untuned = |kind: &str, change: fn(&mut ModelConfig)| {
             let mut base = RunConfig::of_kind(kind, [1, 8, 8]).unwrap();
             change(&mut base.model);
-            untuned_settings(&base, &default_space(kind, [1, 8, 8]).unwrap()).unwrap()
+            let space = default_space(&base.model, [1, 8, 8]).unwrap();
+            untuned_settings(&base, &space).unwrap()
         };
         let names = |found: Vec<(String, Value)>| -> Vec<String> {
             found.into_iter().map(|(name, _)| name).collect()

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{ModelConfig, Session, TunedStudy, Tuner, default_folder, refit_layer};
+use latents::{
+    ASSUMED_SHAPE, ModelConfig, RunConfig, Session, TunedStudy, Tuner, best_settings,
+    default_folder, refit_layer,
+};
 
 use super::study_flags::StudyFlags;
 use super::{finish, interrupted};
@@ -36,9 +39,9 @@ const REFIT_FLAGS: [(&str, &str); 3] = [
     ("training.validation_fraction", "--validation"),
 ];
 
-/// The settings with which the best trial of a kind is trained again, as flags.
-fn refit_flags(kind: &str) -> String {
-    let settings = refit_layer(kind).map(|layer| layer.settings()).unwrap_or_default();
+/// The settings with which the best trial is trained again, as flags.
+fn refit_flags(trial: &RunConfig) -> String {
+    let settings = refit_layer(trial).map(|layer| layer.settings()).unwrap_or_default();
     let flag = |(path, value): &(String, toml::Value)| {
         let (_, flag) = REFIT_FLAGS.iter().find(|(of, _)| of == path)?;
         let value = match value {
@@ -58,7 +61,8 @@ fn space_text(kind: &str) -> &'static str {
 
 /// The end of a kind's short help.
 pub(super) fn help(kind: &str) -> String {
-    let refit = refit_flags(kind);
+    let refit = RunConfig::of_kind(kind, ASSUMED_SHAPE).map(|config| refit_flags(&config));
+    let refit = refit.unwrap_or_default();
     format!(
         "A study is a file that any number of these commands can work on at the same time, and that Optuna and optuna-dashboard can open. \
          After a stop or a kill, the same command continues: no trial is lost, none is run twice.\n\n\
@@ -80,7 +84,7 @@ impl<M: ModelFlags> TuneModel<M> {
         let tuner = self.study.space()?.into_iter().fold(tuner, Tuner::space);
         let space = tuner.space_for(None)?;
         if self.print_space {
-            output.result(space_text(M::KIND), &space)?;
+            output.result(tuner.default_space_text()?, &space)?;
             return Ok(ExitCode::SUCCESS);
         }
         let out = self.out.clone().unwrap_or_else(|| default_folder(M::KIND));
@@ -96,7 +100,7 @@ impl<M: ModelFlags> TuneModel<M> {
                 "Train with the best settings:\n  latents train {} --from-study {} {} --out runs/best",
                 M::KIND,
                 shell_word(&address),
-                refit_flags(M::KIND)
+                refit_flags(&best_settings(M::KIND, &address)?)
             ));
         }
         Ok(ExitCode::SUCCESS)
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
     use crate::commands::settings::{AutoencoderFlags, ClassifierFlags, VaeFlags};
     use clap::Parser;
-    use latents::{Dataset, RunConfig};
+    use latents::Dataset;
 
     #[derive(Parser)]
     struct Flags<M: ModelFlags> {
@@ -124,7 +128,7 @@ mod tests {
         if let Some(encoder) = &mut best.training.encoder {
             encoder.weights = Some("runs/ae/model.safetensors".into());
         }
-        let flags = refit_flags(M::KIND);
+        let flags = refit_flags(&best);
         let words = ["latents"].into_iter().chain(flags.split(' '));
         let recipe = Flags::<M>::parse_from(words).settings.recipe().unwrap();
         let by_flags = recipe
@@ -132,7 +136,7 @@ mod tests {
             .unwrap()
             .config(&data, &Session::default())
             .unwrap();
-        let by_layer = best.with_layers([&refit_layer(M::KIND).unwrap()]).unwrap();
+        let by_layer = best.with_layers([&refit_layer(&best).unwrap()]).unwrap();
         assert_eq!(by_flags.training, by_layer.training, "{}", M::KIND);
     }
 
@@ -141,7 +145,12 @@ mod tests {
         agree::<AutoencoderFlags>();
         agree::<VaeFlags>();
         agree::<ClassifierFlags>();
-        assert_eq!(refit_flags("classifier"), "--validation 0");
-        assert_eq!(refit_flags("vae"), "--epochs 50 --schedule cosine");
+        let flags = |kind| refit_flags(&RunConfig::of_kind(kind, ASSUMED_SHAPE).unwrap());
+        assert_eq!(flags("classifier"), "--validation 0");
+        assert_eq!(flags("vae"), "--epochs 50 --schedule cosine");
+        // A trial of the residual design has a quarter of the epochs.
+        let mut trial = RunConfig::for_collection("ae", [3, 64, 64], 500).unwrap();
+        trial.training.epochs = 7;
+        assert_eq!(refit_flags(&trial), "--epochs 28");
     }
 }
