@@ -336,7 +336,7 @@ mod tests {
         let text = toml::to_string(&ModelConfig::Vae(VaeConfig::default())).unwrap();
         assert_eq!(
             text,
-            "kind = \"vae\"\nlatent_dim = 44\nnormalize = false\nhidden = [64]\nnonlinearity = \"relu\"\ndropout = 0.0\nnoise = 0.0\n\
+            "kind = \"vae\"\ndesign = \"study\"\nlatent_dim = 44\nnormalize = false\nhidden = [64]\nnonlinearity = \"relu\"\ndropout = 0.0\nnoise = 0.0\n\
              regularizer = \"kl\"\nbeta = 1.0\nwarmup_epochs = 0.0\nfree_bits = 0.0\nlikelihood = \"bernoulli\"\n\n\
              [[stages]]\nchannels = 8\nkernel = 4\nstride = 2\npadding = 1\n\n\
              [[stages]]\nchannels = 16\nkernel = 4\nstride = 2\npadding = 1\n\n\

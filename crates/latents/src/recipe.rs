@@ -258,10 +258,20 @@ impl Recipe {
             None => source.is_none_or(|source| STUDIED.contains(&source)),
         };
         let shape = data.map_or(ASSUMED_SHAPE, Dataset::shape);
-        Ok(if is_studied {
-            RunConfig::of_kind(&self.kind, shape)?
+        let studied = RunConfig::of_kind(&self.kind, shape)?;
+        if is_studied {
+            return Ok(studied);
+        }
+        let images = data.map_or(0, |data| data.train.len());
+        let collection = RunConfig::for_collection(&self.kind, shape, images)?;
+        let starts = |config: &RunConfig| config.model.linear_start(shape).is_some();
+        // Some settings, such as another likelihood, are of the other design alone.
+        let is_other = |whole: &RunConfig| starts(&collection) && !starts(whole);
+        let whole = collection.with_layers(self.files.iter().chain([&self.set]));
+        Ok(if design.is_none() && whole.is_ok_and(|whole| is_other(&whole)) {
+            studied
         } else {
-            RunConfig::for_collection(&self.kind, shape, data.map_or(0, |data| data.train.len()))?
+            collection
         })
     }
 

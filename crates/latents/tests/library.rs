@@ -204,6 +204,35 @@ fn layers_go_over_defaults_and_values_over_layers() {
 }
 
 #[test]
+fn own_images_have_the_residual_design_unless_a_setting_is_of_the_other() {
+    let session = Session::default();
+    let mut data = sample(128, &session);
+    data.name = "own".into();
+    let design = |recipe: Recipe| {
+        let config = recipe.config(&data, &session).unwrap();
+        let starts = config.model.linear_start(data.shape()).is_some();
+        (starts, config.training.epochs)
+    };
+    let own = |kind: &str| Recipe::new(kind).unwrap().set("data.source", &"own");
+    for kind in ["ae", "vae"] {
+        let (starts, epochs) = design(own(kind));
+        assert!(starts, "{kind}");
+        // A trial has a quarter of the epochs, and searches what the design has.
+        let tuner = latents::Tuner::new(own(kind));
+        assert_eq!(design(tuner.recipe().clone()), (true, epochs / 4));
+        let space = tuner.space_for(Some(&data)).unwrap();
+        assert!(space.dimensions().iter().any(|d| d.name == "refiner.blocks"));
+        assert!(!design(own(kind).set("model.design", &"study")).0);
+    }
+    for (setting, value) in [("likelihood", "bernoulli"), ("regularizer", "mmd")] {
+        assert!(!design(own("vae").set(&format!("model.{setting}"), &value)).0, "{setting}");
+    }
+    let wrong = own("vae").set("model.design", &"residual").set("model.likelihood", &"bernoulli");
+    let error = wrong.config(&data, &session).and_then(|config| Ok(config.check()?));
+    assert!(error.unwrap_err().to_string().contains("likelihood gaussian"));
+}
+
+#[test]
 fn a_classifier_starts_from_an_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let session = Session::default();

@@ -11,7 +11,7 @@ use crate::output::Output;
 /// Measure how much a frozen encoder tells about labels
 ///
 /// Fits a logistic regression, to convergence, and 10 nearest neighbours to the latent vectors of the training images, and measures them on the test images;
-/// the same for the pixels and for as many principal components of them. Then the same regression with few labels only. Tables and the curve are left in the run's folder. With --latents, the vectors of a
+/// the same for the pixels and for as many principal components of them, plain and whitened. Then the same regression with few labels only. Tables and the curve are left in the run's folder. With --latents, the vectors of a
 /// file: their parts say which are for training and which for testing, or a fifth of each class is held out.
 #[derive(Debug, Args)]
 pub(crate) struct Probe {

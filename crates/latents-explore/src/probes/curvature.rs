@@ -121,12 +121,16 @@ fn solve(factor: &[f64], x: &mut [[f64; LANES]]) {
         for (x, l) in known.iter().zip(row(i)) {
             at.iter_mut().zip(x).for_each(|(at, x)| *at -= l * x);
         }
-        at.iter_mut().for_each(|x| *x /= row(i)[i]);
+        for x in at.iter_mut() {
+            *x /= row(i)[i];
+        }
     }
     for i in (0..size).rev() {
         let (before, rest) = x.split_at_mut(i);
         let at = &mut rest[0];
-        at.iter_mut().for_each(|x| *x /= row(i)[i]);
+        for x in at.iter_mut() {
+            *x /= row(i)[i];
+        }
         for (x, l) in before.iter_mut().zip(row(i)) {
             x.iter_mut().zip(&*at).for_each(|(x, at)| *x -= l * at);
         }

@@ -30,8 +30,6 @@ pub use residual::{Design, Refiner};
 #[serde(default, deny_unknown_fields)]
 pub struct AutoencoderConfig {
     /// How the network is built: as in the reference study, or around principal components (`residual`).
-    #[serde(skip_serializing_if = "Design::is_study")]
-    #[schemars(example = Design::Residual)]
     pub design: Design,
     /// Number of latent dimensions.
     pub latent_dim: usize,

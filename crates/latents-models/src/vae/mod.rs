@@ -152,9 +152,9 @@ impl Model for VaeConfig {
     /// The residual design with an encoder and a decoder beside the components, and a normal likelihood whose deviation is learnt. Training
     /// starts from probabilistic principal component analysis, in which no latent that the data determine is unused, so neither the weight of
     /// the KL divergence nor free bits need a warm-up.
-    fn for_collection(image: Shape, _images: usize) -> Self {
+    fn for_collection(image: Shape, images: usize) -> Self {
         VaeConfig {
-            autoencoder: AutoencoderConfig::residual_with_branches(image),
+            autoencoder: AutoencoderConfig::residual_with_branches(image, images),
             likelihood: Likelihood::Gaussian,
             ..VaeConfig::default()
         }
@@ -227,6 +227,7 @@ impl Model for VaeConfig {
 impl VaeConfig {
     /// The network of the residual design, and how it starts.
     fn residual(&self, image: Shape) -> Result<(Network, LinearStart), Error> {
+        self.check()?;
         let (mut network, mut start) =
             self.autoencoder.residual(image, 2 * self.autoencoder.latent_dim)?;
         network.sections[ENCODER].layers.push(Layer::Gaussian);

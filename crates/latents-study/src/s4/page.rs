@@ -3,7 +3,7 @@
 use latents::explore::card::Card;
 use latents::explore::samplers;
 use latents::report::{Block, Cell, Figure, Finding, PageSection, Show, Table, Tone};
-use latents::{Dataset, Interpolation, LatentMap, Latents, MapMethod, Part, TrainedModel};
+use latents::{Dataset, Interpolation, LatentMap, Latents, MapMethod, Part, Sampler, TrainedModel};
 
 use crate::error::Result;
 use crate::results::Mapped;
@@ -15,6 +15,8 @@ use crate::worker::{Context, Worker};
 const STEPS: usize = 10;
 /// Random images that are shown.
 const SHOWN: usize = 80;
+/// Gaussians of a mixture, at most.
+const GAUSSIANS: usize = 10;
 
 /// The part of the page, once its stages are finished.
 pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
@@ -92,10 +94,19 @@ fn components(worker: &Worker<'_>, latents: &Latents, card: &Card) -> Result<Opt
     }))
 }
 
-/// Images of latents from the box of the training latents.
+/// Images of random latents: as in the reference study, from the box of the training latents, if the images are its own; of others, from a
+/// mixture of as many Gaussians as on the card, since most of the box is far from any image.
 fn random(model: &mut TrainedModel, study: &Context, card: &Card) -> Result<Block> {
-    let train = model.encode(&study.dataset.train)?;
-    let z = samplers::uniform(train.rows()?, SHOWN, study.seed);
+    let (images, drawn) = if study.is_of_the_reference() {
+        let train = model.encode(&study.dataset.train)?;
+        let z = samplers::uniform(train.rows()?, SHOWN, study.seed);
+        (model.decode(&z)?, "uniformly from the box of the training latents")
+    } else {
+        let enough = study.dataset.train.len() / (4 * card.latent_dim);
+        let sampler = Sampler::Mixture { components: enough.clamp(1, GAUSSIANS) };
+        let drawn = "from a mixture of Gaussians that is fitted to the training latents";
+        (model.sample(SHOWN, sampler, study.seed)?.images, drawn)
+    };
     let list: Vec<String> = card
         .samples
         .samplers
@@ -104,14 +115,13 @@ fn random(model: &mut TrainedModel, study: &Context, card: &Card) -> Result<Bloc
         .collect();
     Ok(Block::Figure {
         id: "F4".into(),
-        picture: (&model.decode(&z)?.gallery("Random latents of the autoencoder, decoded")).into(),
+        picture: (&images.gallery("Random latents of the autoencoder, decoded")).into(),
         caption: format!(
-            "Latents drawn uniformly from the box of the training latents, decoded. Fréchet distance to real images by sampler: {} (test images: {}).",
+            "Latents drawn {drawn}, decoded. Fréchet distance to real images by sampler: {} (test images: {}).",
             words::list(&list),
             words::error(card.samples.floor)
         ),
-        alt: "Images decoded from latents drawn uniformly from the box of the training latents."
-            .into(),
+        alt: format!("Images decoded from latents drawn {drawn}."),
     })
 }
 

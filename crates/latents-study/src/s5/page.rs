@@ -274,7 +274,8 @@ fn sample_quality(study: &Context, ae: &Card, vae: &Card) -> Option<Finding> {
         let found = card.samples.samplers.iter().find(|s| s.name.starts_with(name));
         found.map(|s| (s.frechet.value, s.coverage.precision))
     };
-    let (a, v, u) = (find(ae, "uniform")?, find(vae, "N(0")?, find(vae, "uniform")?);
+    let of_ae = if study.is_of_the_reference() { "uniform" } else { "mixture" };
+    let (a, v, u) = (find(ae, of_ae)?, find(vae, "N(0")?, find(vae, "uniform")?);
     let (verdict, tone) = match (v.0 < a.0, v.1 > a.1) {
         (true, true) => ("by both, the variational autoencoder's images are better", Tone::Same),
         (false, false) => (

@@ -15,6 +15,9 @@ use serde::Serialize;
 
 use crate::error::Result;
 
+/// Complete trials from which importances are computed, at least.
+const LEAST_TRIALS: usize = 10;
+
 /// The trials of a study.
 #[derive(Clone, Debug)]
 pub struct TuneResults {
@@ -147,9 +150,12 @@ impl TuneResults {
         Ok(())
     }
 
-    /// How much each parameter matters; none if too few trials are complete to tell.
+    /// How much each parameter matters, from at least 10 complete trials: the measure compares the best tenth of them with all.
     #[must_use]
     pub fn importances(&self) -> Option<Figure> {
+        if self.in_state(TrialState::Complete) < LEAST_TRIALS {
+            return None;
+        }
         let importances = importance::ped_anova(self.history());
         let label = format!("share in the variance of the {}", self.objective);
         (!importances.is_empty())
