@@ -91,14 +91,14 @@ fn probes_of_latents_and_pixels() {
     ));
     let found = sandbox.json("probe --run ae --labels 10,100 --draws 2");
     let probes = found["probes"].as_array().unwrap();
-    assert_eq!(probes.len(), 3);
+    assert_eq!(probes.len(), 4);
     for probe in probes {
         assert_eq!(probe["logistic_converged"], true);
         for score in ["logistic", "neighbours"] {
             assert!(probe[score].as_f64().unwrap() > 0.5, "{probe}");
         }
     }
-    assert_eq!(found["few_labels"].as_array().unwrap().len(), 6);
+    assert_eq!(found["few_labels"].as_array().unwrap().len(), 8);
     assert!(sandbox.read("ae/figures/few-labels.png").starts_with(b"\x89PNG"));
 }
 

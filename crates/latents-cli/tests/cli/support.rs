@@ -116,8 +116,9 @@ impl Sandbox {
     /// settings, and metrics without their times.
     pub(crate) fn run_files(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let dir = self.path(name);
-        let names = ["config.toml", "model.safetensors", "checkpoint/best.safetensors"];
-        let mut paths: Vec<PathBuf> = names.map(|name| dir.join(name)).into();
+        let mut paths = ["config.toml", "model.safetensors"].map(|name| dir.join(name)).to_vec();
+        // A finished trial has no checkpoints.
+        paths.extend(Some(dir.join("checkpoint/best.safetensors")).filter(|path| path.exists()));
         let snapshots = std::fs::read_dir(dir.join("snapshots")).expect("a folder of snapshots");
         // What a killed process was writing is left under a name that begins with a dot.
         paths.extend(snapshots.map(|f| f.expect("a file").path()).filter(|p| !is_hidden(p)));
