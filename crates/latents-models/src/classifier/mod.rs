@@ -130,7 +130,7 @@ impl Model for ClassifierConfig {
         include_str!("recipe.toml")
     }
 
-    /// As many epochs as make [`STEPS`] steps, and at least those of the recipe.
+    /// As many epochs as make 400 steps, and at least those of the recipe.
     fn recipe_for_collection(_image: Shape, images: usize) -> String {
         let epochs = EPOCHS.max(STEPS.div_ceil(images.div_ceil(BATCH).max(1)));
         Self::recipe().replace(&format!("epochs = {EPOCHS}"), &format!("epochs = {epochs}"))
