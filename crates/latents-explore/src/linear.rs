@@ -267,22 +267,36 @@ fn ql(
 
 /// Lower triangular `L` with `L L^T = matrix`; none if the matrix is not positive definite.
 pub(crate) fn cholesky(matrix: &[f64], d: usize) -> Option<Vec<f64>> {
-    let mut l = vec![0.0; d * d];
+    let mut l = matrix.to_vec();
+    let positive = |rest: f64, _| (rest > 0.0 && rest.is_finite()).then(|| rest.sqrt()).ok_or(());
+    factorize(&mut l, d, positive).ok()?;
+    Some(l)
+}
+
+/// Replaces a symmetric matrix `[d, d]` by the lower triangular `L` with `L L^T` the matrix, row by row. `pivot` gives the diagonal entry of a
+/// row from its square and from the matrix's entry; if it is 0, so is its column.
+///
+/// # Errors
+/// Those of `pivot`.
+pub(crate) fn factorize<E>(
+    matrix: &mut [f64],
+    d: usize,
+    pivot: impl Fn(f64, f64) -> Result<f64, E>,
+) -> Result<(), E> {
     for i in 0..d {
+        let entry = matrix[i * d + i];
         for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| l[i * d + k] * l[j * d + k]).sum();
-            let rest = matrix[i * d + j] - dot;
-            l[i * d + j] = if i == j {
-                if !(rest > 0.0 && rest.is_finite()) {
-                    return None;
-                }
-                rest.sqrt()
-            } else {
-                rest / l[j * d + j]
+            let known = dot(&matrix[i * d..i * d + j], &matrix[j * d..j * d + j]);
+            let rest = matrix[i * d + j] - known;
+            matrix[i * d + j] = match matrix[j * d + j] {
+                _ if i == j => pivot(rest, entry)?,
+                0.0 => 0.0,
+                length => rest / length,
             };
         }
+        matrix[i * d + i + 1..(i + 1) * d].fill(0.0);
     }
-    Some(l)
+    Ok(())
 }
 
 /// The upper triangular `L^-T` of a Cholesky factor `L`: `(x - mean) L^-T` has unit covariance.

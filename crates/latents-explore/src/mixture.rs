@@ -83,6 +83,12 @@ impl Component {
 }
 
 impl GaussianMixture {
+    /// How many Gaussians `n` rows of `dim` numbers determine, from 1 to 10: fewer rows do not determine so many full covariances.
+    #[must_use]
+    pub fn determined(n: usize, dim: usize) -> usize {
+        (n / (4 * dim)).clamp(1, 10)
+    }
+
     /// Fits `k` components to rows `[n, d]`, starting from the k-means clusters of `seed`.
     ///
     /// # Errors

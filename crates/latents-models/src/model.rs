@@ -106,15 +106,10 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
     /// The names of the settings, in alphabetical order. A setting that has no value now is among them.
     #[must_use]
     fn setting_names() -> Vec<String> {
-        fields::<Self>()
+        let schema = schemars::schema_for!(Self);
+        let fields = schema.get("properties").and_then(|properties| properties.as_object());
+        fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
     }
-}
-
-/// The names of a type's fields, in alphabetical order.
-pub(crate) fn fields<T: JsonSchema>() -> Vec<String> {
-    let schema = schemars::schema_for!(T);
-    let fields = schema.get("properties").and_then(|properties| properties.as_object());
-    fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
 }
 
 /// What a network's output is compared with.

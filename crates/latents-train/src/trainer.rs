@@ -31,6 +31,7 @@ use crate::initial::initial_parameters;
 use crate::inputs::{inputs, pixels};
 use crate::metrics::{EpochMetrics, Terms};
 use crate::run::Run;
+use validate::Means;
 
 /// Interval between checkpoints within an epoch.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -293,9 +294,7 @@ impl<'a> Trainer<'a> {
         let losses = self.engine.losses(&self.parameters, inputs, targets, criterion, pass)?;
         let training = self.means_of(losses.mean_loss(), losses.mean_penalty());
         let (validation, val_accuracy) = self.validate()?;
-        let mut terms = Terms::default();
-        terms.extend("train", &training.terms);
-        terms.extend("val", validation.as_ref().map_or(&[], |means| &means.terms));
+        let terms = terms(&training, validation.as_ref());
         let seconds = began.elapsed().as_secs_f64();
         let metrics = EpochMetrics {
             epoch: 0,
@@ -375,9 +374,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
         let seconds = before + start.elapsed().as_secs_f64();
-        let mut terms = Terms::default();
-        terms.extend("train", &training.terms);
-        terms.extend("val", validation.as_ref().map_or(&[], |means| &means.terms));
+        let terms = terms(&training, validation.as_ref());
         let metrics = EpochMetrics {
             epoch: epoch + 1,
             train_loss: training.loss,
@@ -470,6 +467,14 @@ fn components_of(
 ) -> Result<Pca, Error> {
     let count = config.model.latents().map_or(0, |latents| latents.dim);
     images.components(count, &config.training.augmentation, config.training.seed, monitor)
+}
+
+/// The terms of an epoch's losses.
+fn terms(training: &Means, validation: Option<&Means>) -> Terms {
+    let mut terms = Terms::default();
+    terms.extend("train", &training.terms);
+    terms.extend("val", validation.map_or(&[], |means| &means.terms));
+    terms
 }
 
 fn targets(classes: Option<&[u16]>) -> Targets<'_, f32> {

@@ -31,8 +31,6 @@ use crate::traverse::{Interpolation, between};
 /// Pairs of test images that are interpolated, and images on each path.
 const PAIRS: usize = 250;
 const STEPS: usize = 10;
-/// Components of the Gaussian mixture that samples are drawn from.
-const COMPONENTS: usize = 10;
 /// Training latents that the mixture is fitted to, at most.
 const FITTED: usize = 20_000;
 /// `k` of precision and recall, as in their paper.
@@ -154,7 +152,7 @@ impl Card {
             components_neighbour_accuracy: match &pca {
                 Some(pca) => {
                     let whitened = pca.whitened_directions(images)?;
-                    accuracy(Rows::new(&whitened, pca.len())?)?
+                    accuracy(Rows::new(&whitened, latents.dim())?)?
                 }
                 None => None,
             },
@@ -270,11 +268,10 @@ impl SampleMeasures {
         };
         let real_detail = detail(&input.train.subsample(number), input.shape);
         let floor = frechet_distance(real, Rows::new(&test, k)?, monitor)?;
-        // Too few latents do not determine so many full covariances.
         begin(monitor, "the density of latents")?;
         let fitted = input.train_latents.subsample(FITTED);
         let fitted = Rows::new(&fitted, dim)?;
-        let most = (fitted.len() / (4 * dim)).clamp(1, COMPONENTS);
+        let most = GaussianMixture::determined(fitted.len(), dim);
         let mixture = GaussianMixture::fit(fitted, most, input.seed, monitor)?;
         let kinds = [
             ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),

@@ -4,7 +4,7 @@ use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use super::samples::Samples;
-use crate::linear::dot;
+use crate::linear::factorize;
 use crate::products::{Factor, square};
 
 /// Maximum number of samples that the curvature is estimated from.
@@ -35,15 +35,14 @@ impl Curvature {
         let size = samples.dim() + 1;
         let whole = samples.dim() <= WHOLE;
         let mut moments = vec![0.0; size];
-        let (mut row, mut kept) = (vec![], vec![]);
+        let (mut buffer, mut kept): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
         for i in (0..n).step_by(stride) {
-            samples.rows(i..i + 1, &mut row);
-            row.push(1.0);
+            let row = samples.rows(i..i + 1, &mut buffer).iter().chain(&[1.0]);
             if whole {
-                kept.extend_from_slice(&row);
+                kept.extend(row);
             } else {
                 monitor.check()?;
-                moments.iter_mut().zip(&row).for_each(|(m, x)| *m += x * x);
+                moments.iter_mut().zip(row).for_each(|(m, x)| *m += x * x);
             }
         }
         if whole {
@@ -60,15 +59,10 @@ impl Curvature {
         if !whole {
             return Ok(Curvature::Diagonal(moments));
         }
-        for i in 0..size {
+        factorize(&mut moments, size, |rest, _| {
             monitor.check()?;
-            for j in 0..=i {
-                let (a, b) = (&moments[i * size..i * size + j], &moments[j * size..j * size + j]);
-                let rest = moments[i * size + j] - dot(a, b);
-                moments[i * size + j] =
-                    if i == j { rest.max(1e-12).sqrt() } else { rest / moments[j * size + j] };
-            }
-        }
+            Ok::<_, Interrupted>(rest.max(1e-12).sqrt())
+        })?;
         Ok(Curvature::Whole(moments))
     }
 

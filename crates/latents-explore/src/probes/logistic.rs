@@ -96,17 +96,17 @@ impl Logistic {
         let penalty = if classes == 2 { 2.0 } else { 1.0 } / (config.c * n as f64);
         let weights = classes * dim_of_samples;
         let precondition = runtime.run(|| Curvature::of(&samples, penalty, monitor))?;
-        let (mut rows, mut chunk_gradient) = (vec![], vec![0.0; weights + classes]);
+        let (mut buffer, mut chunk_gradient) = (vec![], vec![0.0; weights + classes]);
         let evaluate = |parameters: &[f64], gradient: &mut [f64]| -> Result<f64, Error> {
             gradient.fill(0.0);
             let mut loss = 0.0;
             for (i, labels) in labels.chunks(CHUNK).enumerate() {
                 monitor.check()?;
                 let from = i * CHUNK;
-                samples.rows(from..from + labels.len(), &mut rows);
+                let rows = samples.rows(from..from + labels.len(), &mut buffer);
                 let losses = engine.gradients(
                     parameters,
-                    Inputs::Values(&rows),
+                    Inputs::Values(rows),
                     Targets::Classes(labels),
                     Loss::CrossEntropy { label_smoothing: 0.0 },
                     Pass::Evaluate,

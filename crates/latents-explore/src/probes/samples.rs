@@ -6,7 +6,7 @@ use std::ops::Range;
 use latents_progress::{Interrupted, Monitor};
 
 use super::curvature::WHOLE;
-use crate::linear::dot;
+use crate::linear::factorize;
 use crate::products::{Factor, product, square};
 
 /// Shift and factor of each column, `[d]` each.
@@ -81,25 +81,10 @@ impl<'a> Samples<'a> {
         let mut scaled = vec![];
         scaling.apply(values, &mut scaled);
         let mut l = square(Factor::new(&scaled, dim).transposed(), monitor)?;
-        for i in 0..n {
+        factorize(&mut l, n, |rest, norm| {
             monitor.check()?;
-            let norm = l[i * n + i];
-            for j in 0..=i {
-                let rest = l[i * n + j] - dot(&l[i * n..i * n + j], &l[j * n..j * n + j]);
-                l[i * n + j] = match l[j * n + j] {
-                    _ if i == j => {
-                        if rest > ROUNDING * norm {
-                            rest.sqrt()
-                        } else {
-                            0.0
-                        }
-                    }
-                    0.0 => 0.0,
-                    length => rest / length,
-                };
-            }
-            l[i * n + i + 1..(i + 1) * n].fill(0.0);
-        }
+            Ok(if rest > ROUNDING * norm { rest.sqrt() } else { 0.0 })
+        })?;
         Ok(Samples::Spanned { scaled, coordinates: l })
     }
 
@@ -119,16 +104,16 @@ impl<'a> Samples<'a> {
         }
     }
 
-    /// Replaces `out` by some of the samples.
-    pub(super) fn rows(&self, range: Range<usize>, out: &mut Vec<f64>) {
+    /// Some of the samples; `buffer` is for those that are scaled now.
+    pub(super) fn rows<'b>(&'b self, range: Range<usize>, buffer: &'b mut Vec<f64>) -> &'b [f64] {
         let dim = self.dim();
         let range = range.start * dim..range.end * dim;
         match self {
-            Samples::Columns { values, scaling } => scaling.apply(&values[range], out),
-            Samples::Spanned { coordinates, .. } => {
-                out.clear();
-                out.extend_from_slice(&coordinates[range]);
+            Samples::Columns { values, scaling } => {
+                scaling.apply(&values[range], buffer);
+                buffer
             }
+            Samples::Spanned { coordinates, .. } => &coordinates[range],
         }
     }
 

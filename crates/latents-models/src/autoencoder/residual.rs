@@ -186,8 +186,7 @@ pub(crate) fn recipe(image: Shape, images: usize) -> String {
     let [_, h, w] = image;
     let patch = Refiner::for_images(image).map_or(1, |refiner| refiner.patch);
     let patches = (h / patch * (w / patch)).max(1);
-    let ([batch, work, most], rate, schedule) =
-        if images < BRANCHES { (FEW, RATES[0], WARMUP) } else { (MANY, RATES[1], CYCLE) };
+    let Length { batch, work, most, rate, schedule } = if images < BRANCHES { FEW } else { MANY };
     let steps = (work / patches).clamp(most / 4, most);
     // A fifth of the images validates.
     let epochs = steps.div_ceil((images * 4 / 5).div_ceil(batch).max(1));
@@ -204,15 +203,35 @@ pub(crate) fn tuning() -> Tuning {
     Tuning { trial_share: 0.25, ..tuning }
 }
 
-/// For collections without and with an encoder and a decoder beside the components: images in a batch; steps times patches of an image, which
-/// is about five minutes on two cores; steps, at most.
-const FEW: [usize; 3] = [32, 380_000, 4_000];
-const MANY: [usize; 3] = [128, 880_000, 8_000];
-/// The highest learning rates of the two.
-const RATES: [f64; 2] = [1.5e-3, 3e-3];
-/// Their schedules.
-const WARMUP: &str = "{ kind = \"warmup-cosine\", warmup = 0.1 }";
-const CYCLE: &str = "{ kind = \"one-cycle\", peak = 0.3 }";
+/// How long a model is trained, and how.
+struct Length {
+    /// Images in a batch.
+    batch: usize,
+    /// Steps times patches of an image, about five minutes on two cores.
+    work: usize,
+    /// Steps, at most.
+    most: usize,
+    /// The highest learning rate.
+    rate: f64,
+    schedule: &'static str,
+}
+
+/// Without an encoder and a decoder beside the components.
+const FEW: Length = Length {
+    batch: 32,
+    work: 380_000,
+    most: 4_000,
+    rate: 1.5e-3,
+    schedule: "{ kind = \"warmup-cosine\", warmup = 0.1 }",
+};
+/// With both.
+const MANY: Length = Length {
+    batch: 128,
+    work: 880_000,
+    most: 8_000,
+    rate: 3e-3,
+    schedule: "{ kind = \"one-cycle\", peak = 0.3 }",
+};
 
 /// From this many training images on, an encoder and a decoder are added to the components.
 const BRANCHES: usize = 5_000;

@@ -53,7 +53,8 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     }
     let findings = findings(study, &columns);
     let cnn = columns.iter().find(|(heading, _)| *heading == CNN);
-    let is_better = |(_, cnn): &Column| accuracy(cnn) >= accuracy(&columns[0].1);
+    let accuracy = |(_, scores): &Column| mean_std(scores, |s| s.accuracy).mean;
+    let is_better = |cnn: &Column| accuracy(cnn) >= accuracy(&columns[0]);
     let (run, shown) = if cnn.is_some_and(|cnn| study.is_of_the_reference() || is_better(cnn)) {
         ("cnn", "convolutional network")
     } else {
@@ -117,11 +118,6 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     }));
     let findings = findings.into_iter().map(|f| f.of("S3")).collect();
     Ok(Some((PageSection { id: "S3".into(), title: "Classifier".into(), blocks }, findings)))
-}
-
-/// The mean accuracy over seeds.
-fn accuracy(scores: &[ClassifierScores]) -> f64 {
-    scores.iter().map(|s| s.accuracy).sum::<f64>() / scores.len().max(1) as f64
 }
 
 /// The section of images without labels; none if they have labels and the stages are not finished.

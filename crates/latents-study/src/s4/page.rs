@@ -1,7 +1,7 @@
 //! What the page says about the latent space of the tuned autoencoder.
 
 use latents::explore::card::Card;
-use latents::explore::samplers;
+use latents::explore::{GaussianMixture, samplers};
 use latents::report::{Block, Cell, Figure, Finding, PageSection, Show, Table, Tone};
 use latents::{Dataset, Interpolation, LatentMap, Latents, MapMethod, Part, Sampler, TrainedModel};
 
@@ -15,8 +15,6 @@ use crate::worker::{Context, Worker};
 const STEPS: usize = 10;
 /// Random images that are shown.
 const SHOWN: usize = 80;
-/// Gaussians of a mixture, at most.
-const GAUSSIANS: usize = 10;
 
 /// The part of the page, once its stages are finished.
 pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
@@ -102,8 +100,9 @@ fn random(model: &mut TrainedModel, study: &Context, card: &Card) -> Result<Bloc
         let z = samplers::uniform(train.rows()?, SHOWN, study.seed);
         (model.decode(&z)?, "uniformly from the box of the training latents")
     } else {
-        let enough = study.dataset.train.len() / (4 * card.latent_dim);
-        let sampler = Sampler::Mixture { components: enough.clamp(1, GAUSSIANS) };
+        let train = study.dataset.train.len();
+        let components = GaussianMixture::determined(train, card.latent_dim);
+        let sampler = Sampler::Mixture { components };
         let drawn = "from a mixture of Gaussians that is fitted to the training latents";
         (model.sample(SHOWN, sampler, study.seed)?.images, drawn)
     };

@@ -47,7 +47,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         Some(search) => tuned(study, &search, &best)?,
         None => vec![residual(&best)],
     };
-    blocks.extend([Block::Figure {
+    blocks.push(Block::Figure {
         id: "F11".into(),
         picture: (&loss(&study.run(BEST))?).into(),
         caption: format!(
@@ -55,7 +55,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             card.latents.active_units, card.latent_dim
         ),
         alt: String::new(),
-    }]);
+    });
     blocks.extend(pictures(worker, &card)?);
     blocks.extend([
         Block::Figure {
