@@ -60,7 +60,6 @@ fn of_study(error: &latents_study::Error) -> Option<String> {
         E::Latents(error) => return of_library(error),
         E::Stage { source, .. } => return of_study(source),
         E::OtherStudy { .. } | E::DamagedIdentity { .. } => "choose another --out".into(),
-        E::TooFewImages { .. } => "hold out more of them with --test-fraction".into(),
         _ => return None,
     })
 }

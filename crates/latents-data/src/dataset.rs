@@ -11,6 +11,8 @@ use crate::images::{Images, evenly_spaced, hexadecimal};
 use crate::note::Note;
 use crate::part::Part;
 use crate::pictures::Pictures;
+use crate::split::folds;
+use crate::warnings::{Seen, copies};
 
 /// The largest number of classes; labels have 16 bits.
 pub(crate) const MAX_CLASSES: usize = 1 << 16;
@@ -293,6 +295,35 @@ impl Dataset {
         let names = names.collect::<Option<Vec<_>>>().map(|names| names.concat());
         let each = parts.iter().flat_map(|(part, l)| std::iter::repeat_n(*part, l.len()));
         (Labelled { images, labels, names }, each.collect())
+    }
+
+    /// Divides the images of the training, validation and test parts into [folds](crate::folds), and gives for each fold a
+    /// data set that tests on it and trains on the others. Copies of one picture are in one fold.
+    ///
+    /// # Panics
+    /// If `count` is 0.
+    #[must_use]
+    pub fn folds(&self, count: usize, seed: u64) -> Vec<Self> {
+        let (all, parts) = self.all();
+        let known: Vec<usize> = (0..all.len()).filter(|&i| parts[i] != Part::Unlabelled).collect();
+        let all = all.at(&known);
+        let seen: Vec<Seen> = (0..all.len()).map(|i| Seen::of(all.images.image(i))).collect();
+        // Beyond all classes.
+        let none = 1 << 17;
+        let stratum = |i: usize| all.labels.as_ref().map_or(0, |l| l[i].map_or(none, u32::from));
+        let strata: Vec<u32> = (0..all.len()).map(stratum).collect();
+        let fold_of = folds(&strata, &copies(&seen), count, seed);
+        let part = |fold: usize, inside: bool| {
+            let members = (0..all.len()).filter(|&i| (fold_of[i] == fold) == inside);
+            all.at(&members.collect::<Vec<_>>())
+        };
+        let one = |fold| Self {
+            train: part(fold, false),
+            test: part(fold, true),
+            validation: Labelled::none_like(&self.train.images),
+            ..self.clone()
+        };
+        (0..count).map(one).collect()
     }
 
     /// Whether both training and test images have labels.

@@ -65,7 +65,7 @@ pub use picture::read_picture;
 pub use pictures::{Colour, Fit, Pages, Pictures, parse_shape, parse_size};
 pub use range::{Range, Scale};
 pub use source::Source;
-pub use split::{epoch_order, hold_out, split};
+pub use split::{epoch_order, folds, hold_out, split};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

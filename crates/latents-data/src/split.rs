@@ -62,6 +62,40 @@ pub fn hold_out(strata: &[u32], fraction: f64, seed: u64) -> Vec<bool> {
     held
 }
 
+/// Assigns each sample to one of `count` folds of a cross-validation, at random, so that every fold has about the same part of each stratum
+/// (its class). Samples with the same number in `copies` are in the same fold. Folds are empty only if there are fewer different samples.
+///
+/// ```
+/// let folds = latents_data::folds(&[0, 0, 0, 1, 1, 1], &[0, 1, 2, 3, 4, 5], 3, 1);
+/// assert_eq!([0, 1, 2].map(|fold| folds[..3].iter().filter(|&&f| f == fold).count()), [1; 3]);
+/// ```
+///
+/// # Panics
+/// If the two lists have different lengths, or `count` is 0.
+#[must_use]
+pub fn folds(strata: &[u32], copies: &[usize], count: usize, seed: u64) -> Vec<usize> {
+    assert_eq!(strata.len(), copies.len(), "a stratum for each sample");
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    let mut of_copy = BTreeMap::new();
+    for (i, (&stratum, &copy)) in strata.iter().zip(copies).enumerate() {
+        // The first of some copies stands for all.
+        of_copy.entry(copy).or_insert_with(|| {
+            members.entry(stratum).or_default().push(i);
+            i
+        });
+    }
+    let mut fold = vec![0; strata.len()];
+    let mut next = 0;
+    for (stratum, mut members) in members {
+        stream(seed, Purpose::HoldOut, stratum.into(), 1).shuffle(&mut members);
+        for i in members {
+            fold[i] = next % count;
+            next += 1;
+        }
+    }
+    copies.iter().map(|copy| fold[of_copy[copy]]).collect()
+}
+
 /// The `samples` in the random order of epoch number `epoch` (from 0) of a run with this seed.
 ///
 /// ```
@@ -92,6 +126,19 @@ mod tests {
         let mean = validation.iter().map(|&i| f64::from(i)).sum::<f64>() / 12_000.0;
         assert!((mean - 29_999.5).abs() < 700.0, "{mean}");
         assert_ne!(validation, split(60_000, 0.2, 2).1);
+    }
+
+    #[test]
+    fn folds_are_even_and_keep_copies_together() {
+        let strata: Vec<u32> = (0..40).map(|i| u32::from(i % 4 == 0)).collect();
+        let copies: Vec<usize> = (0..40).map(|i| if i == 39 { 3 } else { i }).collect();
+        let folds = folds(&strata, &copies, 5, 7);
+        assert_eq!(folds[39], folds[3]);
+        for fold in 0..5 {
+            let of = |class| (0..40).filter(|&i| folds[i] == fold && strata[i] == class).count();
+            assert!(of(1) == 2 && (5..=7).contains(&of(0)), "{folds:?}");
+        }
+        assert_ne!(folds, super::folds(&strata, &copies, 5, 8));
     }
 
     #[test]

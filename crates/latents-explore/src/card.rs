@@ -1,12 +1,13 @@
-//! The evaluation card of a model with latents: all its metrics as data (`data.rs`), how they are measured (`measure.rs`), and as
-//! Markdown (`markdown.rs`).
+//! The evaluation card of a model with latents: all its metrics as data (`data.rs`), how they are measured (`measure.rs`, `possible.rs`), and
+//! as Markdown (`markdown.rs`).
 
 mod data;
 mod markdown;
 mod measure;
+mod possible;
 
 pub use data::{
-    Card, LatentMeasures, LikelihoodBounds, MapScore, OutlierMeasures, ReconstructionMeasures,
-    SampleMeasures, SamplerScore, TraversalMeasures,
+    Card, LEAST_COMPARED, LatentMeasures, LikelihoodBounds, MapScore, OutlierMeasures,
+    ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
 pub use measure::{CardCallbacks, CardInput};

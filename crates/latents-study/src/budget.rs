@@ -8,6 +8,11 @@ const BATCH: usize = 256;
 const SMALLEST: usize = 16;
 /// Optimiser steps of a classifier of one's own pictures, at least, and of a trial of one.
 const CLASSIFIER_STEPS: [u64; 2] = [1_000, 300];
+/// The share of the epochs that few images have.
+const FEW: f64 = 0.2;
+/// Trials of a search and seeds of a classifier, at least.
+const FEWEST_TRIALS: u64 = 6;
+const FEWEST_SEEDS: u64 = 2;
 /// [`Budget::vae_warmup`] on a small set.
 const WARMUP: f64 = 0.25;
 
@@ -32,8 +37,8 @@ pub(crate) struct Budget {
     pub(crate) classifier_epochs: u64,
     /// Number of seeds that the classifier is trained with.
     pub(crate) classifier_seeds: u64,
-    /// Epochs of the CNN on a large set; its default if none.
-    pub(crate) cnn_epochs: Option<u64>,
+    /// The share of its default number of epochs that the CNN has on a large set.
+    pub(crate) cnn_share: f64,
     /// Optimiser steps for each of these epochs, at least: a model learns nothing in a handful of steps.
     pub(crate) steps: usize,
     /// The factor by which a small set has more epochs.
@@ -66,7 +71,7 @@ impl Budget {
             refit_epochs: 42,
             classifier_epochs: 10,
             classifier_seeds: 5,
-            cnn_epochs: None,
+            cnn_share: 1.0,
             steps: 50,
             passes: 1,
             batch_size: BATCH,
@@ -90,7 +95,7 @@ impl Budget {
             refit_epochs: 8,
             classifier_epochs: 3,
             classifier_seeds: 2,
-            cnn_epochs: Some(2),
+            cnn_share: 0.08,
             steps: 10,
             passes: 1,
             batch_size: BATCH,
@@ -114,6 +119,40 @@ impl Budget {
         let [whole, trial] = CLASSIFIER_STEPS.map(|least| least.div_ceil(steps));
         self.classifier_epochs = self.classifier_epochs.max(whole);
         self.classifier_trial_epochs = self.classifier_trial_epochs.max(trial);
+        self
+    }
+
+    /// The same for so few images that the autoencoder is trained once more for each fold of a cross-validation.
+    pub(crate) fn for_few(mut self) -> Self {
+        self.residual_share *= FEW;
+        self.residual_vae_share *= FEW;
+        self
+    }
+
+    /// The same with a share of the epochs. If it is small, there are fewer trials and seeds rather than epochs too few to learn anything.
+    pub(crate) fn scaled(mut self, share: f64) -> Self {
+        let trials = ((self.trials as f64 * share) as u64).clamp(FEWEST_TRIALS, self.trials);
+        let of_trials = share * self.trials as f64 / trials as f64;
+        let seeds = (self.classifier_seeds as f64 * share) as u64;
+        self.classifier_seeds = seeds.clamp(FEWEST_SEEDS, self.classifier_seeds);
+        self.trials = trials;
+        self.residual_share *= share;
+        self.residual_vae_share *= share;
+        self.cnn_share *= share;
+        let scale = |epochs: &mut u64, share: f64| {
+            *epochs = ((*epochs as f64 * share) as u64).max(1);
+        };
+        for epochs in [&mut self.trial_epochs, &mut self.classifier_trial_epochs] {
+            scale(epochs, of_trials);
+        }
+        for epochs in [
+            &mut self.epochs,
+            &mut self.refit_epochs,
+            &mut self.classifier_epochs,
+            &mut self.vae_epochs,
+        ] {
+            scale(epochs, share);
+        }
         self
     }
 
@@ -149,6 +188,17 @@ mod tests {
         let few = of(500);
         assert!(few.classifier_epochs * (500 / few.batch_size as u64) >= 1_000);
         assert_eq!(of(10_000_000).classifier_epochs, Budget::quick().classifier_epochs);
+    }
+
+    #[test]
+    fn a_share_of_the_budget_has_fewer_trials_and_at_least_an_epoch() {
+        assert_eq!(Budget::full().scaled(1.0), Budget::full());
+        let half = Budget::full().scaled(0.5);
+        assert_eq!((half.trials, half.trial_epochs, half.epochs), (10, 10, 21));
+        let tiny = Budget::full().scaled(0.01);
+        assert_eq!((tiny.trials, tiny.trial_epochs, tiny.epochs), (6, 1, 1));
+        let more = Budget::full().scaled(3.0);
+        assert_eq!((more.trials, more.trial_epochs, more.classifier_seeds), (20, 30, 5));
     }
 
     #[test]

@@ -43,10 +43,14 @@ pub enum Error {
         /// The name.
         part: String,
     },
-    /// There are too few test images to measure a latent space.
-    #[error(
-        "the measures of a latent space need at least {needed} test images, but there are {found}; use more images, or hold out a larger fraction of them for testing"
-    )]
+    /// A study cannot take so many minutes.
+    #[error("minutes = {minutes} must be more than 0")]
+    Minutes {
+        /// The minutes.
+        minutes: f64,
+    },
+    /// There are too few images to study.
+    #[error("a study needs at least {needed} images, but there are {found}")]
     TooFewImages {
         /// How many are needed.
         needed: usize,

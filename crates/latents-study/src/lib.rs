@@ -10,6 +10,7 @@
 mod budget;
 mod collection;
 mod error;
+mod few;
 mod machine;
 mod progress;
 mod reconstruction;
@@ -21,6 +22,7 @@ mod s4;
 mod s5;
 mod stages;
 mod study;
+mod time;
 mod vectors;
 mod words;
 mod worker;

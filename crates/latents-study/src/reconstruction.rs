@@ -9,6 +9,7 @@ use latents::train::choose_augmentation;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::few;
 use crate::results::{Autoencoder, StageOutput};
 use crate::s2::BEST;
 use crate::stages::Stage;
@@ -59,7 +60,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
 }
 
 /// The default settings of the autoencoder for the collection, with the augmentation that suits it and as many epochs as the budget allows.
-fn config(worker: &Worker<'_>) -> Result<RunConfig> {
+pub(crate) fn config(worker: &Worker<'_>) -> Result<RunConfig> {
     let study = worker.study;
     let mut config = worker.for_collection("ae", study.budget.residual_share)?;
     let runtime = worker.session.runtime()?;
@@ -124,7 +125,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         (false, false) => "",
     };
     let reconstructions = worker.open(BEST)?.reconstructions_figure(&study.dataset)?;
-    let blocks = vec![
+    let mut blocks = vec![
         Block::Paragraph(format!(
             "The model describes an image by {dim} numbers: its coordinates along principal components of the training images{changed}. What the components alone cannot show is added by a network, which is 0 before training; the epoch with the lowest validation loss is kept, so the model is never worse than the components on the validation images. It has {} parameters and was trained for {} epochs.",
             words::count(best.parameters),
@@ -150,7 +151,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             table: words::components(
                 &linear.errors,
                 |_| "principal components".into(),
-                ("residual autoencoder", dim, best.test_error),
+                [("residual autoencoder", dim, best.test_error)],
             ),
             caption: "Error on the test images, limited to the range of pixels.".into(),
         },
@@ -167,7 +168,12 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             alt: String::new(),
         },
     ];
-    let findings = vec![finding(study, &best, &linear, dim).of("S2")];
+    let mut findings = vec![finding(study, &best, &linear, dim).of("S2")];
+    if study.few.is_some() {
+        let Some((table, finding)) = few::of_autoencoder(study)? else { return Ok(None) };
+        blocks.insert(1, table);
+        findings = vec![finding];
+    }
     Ok(Some((PageSection { id: "S2".into(), title: "Reconstruction".into(), blocks }, findings)))
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use latents::evaluate::LEAST_TEST_IMAGES;
+use latents::explore::card::LEAST_COMPARED;
 use latents::report::Page;
 use latents::train::DataConfig;
 use latents::{Dataset, Limits, Pictures, Session, open_for};
@@ -16,7 +16,10 @@ use crate::progress::{StageReporter, StageTime, StudyProgress, TASK};
 use crate::results::StageResults;
 use crate::stages::{Stage, run, wanted};
 use crate::worker::{Context, Worker};
-use crate::{collection, machine, reconstruction, s1, s2, s3, s4, s5, words};
+use crate::{collection, few, machine, reconstruction, s1, s2, s3, s4, s5, time, words};
+
+/// Images that a study needs at least.
+const LEAST_IMAGES: usize = 8;
 
 /// The parts of a study: the autoencoder, tuning, the classifier, the latent space, and the variational autoencoder.
 pub const PARTS: [&str; 5] = ["S1", "S2", "S3", "S4", "S5"];
@@ -38,6 +41,8 @@ pub struct CollectionStudy {
     pub source: Option<String>,
     /// Small budgets: a few minutes, and worse numbers. Default: false.
     pub quick: bool,
+    /// Budgets for about so many minutes of training, in place of the full ones, by the measured time of a step. Default: none.
+    pub minutes: Option<f64>,
     /// Leaves out the convolutional network that the classifier is compared with. Default: false.
     pub no_cnn: bool,
     /// Runs only these [parts](PARTS), and the stages that they need; all parts if empty. Default: empty.
@@ -59,6 +64,7 @@ impl Default for CollectionStudy {
         CollectionStudy {
             source: None,
             quick: false,
+            minutes: None,
             no_cnn: false,
             only: vec![],
             seed: 1,
@@ -91,6 +97,11 @@ pub struct StudySummary {
 struct Identity {
     seed: u64,
     quick: bool,
+    /// Minutes of training, and the share of the full budgets that they were enough for when the study began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    minutes: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    share: Option<f64>,
     data: DataConfig,
 }
 
@@ -128,7 +139,7 @@ impl CollectionStudy {
     /// [`Error::DamagedResult`] if a result cannot be used; [`Error::Interrupted`] if the session was cancelled, with everything saved.
     pub fn run_on(&self, dataset: Dataset, session: &Session) -> Result<StudySummary> {
         let began = Instant::now();
-        let context = self.context(dataset)?;
+        let context = self.context(dataset, session)?;
         let stages = wanted(self.stages(&context), &self.only);
         let is_finished = |stage: &Stage<_>| context.results.has(stage.name);
         let progress = Arc::new(StudyProgress::new(session, &stages, is_finished));
@@ -168,23 +179,26 @@ impl CollectionStudy {
     }
 
     /// Checks the settings and takes the folder for this study.
-    fn context(&self, dataset: Dataset) -> Result<Context> {
+    fn context(&self, dataset: Dataset, session: &Session) -> Result<Context> {
         if let Some(part) = self.only.iter().find(|part| !PARTS.contains(&part.as_str())) {
             return Err(Error::UnknownPart { part: part.clone() });
         }
         let dataset = dataset.limited(self.limits());
-        let explores = self.only.is_empty() || self.only.iter().any(|p| p == "S4" || p == "S5");
-        if explores && dataset.test.len() < LEAST_TEST_IMAGES {
-            let (needed, found) = (LEAST_TEST_IMAGES, dataset.test.len());
-            return Err(Error::TooFewImages { needed, found });
+        let images = dataset.all().1.len();
+        if images < LEAST_IMAGES || dataset.test.is_empty() {
+            return Err(Error::TooFewImages { needed: LEAST_IMAGES, found: images });
+        }
+        if let Some(minutes) = self.minutes.filter(|m| !(*m > 0.0 && m.is_finite())) {
+            return Err(Error::Minutes { minutes });
         }
         let data = DataConfig::of(&dataset);
-        self.claim(&data)?;
+        let mut identity = self.claim(&data)?;
         // In most stages, a fifth of the images validates.
         let train = dataset.train.len() * 4 / 5;
         let mut context = Context {
             out: self.out.clone(),
             budget: self.budget().fitted(train),
+            few: (dataset.test.len() < LEAST_COMPARED).then(|| dataset.all().0),
             dataset,
             data,
             seed: self.seed,
@@ -193,27 +207,62 @@ impl CollectionStudy {
         if !context.is_of_the_reference() {
             context.budget = context.budget.for_own_pictures(train);
         }
+        if context.few.is_some() {
+            context.budget = context.budget.for_few();
+        }
+        if let Some(minutes) = self.minutes {
+            let share = if let Some(share) = identity.share {
+                share
+            } else {
+                let worker = Worker { study: &context, session: session.clone() };
+                let share = time::share(minutes, &worker, is_labelled(&context), !self.no_cnn)?;
+                identity.share = Some(share);
+                self.write(&identity)?;
+                share
+            };
+            context.budget = context.budget.scaled(share);
+        }
         Ok(context)
     }
 
+    /// The file that says what the results in the folder depend on.
+    fn file(&self) -> PathBuf {
+        self.out.join("study.toml")
+    }
+
+    fn write(&self, identity: &Identity) -> Result<()> {
+        latents_files::create_folder(&self.out)?;
+        Ok(latents_files::write(&self.file(), toml::to_string(identity)?.as_bytes())?)
+    }
+
     /// Makes the folder this study's, unless it is another's.
-    fn claim(&self, data: &DataConfig) -> Result<()> {
-        let file = self.out.join("study.toml");
-        let ours = Identity { seed: self.seed, quick: self.quick, data: data.clone() };
+    fn claim(&self, data: &DataConfig) -> Result<Identity> {
+        let file = self.file();
+        let (seed, quick, minutes) = (self.seed, self.quick, self.minutes);
+        let ours = Identity { seed, quick, minutes, share: None, data: data.clone() };
         if !file.exists() {
-            latents_files::create_folder(&self.out)?;
-            return Ok(latents_files::write(&file, toml::to_string(&ours)?.as_bytes())?);
+            self.write(&ours)?;
+            return Ok(ours);
         }
         let text = latents_files::read_text(&file)?;
         let theirs: Identity = toml::from_str(&text)
             .map_err(|e| Error::DamagedIdentity { file, problem: e.to_string() })?;
-        if theirs == ours { Ok(()) } else { Err(Error::OtherStudy { out: self.out.clone() }) }
+        if theirs == (Identity { share: theirs.share, ..ours }) {
+            Ok(theirs)
+        } else {
+            Err(Error::OtherStudy { out: self.out.clone() })
+        }
     }
 
     /// All stages that this study has.
     fn stages<'a>(&self, context: &Context) -> Vec<Stage<Worker<'a>>> {
-        let labelled = context.classes().is_some_and(|classes| classes.len() > 1);
-        let classify = if labelled { s3::stages(!self.no_cnn) } else { vec![] };
+        let classify = if context.few.is_some() {
+            few::stages(is_labelled(context))
+        } else if is_labelled(context) {
+            s3::stages(!self.no_cnn)
+        } else {
+            vec![]
+        };
         // The questions of the reference study are of its images only.
         let of_reference = context.is_of_the_reference();
         let [first, second] = if of_reference {
@@ -254,6 +303,12 @@ impl CollectionStudy {
             };
             page.notices.push(format!("Made with the small budgets of a quick study: its numbers are worse than those of a full study{reference}."));
         }
+        if let Some(minutes) = self.minutes {
+            page.notices.push(format!(
+                "Made with budgets for {minutes} minutes of training: {} of the epochs of a full study.",
+                words::percent_rounded(worker.study.budget.cnn_share)
+            ));
+        }
         if dataset.name == "fashion-mnist-sample" {
             page.notices.push("Made from the built-in small sample of Fashion-MNIST: its numbers must not be compared with the reference's.".into());
         }
@@ -265,7 +320,7 @@ impl CollectionStudy {
             } else {
                 reconstruction::section(worker)?
             },
-            s3::section(worker)?,
+            if worker.study.few.is_some() { few::section(worker)? } else { s3::section(worker)? },
             s4::section(worker)?,
             s5::section(worker)?,
         ];
@@ -285,6 +340,11 @@ impl CollectionStudy {
         page.sections.push(machine::section(worker.study, &self.repeat_with));
         Ok(page)
     }
+}
+
+/// Whether there are classes to tell apart.
+fn is_labelled(context: &Context) -> bool {
+    context.classes().is_some_and(|classes| classes.len() > 1)
 }
 
 /// Runs a stage on a worker and reports its progress as part of the study's.

@@ -61,17 +61,17 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
-/// Test errors of principal components by their number, each row with a name, and of a model with so many dimensions.
-pub(crate) fn components(
+/// Test errors of principal components by their number, each row with a name, and of models with so many dimensions.
+pub(crate) fn components<const N: usize>(
     errors: &[(usize, f64)],
     name: impl Fn(usize) -> String,
-    (model, dimensions, error): (&str, usize, f64),
+    models: [(&str, usize, f64); N],
 ) -> Table {
     let row = |name: String, d: usize, error: f64| {
         vec![Cell::Text(name), Cell::Integer(d as i128), Cell::Number(error, Show::Significant(3))]
     };
     let mut rows: Vec<_> = errors.iter().map(|&(d, error)| row(name(d), d, error)).collect();
-    rows.push(row(model.into(), dimensions, error));
+    rows.extend(models.map(|(model, d, error)| row(model.into(), d, error)));
     let columns = ["model", "dimensions", "test error"].map(str::to_owned).into();
     Table { columns, rows }
 }

@@ -9,7 +9,7 @@ use latents::report::{Finding, Tone};
 use latents::train::DataConfig;
 use latents::tune::TrialState;
 use latents::{
-    Dataset, Reporter, Run, RunConfig, Session, StudyConfig, TrainSummary, TrainedModel,
+    Dataset, Labelled, Reporter, Run, RunConfig, Session, StudyConfig, TrainSummary, TrainedModel,
     TuneResults, best_settings, default_space, search, train_run,
 };
 
@@ -22,6 +22,8 @@ use crate::results::{Autoencoder, Mapped, Search, StageResults};
 pub(crate) struct Context {
     pub(crate) out: PathBuf,
     pub(crate) dataset: Dataset,
+    /// All images, if there are so few test images that measures are cross-validated and maps show all images.
+    pub(crate) few: Option<Labelled>,
     pub(crate) data: DataConfig,
     pub(crate) budget: Budget,
     pub(crate) seed: u64,
@@ -91,9 +93,19 @@ impl Context {
         self.dataset.is_labelled().then_some(&self.dataset.classes[..])
     }
 
-    /// Which test images a map of so many has.
+    /// The images of maps and of the explorer: the test images, or all of few.
+    pub(crate) fn shown(&self) -> &Labelled {
+        self.few.as_ref().unwrap_or(&self.dataset.test)
+    }
+
+    /// What they are called.
+    pub(crate) fn shown_are(&self) -> &'static str {
+        if self.few.is_some() { "images" } else { "test images" }
+    }
+
+    /// Which [shown](Self::shown) images a map of so many has.
     pub(crate) fn mapped(&self, images: usize) -> Vec<usize> {
-        evenly_spaced(images, self.dataset.test.len()).collect()
+        evenly_spaced(images, self.shown().len()).collect()
     }
 
     /// The file of a map.
@@ -106,12 +118,12 @@ impl Context {
         let path = self.map_path(stage);
         let (shape, xy) = latents::data::npz::read_f32(&path, "xy")?;
         let mapped = self.results.get::<Mapped>(stage)?.map_or(0, |m| m.images);
-        if shape == [mapped, 2] && mapped <= self.dataset.test.len() {
+        if shape == [mapped, 2] && mapped <= self.shown().len() {
             return Ok(xy);
         }
-        let (file, test) = (path.display(), self.dataset.test.len());
+        let (file, all, kind) = (path.display(), self.shown().len(), self.shown_are());
         let problem = format!(
-            "{mapped} of {test} test images are mapped, but array `xy` of {file} has shape {shape:?}"
+            "{mapped} of {all} {kind} are mapped, but array `xy` of {file} has shape {shape:?}"
         );
         Err(self.results.damaged(stage, problem))
     }

@@ -136,6 +136,31 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
 }
 
 #[test]
+fn a_study_of_some_minutes_keeps_its_budgets() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = |minutes| CollectionStudy {
+        quick: false,
+        minutes: Some(minutes),
+        only: vec!["S2".into()],
+        ..study(folder.path())
+    };
+    let done = study(0.05).run_on(dataset(), &session()).unwrap();
+    assert_eq!(done.stages.len(), 2);
+    let identity = std::fs::read_to_string(folder.path().join("study.toml")).unwrap();
+    assert!(identity.contains("minutes = 0.05") && identity.contains("share = 0."), "{identity}");
+    let page = std::fs::read_to_string(&done.markdown).unwrap();
+    assert!(page.contains("budgets for 0.05 minutes of training"));
+    // The time of a step is not measured again, which could give other budgets.
+    std::fs::remove_file(folder.path().join("results/ae-best.json")).unwrap();
+    assert_eq!(study(0.05).run_on(dataset(), &session()).unwrap().stages.len(), 1);
+    assert_eq!(std::fs::read_to_string(folder.path().join("study.toml")).unwrap(), identity);
+    let error = study(0.1).run_on(dataset(), &session()).unwrap_err();
+    assert!(matches!(error, Error::OtherStudy { .. }), "{error}");
+    let error = study(f64::NAN).run_on(dataset(), &session()).unwrap_err();
+    assert!(matches!(error, Error::Minutes { .. }), "{error}");
+}
+
+#[test]
 fn what_cannot_be_studied_is_refused_before_the_first_stage() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("study");
@@ -143,9 +168,9 @@ fn what_cannot_be_studied_is_refused_before_the_first_stage() {
     let parts = CollectionStudy { only: vec!["S6".into()], ..study(&out) };
     let error = run(parts, dataset());
     assert_eq!(error.to_string(), "a study has no part `S6`; use one of S1, S2, S3, S4, S5");
-    let few = Dataset::from_parts("few", dataset().classes, part(90), part(31)).unwrap();
+    let few = Dataset::from_parts("few", dataset().classes, part(5), part(2)).unwrap();
     let error = run(study(&out), few);
-    assert!(matches!(error, Error::TooFewImages { needed: 32, found: 31 }), "{error}");
+    assert!(matches!(error, Error::TooFewImages { needed: 8, found: 7 }), "{error}");
     assert!(!out.exists());
 
     std::fs::create_dir_all(&out).unwrap();
@@ -159,6 +184,29 @@ fn what_cannot_be_studied_is_refused_before_the_first_stage() {
     assert!(error.is_interrupted() && out.join("study.toml").exists());
     let error = run(CollectionStudy { seed: 2, ..study(&out) }, dataset());
     assert!(matches!(error, Error::OtherStudy { .. }), "{error}");
+}
+
+#[test]
+fn of_few_images_what_can_be_said_is_said() {
+    for (labelled, stages) in [(true, 9), (false, 8)] {
+        let folder = tempfile::tempdir().unwrap();
+        let part = |n| Labelled { labels: part(n).labels.filter(|_| labelled), ..part(n) };
+        let classes = if labelled { dataset().classes } else { vec![] };
+        let data = Dataset::from_parts("few", classes, part(7), part(2)).unwrap();
+        let done = study(folder.path()).run_on(data, &session()).unwrap();
+        assert_eq!(done.stages.len(), stages, "{:?}", done.stages);
+        let page = std::fs::read_to_string(&done.markdown).unwrap();
+        for expected in [
+            "In a cross-validation of all 9 images",
+            "9 images by t-SNE",
+            "take at least 32 test and training images, and there are 2 and 7",
+        ] {
+            assert!(page.contains(expected), "{expected}\n{page}");
+        }
+        let classified = page.contains("a classifier on the autoencoder's encoder is right for");
+        assert_eq!(classified, labelled, "{page}");
+        assert!(!folder.path().join("folds-ae").exists());
+    }
 }
 
 #[test]

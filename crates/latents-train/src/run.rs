@@ -15,6 +15,7 @@ use crate::encoder::EncoderTraining;
 use crate::error::Error;
 use crate::hints::with_nearest;
 use crate::metrics::EpochMetrics;
+use crate::training::TrainingConfig;
 
 /// A few validation images (training images if there are none) and their reconstructions after an epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -280,6 +281,27 @@ impl Run {
             momentum: training.momentum,
             nesterov: training.nesterov,
             ..EncoderTraining::default()
+        })
+    }
+
+    /// The same with which the encoder is fine-tuned by default: like the head, whose settings `head` are, unless the encoder starts from
+    /// principal components.
+    ///
+    /// # Errors
+    /// As [`Run::encoder_training`].
+    pub fn fine_tuning(&self, head: &TrainingConfig) -> Result<EncoderTraining, Error> {
+        let own = self.encoder_training()?;
+        let RunConfig { model, data, .. } = self.config()?;
+        if model.linear_start(data.shape).is_some() {
+            return Ok(own);
+        }
+        Ok(EncoderTraining {
+            optimizer: head.optimizer,
+            learning_rate: head.learning_rate,
+            weight_decay: head.weight_decay,
+            momentum: head.momentum,
+            nesterov: head.nesterov,
+            ..own
         })
     }
 

@@ -31,6 +31,7 @@ use crate::initial::initial_parameters;
 use crate::inputs::{inputs, pixels};
 use crate::metrics::{EpochMetrics, Terms};
 use crate::run::Run;
+use keep::Pending;
 use validate::Means;
 
 /// Interval between checkpoints within an epoch.
@@ -145,6 +146,9 @@ struct Trainer<'a> {
     augmented: Augmented,
     /// Time of the last checkpoint.
     saved: Instant,
+    /// How long it took to write.
+    writing: Duration,
+    pending: Pending,
 }
 
 impl<'a> Trainer<'a> {
@@ -209,6 +213,8 @@ impl<'a> Trainer<'a> {
             progress: Progress::default(),
             augmented: Augmented::default(),
             saved: Instant::now(),
+            writing: Duration::ZERO,
+            pending: Pending::default(),
         })
     }
 
@@ -254,6 +260,7 @@ impl<'a> Trainer<'a> {
             on_epoch(&epoch);
             metrics.push(epoch);
         }
+        self.flush()?;
         let best = self.progress.best.map_or(0, |(_, epoch)| epoch);
         let keeps_best = patience.is_some() || self.start.is_some() && !self.validation.is_empty();
         let kept = if keeps_best { best } else { self.progress.epoch };

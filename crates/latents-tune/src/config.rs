@@ -15,6 +15,9 @@ use crate::storage;
 use crate::study::{Strategy, Study};
 use crate::trial::Direction;
 
+/// The file of a study in its folder.
+const STUDY_FILE: &str = "study.db";
+
 /// Where a study is stored, and how it is searched.
 ///
 /// ```
@@ -111,7 +114,7 @@ impl StudyConfig {
     /// URL of the storage, by default a file in `folder`.
     #[must_use]
     pub fn url(&self, folder: &Path) -> String {
-        let default = || format!("sqlite:///{}", folder.join("study.db").display());
+        let default = || format!("sqlite:///{}", folder.join(STUDY_FILE).display());
         self.url.clone().unwrap_or_else(default)
     }
 
@@ -141,6 +144,23 @@ impl StudyConfig {
             return Err(Error::OtherSettings { study: name.into(), differences });
         }
         Ok(study)
+    }
+
+    /// The settings of the study for a kind of objective, if it has been begun.
+    ///
+    /// # Errors
+    /// [`Error::DamagedSettings`], or the storage's error.
+    pub fn begun(&self, folder: &Path, kind: &str) -> Result<Option<StudySettings>, Error> {
+        let url = self.url(folder);
+        if self.url.is_none() && !folder.join(STUDY_FILE).exists() {
+            return Ok(None);
+        }
+        let storage = storage::open(&url)?;
+        let name = self.name.as_deref().unwrap_or(kind);
+        match storage.study(name)? {
+            Some(record) => StudySettings::of(&*storage, &record),
+            None => Ok(None),
+        }
     }
 
     /// The settings of the study that all workers share.
@@ -205,7 +225,10 @@ mod tests {
         assert!(grid.open(&folder, &StudyTarget::new("ae"), &no_grid).is_err());
         assert!(!folder.exists(), "nothing is made for settings that make no sense");
 
+        assert_eq!(config.begun(&folder, "ae").unwrap(), None);
         open(&config, Some(3)).unwrap();
+        assert_eq!(config.begun(&folder, "ae").unwrap().unwrap().space, space());
+        assert_eq!(config.begun(&folder, "vae").unwrap(), None);
         open(&StudyConfig { trials: 50, workers: 0, deterministic: true, ..config.clone() }, None)
             .unwrap();
         assert!(matches!(open(&config, Some(4)), Err(Error::OtherSeed { seed: 3, .. })));

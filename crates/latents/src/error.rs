@@ -171,14 +171,16 @@ pub enum Error {
         /// What it has.
         found: String,
     },
-    /// There are too few images to measure.
-    #[error("an evaluation needs at least {needed} test images, but {} has {found}", run.display())]
-    TooFewImages {
-        /// The run's folder.
-        run: PathBuf,
-        /// How many are needed.
-        needed: usize,
-        /// How many there are.
+    /// There are too few images to hold some of them out in turn.
+    #[error(
+        "cross-validation with {folds} folds needs at least {folds} different images, but {origin} has {found}"
+    )]
+    TooFewForFolds {
+        /// Where the images come from.
+        origin: String,
+        /// The number of folds.
+        folds: usize,
+        /// How many different images there are.
         found: usize,
     },
     /// There are no images of a part.

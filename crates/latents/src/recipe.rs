@@ -10,7 +10,8 @@ use latents_data::{Dataset, Source};
 use latents_engine::Shape;
 use latents_models::ModelConfig;
 use latents_train::{
-    DataConfig, Run, RunConfig, SettingsLayer, choose_augmentation, seconds_per_epoch,
+    DataConfig, Run, RunConfig, SettingsLayer, TrainingConfig, choose_augmentation,
+    seconds_per_epoch,
 };
 use latents_tune::differences;
 use serde::Serialize;
@@ -301,7 +302,7 @@ impl Recipe {
                 layers.push(SettingsLayer::parse("the settings of a trial", tuning.trial)?);
             }
             if let Some(run) = &encoder {
-                layers.push(self.encoder_layer(run)?);
+                layers.push(self.encoder_layer(run, &defaults.training)?);
             }
             defaults.with_layers(layers.iter().chain(&self.files))?
         };
@@ -335,10 +336,10 @@ impl Recipe {
     }
 
     /// What an encoder's run says of the images and of its training; files and values that are set go before it.
-    fn encoder_layer(&self, run: &Run) -> Result<SettingsLayer> {
+    fn encoder_layer(&self, run: &Run, head: &TrainingConfig) -> Result<SettingsLayer> {
         let of_run = run.config()?.data;
         let mut layer = SettingsLayer::default();
-        layer.set("training.encoder", &run.encoder_training()?)?;
+        layer.set("training.encoder", &run.fine_tuning(head)?)?;
         let ours =
             self.set.source().or_else(|| self.files.iter().rev().find_map(SettingsLayer::source));
         match ours {
@@ -410,11 +411,21 @@ impl Recipe {
             }
         }
         if let Some(minutes) = self.minutes {
-            let runtime = session.runtime()?;
-            let seconds = seconds_per_epoch(&config, data, &runtime, session.monitor())?;
-            config.training.epochs = ((60.0 * minutes / seconds) as u64).max(1);
+            config.training.epochs = epochs_in(minutes, &config, data, session)?;
         }
         Ok(config)
+    }
+
+    /// All settings of a run in a folder. If it was begun there for some minutes, it keeps its number of epochs, so that the same call resumes it.
+    ///
+    /// # Errors
+    /// As [`Recipe::config`].
+    pub fn config_in(&self, run: &Run, data: &Dataset, session: &Session) -> Result<RunConfig> {
+        if self.minutes.is_none() || !run.exists() {
+            return self.config(data, session);
+        }
+        let epochs = run.config()?.training.epochs;
+        Recipe { minutes: None, ..self.clone() }.epochs(epochs).config(data, session)
     }
 
     /// Trains the model and keeps everything in the folder `out`. A run with the same settings that was stopped there is resumed; a finished one is opened.
@@ -429,7 +440,7 @@ impl Recipe {
     ) -> Result<TrainedModel> {
         let run = Run::at(out);
         check_out_of(data, run.dir())?;
-        match train_model(&run, &self.config(data, session)?, data.into(), session)?.1 {
+        match train_model(&run, &self.config_in(&run, data, session)?, data.into(), session)?.1 {
             Some(model) => Ok(model),
             None => TrainedModel::open(run.dir(), session),
         }
@@ -459,4 +470,19 @@ impl Recipe {
         }
         Ok((config, data))
     }
+}
+
+/// The number of epochs that some minutes are enough for, by the measured time of a step; at least 1.
+///
+/// # Errors
+/// If the settings do not fit the data, or the call was interrupted.
+pub(crate) fn epochs_in(
+    minutes: f64,
+    config: &RunConfig,
+    data: &Dataset,
+    session: &Session,
+) -> Result<u64> {
+    let runtime = session.runtime()?;
+    let seconds = seconds_per_epoch(config, data, &runtime, session.monitor())?;
+    Ok(((60.0 * minutes / seconds) as u64).max(1))
 }

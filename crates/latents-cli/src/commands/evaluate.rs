@@ -29,6 +29,9 @@ pub(crate) struct Evaluate {
     /// For a classifier: classify another view of each image too, and average the probabilities (test-time augmentation)
     #[arg(long, value_name = "VIEW")]
     tta: Option<Tta>,
+    /// For few images: train the run's settings K times, each time without one of K parts of all images, and measure that part
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=1000), conflicts_with_all = ["replicates", "tta"])]
+    folds: Option<u16>,
 }
 
 impl Evaluate {
@@ -41,6 +44,10 @@ impl Evaluate {
             return output.result(&scores.text(), &scores);
         }
         let mut model = TrainedModel::open(&self.run, session)?;
+        if let Some(folds) = self.folds {
+            let measures = model.cross_validate(folds.into(), session)?;
+            return output.result(&measures.markdown(), &measures);
+        }
         let evaluation = model.evaluate_run(options, session)?;
         let text = match &evaluation {
             Evaluation::Classes(card) => format!("{}\n{}", card.table().markdown(), card.text()),

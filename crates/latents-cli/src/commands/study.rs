@@ -28,7 +28,7 @@ pub(crate) struct Study {
     /// Images [default: fashion-mnist, or else the sample of it that comes with the program]
     source: Option<String>,
     /// Study the vectors of this file instead, without a model: .npz, .npy, .csv, .jsonl or .parquet, also of other programs
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "quick", "no_cnn", "only", "jobs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "quick", "minutes", "no_cnn", "only", "jobs"])]
     latents: Option<PathBuf>,
     /// The images of these vectors, matched by name, or by order if the vectors have no names
     #[arg(long, value_name = "SOURCE", requires = "latents")]
@@ -36,6 +36,9 @@ pub(crate) struct Study {
     /// Small budgets: a few minutes, and worse numbers
     #[arg(long)]
     quick: bool,
+    /// Budgets for about M minutes of training, by the measured time of a step
+    #[arg(long, value_name = "M", conflicts_with = "quick")]
+    minutes: Option<f64>,
     /// Leave out the convolutional network that the classifier is compared with
     #[arg(long)]
     no_cnn: bool,
@@ -71,6 +74,7 @@ impl Study {
         let study = latents_study::CollectionStudy {
             source: self.source.clone(),
             quick: self.quick,
+            minutes: self.minutes,
             no_cnn: self.no_cnn,
             only: self.only.clone(),
             seed: self.seed,
@@ -107,6 +111,9 @@ impl Study {
                 .filter(|(given, _)| *given)
                 .map(|(_, flag)| (*flag).into()),
         );
+        if let Some(minutes) = self.minutes {
+            words.extend(["--minutes".into(), minutes.to_string()]);
+        }
         if !self.only.is_empty() {
             words.extend(["--only".into(), self.only.join(",")]);
         }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use latents::evaluate::seed_runs;
 use latents::train::Error;
 use latents::{Recipe, Run, Session, SettingsLayer, best_settings, train_run, train_seeds};
 
@@ -116,7 +117,9 @@ impl<M: ModelFlags> Train<M> {
             }
             let data = recipe.open_data(&self.out, session)?;
             output.note(&describe(&data));
-            (recipe.config(&data, session)?, data)
+            // Of several runs, the first may have been begun.
+            let begun = seed_runs(&self.out).first().map_or(run.clone(), Run::at);
+            (recipe.config_in(&begun, &data, session)?, data)
         };
         let outcome = match self.seeds {
             None => train_run(&run, &config, &data, session)

@@ -66,6 +66,23 @@ fn a_study_of_autoencoders_and_a_run_of_its_best() {
 }
 
 #[test]
+fn minutes_become_epochs_that_the_study_keeps() {
+    let sandbox = Sandbox::new();
+    let run = AE.replace("--epochs 4", "--minutes 0.05").replace("--trials 8", "--trials 2");
+    sandbox.ok(&run);
+    // With more trials there would be fewer epochs of each, if the study did not keep their number.
+    sandbox.ok(&run.replace("--trials 2", "--trials 12"));
+    let epochs = |trial: &str| {
+        let config = sandbox.text(&format!("study/trials/{trial}/config.toml"));
+        config.lines().find(|line| line.starts_with("epochs = ")).unwrap().to_owned()
+    };
+    assert_eq!(epochs("00011"), epochs("00000"));
+    let said = sandbox.run(&AE.replace("--epochs 4", "--minutes 0"));
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("minutes = 0 must be more than 0"), "{}", said.stderr);
+}
+
+#[test]
 fn a_setting_that_is_given_is_not_tuned() {
     let sandbox = Sandbox::new();
     let run = AE.replace("--trials 8", "--trials 2 --optimizer adamw --latent-dim 8");

@@ -1,6 +1,6 @@
 //! The card as data. Cards are stored as JSON, so the serialised names of fields must not change.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::metrics::Estimate;
 use crate::metrics::distributions::PrecisionRecall;
@@ -8,6 +8,8 @@ use crate::metrics::latents::NearDuplicate;
 
 /// Number of neighbours for accuracies and for the scores of maps.
 pub(super) const NEIGHBOURS: usize = 10;
+/// Test images, and training images, that samples are compared with at least: distances between the distributions of fewer say nothing.
+pub const LEAST_COMPARED: usize = 32;
 
 /// All metrics of a model. Made by [`Card::measure`]; stored as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,14 +30,17 @@ pub struct Card {
     pub bounds: Option<LikelihoodBounds>,
     /// Metrics of the latents.
     pub latents: LatentMeasures,
-    /// Metrics of new images.
-    pub samples: SampleMeasures,
-    /// Metrics of traversals between images.
-    pub traversals: TraversalMeasures,
-    /// Scores of maps of the latents.
+    /// Metrics of new images; none for few test images.
+    pub samples: Option<SampleMeasures>,
+    /// Metrics of traversals between images; none for one test image.
+    pub traversals: Option<TraversalMeasures>,
+    /// Scores of maps of the latents; empty for few test images.
     pub maps: Vec<MapScore>,
     /// Outliers and near-duplicates.
     pub outliers: OutlierMeasures,
+    /// What could not be measured, and why, in a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// Metrics of reconstructions: means over the test images with standard errors.
@@ -43,7 +48,8 @@ pub struct Card {
 pub struct ReconstructionMeasures {
     /// Mean squared error per value.
     pub mse: Estimate,
-    /// Peak signal-to-noise ratio of the mean squared error, in decibels.
+    /// Peak signal-to-noise ratio of the mean squared error, in decibels; infinite, in JSON null, if there is no error.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub psnr: f64,
     /// Structural similarity; none for images smaller than 11 x 11.
     pub ssim: Option<Estimate>,
@@ -58,6 +64,11 @@ pub struct ReconstructionMeasures {
     pub pca_explained_variance: Option<f64>,
     /// Number of training images that the principal components are fitted to.
     pub pca_images: usize,
+}
+
+/// Reads a number that JSON can only write as null if it is infinite.
+fn infinite_if_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
 /// Bounds on the log-likelihood, in nats per image.
@@ -173,7 +184,8 @@ pub struct MapScore {
 pub struct OutlierMeasures {
     /// Images with the largest reconstruction errors, largest first.
     pub hardest: Vec<usize>,
-    /// Images whose latents are farthest from those of the training images (Mahalanobis distance), farthest first.
+    /// Images whose latents are farthest from those of the training images (Mahalanobis distance), farthest first; none if there are no more
+    /// training images than dimensions, since that distance has no meaning then.
     pub farthest: Vec<usize>,
     /// Pairs of images with a root mean squared difference of at most 0.03.
     pub near_duplicates: Vec<NearDuplicate>,

@@ -50,14 +50,17 @@ impl Card {
                 self.latent_dim
             ));
         }
-        self.samples.markdown(&mut line);
-        let t = &self.traversals;
-        line(format!(
-            "\n## Traversals\n\nLargest distance between consecutive images divided by the mean distance, over {} traversals of {} images; 1 is an even pace.\n",
-            t.pairs, t.steps
-        ));
-        line("| linear | spherical |\n|---|---|".into());
-        line(format!("| {:.3} | {:.3} |", t.linear, t.spherical));
+        if let Some(samples) = &self.samples {
+            samples.markdown(&mut line);
+        }
+        if let Some(t) = &self.traversals {
+            line(format!(
+                "\n## Traversals\n\nLargest distance between consecutive images divided by the mean distance, over {} traversals of {} images; 1 is an even pace.\n",
+                t.pairs, t.steps
+            ));
+            line("| linear | spherical |\n|---|---|".into());
+            line(format!("| {:.3} | {:.3} |", t.linear, t.spherical));
+        }
         if !self.maps.is_empty() {
             line("\n## Maps of the latents\n\n| map | trustworthiness | continuity | accuracy of nearest neighbours |\n|---|---|---|---|".into());
         }
@@ -76,8 +79,16 @@ impl Card {
             text
         };
         line(format!("- Largest reconstruction errors: {}", list(&self.outliers.hardest)));
-        line(format!("- Farthest in the latent space: {}", list(&self.outliers.farthest)));
+        if !self.outliers.farthest.is_empty() {
+            line(format!("- Farthest in the latent space: {}", list(&self.outliers.farthest)));
+        }
         line(format!("- Pairs of near-duplicates: {}", self.outliers.near_duplicates.len()));
+        if !self.left_out.is_empty() {
+            line("\n## Not measured\n".into());
+        }
+        for sentence in &self.left_out {
+            line(format!("- {sentence}"));
+        }
         out
     }
 }

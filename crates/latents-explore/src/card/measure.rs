@@ -8,6 +8,7 @@ use super::data::{
     Card, LatentMeasures, LikelihoodBounds, MapScore, NEIGHBOURS, OutlierMeasures,
     ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
+use super::possible::Possible;
 use crate::classification::Confusion;
 use crate::error::Error;
 use crate::extractor::ExtractorPrediction;
@@ -129,6 +130,7 @@ impl Card {
         monitor: &Monitor,
     ) -> Result<Self, E> {
         let CardInput { images, latents, .. } = *input;
+        let possible = Possible::of(input);
         begin(monitor, "reconstructions")?;
         let errors = squared_errors(images, input.reconstructions)?;
         let pca = components(input, monitor)?;
@@ -140,7 +142,8 @@ impl Card {
         });
         begin(monitor, "latents")?;
         let accuracy = |rows: Rows<'_>| {
-            input.labels.map(|(l, _)| neighbour_accuracy(rows, l, NEIGHBOURS, monitor)).transpose()
+            let labels = input.labels.filter(|_| possible.neighbours);
+            labels.map(|(l, _)| neighbour_accuracy(rows, l, NEIGHBOURS, monitor)).transpose()
         };
         let kl = input.log_variances.map(|logs| kl_per_axis(latents, logs)).transpose()?;
         let described = LatentMeasures {
@@ -157,12 +160,20 @@ impl Card {
                 None => None,
             },
         };
-        let samples = SampleMeasures::measure(input, callbacks, monitor)?;
+        let samples = if possible.samples {
+            Some(SampleMeasures::measure(input, callbacks, monitor)?)
+        } else {
+            None
+        };
         begin(monitor, "traversals")?;
-        let traversals = TraversalMeasures::measure(input, callbacks, monitor)?;
+        let traversals = if possible.traversals {
+            Some(TraversalMeasures::measure(input, callbacks, monitor)?)
+        } else {
+            None
+        };
         begin(monitor, "maps")?;
         let mut maps = vec![];
-        for &(name, map) in input.maps {
+        for &(name, map) in input.maps.iter().filter(|_| possible.maps) {
             maps.push(MapScore {
                 name: name.to_owned(),
                 trustworthiness: trustworthiness(latents, map, NEIGHBOURS, monitor)?,
@@ -173,7 +184,11 @@ impl Card {
         begin(monitor, "outliers")?;
         let outliers = OutlierMeasures {
             hardest: largest(&errors, LISTED),
-            farthest: largest(&mahalanobis(latents, input.train_latents, monitor)?, LISTED),
+            farthest: if possible.distances {
+                largest(&mahalanobis(latents, input.train_latents, monitor)?, LISTED)
+            } else {
+                vec![]
+            },
             near_duplicates: near_duplicates(images, SAME, monitor)?,
         };
         Ok(Card {
@@ -188,6 +203,7 @@ impl Card {
             traversals,
             maps,
             outliers,
+            left_out: possible.left_out(input),
         })
     }
 }
@@ -405,26 +421,72 @@ mod tests {
         assert!(card.reconstruction.pca_mse.unwrap() < 0.058 && card.reconstruction.ssim.is_none());
         assert_eq!(card.latents.active_units, 3);
         // Images are linear in the latents, so all steps are equal.
-        assert!((card.traversals.linear.value - 1.0).abs() < 1e-3);
-        let [normal, mixture, uniform] = [0, 1, 2].map(|i| card.samples.samplers[i].frechet.value);
+        let (traversals, samples) =
+            (card.traversals.as_ref().unwrap(), card.samples.as_ref().unwrap());
+        assert!((traversals.linear.value - 1.0).abs() < 1e-3);
+        let [normal, mixture, uniform] = [0, 1, 2].map(|i| samples.samplers[i].frechet.value);
         assert!(
-            card.samples
+            samples
                 .samplers
                 .iter()
                 .all(|s| s.frechet.error > 0.0 && s.frechet.error < s.frechet.value)
         );
-        assert!(normal > 1.0 && mixture > card.samples.floor && uniform < normal, "{card:?}");
-        assert_eq!(card.samples.samplers[0].classes, Some(vec![0.0, 1.0]));
+        assert!(normal > 1.0 && mixture > samples.floor && uniform < normal, "{card:?}");
+        assert_eq!(samples.samplers[0].classes, Some(vec![0.0, 1.0]));
         assert!(card.maps[0].neighbour_accuracy.unwrap() > 0.85);
         let text = card.markdown("Run");
         for part in ["# Run", "PCA at the same d", "| two axes | 0.", "not the FID", "the pixels"] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+        assert!(card.left_out.is_empty() && !text.contains("Not measured"));
         let stages = log.0.lock().unwrap();
         assert!(stages.iter().any(|s| s == "measuring samples from N(0, I)"), "{stages:?}");
         let cancelled = Monitor::default();
         cancelled.cancel().cancel();
         let error = Card::measure(&input, &mut callbacks, &cancelled).unwrap_err();
         assert!(matches!(error, Error::Interrupted(_)));
+    }
+
+    #[test]
+    fn of_few_images_what_can_be_said_is_said() {
+        let mut s = stream(1, Purpose::Synthetic, 0, 0);
+        let images: Vec<f32> = (0..9 * 7).map(|_| s.uniform() as f32).collect();
+        let z: Vec<f32> = images.chunks(9).flat_map(|x| x[..8].to_vec()).collect();
+        let measure = |test: usize| {
+            let (train, of_test) = (&images[9 * test..], &images[..9 * test]);
+            let input = CardInput {
+                images: Rows::new(of_test, 9)?,
+                shape: [1, 3, 3],
+                labels: Some((&[0, 1][..test], 2)),
+                latents: Rows::new(&z[..8 * test], 8)?,
+                log_variances: None,
+                reconstructions: Rows::new(of_test, 9)?,
+                train: Rows::new(train, 9)?,
+                train_latents: Rows::new(&z[8 * test..], 8)?,
+                bounds: None,
+                maps: &[],
+                seed: 1,
+            };
+            let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
+                decode: &mut |z| Ok(vec![0.5; z.len() / 8 * 9]),
+                features: &mut |_| panic!("there is nothing to compare"),
+                predict: &mut |_| panic!("there is nothing to compare"),
+                extractor: "the pixels".into(),
+            };
+            Card::measure(&input, &mut callbacks, &Monitor::default())
+        };
+        let two = measure(2).unwrap();
+        assert_eq!(two.reconstruction.mse.value.to_bits(), 0);
+        assert!(two.samples.is_none() && two.traversals.is_some());
+        assert!(two.latents.neighbour_accuracy.is_none() && two.outliers.farthest.is_empty());
+        assert_eq!(two.outliers.hardest.len(), 2);
+        let one = measure(1).unwrap();
+        assert!(one.traversals.is_none());
+        assert_eq!((two.left_out.len(), one.left_out.len()), (4, 5));
+        let text = one.markdown("Few");
+        let expected = "- Comparisons of new images with real ones take at least 32 test and training images, and there are 1 and 6.";
+        assert!(text.contains("## Not measured") && text.contains(expected), "{text}");
+        let back: Card = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+        assert_eq!(back.left_out, one.left_out);
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{Model, Target, Tuning, cross_entropy};
 /// Name of the network's section that maps latents `[d]` to logits `[classes]`.
 pub const HEAD: &str = "head";
 
-/// Epochs and images in a batch of the recipe.
+/// Epochs for a collection, at least, and images in a batch.
 const EPOCHS: usize = 10;
 const BATCH: usize = 128;
 /// Optimiser steps on a collection of few images, at least.
@@ -130,10 +130,10 @@ impl Model for ClassifierConfig {
         include_str!("recipe.toml")
     }
 
-    /// As many epochs as make 400 steps, and at least those of the recipe.
+    /// As many epochs as make 400 steps, and at least 10.
     fn recipe_for_collection(_image: Shape, images: usize) -> String {
         let epochs = EPOCHS.max(STEPS.div_ceil(images.div_ceil(BATCH).max(1)));
-        Self::recipe().replace(&format!("epochs = {EPOCHS}"), &format!("epochs = {epochs}"))
+        format!("training.epochs = {epochs}\n{}", include_str!("collection.toml"))
     }
 
     fn tuning() -> Option<Tuning> {

@@ -1,21 +1,25 @@
-//! S2: tuning the autoencoder, the model with the best settings, and principal components to compare it with (T4, F8, F2, F10a, F10b). What the
-//! page says about them is in `page`.
+//! S2: tuning the autoencoder, the model with the best settings, and what it is compared with: principal components, and the residual autoencoder
+//! that starts from them (T4, F8, F2, F10a, F10b). What the page says about them is in `page`.
 
 mod page;
 
 use latents::data::split;
 use latents::engine::Schedule;
 use latents::explore::{Pca, Rows};
+use latents::train::SettingsLayer;
 
 use crate::error::Result;
+use crate::reconstruction;
 use crate::results::Components;
 use crate::stages::Stage;
-use crate::worker::Worker;
+use crate::worker::{Context, Worker};
 
 pub(crate) use page::section;
 
 /// The run with the best settings.
 pub(crate) const BEST: &str = "ae-best";
+/// The run of the residual design with as many latent dimensions.
+const RESIDUAL: &str = "ae-residual";
 
 /// The stages of this part.
 pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
@@ -56,14 +60,31 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             after: &[BEST],
             run: components,
         },
+        Stage {
+            name: RESIDUAL,
+            title: "residual autoencoder",
+            part: "S2",
+            cost: 300.0,
+            after: &[BEST],
+            run: |worker| {
+                let mut same = SettingsLayer::default();
+                same.set("model.latent_dim", &dimensions(worker.study)?)?;
+                let config = reconstruction::config(worker)?.with_layers([&same])?;
+                worker.autoencoder(RESIDUAL, &config)
+            },
+        },
     ]
+}
+
+/// The number of latent dimensions of the model with the best settings.
+fn dimensions(study: &Context) -> Result<usize> {
+    Ok(study.run(BEST).config()?.model.latents().map_or(0, |latents| latents.dim))
 }
 
 /// Projects the test images on the principal components of the images that the autoencoder is trained on.
 fn components(worker: &Worker<'_>) -> Result<()> {
     let study = worker.study;
-    let best = study.run(BEST).config()?;
-    let dim = best.model.latents().map_or(0, |latents| latents.dim);
+    let (best, dim) = (study.run(BEST).config()?, dimensions(study)?);
     let (train, test) = (&study.dataset.train.images, &study.dataset.test.images);
     let numbers: usize = train.shape().iter().product();
     let (ours, _) = split(train.len(), best.training.validation_fraction, best.training.seed);

@@ -3,7 +3,7 @@
 use latents::models::ModelConfig;
 use latents::report::{Block, Cell, Finding, PageSection, Show, Tone, slices, trials};
 
-use super::BEST;
+use super::{BEST, RESIDUAL};
 use crate::error::Result;
 use crate::results::{Autoencoder, Components, Search};
 use crate::words;
@@ -28,10 +28,11 @@ const PYTORCH_TEST: f64 = 0.0100;
 pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
     let study = worker.study;
     let results = &study.results;
-    let (Some(search), Some(best), Some(components)) = (
+    let (Some(search), Some(best), Some(components), Some(residual)) = (
         results.get::<Search>("tune-ae")?,
         results.get::<Autoencoder>(BEST)?,
         results.get::<Components>("pca")?,
+        results.get::<Autoencoder>(RESIDUAL)?,
     ) else {
         return Ok(None);
     };
@@ -83,24 +84,40 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         caption: "How much of the variance among the good trials each parameter explains (PED-ANOVA).".into(),
         alt: String::new(),
     }));
-    let reconstructions = worker.open(BEST)?.reconstructions_figure(&study.dataset)?;
-    blocks.extend([
-        Block::Figure {
-            id: "F10".into(),
-            picture: (&reconstructions).into(),
+    let reconstructions = |id: &str, run: &str, model: String, error: f64| -> Result<Block> {
+        Ok(Block::Figure {
+            id: id.into(),
+            picture: (&worker.open(run)?.reconstructions_figure(&study.dataset)?).into(),
             caption: format!(
-                "Test images and their reconstructions by the tuned autoencoder{}; the mean squared error is {}.",
-                if study.is_of_the_reference() { " (F2, F10a and F10b of the reference)" } else { "" },
-                words::error(best.test_error)
+                "Test images and their reconstructions by the {model}; the mean squared error is {}.",
+                words::error(error)
             ),
             alt: "Two rows of images: originals above, reconstructions below.".into(),
-        },
+        })
+    };
+    let of_reference = "tuned autoencoder (F2, F10a and F10b of the reference)";
+    blocks.extend([
+        reconstructions("F10", BEST, of_reference.into(), best.test_error)?,
+        reconstructions(
+            "F10-residual",
+            RESIDUAL,
+            format!("residual autoencoder with {latents} latent dimensions"),
+            residual.test_error,
+        )?,
+        Block::Paragraph(format!(
+            "The residual autoencoder is not of the reference study. It starts from {latents} principal components of the training images, and a network adds what they cannot show; the epoch with the lowest validation loss is kept, so it is never worse than the components on the validation images. It has {} parameters and was trained for {} epochs.",
+            words::count(residual.parameters),
+            residual.epochs,
+        )),
         Block::Table {
             id: "S2-components".into(),
             table: words::components(
                 &components.errors,
                 |d| format!("{d} principal components"),
-                ("tuned autoencoder", latents, best.test_error),
+                [
+                    ("tuned autoencoder", latents, best.test_error),
+                    ("residual autoencoder", latents, residual.test_error),
+                ],
             ),
             caption: linear
                 .clone()
@@ -109,6 +126,12 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     ]);
     let mut findings = vec![finding.of("S2")];
     findings.extend(linear.map(|text| Finding::new(Tone::Neutral, text).of("S2")));
+    let of_residual = format!(
+        "With as many numbers for an image, the residual autoencoder, which starts from principal components, has a test error of {}: {} of the tuned autoencoder's.",
+        words::error(residual.test_error),
+        words::percent_rounded(residual.test_error / best.test_error),
+    );
+    findings.push(Finding::new(Tone::Neutral, of_residual).of("S2"));
     Ok(Some((PageSection { id: "S2".into(), title: "Tuning".into(), blocks }, findings)))
 }
 

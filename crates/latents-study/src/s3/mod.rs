@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::results::ClassifierScores;
 use crate::s2;
 use crate::stages::Stage;
+use crate::time::cnn_epochs;
 use crate::worker::Worker;
 
 pub(crate) use page::section;
@@ -88,10 +89,8 @@ pub(crate) fn stages<'a>(cnn: bool) -> Vec<Stage<Worker<'a>>> {
             after: &[],
             run: |worker| {
                 let config = worker.defaults("cnn", |config| {
-                    if let Some(epochs) = worker.study.budget.cnn_epochs {
-                        config.training.epochs = epochs;
-                    }
-                    config.training.epochs *= worker.study.budget.passes;
+                    let budget = &worker.study.budget;
+                    config.training.epochs = cnn_epochs(budget, config) * budget.passes;
                 })?;
                 worker.train("cnn", &config)?;
                 let scores = vec![ClassifierScores::of(&card(worker, "cnn")?.0)];
@@ -111,7 +110,7 @@ fn control<'a>(
 }
 
 /// The classifier on the best autoencoder: the reference's, or the one that suits the collection.
-fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
+pub(crate) fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
     let study = worker.study;
     let shape = study.data.shape;
     let mut config = if study.is_of_the_reference() {
@@ -123,7 +122,7 @@ fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
     if let Some(model) = config.model.encoder_mut() {
         *model = encoder.config()?.model;
     }
-    config.training.encoder = Some(encoder.encoder_training()?);
+    config.training.encoder = Some(encoder.fine_tuning(&config.training)?);
     Ok(config)
 }
 

@@ -12,7 +12,7 @@ use crate::s2;
 use crate::stages::Stage;
 use crate::worker::Worker;
 
-pub(crate) use page::{measures_table, section};
+pub(crate) use page::{how_measured, measures_table, section};
 
 /// The stages of this part.
 pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
@@ -36,10 +36,10 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
     ]
 }
 
-/// Maps the latents of as many test images as the budget allows.
+/// Maps the latents of as many test images as the budget allows, or of all of few images.
 pub(crate) fn map(worker: &Worker<'_>, stage: &str, run: &str) -> Result<()> {
     let study = worker.study;
-    let images = study.dataset.test.at(&study.mapped(study.budget.map_images));
+    let images = study.shown().at(&study.mapped(study.budget.map_images));
     let latents = worker.open(run)?.encode(&images)?;
     let rows = latents.rows()?;
     let config = TsneConfig { seed: study.seed, ..TsneConfig::default() };
@@ -54,7 +54,8 @@ pub(crate) fn map(worker: &Worker<'_>, stage: &str, run: &str) -> Result<()> {
 pub(crate) fn measure(worker: &Worker<'_>, stage: &str, run: &str, map: &str) -> Result<()> {
     let study = worker.study;
     let xy = study.map(map)?;
-    let xy = (xy.len() == 2 * study.dataset.test.len()).then_some(xy);
+    let is_whole = study.few.is_none() && xy.len() == 2 * study.dataset.test.len();
+    let xy = is_whole.then_some(xy);
     let card = worker.open(run)?.card(&study.dataset, xy, &worker.session)?;
     let markdown = card.markdown(&format!("Evaluation of {run}"));
     let file = study.out.join(format!("tables/{stage}.md"));

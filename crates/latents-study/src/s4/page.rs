@@ -1,6 +1,6 @@
 //! What the page says about the latent space of the tuned autoencoder.
 
-use latents::explore::card::Card;
+use latents::explore::card::{Card, SamplerScore};
 use latents::explore::{GaussianMixture, samplers};
 use latents::report::{Block, Cell, Figure, Finding, PageSection, Show, Table, Tone};
 use latents::{Dataset, Interpolation, LatentMap, Latents, MapMethod, Part, Sampler, TrainedModel};
@@ -26,22 +26,23 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         return Ok(None);
     };
     let mut model = worker.open(s2::BEST)?;
-    let latents = model.encode(&study.dataset.test)?;
+    let latents = model.encode(study.shown())?;
     let mut blocks = vec![Block::Figure {
         id: "F3".into(),
         picture: (&study.map_figure(
-            "t-SNE of the latents of the test images",
+            &format!("t-SNE of the latents of the {}", study.shown_are()),
             "map-ae",
             map.images,
         )?)
             .into(),
         caption: format!(
-            "{} test images by t-SNE of their latents (KL divergence {} nats).{}",
+            "{} {} by t-SNE of their latents (KL divergence {} nats).{}",
             words::count(map.images),
+            study.shown_are(),
             words::error(map.kl),
             trust(&card, "t-SNE")
         ),
-        alt: "A point for each test image, coloured by class.".into(),
+        alt: "A point for each image, coloured by class.".into(),
     }];
     blocks.extend(components(worker, &latents, &card)?);
     blocks.extend([
@@ -51,8 +52,8 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             id: "S4-card".into(),
             table: measures_table(&card),
             caption: format!(
-                "Measures of the autoencoder on the test images. Distances of samples are measured in {}; they are not FID.",
-                card.samples.extractor
+                "Measures of the autoencoder on the test images.{}",
+                how_measured(&card)
             ),
         },
     ]);
@@ -88,7 +89,7 @@ fn components(worker: &Worker<'_>, latents: &Latents, card: &Card) -> Result<Opt
             words::percent_rounded(explained),
             trust(card, "PCA")
         ),
-        alt: "A point for each test image, coloured by class.".into(),
+        alt: "A point for each image, coloured by class.".into(),
     }))
 }
 
@@ -106,20 +107,19 @@ fn random(model: &mut TrainedModel, study: &Context, card: &Card) -> Result<Bloc
         let drawn = "from a mixture of Gaussians that is fitted to the training latents";
         (model.sample(SHOWN, sampler, study.seed)?.images, drawn)
     };
-    let list: Vec<String> = card
-        .samples
-        .samplers
-        .iter()
-        .map(|s| format!("{} {}", s.name, words::error(s.frechet.value)))
-        .collect();
+    let distances = card.samples.as_ref().map_or_else(String::new, |samples| {
+        let one = |s: &SamplerScore| format!("{} {}", s.name, words::error(s.frechet.value));
+        let list: Vec<String> = samples.samplers.iter().map(one).collect();
+        format!(
+            " Fréchet distance to real images by sampler: {} (test images: {}).",
+            words::list(&list),
+            words::error(samples.floor)
+        )
+    });
     Ok(Block::Figure {
         id: "F4".into(),
         picture: (&images.gallery("Random latents of the autoencoder, decoded")).into(),
-        caption: format!(
-            "Latents drawn {drawn}, decoded. Fréchet distance to real images by sampler: {} (test images: {}).",
-            words::list(&list),
-            words::error(card.samples.floor)
-        ),
+        caption: format!("Latents drawn {drawn}, decoded.{distances}"),
         alt: format!("Images decoded from latents drawn {drawn}."),
     })
 }
@@ -137,13 +137,32 @@ fn traversal(model: &mut TrainedModel, data: &Dataset, card: &Card) -> Result<Bl
         id: "F5a".into(),
         picture: (&traversal.figure).into(),
         caption: format!(
-            "Equal steps from the latent vector of one test image to that of another, decoded. The largest step between consecutive images is {} times the mean step, over {} pairs of images (standard error {}).",
-            words::times(card.traversals.linear.value),
-            card.traversals.pairs,
-            words::error(card.traversals.linear.error),
+            "Equal steps from the latent vector of one test image to that of another, decoded.{}",
+            unevenness(card)
         ),
         alt: String::new(),
     })
+}
+
+/// How even the pace of traversals is, as a sentence.
+fn unevenness(card: &Card) -> String {
+    card.traversals.as_ref().map_or_else(String::new, |traversals| {
+        format!(
+            " The largest step between consecutive images is {} times the mean step, over {} pairs of images (standard error {}).",
+            words::times(traversals.linear.value),
+            traversals.pairs,
+            words::error(traversals.linear.error),
+        )
+    })
+}
+
+/// What distances of samples are measured in, and what is not measured, as sentences.
+pub(crate) fn how_measured(card: &Card) -> String {
+    let distances = card.samples.as_ref().map_or_else(String::new, |samples| {
+        format!(" Distances of samples are measured in {}; they are not FID.", samples.extractor)
+    });
+    let left_out: String = card.left_out.iter().map(|sentence| format!(" {sentence}")).collect();
+    distances + &left_out
 }
 
 /// The scores of a map as a sentence.
@@ -196,7 +215,7 @@ pub(crate) fn measures_table(card: &Card) -> Table {
             "classes named by ten neighbours among whitened principal components, by cosine, %";
         row(name.into(), percent(votes), None);
     }
-    for sampler in &card.samples.samplers {
+    for sampler in card.samples.iter().flat_map(|samples| &samples.samplers) {
         row(
             format!("Fréchet distance, latents from {}", sampler.name),
             number(sampler.frechet.value),
@@ -215,12 +234,13 @@ pub(crate) fn measures_table(card: &Card) -> Table {
             row(name, number(confidence), None);
         }
     }
-    row("Fréchet distance of test images".into(), number(card.samples.floor), None);
-    row(
-        "traversals: largest over mean step".into(),
-        number(card.traversals.linear.value),
-        Some(card.traversals.linear.error),
-    );
+    if let Some(samples) = &card.samples {
+        row("Fréchet distance of test images".into(), number(samples.floor), None);
+    }
+    if let Some(traversals) = &card.traversals {
+        let name = "traversals: largest over mean step".into();
+        row(name, number(traversals.linear.value), Some(traversals.linear.error));
+    }
     for map in &card.maps {
         row(format!("trustworthiness of the {} map", map.name), number(map.trustworthiness), None);
         if let Some(votes) = map.neighbour_accuracy {
@@ -232,10 +252,10 @@ pub(crate) fn measures_table(card: &Card) -> Table {
 }
 
 impl Context {
-    /// A map of test images, coloured by class if they have labels.
+    /// A map of images, coloured by class if they have labels.
     pub(crate) fn map_figure(&self, title: &str, stage: &str, images: usize) -> Result<Figure> {
         let xy = self.map(stage)?;
-        let labels = self.dataset.test.labels.as_ref();
+        let labels = self.shown().labels.as_ref();
         let labels: Option<Vec<Option<u16>>> =
             labels.map(|labels| self.mapped(images).into_iter().map(|i| labels[i]).collect());
         let classes = &self.dataset.classes;

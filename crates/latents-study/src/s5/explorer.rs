@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 8 << 20;
 /// The section with the explorer of all models that have a map; none if there is no map, or the images are neither grey nor colour.
 pub(crate) fn explorer(worker: &Worker<'_>) -> Result<Option<PageSection>> {
     let study = worker.study;
-    let test = &study.dataset.test;
+    let test = study.shown();
     let numbers: usize = study.data.shape.iter().product();
     let mut found = vec![];
     for (name, run, stage) in

@@ -1,7 +1,7 @@
 //! What the page says about the variational autoencoder, and how it compares with the autoencoder.
 
 use latents::evaluate::OWN_ENCODER;
-use latents::explore::card::Card;
+use latents::explore::card::{Card, SampleMeasures};
 use latents::figures::loss;
 use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
 use latents::{Interpolation, LatentPoint, Part, Sampler};
@@ -9,7 +9,7 @@ use latents::{Interpolation, LatentPoint, Part, Sampler};
 use super::{BEST, TUNING};
 use crate::error::Result;
 use crate::results::{Autoencoder, Mapped, Search};
-use crate::s4::measures_table;
+use crate::s4::{how_measured, measures_table};
 use crate::words;
 use crate::worker::{Context, Worker};
 
@@ -67,8 +67,9 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             )?)
                 .into(),
             caption: format!(
-                "{} test images by t-SNE of their latent means (KL divergence {} nats).",
+                "{} {} by t-SNE of their latent means (KL divergence {} nats).",
                 words::count(mapped.images),
+                study.shown_are(),
                 words::error(mapped.kl)
             ),
             alt: String::new(),
@@ -77,19 +78,21 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             id: "S5-card".into(),
             table: measures_table(&card),
             caption: format!(
-                "Measures of the variational autoencoder on the test images. Distances of samples are measured in {}; they are not FID.",
-                card.samples.extractor
+                "Measures of the variational autoencoder on the test images.{}",
+                how_measured(&card)
             ),
         },
     ]);
     let mut findings: Vec<Finding> = bound(study, &card).into_iter().collect();
     if let Some(ae) = results.get::<Card>("card-ae")? {
-        findings.push(smoothness(study, &ae, &card));
+        findings.extend(smoothness(study, &ae, &card));
         // Distances in the features of two extractors, or of two encoders, cannot be compared.
-        let extractor = &card.samples.extractor;
-        if ae.samples.extractor == *extractor && extractor != OWN_ENCODER {
-            blocks.push(samples(&ae, &card));
-            findings.extend(sample_quality(study, &ae, &card));
+        if let (Some(of_ae), Some(of_vae)) = (&ae.samples, &card.samples)
+            && of_ae.extractor == of_vae.extractor
+            && of_ae.extractor != OWN_ENCODER
+        {
+            blocks.push(samples(of_ae, of_vae));
+            findings.extend(sample_quality(study, of_ae, of_vae));
         }
     }
     Ok(Some((
@@ -146,30 +149,33 @@ fn pictures(worker: &Worker<'_>, card: &Card) -> Result<[Block; 2]> {
     let corners: [LatentPoint; 4] = [corner(a)?, corner(b)?, corner(c)?, corner(d)?];
     let square = model.traverse_square(corners.each_ref(), SIDE, Interpolation::Linear)?;
     let normal = model.sample(SHOWN, Sampler::Normal, study.seed)?.images;
-    let score = card.samples.samplers.iter().find(|s| s.name.starts_with("N(0"));
-    let score = score.map_or_else(String::new, |s| {
-        format!(
+    let score = card.samples.as_ref().and_then(|samples| {
+        let normal = samples.samplers.iter().find(|s| s.name.starts_with("N(0"))?;
+        Some(format!(
             "The Fréchet distance of such images to real ones is {} (that of test images: {}).",
-            words::error(s.frechet.value),
-            words::error(card.samples.floor)
+            words::error(normal.frechet.value),
+            words::error(samples.floor)
+        ))
+    });
+    let pace = card.traversals.as_ref().map_or_else(String::new, |traversals| {
+        format!(
+            " The largest step of a path is {} times its mean step (standard error {}).",
+            words::times(traversals.linear.value),
+            words::error(traversals.linear.error)
         )
     });
     Ok([
         Block::Figure {
             id: "F5b".into(),
             picture: (&square.figure).into(),
-            caption: format!(
-                "Equal steps among four test images. The largest step of a path is {} times its mean step (standard error {}).",
-                words::times(card.traversals.linear.value),
-                words::error(card.traversals.linear.error)
-            ),
+            caption: format!("Equal steps among four test images.{pace}"),
             alt: "A square of images; those at its corners are reconstructions of test images."
                 .into(),
         },
         Block::Figure {
             id: "F6".into(),
             picture: (&normal.gallery("New images, latents drawn from N(0, I)")).into(),
-            caption: score,
+            caption: score.unwrap_or_default(),
             alt: String::new(),
         },
     ])
@@ -208,8 +214,8 @@ fn bound(study: &Context, card: &Card) -> Option<Finding> {
 }
 
 /// Whether traversals of the variational autoencoder are smoother, as the reference says.
-fn smoothness(study: &Context, ae: &Card, vae: &Card) -> Finding {
-    let (a, v) = (&ae.traversals.linear, &vae.traversals.linear);
+fn smoothness(study: &Context, ae: &Card, vae: &Card) -> Option<Finding> {
+    let (a, v) = (&ae.traversals.as_ref()?.linear, &vae.traversals.as_ref()?.linear);
     let error = (a.error * a.error + v.error * v.error).sqrt();
     let smoother = a.value - v.value > 2.0 * error;
     let (verdict, tone) = if vae.latents.active_units == 0 {
@@ -227,15 +233,15 @@ fn smoothness(study: &Context, ae: &Card, vae: &Card) -> Finding {
         words::error(a.value),
         words::error(v.value)
     );
-    study.toned(tone, text)
+    Some(study.toned(tone, text))
 }
 
 /// Samples of both models by sampler.
-fn samples(ae: &Card, vae: &Card) -> Block {
+fn samples(ae: &SampleMeasures, vae: &SampleMeasures) -> Block {
     let number = |x: f64| Cell::Number(x, Show::Significant(3));
     let mut rows = vec![];
-    for (model, card) in [("autoencoder", ae), ("variational autoencoder", vae)] {
-        for s in &card.samples.samplers {
+    for (model, measures) in [("autoencoder", ae), ("variational autoencoder", vae)] {
+        for s in &measures.samplers {
             let mut row = vec![Cell::Text(model.into()), Cell::Text(s.name.clone())];
             row.push(number(s.frechet.value));
             row.push(Cell::Number(s.frechet.error, Show::Significant(2)));
@@ -262,16 +268,16 @@ fn samples(ae: &Card, vae: &Card) -> Block {
         },
         caption: format!(
             "New images, the smallest distance to real ones first (test images: {}). The distance compares means and covariances of {}, so torn images may be near on average. Precision is the fraction of the new images that lie among real ones; confidence is the mean probability that a classifier gives to the class it predicts. Neither measures whether an image is whole, so compare F4 and F6 too.",
-            words::error(vae.samples.floor),
-            vae.samples.extractor
+            words::error(vae.floor),
+            vae.extractor
         ),
     }
 }
 
 /// Whether random latents give better images with the variational autoencoder, as the reference says, and where the measures disagree.
-fn sample_quality(study: &Context, ae: &Card, vae: &Card) -> Option<Finding> {
-    let find = |card: &Card, name: &str| {
-        let found = card.samples.samplers.iter().find(|s| s.name.starts_with(name));
+fn sample_quality(study: &Context, ae: &SampleMeasures, vae: &SampleMeasures) -> Option<Finding> {
+    let find = |measures: &SampleMeasures, name: &str| {
+        let found = measures.samplers.iter().find(|s| s.name.starts_with(name));
         found.map(|s| (s.frechet.value, s.coverage.precision))
     };
     let of_ae = if study.is_of_the_reference() { "uniform" } else { "mixture" };

@@ -125,10 +125,11 @@ fn the_defaults_of_a_kind_are_its_model_and_its_recipe() {
 
         let training = TrainingConfig {
             epochs: 10,
-            batch_size: 128,
+            batch_size: 32,
             optimizer: OptimizerKind::Adamw,
-            learning_rate: 6e-3,
-            weight_decay: 0.02,
+            learning_rate: 3e-3,
+            weight_decay: 0.05,
+            label_smoothing: 0.1,
             schedule: Schedule::OneCycle { peak: 0.3 },
             validation_fraction: 0.0,
             encoder: Some(EncoderTraining::default()),

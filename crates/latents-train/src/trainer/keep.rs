@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use latents_files::FileError;
 use latents_models::{Tensors, save_parameters};
@@ -13,12 +13,25 @@ use crate::error::Error;
 use crate::inputs::inputs;
 use crate::metrics::EpochMetrics;
 
+/// Epochs of few images are so short that writing files would take most of the time. After a checkpoint, those of this many times as long as it
+/// took to write are kept in memory, for at most a second.
+const TIMES: u32 = 10;
+const LONGEST: Duration = Duration::from_secs(1);
 /// Images in a snapshot.
 const SNAPSHOT_IMAGES: usize = 8;
 
+/// What is written with the next checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Lines of metrics.
+    metrics: String,
+    /// The best parameters, if they are of an epoch since the last checkpoint.
+    best: Option<Vec<f32>>,
+}
+
 impl Trainer<'_> {
-    /// Writes the files of a finished epoch. The checkpoint is last: if the process ends before it is written, the epoch is trained again, with the same
-    /// result.
+    /// Keeps a finished epoch: its metrics, and its parameters if they are the best. They are written with the next checkpoint, at once after the
+    /// first epoch and if the last one is some time ago. If the process ends before that, the epochs since the last checkpoint are trained again, with the same result.
     pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
         if is_snapshot(metrics.epoch, self.config.training.epochs) {
             self.snapshot(metrics.epoch)?;
@@ -27,27 +40,45 @@ impl Trainer<'_> {
             && self.progress.best.is_none_or(|(least, _)| val_loss < least)
         {
             self.progress.best = Some((val_loss, metrics.epoch));
-            save_parameters(&self.run.best_path(), self.engine.layout(), &self.parameters)?;
+            self.pending.best = Some(self.parameters.clone());
         }
-        let path = self.run.metrics_path();
         let line =
             serde_json::to_string(metrics).map_err(|e| self.damaged_metrics(&e.to_string()))?;
-        let append = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            let before = file.metadata()?.len();
-            let written =
-                file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
-            // If the disk is full, no incomplete line remains.
-            written.inspect_err(|_| drop(file.set_len(before)))
-        };
-        append().map_err(FileError::on("write", &path))?;
+        self.pending.metrics += &(line + "\n");
         self.progress = Progress {
             epoch: metrics.epoch,
             total_seconds: self.progress.total_seconds + metrics.seconds,
             best: self.progress.best,
             ..Progress::default()
         };
-        self.save()
+        let interval = (TIMES * self.writing).min(LONGEST);
+        if metrics.epoch <= 1 || self.saved.elapsed() >= interval { self.save() } else { Ok(()) }
+    }
+
+    /// Writes what the epochs since the last checkpoint left.
+    fn write_pending(&mut self) -> Result<(), Error> {
+        if let Some(best) = &self.pending.best {
+            save_parameters(&self.run.best_path(), self.engine.layout(), best)?;
+        }
+        if !self.pending.metrics.is_empty() {
+            let path = self.run.metrics_path();
+            let append = || {
+                let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+                let before = file.metadata()?.len();
+                let written =
+                    file.write_all(self.pending.metrics.as_bytes()).and_then(|()| file.sync_all());
+                // If the disk is full, no incomplete line remains.
+                written.inspect_err(|_| drop(file.set_len(before)))
+            };
+            append().map_err(FileError::on("write", &path))?;
+        }
+        self.pending = Pending::default();
+        Ok(())
+    }
+
+    /// Writes what was kept since the last checkpoint, if there is anything.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        if self.pending.metrics.is_empty() { Ok(()) } else { self.save() }
     }
 
     fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
@@ -68,7 +99,10 @@ impl Trainer<'_> {
         Ok(())
     }
 
+    /// Writes a checkpoint, after what the epochs since the last one left.
     pub(super) fn save(&mut self) -> Result<(), Error> {
+        let began = Instant::now();
+        self.write_pending()?;
         self.progress.optimizer_steps = self.optimizer.state().steps;
         let checkpoint = Checkpoint {
             progress: self.progress,
@@ -76,7 +110,7 @@ impl Trainer<'_> {
             optimizer: self.optimizer.state().clone(),
         };
         checkpoint.save(self.run, self.engine.layout())?;
-        self.saved = Instant::now();
+        (self.saved, self.writing) = (Instant::now(), began.elapsed());
         Ok(())
     }
 

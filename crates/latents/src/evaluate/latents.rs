@@ -3,9 +3,9 @@
 
 use std::cell::RefCell;
 
-use latents_data::Dataset;
+use latents_data::{Dataset, Part};
 use latents_engine::{Criterion, Pass};
-use latents_explore::card::{Card, CardCallbacks, CardInput};
+use latents_explore::card::{Card, CardCallbacks, CardInput, LEAST_COMPARED};
 use latents_explore::extractor::Extractor;
 use latents_explore::{Pca, Rows, TsneConfig, tsne};
 
@@ -21,8 +21,8 @@ pub const OWN_ENCODER: &str =
 /// Numbers in the training images that principal components are found in, and that samples are compared with, at most; of more images, evenly
 /// spaced ones are taken.
 const REAL: usize = 320 << 20;
-/// Test images that an evaluation needs at least.
-pub const LEAST_TEST_IMAGES: usize = 32;
+/// Test images that a t-SNE is made of at least; fewer have no scores of maps.
+const LEAST_MAPPED: usize = 21;
 /// Draws of each latent vector for the importance-weighted bound.
 const DRAWS: u64 = 50;
 /// Numbers of an image up to which there are so many draws; larger images have fewer, and at least 10.
@@ -32,7 +32,7 @@ impl TrainedModel {
     /// Measures a model with latents on the test images of a data set. `map` is a t-SNE of the test latents `[n, 2]`, if there is one already.
     ///
     /// # Errors
-    /// If the model has no latents, there are too few test images, or the call was interrupted.
+    /// If the model has no latents, there are no test images, or the call was interrupted.
     pub fn card(
         &mut self,
         data: &Dataset,
@@ -44,9 +44,9 @@ impl TrainedModel {
         let seed = self.config.training.seed;
         let runtime = self.runtime();
         let n = data.test.len();
-        if n < LEAST_TEST_IMAGES {
-            let run = self.dir().to_owned();
-            return Err(Error::TooFewImages { run, needed: LEAST_TEST_IMAGES, found: n });
+        if n == 0 {
+            let (run, part) = (self.dir().to_owned(), Part::Test);
+            return Err(Error::NoImages { run, part });
         }
         let pixels = data.test.images.to_unit();
         let encoded = self.encode(&data.test)?;
@@ -57,17 +57,25 @@ impl TrainedModel {
         let z_train = self.latent_means(&data.train)?;
         let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL / numbers);
 
-        let mut extractor = self.train_extractor(data, seed, session)?;
-        let latents = Rows::new(&z, d)?;
-        let by_tsne = if let Some(xy) = map {
-            xy
-        } else {
-            session.stage("mapping the latents");
-            let config = TsneConfig { seed, ..Default::default() };
-            runtime.run(|| tsne(latents, &config, session))?.xy
+        let mut extractor = match n.min(train.len() / numbers) {
+            ..LEAST_COMPARED => None,
+            _ => self.train_extractor(data, seed, session)?,
         };
-        let by_pca = runtime.run(|| Pca::fit(latents, d.min(2), session)?.transform(latents))?;
-        let maps = [("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)];
+        let latents = Rows::new(&z, d)?;
+        let (by_tsne, by_pca);
+        let maps = if n < LEAST_MAPPED {
+            vec![]
+        } else {
+            by_tsne = if let Some(xy) = map {
+                xy
+            } else {
+                session.stage("mapping the latents");
+                let config = TsneConfig { seed, ..Default::default() };
+                runtime.run(|| tsne(latents, &config, session))?.xy
+            };
+            by_pca = runtime.run(|| Pca::fit(latents, d.min(2), session)?.transform(latents))?;
+            vec![("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)]
+        };
 
         let labels = data.test.all_labels();
         let log_variances = encoded.log_variances.as_deref();

@@ -2,6 +2,7 @@
 //! classifier, and the mean and deviation of several runs that differ by their seeds.
 
 mod classes;
+mod folds;
 mod latents;
 pub mod reference;
 
@@ -14,7 +15,8 @@ use latents_train::Run;
 use serde::Serialize;
 
 pub use classes::{ClassCard, ConfusedPair, LabelledPredictions, SeedScores};
-pub use latents::{LEAST_TEST_IMAGES, OWN_ENCODER};
+pub use folds::{CrossValidation, FOLDS, cross_validate};
+pub use latents::OWN_ENCODER;
 
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
@@ -64,7 +66,7 @@ impl TrainedModel {
     /// Measures the model on the test images with the default options.
     ///
     /// # Errors
-    /// If there are too few test images, a classifier's have no labels, or the call was interrupted.
+    /// If there are no test images, a classifier's have no labels, or the call was interrupted.
     pub fn evaluate(&mut self, data: &Dataset, session: &Session) -> Result<Evaluation> {
         self.evaluate_with(data, EvalOptions::default(), session)
     }

@@ -20,7 +20,7 @@ use latents_tune::{
 pub use results::{BestTrial, TuneResults, TuneSummary, parameter_cell};
 
 use crate::error::{Error, Result};
-use crate::recipe::{ASSUMED_SHAPE, Recipe, check_out_of};
+use crate::recipe::{ASSUMED_SHAPE, Recipe, check_out_of, epochs_in};
 use crate::session::Session;
 use live::{Live, TrialReporter, report_step};
 use runs::{Runs, with_params};
@@ -83,13 +83,14 @@ pub struct Tuner {
     recipe: Recipe,
     study: StudyConfig,
     space: Option<Space>,
+    minutes: Option<f64>,
 }
 
 impl Tuner {
     /// Tunes models of a recipe. Settings that the recipe sets are not tuned.
     #[must_use]
     pub fn new(recipe: Recipe) -> Self {
-        Tuner { recipe: recipe.trial(), study: StudyConfig::default(), space: None }
+        Tuner { recipe: recipe.trial(), study: StudyConfig::default(), space: None, minutes: None }
     }
 
     /// Where the study is kept and how it is searched.
@@ -102,6 +103,13 @@ impl Tuner {
     #[must_use]
     pub fn space(self, space: Space) -> Self {
         Tuner { space: Some(space), ..self }
+    }
+
+    /// The time of the whole search, in minutes, if no trial is pruned. It becomes a number of epochs of each trial by the measured time of a
+    /// step with the settings that are not tuned. A study that was begun keeps its number.
+    #[must_use]
+    pub fn minutes(self, minutes: f64) -> Self {
+        Tuner { minutes: Some(minutes), ..self }
     }
 
     /// The recipe of the trials.
@@ -149,9 +157,33 @@ impl Tuner {
         session: &Session,
     ) -> Result<TunedStudy> {
         check_out_of(data, out.as_ref())?;
-        let (base, space) = (self.recipe.config(data, session)?, self.space_for(Some(data))?);
+        let (mut base, space) = (self.recipe.config(data, session)?, self.space_for(Some(data))?);
+        if let Some(minutes) = self.minutes {
+            base.training.epochs =
+                self.trial_epochs(minutes, &base, data, out.as_ref(), session)?;
+        }
         check(&base, &space)?;
         search(&base, &space, &self.study, out.as_ref(), data.into(), false, session)
+    }
+
+    /// The number of epochs of a trial for a search of some minutes: that of the study, if it was begun.
+    fn trial_epochs(
+        &self,
+        minutes: f64,
+        base: &RunConfig,
+        data: &Dataset,
+        out: &Path,
+        session: &Session,
+    ) -> Result<u64> {
+        if !(minutes > 0.0 && minutes.is_finite()) {
+            return Err(Error::Invalid(format!("minutes = {minutes} must be more than 0")));
+        }
+        let kind = base.model.kind();
+        if let Some(begun) = self.study.begun(out, kind)? {
+            let epochs = &begun.objective[kind]["training"]["epochs"];
+            return Ok(epochs.as_u64().unwrap_or(base.training.epochs));
+        }
+        epochs_in(minutes / self.study.trials.max(1) as f64, base, data, session)
     }
 }
 

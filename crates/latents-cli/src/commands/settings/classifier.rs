@@ -24,13 +24,13 @@ pub(crate) struct ClassifierFlags {
     /// Freeze the encoder for the first N epochs [default: 0]
     #[arg(long, value_name = "N")]
     frozen_epochs: Option<u64>,
-    /// Learning rate of the encoder [default: its own]
+    /// Learning rate of the encoder [default: the head's, or of one that starts from components its own divided by 100]
     #[arg(long, value_name = "RATE")]
     encoder_lr: Option<f64>,
-    /// Weight decay of the encoder [default: its own]
+    /// Weight decay of the encoder [default: the head's, or of one that starts from components its own]
     #[arg(long, value_name = "RATE")]
     encoder_weight_decay: Option<f64>,
-    /// Optimiser of the encoder [default: its own]
+    /// Optimiser of the encoder [default: the head's, or of one that starts from components its own]
     #[arg(long, value_name = "NAME", value_parser = named::<OptimizerKind>(&["adam", "adamw", "sgd"]))]
     encoder_optimizer: Option<OptimizerKind>,
     /// Dropout in the encoder [default: its own]

@@ -26,6 +26,9 @@ pub(crate) struct TuneModel<M: ModelFlags> {
     /// Print the default search space, to edit for --space, and do nothing else
     #[arg(long)]
     print_space: bool,
+    /// Search for about M minutes, or less if trials are pruned: a number of epochs of each trial by the measured time of a step
+    #[arg(long, value_name = "M", conflicts_with = "epochs")]
+    minutes: Option<f64>,
     #[command(flatten)]
     study: StudyFlags,
     #[command(flatten)]
@@ -82,6 +85,7 @@ impl<M: ModelFlags> TuneModel<M> {
     pub(super) fn run(&self, session: &Session, output: Output) -> Result<ExitCode> {
         let tuner = Tuner::new(self.settings.recipe()?).study(self.study.config());
         let tuner = self.study.space()?.into_iter().fold(tuner, Tuner::space);
+        let tuner = self.minutes.into_iter().fold(tuner, Tuner::minutes);
         let space = tuner.space_for(None)?;
         if self.print_space {
             output.result(tuner.default_space_text()?, &space)?;
