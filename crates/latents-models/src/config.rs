@@ -158,6 +158,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// The same model as it is fine-tuned as the encoder of another: without dropout.
+            #[must_use]
+            pub fn fine_tuned(self) -> Self {
+                match self {
+                    $(ModelConfig::$variant(config) => config.fine_tuned().into(),)+
+                }
+            }
+
             /// Mutable access to [`encoder`](ModelConfig::encoder), to put the model of a trained run in its place.
             pub fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
                 match self {

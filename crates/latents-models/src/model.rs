@@ -72,6 +72,12 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
         None
     }
 
+    /// The same model as it is fine-tuned as the encoder of another: without dropout.
+    #[must_use]
+    fn fine_tuned(self) -> Self {
+        self
+    }
+
     /// The training settings that suit the kind: a TOML layer over the common ones, in the form of `config.toml`. Empty if the common settings suit it.
     #[must_use]
     fn recipe() -> &'static str {

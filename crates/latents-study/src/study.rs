@@ -305,7 +305,8 @@ impl CollectionStudy {
         }
         if let Some(minutes) = self.minutes {
             page.notices.push(format!(
-                "Made with budgets for {minutes} minutes of training: {} of the epochs of a full study.",
+                "Made with budgets for {} of training: {} of the epochs of a full study.",
+                latents::duration(60.0 * minutes),
                 words::percent_rounded(worker.study.budget.cnn_share)
             ));
         }

@@ -149,7 +149,7 @@ fn a_study_of_some_minutes_keeps_its_budgets() {
     let identity = std::fs::read_to_string(folder.path().join("study.toml")).unwrap();
     assert!(identity.contains("minutes = 0.05") && identity.contains("share = 0."), "{identity}");
     let page = std::fs::read_to_string(&done.markdown).unwrap();
-    assert!(page.contains("budgets for 0.05 minutes of training"));
+    assert!(page.contains("budgets for 3.0 s of training"));
     // The time of a step is not measured again, which could give other budgets.
     std::fs::remove_file(folder.path().join("results/ae-best.json")).unwrap();
     assert_eq!(study(0.05).run_on(dataset(), &session()).unwrap().stages.len(), 1);

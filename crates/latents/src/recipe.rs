@@ -361,7 +361,7 @@ impl Recipe {
         Ok(layer)
     }
 
-    /// The encoder's model and weights, whatever a file says.
+    /// The encoder's model, without dropout, and weights, whatever a file says.
     fn take_encoder(&self, config: &mut RunConfig, run: &Run, image: Option<Shape>) -> Result<()> {
         let of_run = run.config()?;
         let kind = of_run.model.kind();
@@ -375,7 +375,7 @@ impl Recipe {
             return Err(Error::EncoderShape { run: run.dir().to_owned(), encoder, images });
         }
         if let Some(encoder) = config.model.encoder_mut() {
-            *encoder = of_run.model;
+            *encoder = of_run.model.fine_tuned();
         }
         let of_run = run.encoder_training()?;
         let training = config.training.encoder.get_or_insert_with(|| of_run.clone());

@@ -4,6 +4,7 @@ use super::data::{LEAST_COMPARED, NEIGHBOURS};
 use super::measure::CardInput;
 
 /// What can be measured on so many images.
+#[allow(clippy::struct_excessive_bools)] // One for each part of the card.
 pub(super) struct Possible {
     pub(super) samples: bool,
     pub(super) traversals: bool,

@@ -133,6 +133,10 @@ impl Model for AutoencoderConfig {
         Loss::MeanSquaredError.into()
     }
 
+    fn fine_tuned(self) -> Self {
+        AutoencoderConfig { dropout: 0.0, ..self }
+    }
+
     fn latents(&self) -> Option<LatentSpace> {
         Some(LatentSpace {
             dim: self.latent_dim,

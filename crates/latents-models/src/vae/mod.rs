@@ -196,6 +196,10 @@ impl Model for VaeConfig {
         }
     }
 
+    fn fine_tuned(self) -> Self {
+        VaeConfig { autoencoder: self.autoencoder.fine_tuned(), ..self }
+    }
+
     fn latents(&self) -> Option<LatentSpace> {
         self.autoencoder.latents()
     }

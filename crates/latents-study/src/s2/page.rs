@@ -84,6 +84,27 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         caption: "How much of the variance among the good trials each parameter explains (PED-ANOVA).".into(),
         alt: String::new(),
     }));
+    blocks.extend(compared(worker, latents, [&best, &residual], &components, linear.as_deref())?);
+    let mut findings = vec![finding.of("S2")];
+    findings.extend(linear.map(|text| Finding::new(Tone::Neutral, text).of("S2")));
+    let of_residual = format!(
+        "With as many numbers for an image, the residual autoencoder, which starts from principal components, has a test error of {}: {} of the tuned autoencoder's.",
+        words::error(residual.test_error),
+        words::percent_rounded(residual.test_error / best.test_error),
+    );
+    findings.push(Finding::new(Tone::Neutral, of_residual).of("S2"));
+    Ok(Some((PageSection { id: "S2".into(), title: "Tuning".into(), blocks }, findings)))
+}
+
+/// Reconstructions by the tuned and the residual autoencoder, and their errors beside those of principal components.
+fn compared(
+    worker: &Worker<'_>,
+    latents: usize,
+    [best, residual]: [&Autoencoder; 2],
+    components: &Components,
+    linear: Option<&str>,
+) -> Result<[Block; 4]> {
+    let study = worker.study;
     let reconstructions = |id: &str, run: &str, model: String, error: f64| -> Result<Block> {
         Ok(Block::Figure {
             id: id.into(),
@@ -96,7 +117,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         })
     };
     let of_reference = "tuned autoencoder (F2, F10a and F10b of the reference)";
-    blocks.extend([
+    Ok([
         reconstructions("F10", BEST, of_reference.into(), best.test_error)?,
         reconstructions(
             "F10-residual",
@@ -119,20 +140,9 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
                     ("residual autoencoder", latents, residual.test_error),
                 ],
             ),
-            caption: linear
-                .clone()
-                .unwrap_or_else(|| "Principal components of the images that train.".into()),
+            caption: linear.unwrap_or("Principal components of the images that train.").into(),
         },
-    ]);
-    let mut findings = vec![finding.of("S2")];
-    findings.extend(linear.map(|text| Finding::new(Tone::Neutral, text).of("S2")));
-    let of_residual = format!(
-        "With as many numbers for an image, the residual autoencoder, which starts from principal components, has a test error of {}: {} of the tuned autoencoder's.",
-        words::error(residual.test_error),
-        words::percent_rounded(residual.test_error / best.test_error),
-    );
-    findings.push(Finding::new(Tone::Neutral, of_residual).of("S2"));
-    Ok(Some((PageSection { id: "S2".into(), title: "Tuning".into(), blocks }, findings)))
+    ])
 }
 
 /// How the tuned autoencoder compares with the untuned one and with the reference.

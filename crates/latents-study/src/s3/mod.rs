@@ -120,7 +120,7 @@ pub(crate) fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
     };
     let encoder = study.run(s2::BEST);
     if let Some(model) = config.model.encoder_mut() {
-        *model = encoder.config()?.model;
+        *model = encoder.config()?.model.fine_tuned();
     }
     config.training.encoder = Some(encoder.fine_tuning(&config.training)?);
     Ok(config)

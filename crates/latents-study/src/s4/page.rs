@@ -161,8 +161,10 @@ pub(crate) fn how_measured(card: &Card) -> String {
     let distances = card.samples.as_ref().map_or_else(String::new, |samples| {
         format!(" Distances of samples are measured in {}; they are not FID.", samples.extractor)
     });
-    let left_out: String = card.left_out.iter().map(|sentence| format!(" {sentence}")).collect();
-    distances + &left_out
+    if card.left_out.is_empty() {
+        return distances;
+    }
+    format!("{distances} {}", card.left_out.join(" "))
 }
 
 /// The scores of a map as a sentence.

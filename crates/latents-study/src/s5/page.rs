@@ -83,8 +83,10 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
             ),
         },
     ]);
-    let mut findings: Vec<Finding> = bound(study, &card).into_iter().collect();
-    if let Some(ae) = results.get::<Card>("card-ae")? {
+    // A few test images say nothing about bounds and paths.
+    let is_few = study.few.is_some();
+    let mut findings: Vec<Finding> = bound(study, &card).filter(|_| !is_few).into_iter().collect();
+    if let Some(ae) = results.get::<Card>("card-ae")?.filter(|_| !is_few) {
         findings.extend(smoothness(study, &ae, &card));
         // Distances in the features of two extractors, or of two encoders, cannot be compared.
         if let (Some(of_ae), Some(of_vae)) = (&ae.samples, &card.samples)
@@ -140,14 +142,30 @@ fn residual(best: &Autoencoder) -> Block {
     ))
 }
 
-/// Images among four, and new ones.
-fn pictures(worker: &Worker<'_>, card: &Card) -> Result<[Block; 2]> {
+/// Images among four, if there are four, and new ones.
+fn pictures(worker: &Worker<'_>, card: &Card) -> Result<Vec<Block>> {
     let study = worker.study;
     let mut model = worker.open(BEST)?;
-    let mut corner = |index| model.point(&study.dataset, Part::Test, index);
-    let [a, b, c, d] = corners(study);
-    let corners: [LatentPoint; 4] = [corner(a)?, corner(b)?, corner(c)?, corner(d)?];
-    let square = model.traverse_square(corners.each_ref(), SIDE, Interpolation::Linear)?;
+    let mut blocks = vec![];
+    if let Some([a, b, c, d]) = corners(study) {
+        let mut corner = |index| model.point(&study.dataset, Part::Test, index);
+        let corners: [LatentPoint; 4] = [corner(a)?, corner(b)?, corner(c)?, corner(d)?];
+        let square = model.traverse_square(corners.each_ref(), SIDE, Interpolation::Linear)?;
+        let pace = card.traversals.as_ref().map_or_else(String::new, |traversals| {
+            format!(
+                " The largest step of a path is {} times its mean step (standard error {}).",
+                words::times(traversals.linear.value),
+                words::error(traversals.linear.error)
+            )
+        });
+        blocks.push(Block::Figure {
+            id: "F5b".into(),
+            picture: (&square.figure).into(),
+            caption: format!("Equal steps among four test images.{pace}"),
+            alt: "A square of images; those at its corners are reconstructions of test images."
+                .into(),
+        });
+    }
     let normal = model.sample(SHOWN, Sampler::Normal, study.seed)?.images;
     let score = card.samples.as_ref().and_then(|samples| {
         let normal = samples.samplers.iter().find(|s| s.name.starts_with("N(0"))?;
@@ -157,32 +175,17 @@ fn pictures(worker: &Worker<'_>, card: &Card) -> Result<[Block; 2]> {
             words::error(samples.floor)
         ))
     });
-    let pace = card.traversals.as_ref().map_or_else(String::new, |traversals| {
-        format!(
-            " The largest step of a path is {} times its mean step (standard error {}).",
-            words::times(traversals.linear.value),
-            words::error(traversals.linear.error)
-        )
+    blocks.push(Block::Figure {
+        id: "F6".into(),
+        picture: (&normal.gallery("New images, latents drawn from N(0, I)")).into(),
+        caption: score.unwrap_or_default(),
+        alt: String::new(),
     });
-    Ok([
-        Block::Figure {
-            id: "F5b".into(),
-            picture: (&square.figure).into(),
-            caption: format!("Equal steps among four test images.{pace}"),
-            alt: "A square of images; those at its corners are reconstructions of test images."
-                .into(),
-        },
-        Block::Figure {
-            id: "F6".into(),
-            picture: (&normal.gallery("New images, latents drawn from N(0, I)")).into(),
-            caption: score.unwrap_or_default(),
-            alt: String::new(),
-        },
-    ])
+    Ok(blocks)
 }
 
-/// Four test images, of different classes if classes are known.
-fn corners(study: &Context) -> [usize; 4] {
+/// Four test images, of different classes if so many are known.
+fn corners(study: &Context) -> Option<[usize; 4]> {
     let test = &study.dataset.test;
     let mut found: Vec<usize> = vec![];
     if let Some(labels) = &test.labels {
@@ -192,14 +195,12 @@ fn corners(study: &Context) -> [usize; 4] {
             }
         }
     }
-    let mut next = 0;
-    while found.len() < 4 {
-        if !found.contains(&next) || next >= test.len() {
-            found.push(next.min(test.len().saturating_sub(1)));
+    for i in 0..test.len() {
+        if found.len() < 4 && !found.contains(&i) {
+            found.push(i);
         }
-        next += 1;
     }
-    [found[0], found[1], found[2], found[3]]
+    found.try_into().ok()
 }
 
 /// The evidence bound next to the reference's.

@@ -33,7 +33,7 @@ pub(crate) struct ClassifierFlags {
     /// Optimiser of the encoder [default: the head's, or of one that starts from components its own]
     #[arg(long, value_name = "NAME", value_parser = named::<OptimizerKind>(&["adam", "adamw", "sgd"]))]
     encoder_optimizer: Option<OptimizerKind>,
-    /// Dropout in the encoder [default: its own]
+    /// Dropout in the encoder [default: 0]
     #[arg(long, value_name = "P")]
     encoder_dropout: Option<f64>,
     /// Learning rate of each of the encoder's layers as a fraction of that of the next layer [default: 1]
