@@ -60,6 +60,7 @@ fn of_study(error: &latents_study::Error) -> Option<String> {
         E::Latents(error) => return of_library(error),
         E::Stage { source, .. } => return of_study(source),
         E::OtherStudy { .. } | E::DamagedIdentity { .. } => "choose another --out".into(),
+        E::NoTestImages { .. } => "--test-fraction 0.2 holds out a fifth".into(),
         _ => return None,
     })
 }

@@ -391,6 +391,9 @@ impl fmt::Display for Note {
                 }
                 Ok(())
             }
+            Self::Copies { groups: 1, pictures } => {
+                write!(f, "{pictures} pictures are copies of one")
+            }
             Self::Copies { groups, pictures } => {
                 write!(
                     f,

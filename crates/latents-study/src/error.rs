@@ -57,6 +57,12 @@ pub enum Error {
         /// How many there are.
         found: usize,
     },
+    /// There are no test images.
+    #[error("a study needs test images, and {origin} has none: hold out a part of its images")]
+    NoTestImages {
+        /// The images.
+        origin: String,
+    },
     /// The output folder holds another study.
     #[error(
         "{} holds a study of other images, with another seed or with other budgets; choose another folder",

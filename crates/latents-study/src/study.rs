@@ -135,7 +135,7 @@ impl CollectionStudy {
     /// Runs all stages that are not finished, and writes the page. Reports the whole as one task, `study`, with a note for each finished stage.
     ///
     /// # Errors
-    /// [`Error::UnknownPart`], [`Error::TooFewImages`] or [`Error::OtherStudy`] before the first stage; [`Error::Stage`] if a stage fails;
+    /// [`Error::UnknownPart`], [`Error::TooFewImages`], [`Error::NoTestImages`], [`Error::Minutes`] or [`Error::OtherStudy`] before the first stage; [`Error::Stage`] if a stage fails;
     /// [`Error::DamagedResult`] if a result cannot be used; [`Error::Interrupted`] if the session was cancelled, with everything saved.
     pub fn run_on(&self, dataset: Dataset, session: &Session) -> Result<StudySummary> {
         let began = Instant::now();
@@ -185,8 +185,11 @@ impl CollectionStudy {
         }
         let dataset = dataset.limited(self.limits());
         let images = dataset.all().1.len();
-        if images < LEAST_IMAGES || dataset.test.is_empty() {
+        if images < LEAST_IMAGES {
             return Err(Error::TooFewImages { needed: LEAST_IMAGES, found: images });
+        }
+        if dataset.test.is_empty() {
+            return Err(Error::NoTestImages { origin: dataset.name });
         }
         if let Some(minutes) = self.minutes.filter(|m| !(*m > 0.0 && m.is_finite())) {
             return Err(Error::Minutes { minutes });

@@ -171,6 +171,9 @@ fn what_cannot_be_studied_is_refused_before_the_first_stage() {
     let few = Dataset::from_parts("few", dataset().classes, part(5), part(2)).unwrap();
     let error = run(study(&out), few);
     assert!(matches!(error, Error::TooFewImages { needed: 8, found: 7 }), "{error}");
+    let untested = Dataset::from_parts("all", dataset().classes, part(90), part(0)).unwrap();
+    let error = run(study(&out), untested);
+    assert!(matches!(error, Error::NoTestImages { .. }), "{error}");
     assert!(!out.exists());
 
     std::fs::create_dir_all(&out).unwrap();

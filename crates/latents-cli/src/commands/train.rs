@@ -30,7 +30,7 @@ pub(crate) enum Model {
     /// A classifier on a trained encoder
     #[command(
         after_help = "The head's widths and dropout are the best that the reference study found; its optimiser, rates and batch size are our own, chosen \
-        on validation images. The encoder keeps the settings that it was trained with. Ten epochs on all training images; --validation 0.1 keeps some of them for validation.\n\n\
+        on validation images. The encoder is trained like the head, without dropout; one that starts from principal components keeps its own settings, with a hundredth of its rate. Ten epochs on all training images; --validation 0.1 keeps some of them for validation.\n\n\
         latents train classifier --encoder runs/ae --out runs/cl\n\
         latents train classifier --encoder runs/ae --from-scratch --out runs/control    what pre-training brings\n\
         latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and deviation over seeds\n\
