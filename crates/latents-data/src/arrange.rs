@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::note::Note;
 use crate::part::Part;
 use crate::pictures::Pictures;
-use crate::split::hold_out;
+use crate::split::{hold_out, strata};
 
 /// What a source says of each of its images, in its order.
 pub(crate) struct Described<'a> {
@@ -62,14 +62,7 @@ impl Described<'_> {
 
     /// Which of these images are held out.
     fn hold_out(&self, members: &[usize], settings: &Pictures) -> Vec<bool> {
-        let labelled = members.iter().any(|&i| self.labels[i].is_some());
-        let stratum = |&i: &usize| match self.labels[i] {
-            Some(label) => u32::from(label),
-            // Beyond all classes.
-            None if labelled => 1 << 17,
-            None => 0,
-        };
-        let strata: Vec<u32> = members.iter().map(stratum).collect();
+        let strata = strata(members.iter().map(|&i| self.labels[i]));
         let held = hold_out(&strata, settings.test_fraction, settings.split_seed);
         if !settings.keep_copies_together {
             return held;

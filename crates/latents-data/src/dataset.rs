@@ -11,7 +11,7 @@ use crate::images::{Images, evenly_spaced, hexadecimal};
 use crate::note::Note;
 use crate::part::Part;
 use crate::pictures::Pictures;
-use crate::split::folds;
+use crate::split::{folds, strata};
 use crate::warnings::{Seen, copies};
 
 /// The largest number of classes; labels have 16 bits.
@@ -308,10 +308,8 @@ impl Dataset {
         let known: Vec<usize> = (0..all.len()).filter(|&i| parts[i] != Part::Unlabelled).collect();
         let all = all.at(&known);
         let seen: Vec<Seen> = (0..all.len()).map(|i| Seen::of(all.images.image(i))).collect();
-        // Beyond all classes.
-        let none = 1 << 17;
-        let stratum = |i: usize| all.labels.as_ref().map_or(0, |l| l[i].map_or(none, u32::from));
-        let strata: Vec<u32> = (0..all.len()).map(stratum).collect();
+        let label = |i: usize| all.labels.as_ref().and_then(|labels| labels[i]);
+        let strata = strata((0..all.len()).map(label));
         let fold_of = folds(&strata, &copies(&seen), count, seed);
         let part = |fold: usize, inside: bool| {
             let members = (0..all.len()).filter(|&i| (fold_of[i] == fold) == inside);

@@ -62,6 +62,12 @@ pub fn hold_out(strata: &[u32], fraction: f64, seed: u64) -> Vec<bool> {
     held
 }
 
+/// The stratum of each sample: its class. Samples without one are a stratum of their own, beyond all classes, or all are one if none has a class.
+pub(crate) fn strata(labels: impl Iterator<Item = Option<u16>> + Clone) -> Vec<u32> {
+    let none = if labels.clone().any(|label| label.is_some()) { 1 << 17 } else { 0 };
+    labels.map(|label| label.map_or(none, u32::from)).collect()
+}
+
 /// Assigns each sample to one of `count` folds of a cross-validation, at random, so that every fold has about the same part of each stratum
 /// (its class). Samples with the same number in `copies` are in the same fold. Folds are empty only if there are fewer different samples.
 ///

@@ -7,7 +7,7 @@ mod measure;
 mod possible;
 
 pub use data::{
-    Card, LEAST_COMPARED, LatentMeasures, LikelihoodBounds, MapScore, OutlierMeasures,
-    ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
+    Card, LEAST_COMPARED, LEAST_MAPPED, LatentMeasures, LikelihoodBounds, MapScore,
+    OutlierMeasures, ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
 pub use measure::{CardCallbacks, CardInput};

@@ -112,6 +112,11 @@ impl Budget {
         self.batch_size < BATCH
     }
 
+    /// Epochs of the CNN, which has so many by default.
+    pub(crate) fn cnn_epochs(&self, default: u64) -> u64 {
+        ((default as f64 * self.cnn_share) as u64).max(1) * self.passes
+    }
+
     /// The same for pictures that are not the reference study's: its number of epochs of the classifier is for tens of thousands of images, and few
     /// pictures need more epochs before a classifier learns more than which class is the most frequent.
     pub(crate) fn for_own_pictures(mut self, train: usize) -> Self {

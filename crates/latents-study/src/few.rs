@@ -1,9 +1,9 @@
 //! What a study of few images has besides: a test part of some images says little, so each image is measured by a model that was trained
 //! without it. In place of S3, the classifier with its default settings is measured in this way.
 
+use latents::class_counts;
 use latents::evaluate::{CrossValidation, FOLDS, cross_validate};
 use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
-use latents::{ClassCount, class_counts};
 
 use crate::error::Result;
 use crate::results::StageOutput;
@@ -47,10 +47,12 @@ pub(crate) fn stages<'a>(labelled: bool) -> Vec<Stage<Worker<'a>>> {
 
 fn measure(worker: &Worker<'_>, stage: &str, config: &latents::RunConfig) -> Result<()> {
     let Context { dataset, out, results, .. } = worker.study;
-    // Of copies, there may be fewer different images than folds.
-    let parts = dataset.folds(FOLDS, config.training.seed);
-    let folds = parts.iter().filter(|part| !part.test.is_empty()).count();
-    let measures = cross_validate(config, dataset, folds, &out.join(stage), &worker.session)?;
+    let of = |folds| cross_validate(config, dataset, folds, &out.join(stage), &worker.session);
+    let measures = match of(FOLDS) {
+        // Of copies, there may be fewer different images than folds.
+        Err(latents::Error::TooFewForFolds { found, .. }) if found > 1 => of(found)?,
+        measures => measures?,
+    };
     results.put(stage, &measures)
 }
 
@@ -92,23 +94,17 @@ pub(crate) fn of_autoencoder(study: &Context) -> Result<Option<(Block, Finding)>
     Ok(Some((block, Finding::new(Tone::Neutral, text).of("S2"))))
 }
 
-/// The part of the page about labels, once its stage is finished.
+/// The part of the page about labels, once its stage is finished; for images with labels.
 pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Finding>)>> {
     let study = worker.study;
-    let section = |blocks| PageSection { id: "S3".into(), title: "Classifier".into(), blocks };
-    let counts = class_counts(&study.dataset);
-    if !study.dataset.is_labelled() || counts.len() < 2 {
-        let text = "The images have no labels, so there is no classifier.";
-        return Ok(Some((section(vec![Block::Paragraph(text.into())]), vec![])));
-    }
     let Some(measures) = study.results.get::<CrossValidation>(FOLDS_OF_CLASSIFIER)? else {
         return Ok(None);
     };
     let (Some(accuracy), Some(majority)) = (measures.accuracy, measures.majority) else {
         return Ok(None);
     };
-    let single = |class: &&ClassCount| class.train + class.validation + class.test == 1;
-    let alone = counts.iter().filter(single).count();
+    let counts = class_counts(&study.dataset);
+    let alone = counts.iter().filter(|class| class.images() == 1).count();
     let unlearnt = match alone {
         0 => String::new(),
         n => format!(
@@ -128,5 +124,6 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         measures.folds
     );
     let blocks = vec![Block::Paragraph(text.clone()), Block::Paragraph(how)];
-    Ok(Some((section(blocks), vec![Finding::new(Tone::Neutral, text).of("S3")])))
+    let section = PageSection { id: "S3".into(), title: "Classifier".into(), blocks };
+    Ok(Some((section, vec![Finding::new(Tone::Neutral, text).of("S3")])))
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use latents::explore::card::LEAST_COMPARED;
 use latents::report::Page;
 use latents::train::DataConfig;
-use latents::{Dataset, Limits, Pictures, Session, open_for};
+use latents::{Dataset, Limits, Part, Pictures, Session, open_for};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -184,7 +184,7 @@ impl CollectionStudy {
             return Err(Error::UnknownPart { part: part.clone() });
         }
         let dataset = dataset.limited(self.limits());
-        let images = dataset.all().1.len();
+        let images = Part::ALL.map(|part| dataset.part(part).len()).iter().sum();
         if images < LEAST_IMAGES {
             return Err(Error::TooFewImages { needed: LEAST_IMAGES, found: images });
         }
@@ -218,7 +218,7 @@ impl CollectionStudy {
                 share
             } else {
                 let worker = Worker { study: &context, session: session.clone() };
-                let share = time::share(minutes, &worker, is_labelled(&context), !self.no_cnn)?;
+                let share = time::share(minutes, &worker, !self.no_cnn)?;
                 identity.share = Some(share);
                 self.write(&identity)?;
                 share
@@ -260,8 +260,8 @@ impl CollectionStudy {
     /// All stages that this study has.
     fn stages<'a>(&self, context: &Context) -> Vec<Stage<Worker<'a>>> {
         let classify = if context.few.is_some() {
-            few::stages(is_labelled(context))
-        } else if is_labelled(context) {
+            few::stages(context.has_classes())
+        } else if context.has_classes() {
             s3::stages(!self.no_cnn)
         } else {
             vec![]
@@ -324,7 +324,11 @@ impl CollectionStudy {
             } else {
                 reconstruction::section(worker)?
             },
-            if worker.study.few.is_some() { few::section(worker)? } else { s3::section(worker)? },
+            if worker.study.few.is_some() && worker.study.has_classes() {
+                few::section(worker)?
+            } else {
+                s3::section(worker)?
+            },
             s4::section(worker)?,
             s5::section(worker)?,
         ];
@@ -344,11 +348,6 @@ impl CollectionStudy {
         page.sections.push(machine::section(worker.study, &self.repeat_with));
         Ok(page)
     }
-}
-
-/// Whether there are classes to tell apart.
-fn is_labelled(context: &Context) -> bool {
-    context.classes().is_some_and(|classes| classes.len() > 1)
 }
 
 /// Runs a stage on a worker and reports its progress as part of the study's.

@@ -4,8 +4,8 @@ use latents::RunConfig;
 use latents::evaluate::FOLDS;
 use latents::train::seconds_per_epoch;
 
-use crate::budget::Budget;
 use crate::error::Result;
+use crate::s3;
 use crate::worker::Worker;
 
 /// The part of the epochs of a search that its trials make, as the pruner stops many of them.
@@ -13,9 +13,9 @@ const UNPRUNED: f64 = 0.6;
 /// Controls of the classifier.
 const CONTROLS: u64 = 2;
 
-/// What part of the budgets some minutes are enough for, by the measured time of an epoch of each kind of model. `classify` and `cnn` are
-/// whether the study trains classifiers and a convolutional network.
-pub(crate) fn share(minutes: f64, worker: &Worker<'_>, classify: bool, cnn: bool) -> Result<f64> {
+/// What part of the budgets some minutes are enough for, by the measured time of an epoch of each kind of model. `cnn` is whether the
+/// study trains a convolutional network if it trains classifiers.
+pub(crate) fn share(minutes: f64, worker: &Worker<'_>, cnn: bool) -> Result<f64> {
     let budget = &worker.study.budget;
     // Few images have a model for each fold, and one of all; they have no search, and no convolutional network.
     let is_few = worker.study.few.is_some();
@@ -46,11 +46,8 @@ pub(crate) fn share(minutes: f64, worker: &Worker<'_>, classify: bool, cnn: bool
         let vae = worker.for_collection("vae", budget.residual_vae_share)?;
         add(&vae, vae.training.epochs as f64)?;
     }
-    if classify {
-        let mut config = worker.for_collection("classifier", 1.0)?;
-        if let Some(model) = config.model.encoder_mut() {
-            *model = encoder.model;
-        }
+    if worker.study.has_classes() {
+        let config = worker.config(s3::settings(worker, encoder.model)?, |_| ());
         if is_few {
             add(&config, folds * config.training.epochs as f64)?;
         } else {
@@ -59,14 +56,8 @@ pub(crate) fn share(minutes: f64, worker: &Worker<'_>, classify: bool, cnn: bool
         }
         if cnn && !is_few {
             let config = worker.defaults("cnn", |_| ())?;
-            add(&config, (cnn_epochs(budget, &config) * budget.passes) as f64)?;
+            add(&config, budget.cnn_epochs(config.training.epochs) as f64)?;
         }
     }
     Ok(60.0 * minutes / seconds)
-}
-
-/// Epochs of the convolutional network, on a large set.
-pub(crate) fn cnn_epochs(budget: &Budget, config: &RunConfig) -> u64 {
-    let default = config.training.epochs as f64 * budget.cnn_share;
-    (default as u64).max(1)
 }

@@ -93,6 +93,11 @@ impl Context {
         self.dataset.is_labelled().then_some(&self.dataset.classes[..])
     }
 
+    /// Whether there are classes to tell apart.
+    pub(crate) fn has_classes(&self) -> bool {
+        self.classes().is_some_and(|classes| classes.len() > 1)
+    }
+
     /// The images of maps and of the explorer: the test images, or all of few.
     pub(crate) fn shown(&self) -> &Labelled {
         self.few.as_ref().unwrap_or(&self.dataset.test)

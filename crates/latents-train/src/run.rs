@@ -266,13 +266,19 @@ impl Run {
     /// # Errors
     /// If the run has no weights yet, or its files cannot be read.
     pub fn encoder_training(&self) -> Result<EncoderTraining, Error> {
+        Ok(self.own_training()?.0)
+    }
+
+    /// Those settings, and whether the encoder starts from principal components.
+    fn own_training(&self) -> Result<(EncoderTraining, bool), Error> {
         let RunConfig { model, data, training } = self.config()?;
         let path = self.model_path();
         if !path.exists() {
             return Err(self.unfinished());
         }
-        let factor = if model.linear_start(data.shape).is_some() { OF_COMPONENTS } else { 1.0 };
-        Ok(EncoderTraining {
+        let starts_from_components = model.linear_start(data.shape).is_some();
+        let factor = if starts_from_components { OF_COMPONENTS } else { 1.0 };
+        let own = EncoderTraining {
             weights_digest: digest(&path)?,
             weights: Some(path),
             optimizer: training.optimizer,
@@ -281,7 +287,8 @@ impl Run {
             momentum: training.momentum,
             nesterov: training.nesterov,
             ..EncoderTraining::default()
-        })
+        };
+        Ok((own, starts_from_components))
     }
 
     /// The same with which the encoder is fine-tuned by default: like the head, whose settings `head` are, unless the encoder starts from
@@ -290,9 +297,8 @@ impl Run {
     /// # Errors
     /// As [`Run::encoder_training`].
     pub fn fine_tuning(&self, head: &TrainingConfig) -> Result<EncoderTraining, Error> {
-        let own = self.encoder_training()?;
-        let RunConfig { model, data, .. } = self.config()?;
-        if model.linear_start(data.shape).is_some() {
+        let (own, starts_from_components) = self.own_training()?;
+        if starts_from_components {
             return Ok(own);
         }
         Ok(EncoderTraining {

@@ -22,6 +22,14 @@ pub struct ClassCount {
     pub test: usize,
 }
 
+impl ClassCount {
+    /// The number of its images in all parts.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.train + self.validation + self.test
+    }
+}
+
 /// The number of images of each class, in the order of their labels.
 #[must_use]
 pub fn class_counts(data: &Dataset) -> Vec<ClassCount> {

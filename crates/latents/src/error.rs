@@ -176,7 +176,7 @@ pub enum Error {
         "cross-validation with {folds} folds needs at least {folds} different images, but {origin} has {found}"
     )]
     TooFewForFolds {
-        /// Where the images come from.
+        /// The source of the images.
         origin: String,
         /// The number of folds.
         folds: usize,

@@ -189,8 +189,8 @@ impl Recipe {
     /// schedule of the learning rate ends with it; the settings keep that number, which repeats the run.
     #[must_use]
     pub fn minutes(mut self, minutes: f64) -> Self {
-        if !(minutes > 0.0 && minutes.is_finite()) {
-            self.fault.get_or_insert(format!("minutes = {minutes} must be more than 0"));
+        if let Some(problem) = minutes_problem(minutes) {
+            self.fault.get_or_insert(problem);
         }
         Recipe { minutes: Some(minutes), ..self }
     }
@@ -470,6 +470,12 @@ impl Recipe {
         }
         Ok((config, data))
     }
+}
+
+/// What is wrong with a number of minutes, if anything is.
+pub(crate) fn minutes_problem(minutes: f64) -> Option<String> {
+    let is_right = minutes > 0.0 && minutes.is_finite();
+    (!is_right).then(|| format!("minutes = {minutes} must be more than 0"))
 }
 
 /// The number of epochs that some minutes are enough for, by the measured time of a step; at least 1.

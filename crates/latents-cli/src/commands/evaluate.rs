@@ -37,6 +37,11 @@ pub(crate) struct Evaluate {
 impl Evaluate {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         let begun = Instant::now();
+        if let Some(folds) = self.folds {
+            let model = TrainedModel::open(&self.run, session)?;
+            let measures = model.cross_validate(folds.into(), session)?;
+            return output.result(&measures.markdown(), &measures);
+        }
         let options =
             EvalOptions { replicates: self.replicates as usize, tta: self.tta.map(Into::into) };
         if !seed_runs(&self.run).is_empty() {
@@ -44,10 +49,6 @@ impl Evaluate {
             return output.result(&scores.text(), &scores);
         }
         let mut model = TrainedModel::open(&self.run, session)?;
-        if let Some(folds) = self.folds {
-            let measures = model.cross_validate(folds.into(), session)?;
-            return output.result(&measures.markdown(), &measures);
-        }
         let evaluation = model.evaluate_run(options, session)?;
         let text = match &evaluation {
             Evaluation::Classes(card) => format!("{}\n{}", card.table().markdown(), card.text()),

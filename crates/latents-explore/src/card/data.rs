@@ -8,6 +8,8 @@ use crate::metrics::latents::NearDuplicate;
 
 /// Number of neighbours for accuracies and for the scores of maps.
 pub(super) const NEIGHBOURS: usize = 10;
+/// Test images that maps have scores from on: the scores need more than twice as many as neighbours.
+pub const LEAST_MAPPED: usize = 2 * NEIGHBOURS + 1;
 /// Test images, and training images, that samples are compared with at least: distances between the distributions of fewer say nothing.
 pub const LEAST_COMPARED: usize = 32;
 

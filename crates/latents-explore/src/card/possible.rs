@@ -1,6 +1,6 @@
 //! What can be measured on so many images, and the sentences about what cannot.
 
-use super::data::{LEAST_COMPARED, NEIGHBOURS};
+use super::data::{LEAST_COMPARED, LEAST_MAPPED, NEIGHBOURS};
 use super::measure::CardInput;
 
 /// What can be measured on so many images.
@@ -20,7 +20,7 @@ impl Possible {
             samples: n.min(input.train.len()) >= LEAST_COMPARED,
             traversals: n > 1,
             neighbours: n > NEIGHBOURS,
-            maps: n > 2 * NEIGHBOURS,
+            maps: n >= LEAST_MAPPED,
             distances: input.train_latents.len() > input.latents.dim(),
         }
     }
@@ -47,7 +47,7 @@ impl Possible {
             let needed = NEIGHBOURS + 1;
             add(self.neighbours, format!("Votes of {NEIGHBOURS} neighbours {}.", least(needed)));
         }
-        add(self.maps, format!("Scores of maps {}.", least(2 * NEIGHBOURS + 1)));
+        add(self.maps, format!("Scores of maps {}.", least(LEAST_MAPPED)));
         add(
             self.distances,
             format!(

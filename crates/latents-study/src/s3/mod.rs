@@ -5,13 +5,12 @@ mod page;
 
 use latents::evaluate::{ClassCard, LabelledPredictions};
 use latents::train::EncoderTraining;
-use latents::{EvalOptions, RunConfig};
+use latents::{EvalOptions, ModelConfig, RunConfig};
 
 use crate::error::Result;
 use crate::results::ClassifierScores;
 use crate::s2;
 use crate::stages::Stage;
-use crate::time::cnn_epochs;
 use crate::worker::Worker;
 
 pub(crate) use page::section;
@@ -89,8 +88,8 @@ pub(crate) fn stages<'a>(cnn: bool) -> Vec<Stage<Worker<'a>>> {
             after: &[],
             run: |worker| {
                 let config = worker.defaults("cnn", |config| {
-                    let budget = &worker.study.budget;
-                    config.training.epochs = cnn_epochs(budget, config) * budget.passes;
+                    let epochs = &mut config.training.epochs;
+                    *epochs = worker.study.budget.cnn_epochs(*epochs);
                 })?;
                 worker.train("cnn", &config)?;
                 let scores = vec![ClassifierScores::of(&card(worker, "cnn")?.0)];
@@ -109,8 +108,16 @@ fn control<'a>(
     Stage { name, title, part: "S3", cost: 12.0, after: &["tune-classifier"], run }
 }
 
-/// The classifier on the best autoencoder: the reference's, or the one that suits the collection.
+/// The classifier on the best autoencoder.
 pub(crate) fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
+    let encoder = worker.study.run(s2::BEST);
+    let mut config = settings(worker, encoder.config()?.model)?;
+    config.training.encoder = Some(encoder.fine_tuning(&config.training)?);
+    Ok(config)
+}
+
+/// The settings of a classifier on an encoder: the reference's, or those that suit the collection.
+pub(crate) fn settings(worker: &Worker<'_>, encoder: ModelConfig) -> Result<RunConfig> {
     let study = worker.study;
     let shape = study.data.shape;
     let mut config = if study.is_of_the_reference() {
@@ -118,11 +125,9 @@ pub(crate) fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
     } else {
         RunConfig::for_collection("classifier", shape, study.dataset.train.len())?
     };
-    let encoder = study.run(s2::BEST);
     if let Some(model) = config.model.encoder_mut() {
-        *model = encoder.config()?.model.fine_tuned();
+        *model = encoder.fine_tuned();
     }
-    config.training.encoder = Some(encoder.fine_tuning(&config.training)?);
     Ok(config)
 }
 

@@ -12,6 +12,7 @@ use latents_models::Target;
 use latents_train::{DataConfig, Run, RunConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::data_summary::{ClassCount, class_counts};
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 use crate::recipe::train_run;
@@ -197,11 +198,7 @@ impl Measured {
 
 /// The share of the largest class.
 fn majority(data: &Dataset) -> f64 {
-    let labels = data.all().0.labels.unwrap_or_default();
-    let mut counts = vec![0u32; data.classes.len()];
-    for &label in labels.iter().flatten() {
-        counts[usize::from(label)] += 1;
-    }
+    let counts: Vec<usize> = class_counts(data).iter().map(ClassCount::images).collect();
     let largest = counts.iter().max().copied().unwrap_or(0);
-    f64::from(largest) / f64::from(counts.iter().sum::<u32>().max(1))
+    largest as f64 / counts.iter().sum::<usize>().max(1) as f64
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use latents_data::{Dataset, Part};
 use latents_engine::{Criterion, Pass};
-use latents_explore::card::{Card, CardCallbacks, CardInput, LEAST_COMPARED};
+use latents_explore::card::{Card, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED};
 use latents_explore::extractor::Extractor;
 use latents_explore::{Pca, Rows, TsneConfig, tsne};
 
@@ -21,8 +21,6 @@ pub const OWN_ENCODER: &str =
 /// Numbers in the training images that principal components are found in, and that samples are compared with, at most; of more images, evenly
 /// spaced ones are taken.
 const REAL: usize = 320 << 20;
-/// Test images that a t-SNE is made of at least; fewer have no scores of maps.
-const LEAST_MAPPED: usize = 21;
 /// Draws of each latent vector for the importance-weighted bound.
 const DRAWS: u64 = 50;
 /// Numbers of an image up to which there are so many draws; larger images have fewer, and at least 10.

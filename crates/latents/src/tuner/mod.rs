@@ -20,7 +20,7 @@ use latents_tune::{
 pub use results::{BestTrial, TuneResults, TuneSummary, parameter_cell};
 
 use crate::error::{Error, Result};
-use crate::recipe::{ASSUMED_SHAPE, Recipe, check_out_of, epochs_in};
+use crate::recipe::{ASSUMED_SHAPE, Recipe, check_out_of, epochs_in, minutes_problem};
 use crate::session::Session;
 use live::{Live, TrialReporter, report_step};
 use runs::{Runs, with_params};
@@ -175,8 +175,8 @@ impl Tuner {
         out: &Path,
         session: &Session,
     ) -> Result<u64> {
-        if !(minutes > 0.0 && minutes.is_finite()) {
-            return Err(Error::Invalid(format!("minutes = {minutes} must be more than 0")));
+        if let Some(problem) = minutes_problem(minutes) {
+            return Err(Error::Invalid(problem));
         }
         let kind = base.model.kind();
         if let Some(begun) = self.study.begun(out, kind)? {
