@@ -78,7 +78,7 @@ impl WithSimd for Block<'_> {
     type Output = Vec<Vec<u64>>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Vec<Vec<u64>> {
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<Vec<u64>> {
         let (d, count) = (self.queries.dim(), self.queries.len());
         let mut best: Vec<Best> = (0..count).map(|_| Best::new(self.k)).collect();
         for p in self.slice {
@@ -87,7 +87,7 @@ impl WithSimd for Block<'_> {
             for tile in (0..count).step_by(TILE) {
                 // The last tile repeats its last query, so that all tiles have the same size.
                 let query = |t: usize| self.queries.row((tile + t).min(count - 1));
-                let squared = distances([query(0), query(1), query(2), query(3)], panel);
+                let squared = distances(simd, [query(0), query(1), query(2), query(3)], panel);
                 for (t, squared) in squared.iter().enumerate().take(count - tile) {
                     let best = &mut best[tile + t];
                     if squared[..used].iter().all(|&s| s > best.limit) {
@@ -108,19 +108,24 @@ impl WithSimd for Block<'_> {
 
 /// Squared distances of some queries to 16 rows, summed over the columns in order.
 #[inline(always)]
-fn distances(queries: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
-    let mut sums = [[0.0f32; LANES]; TILE];
+fn distances<S: Simd>(simd: S, queries: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
+    let mut squared = [[0.0f32; LANES]; TILE];
     let d = panel.len();
     let [a, b, c, e] = queries.map(|q| &q[..d]);
-    for (j, group) in panel.iter().enumerate() {
-        for (sum, q) in sums.iter_mut().zip([a[j], b[j], c[j], e[j]]) {
-            for (sum, v) in sum.iter_mut().zip(group) {
-                let difference = q - v;
-                *sum = difference.mul_add(difference, *sum);
+    for part in 0..S::as_simd_f32s(&squared[0]).0.len() {
+        let mut sums = [simd.splat_f32s(0.0); TILE];
+        for (j, group) in panel.iter().enumerate() {
+            let rows = S::as_simd_f32s(group).0[part];
+            for (sum, q) in sums.iter_mut().zip([a[j], b[j], c[j], e[j]]) {
+                let difference = simd.sub_f32s(simd.splat_f32s(q), rows);
+                *sum = simd.mul_add_f32s(difference, difference, *sum);
             }
         }
+        for (squared, sum) in squared.iter_mut().zip(sums) {
+            S::as_mut_simd_f32s(squared).0[part] = sum;
+        }
     }
-    sums
+    squared
 }
 
 /// The `k` lowest keys of each query over all slices.
