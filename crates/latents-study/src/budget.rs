@@ -8,8 +8,10 @@ const BATCH: usize = 256;
 const SMALLEST: usize = 16;
 /// Optimiser steps of a classifier of one's own pictures, at least, and of a trial of one.
 const CLASSIFIER_STEPS: [u64; 2] = [1_000, 300];
-/// The share of the epochs that few images have.
-const FEW: f64 = 0.2;
+/// A quick study of fewer training images than this has a larger share of the epochs of a residual model, which are few and short.
+const SHORT_EPOCHS: f64 = 2_000.0;
+/// That share is larger by this factor at most.
+const MOST_SHARE: f64 = 3.5;
 /// Trials of a search and seeds of a classifier, at least.
 const FEWEST_TRIALS: u64 = 6;
 const FEWEST_SEEDS: u64 = 2;
@@ -87,8 +89,8 @@ impl Budget {
     pub(crate) fn quick() -> Self {
         Budget {
             epochs: 8,
-            residual_share: 0.12,
-            residual_vae_share: 0.045,
+            residual_share: 0.15,
+            residual_vae_share: 0.07,
             trials: 6,
             trial_epochs: 3,
             classifier_trial_epochs: 3,
@@ -124,13 +126,11 @@ impl Budget {
         let [whole, trial] = CLASSIFIER_STEPS.map(|least| least.div_ceil(steps));
         self.classifier_epochs = self.classifier_epochs.max(whole);
         self.classifier_trial_epochs = self.classifier_trial_epochs.max(trial);
-        self
-    }
-
-    /// The same for so few images that the autoencoder is trained once more for each fold of a cross-validation.
-    pub(crate) fn for_few(mut self) -> Self {
-        self.residual_share *= FEW;
-        self.residual_vae_share *= FEW;
+        if self.residual_share < 1.0 {
+            let factor = (SHORT_EPOCHS / train as f64).clamp(1.0, MOST_SHARE);
+            self.residual_share *= factor;
+            self.residual_vae_share *= factor;
+        }
         self
     }
 
@@ -193,6 +193,14 @@ mod tests {
         let few = of(500);
         assert!(few.classifier_epochs * (500 / few.batch_size as u64) >= 1_000);
         assert_eq!(of(10_000_000).classifier_epochs, Budget::quick().classifier_epochs);
+    }
+
+    #[test]
+    fn a_quick_study_has_a_larger_share_of_few_short_epochs() {
+        let share = |train| Budget::quick().for_own_pictures(train).residual_share;
+        assert!(share(641) > 0.4 && share(8) < 0.6);
+        assert_eq!(share(4_000), Budget::quick().residual_share);
+        assert_eq!(Budget::full().for_own_pictures(641).residual_share, 1.0);
     }
 
     #[test]

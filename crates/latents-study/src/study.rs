@@ -210,9 +210,6 @@ impl CollectionStudy {
         if !context.is_of_the_reference() {
             context.budget = context.budget.for_own_pictures(train);
         }
-        if context.few.is_some() {
-            context.budget = context.budget.for_few();
-        }
         if let Some(minutes) = self.minutes {
             let share = if let Some(share) = identity.share {
                 share

@@ -186,12 +186,15 @@ pub(crate) fn recipe(image: Shape, images: usize) -> String {
     let [_, h, w] = image;
     let patch = Refiner::for_images(image).map_or(1, |refiner| refiner.patch);
     let patches = (h / patch * (w / patch)).max(1);
-    let Length { batch, work, most, rate, schedule } = if images < BRANCHES { FEW } else { MANY };
+    let Length { batch, work, most, passes, rate, schedule } =
+        if images < BRANCHES { FEW } else { MANY };
+    let batch = if images < SMALL_BATCHES { 16 } else { batch };
     let steps = (work / patches).clamp(most / 4, most);
     // A fifth of the images validates.
-    let epochs = steps.div_ceil((images * 4 / 5).div_ceil(batch).max(1));
+    let of_epoch = (images * 4 / 5).div_ceil(batch).max(1);
+    let epochs = steps.div_ceil(of_epoch).min(passes.max(LEAST_STEPS.div_ceil(of_epoch)));
     format!(
-        "# Training settings of a residual autoencoder: a number of steps, however many images there are.\n\
+        "# Training settings of a residual autoencoder: a number of steps, or of epochs if the images are few.\n\
          [training]\nepochs = {epochs}\nbatch_size = {batch}\noptimizer = \"adamw\"\nlearning_rate = {rate}\nweight_decay = 0.01\n\
          clip_norm = 1.0\nschedule = {schedule}\n"
     )
@@ -211,6 +214,8 @@ struct Length {
     work: usize,
     /// Steps, at most.
     most: usize,
+    /// Epochs, at most: with more, the validation loss of few images rises again.
+    passes: usize,
     /// The highest learning rate.
     rate: f64,
     schedule: &'static str,
@@ -221,6 +226,7 @@ const FEW: Length = Length {
     batch: 32,
     work: 380_000,
     most: 4_000,
+    passes: 20,
     rate: 1.5e-3,
     schedule: "{ kind = \"warmup-cosine\", warmup = 0.1 }",
 };
@@ -229,9 +235,15 @@ const MANY: Length = Length {
     batch: 128,
     work: 880_000,
     most: 8_000,
+    passes: usize::MAX,
     rate: 3e-3,
     schedule: "{ kind = \"one-cycle\", peak = 0.3 }",
 };
+
+/// Up to this many training images, batches are smaller, so that there are more steps.
+const SMALL_BATCHES: usize = 2_000;
+/// Steps, at least.
+const LEAST_STEPS: usize = 50;
 
 /// From this many training images on, an encoder and a decoder are added to the components.
 const BRANCHES: usize = 5_000;
@@ -263,6 +275,22 @@ mod tests {
                 assert_eq!(start.fixed, images == 100);
             }
         }
+    }
+
+    #[test]
+    fn few_images_have_few_epochs_and_enough_steps() {
+        let epochs = |image, images| {
+            let layer = recipe(image, images);
+            let line = layer.lines().find_map(|line| line.strip_prefix("epochs = "));
+            line.unwrap().parse::<usize>().unwrap()
+        };
+        assert_eq!(epochs([3, 64, 64], 641), 20);
+        assert_eq!(epochs([1, 8, 8], 1_438), 20);
+        // Six images train, in one step an epoch.
+        assert_eq!(epochs([3, 64, 64], 8), 50);
+        // Larger images have fewer steps, but a quarter of the most.
+        assert_eq!(epochs([3, 127, 127], 4_999), 8);
+        assert_eq!(epochs([1, 28, 28], 48_000), 15);
     }
 
     #[test]
