@@ -106,7 +106,8 @@ impl WithSimd for Block<'_> {
     }
 }
 
-/// Squared distances of some queries to 16 rows, summed over the columns in order.
+/// Squared distances of some queries to 16 rows, summed over the columns in order. In explicit vectors: whether the compiler makes vectors of
+/// loops over so many sums depends on how often it optimises them.
 #[inline(always)]
 fn distances<S: Simd>(simd: S, queries: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
     let mut squared = [[0.0f32; LANES]; TILE];
