@@ -1,10 +1,11 @@
 //! The command `latents`: parses its flags, calls the library, and prints the result as text or JSON. Exit codes: 0 on success, 1 on failure, 2 if
-//! the command line is wrong, 130 if it was interrupted.
+//! the command line is wrong, 128 and the number of the signal if one stopped it (130 for Ctrl-C).
 
 mod commands;
 mod hints;
 mod output;
 mod reporter;
+mod signals;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +45,9 @@ struct Shared {
     /// Instruction set of the kernels; results do not depend on it [default: the best one]
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     isa: Option<latents::Isa>,
+    /// Use the files of a finished run as they are, even if they have changed since it was trained
+    #[arg(long, global = true, hide_short_help = true)]
+    force: bool,
     /// Print the result as one JSON object
     #[arg(long, global = true)]
     json: bool,
@@ -79,19 +83,12 @@ enum Command {
 }
 
 impl Shared {
-    /// The session that the flags ask for: it reports to the terminal and is cancelled by Ctrl-C. Pressed twice, Ctrl-C ends the process at
-    /// once; what it had saved is intact.
+    /// The session that the flags ask for: it reports to the terminal and is cancelled by signals.
     fn session(&self, output: Output) -> Result<Session> {
         let cancel = Cancel::default();
-        let handler = cancel.clone();
-        ctrlc::set_handler(move || {
-            if handler.is_cancelled() {
-                #[allow(clippy::exit)]
-                std::process::exit(130);
-            }
-            handler.cancel();
-        })?;
+        signals::cancel_on_signals(cancel.clone())?;
         let session = Session::default().cancel(cancel).reporter(Arc::new(Terminal::new(output)));
+        let session = session.accept_changes(self.force);
         if let Some(threads) = self.threads {
             // Pictures are read outside the session's pool.
             rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
@@ -109,7 +106,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if output::is_interrupted(&error) => {
             output.note("Stopped.");
-            ExitCode::from(130)
+            signals::stopped()
         }
         Err(error) => {
             output::error(&error);

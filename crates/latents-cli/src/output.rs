@@ -27,7 +27,7 @@ impl Output {
     /// Prints a result: `text` for people, or `value` for programs.
     pub(crate) fn result(self, text: &str, value: &impl Serialize) -> Result<()> {
         let line =
-            if self.json { serde_json::to_string(value)? } else { text.trim_end().to_owned() };
+            if self.json { serde_json::to_string(value)? } else { printable(text.trim_end()) };
         writeln!(io::stdout().lock(), "{line}")?;
         Ok(())
     }
@@ -36,19 +36,33 @@ impl Output {
     pub(crate) fn note(self, text: &str) {
         if !self.json {
             // Standard error may be closed; then there is nobody to tell.
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            let _ = writeln!(io::stderr().lock(), "{}", printable(text));
         }
     }
 }
 
 /// Prints an error with its causes, and a hint at the flags that may help.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = format!("{error:#}");
+    let text = printable(&format!("{error:#}"));
     let mut stderr = io::stderr().lock();
     let _ = writeln!(stderr, "error: {}", text.trim_end());
     if let Some(hint) = error.chain().find_map(hint) {
-        let _ = writeln!(stderr, "hint: {hint}");
+        let _ = writeln!(stderr, "hint: {}", printable(&hint));
     }
+}
+
+/// Text with escapes in place of control characters, which names of files may have and which would command the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmless(c) {
+            printable.push(c);
+        } else {
+            printable.extend(c.escape_default());
+        }
+    }
+    printable
 }
 
 /// Whether the reader of our output has gone away, as `head` does: not an error.
@@ -82,6 +96,12 @@ pub(crate) fn shell_word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        assert_eq!(printable("a\tb\nc: é"), "a\tb\nc: é");
+        assert_eq!(printable("\x1b[2J\u{9b}1m\r\x07"), r"\u{1b}[2J\u{9b}1m\r\u{7}");
+    }
 
     #[test]
     fn a_shell_reads_a_word_back() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use latents::{Progress, Reporter};
 
-use crate::output::Output;
+use crate::output::{Output, printable};
 
 const BAR: &str = "{msg}  {bar:28.cyan/dim} {percent:>3} %  {eta} left";
 /// Time between two drawings of a bar that nobody reports to.
@@ -105,10 +105,10 @@ impl Drop for Bars {
 
 /// The text of a task's bar.
 fn text(progress: &Progress<'_>) -> String {
-    match progress.message {
+    printable(&match progress.message {
         "" => progress.task.to_owned(),
         message => format!("{}  {message}", progress.task),
-    }
+    })
 }
 
 /// A bar with all that it shows. It is drawn only once it is among the others.

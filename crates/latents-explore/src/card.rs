@@ -1,9 +1,10 @@
-//! The evaluation card of a model with latents: all its metrics as data (`data.rs`), how they are measured (`measure.rs`, `possible.rs`), and
-//! as Markdown (`markdown.rs`).
+//! The evaluation card of a model with latents: all its metrics as data (`data.rs`), how they are measured (`measure.rs`, `possible.rs`), as
+//! names and numbers (`measures.rs`), and as Markdown (`markdown.rs`).
 
 mod data;
 mod markdown;
 mod measure;
+mod measures;
 mod possible;
 
 pub use data::{

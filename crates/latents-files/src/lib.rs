@@ -1,4 +1,4 @@
-//! Atomic file writes and file locks. `latents` writes all its files with this crate, so a full disk, a power cut or a killed process
+//! Atomic file writes, digests of files, and file locks. `latents` writes all its files with this crate, so a full disk, a power cut or a killed process
 //! never leaves a partial file and never destroys the previous one. File formats are defined in other crates.
 //!
 //! ```
@@ -14,9 +14,14 @@
 //! # Ok::<(), latents_files::FileError>(())
 //! ```
 
-use std::fs::{File, TryLockError};
+mod sums;
+
+use std::fs::{DirEntry, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use sums::{Sums, sha256};
 
 /// The names of temporary files start with `PREFIX` and end with `SUFFIX`.
 const PREFIX: &str = ".latents-";
@@ -51,7 +56,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Writes a file with `fill` and replaces an existing one. Missing folders are created. `fill` writes to a temporary file in the same
-/// folder, which is flushed to disk and then renamed to `path`.
+/// folder, which is flushed to disk and then renamed to `path`. A symbolic link stays: the file that it names is replaced. What exists and is no
+/// file is never replaced: a device or a pipe (`/dev/stdout`, say) is written to as it is, and a folder is refused.
 ///
 /// # Errors
 /// If the folder cannot be created or the file cannot be written. An existing file is then unchanged.
@@ -59,7 +65,11 @@ pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let folder = match path.parent() {
+    let target = match target(path).map_err(FileError::on("write", path))? {
+        Target::Stream(file) => return through(file, fill).map_err(FileError::on("write", path)),
+        Target::File(target) => target,
+    };
+    let folder = match target.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
@@ -73,13 +83,16 @@ pub fn write_with(
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
+        sweep_stale(folder);
         let mut file = builder.tempfile_in(folder)?;
+        // Held, so that nobody takes it for one that a killed process left. Some systems have no locks; there it is only young.
+        let _ = file.as_file().try_lock();
         let mut out = BufWriter::new(file.as_file_mut());
         fill(&mut out)?;
         out.flush()?;
         drop(out);
         file.as_file().sync_all()?;
-        file.persist(path)?;
+        file.persist(&target)?;
         // The new name is an entry of the folder, so the folder is flushed, too. Some systems cannot flush a folder, and the user may not be
         // allowed to read it. The file is complete under its name by now, so this is not an error.
         if cfg!(unix) {
@@ -88,6 +101,54 @@ pub fn write_with(
         Ok(())
     };
     attempt().map_err(FileError::on("write", path))
+}
+
+/// Where a file is written.
+enum Target {
+    /// A file that is replaced, or made.
+    File(PathBuf),
+    /// A device, a pipe, or an open file of the process.
+    Stream(File),
+}
+
+/// Paths that stand for open files of a process.
+fn is_open_file(path: &Path) -> bool {
+    let streams = ["/dev/stdout", "/dev/stderr", "/dev/fd"];
+    let of_process = path.starts_with("/proc") && path.iter().any(|part| part == "fd");
+    cfg!(unix) && (of_process || streams.iter().any(|stream| path.starts_with(stream)))
+}
+
+/// Follows links, and tells what may be replaced from what may not.
+fn target(path: &Path) -> io::Result<Target> {
+    let existing = match std::fs::metadata(path) {
+        Ok(existing) => existing,
+        // A link that names no file yet; what it names is made.
+        Err(_) if path.is_symlink() => {
+            let named = std::fs::read_link(path)?;
+            let folder = path.parent().unwrap_or(Path::new(""));
+            return Ok(Target::File(folder.join(named)));
+        }
+        Err(_) => return Ok(Target::File(path.to_owned())),
+    };
+    if existing.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    if !existing.is_file() || is_open_file(path) {
+        // Standard output may be a file, which has something in it.
+        let file = File::options().write(true).append(existing.is_file()).open(path);
+        return file.map(Target::Stream);
+    }
+    Ok(Target::File(if path.is_symlink() { path.canonicalize()? } else { path.to_owned() }))
+}
+
+/// Writes to what cannot be replaced.
+fn through(
+    mut file: File,
+    fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(&mut file);
+    fill(&mut out)?;
+    out.flush()
 }
 
 /// Reads a whole file.
@@ -116,15 +177,36 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
 
 /// Removes temporary files that killed processes left in a folder. Call it only if no other process writes to the folder.
 pub fn sweep(folder: &Path) {
-    let Ok(files) = std::fs::read_dir(folder) else { return };
-    for file in files.flatten() {
-        let name = file.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-            // A temporary file that remains does no harm.
+    for file in temporary(folder) {
+        // A temporary file that remains does no harm.
+        let _ = std::fs::remove_file(file.path());
+    }
+}
+
+/// A temporary file is left by a killed process if nobody holds it after so long.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Removes temporary files that killed processes left in a folder that others may write to.
+fn sweep_stale(folder: &Path) {
+    for file in temporary(folder) {
+        let age = file.metadata().and_then(|about| about.modified()).map(|time| time.elapsed());
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > YOUNG))
+            && let Ok(held) = File::options().write(true).open(file.path())
+            && held.try_lock().is_ok()
+        {
             let _ = std::fs::remove_file(file.path());
         }
     }
+}
+
+/// The temporary files in a folder.
+fn temporary(folder: &Path) -> impl Iterator<Item = DirEntry> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter(|file| {
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+    })
 }
 
 /// A held file lock, released when it is dropped. The system also releases it when the process ends, even if it is killed.
@@ -208,12 +290,57 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_process_left_is_removed_by_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - 2 * YOUNG;
+        let make = |name: &str| {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(old).unwrap();
+            file
+        };
+        make(".latents-left.tmp");
+        make("kept.tmp");
+        let held = make(".latents-held.tmp");
+        held.lock().unwrap();
+        File::create(folder.path().join(".latents-young.tmp")).unwrap();
+        write(&folder.path().join("file"), b"").unwrap();
+        let there = |name: &str| folder.path().join(name).exists();
+        assert!(!there(".latents-left.tmp"));
+        for name in ["kept.tmp", ".latents-held.tmp", ".latents-young.tmp", "file"] {
+            assert!(there(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_write_replaces_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write(&path, b"old and long").unwrap();
         write(&path, b"new").unwrap();
         assert_eq!(read_text(&path).unwrap(), "new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_what_is_no_file_is_never_replaced() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink("far/file", at("link")).unwrap();
+        for text in ["made", "replaced"] {
+            write(&at("link"), text.as_bytes()).unwrap();
+            assert_eq!(read_text(&at("far/file")).unwrap(), text);
+            assert!(at("link").is_symlink());
+        }
+        // The null device, by a link, so that a mistake would replace the link alone.
+        symlink("/dev/null", at("null")).unwrap();
+        write(&at("null"), b"gone").unwrap();
+        assert!(std::fs::metadata(at("null")).unwrap().file_type().is_char_device());
+        assert!(at("null").is_symlink());
+        std::fs::create_dir(at("folder")).unwrap();
+        let said = write(&at("folder"), b"").unwrap_err();
+        assert_eq!(said.source.to_string(), "it is a folder");
+        assert!(at("folder").is_dir());
     }
 
     #[cfg(unix)]

@@ -72,6 +72,13 @@ impl Tensors {
                     p.shape
                 ));
             }
+            // The optimiser's numbers may overflow without harm; weights never.
+            let wrong = numbers.iter().find(|x| !x.is_finite()).filter(|_| prefix.is_empty());
+            if let Some(wrong) = wrong {
+                return Err(format!(
+                    "tensor `{name}` has the value {wrong}, which is not a finite number"
+                ));
+            }
             parameters[p.range()].copy_from_slice(&numbers);
         }
         Ok(parameters)
@@ -146,7 +153,7 @@ impl Tensors {
     /// Removes and returns every parameter of a network. Names have `prefix` before them; `path` is only for the error.
     ///
     /// # Errors
-    /// [`Error::Weights`] if a tensor is missing or has another shape.
+    /// [`Error::Weights`] if a tensor is missing, has another shape, or, without a prefix, has a number that is not finite.
     pub fn parameters(
         &mut self,
         prefix: &str,
@@ -181,6 +188,22 @@ mod tests {
             ["decoder.0.bias", "decoder.0.weight", "decoder.11.bias", "decoder.11.weight"]
         );
         assert_eq!(names.len(), 20);
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let layout =
+            AutoencoderConfig::default().network([1, 28, 28], 0).unwrap().layout().unwrap();
+        for wrong in [f32::NAN, f32::INFINITY] {
+            let mut parameters = initialize(&layout, Init::default(), 3);
+            let last = parameters.len() - 1;
+            parameters[last] = wrong;
+            save_parameters(&path, &layout, &parameters).unwrap();
+            let error = load_parameters(&path, &layout).unwrap_err().to_string();
+            assert!(error.contains("tensor `decoder.11.bias` has the value"), "{error}");
+        }
     }
 
     #[test]

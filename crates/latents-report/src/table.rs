@@ -109,7 +109,8 @@ impl Table {
         out
     }
 
-    /// Comma-separated values with a header line, quoted as in RFC 4180; lines end in a line feed. Numbers are exact: reading them
+    /// Comma-separated values with a header line, quoted as in RFC 4180, and texts that spreadsheets would take for formulas with a quote before
+    /// them; lines end in a line feed. Numbers are exact: reading them
     /// gives the same bits. Numbers that are not finite are `NaN`, `inf` and `-inf`.
     #[must_use]
     pub fn csv(&self) -> String {
@@ -121,9 +122,9 @@ impl Table {
             out.push_str(if line.is_empty() && !fields.is_empty() { "\"\"" } else { &line });
             out.push('\n');
         };
-        line(names);
+        line(names.iter().map(|name| latents_tables::csv_text(name).into_owned()).collect());
         for row in self.full_rows() {
-            line(row.map(Cell::exact).collect());
+            line(row.map(Cell::csv).collect());
         }
         out
     }
@@ -170,6 +171,14 @@ impl Cell {
         match self {
             Cell::Text(text) => marked(text),
             other => other.to_string(),
+        }
+    }
+
+    /// As text for a cell of comma-separated values.
+    fn csv(&self) -> String {
+        match self {
+            Cell::Text(text) => latents_tables::csv_text(text).into_owned(),
+            cell => cell.exact(),
         }
     }
 

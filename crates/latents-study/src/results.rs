@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use latents::explore::card::Card;
+use latents_files::Sums;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ impl StageResults {
     /// The file of a stage's result.
     #[must_use]
     pub fn path(&self, stage: &str) -> PathBuf {
-        self.0.join(format!("{stage}.json"))
+        self.0.join(name(stage))
     }
 
     /// Whether a stage is finished.
@@ -78,12 +79,21 @@ impl StageResults {
             return Ok(None);
         }
         let text = latents_files::read_text(&self.path(stage))?;
-        read(&text).map(Some).map_err(|problem| self.damaged(stage, problem))
+        let result = read(&text).map_err(|problem| self.damaged(stage, problem))?;
+        let sums = Sums::load(&self.0)?;
+        if sums.and_then(|sums| sums.matches(&name(stage), text.as_bytes())) == Some(false) {
+            return Err(self.damaged(stage, "it is not the file that the study wrote"));
+        }
+        Ok(Some(result))
     }
 
     /// Writes the result of a stage.
     pub(crate) fn put(&self, stage: &str, output: &impl StageOutput) -> Result<()> {
         let text = serde_json::to_string_pretty(output)? + "\n";
+        // First the digest: a result without one could be damaged unseen, a digest without a result does no harm.
+        let mut sums = Sums::load(&self.0)?.unwrap_or_default();
+        sums.add(&name(stage), text.as_bytes());
+        sums.save(&self.0)?;
         Ok(latents_files::write(&self.path(stage), text.as_bytes())?)
     }
 
@@ -91,6 +101,11 @@ impl StageResults {
     pub(crate) fn damaged(&self, stage: &str, problem: impl Into<String>) -> Error {
         Error::DamagedResult { file: self.path(stage), problem: problem.into() }
     }
+}
+
+/// The name of a stage's file.
+fn name(stage: &str) -> String {
+    format!("{stage}.json")
 }
 
 /// A trained autoencoder, variational or not.
@@ -197,5 +212,11 @@ mod tests {
         let said = results.get::<Vec<ClassifierScores>>("classifier").unwrap_err().to_string();
         assert!(said.contains("there are no scores in it"), "{said}");
         assert!(results.get::<Mapped>("another").unwrap().is_none());
+        results.put("map", &Mapped { images: 9, kl: 0.5 }).unwrap();
+        assert_eq!(results.get::<Mapped>("map").unwrap().unwrap().images, 9);
+        let text = std::fs::read_to_string(results.path("map")).unwrap().replace('5', "4");
+        std::fs::write(results.path("map"), text).unwrap();
+        let said = results.get::<Mapped>("map").unwrap_err().to_string();
+        assert!(said.contains("it is not the file that the study wrote"), "{said}");
     }
 }

@@ -1,5 +1,6 @@
 //! CSV as in RFC 4180. A first pass over the file finds the kinds of its columns; a second reads the rows.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -143,7 +144,8 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<(usize, Layout)> {
     };
     let mut fields: Vec<Field> = vec![];
     for (i, (name, guess)) in names.into_iter().zip(&guesses).enumerate() {
-        let name = if name.is_empty() { format!("column {}", i + 1) } else { name };
+        let name =
+            if name.is_empty() { format!("column {}", i + 1) } else { text_of(&name).into() };
         fields.push(Field { name, kind: guess.kind() });
     }
     let mut names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
@@ -315,7 +317,7 @@ fn push(values: &mut Values, cell: &str, comma: bool) -> bool {
     }
     match values {
         Values::Text(values) => {
-            values.push((!cell.is_empty()).then(|| cell.to_owned()));
+            values.push((!cell.is_empty()).then(|| text_of(cell).to_owned()));
             true
         }
         Values::I64(values) => parsed!(values, whole(cell)),
@@ -323,6 +325,38 @@ fn push(values: &mut Values, cell: &str, comma: bool) -> bool {
         Values::F64(values) => parsed!(values, number(cell)),
         Values::Bool(values) => parsed!(values, truth(cell)),
         _ => false,
+    }
+}
+
+/// What spreadsheets take for the beginning of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// Whether a text, with any quotes before it, begins as a formula does and is no number.
+fn is_formula(text: &str) -> bool {
+    let unquoted = text.trim_start_matches('\'');
+    unquoted.len() > 1 && unquoted.starts_with(FORMULA) && unquoted.parse::<f64>().is_err()
+}
+
+/// A text as a cell of a table that spreadsheets open: with a quote before what they would take for a formula, and run. [`read`](crate::read) takes
+/// the quote away again.
+///
+/// ```
+/// use latents_tables::csv_text;
+///
+/// assert_eq!(csv_text("=1+2"), "'=1+2");
+/// assert_eq!(csv_text("cat.png"), "cat.png");
+/// assert_eq!(csv_text("-1"), "-1");
+/// ```
+#[must_use]
+pub fn csv_text(text: &str) -> Cow<'_, str> {
+    if is_formula(text) { format!("'{text}").into() } else { text.into() }
+}
+
+/// The text that [`csv_text`] made a cell of.
+fn text_of(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if is_formula(text) => text,
+        _ => cell,
     }
 }
 
@@ -340,7 +374,8 @@ pub(crate) fn write(path: &Path, table: &Table, separator: u8) -> Result<()> {
     }
     latents_files::write_with(path, |out| {
         let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(out);
-        writer.write_record(table.columns.iter().map(|column| &column.name))?;
+        let names = table.columns.iter().map(|column| csv_text(&column.name));
+        writer.write_record(names.map(|name| name.as_bytes().to_vec()))?;
         let mut cell = vec![];
         for row in 0..table.rows() {
             for column in &table.columns {
@@ -358,7 +393,10 @@ pub(crate) fn write(path: &Path, table: &Table, separator: u8) -> Result<()> {
 /// Prints the cell of a row: numbers in as few digits as give them again, with a point or an exponent unless they are whole by kind.
 fn print(cell: &mut Vec<u8>, values: &Values, row: usize) -> std::io::Result<()> {
     match values {
-        Values::Text(values) => values[row].as_ref().map_or(Ok(()), |x| write!(cell, "{x}")),
+        Values::Text(values) => match &values[row] {
+            Some(text) => write!(cell, "{}", csv_text(text)),
+            None => Ok(()),
+        },
         Values::F32(values) => values[row].map_or(Ok(()), |x| write!(cell, "{x:?}")),
         Values::F64(values) => values[row].map_or(Ok(()), |x| write!(cell, "{x:?}")),
         Values::I64(values) => values[row].map_or(Ok(()), |x| write!(cell, "{x}")),

@@ -18,6 +18,7 @@ mod table;
 
 use std::path::Path;
 
+pub use self::csv::csv_text;
 pub use self::error::Error;
 pub use self::file::{Batches, Field, Options, TableFile};
 pub use self::table::{Column, Kind, Table, Values};

@@ -1,12 +1,14 @@
-//! Checkpoints: the parameters, the optimiser's state, and the progress of training, in one file. It is replaced atomically, and the previous checkpoint
-//! is kept next to it.
+//! Checkpoints: the parameters, the optimiser's state, the progress of training and the settings that it began with, in one file. It is replaced
+//! atomically, and the previous checkpoint is kept next to it. A checkpoint has checksums of itself and of the files that belong to it, so that
+//! training never goes on from a damaged one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use latents_engine::{Layout, OptimizerState};
 use latents_models::Tensors;
 use serde::{Deserialize, Serialize};
 
+use crate::config::RunConfig;
 use crate::error::Error;
 use crate::run::Run;
 
@@ -58,69 +60,141 @@ pub(crate) struct Checkpoint {
     pub(crate) progress: Progress,
     pub(crate) parameters: Vec<f32>,
     pub(crate) optimizer: OptimizerState,
+    /// The checksum of the lines of metrics up to here.
+    pub(crate) metrics: Option<u32>,
+    /// The checksum of the file of the best weights, if it exists.
+    pub(crate) best: Option<u32>,
 }
 
+/// What a checkpoint says of itself, beside its tensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Position {
+    #[serde(flatten)]
+    progress: Progress,
+    /// The settings, as in `config.toml`.
+    #[serde(default)]
+    settings: Option<String>,
+    #[serde(default)]
+    metrics_crc: Option<u32>,
+    #[serde(default)]
+    best_crc: Option<u32>,
+    /// CRC-32 of the rest of this and of the tensors. Checkpoints of early versions have none.
+    #[serde(default)]
+    crc: Option<u32>,
+}
+
+/// The note of the file that has the position.
 const NOTE: &str = "position";
 
 impl Checkpoint {
-    pub(crate) fn save(&self, run: &Run, layout: &Layout) -> Result<(), Error> {
+    pub(crate) fn save(&self, run: &Run, config: &RunConfig, layout: &Layout) -> Result<(), Error> {
         let path = run.checkpoint_path();
-        let position = serde_json::to_string(&self.progress);
-        let position = position.map_err(|e| Error::Config(format!("progress of the run: {e}")))?;
+        let unwritable = |e: String| Error::Config(format!("progress of the run: {e}"));
+        let settings = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
+        let mut position = Position {
+            progress: self.progress,
+            settings: Some(settings),
+            metrics_crc: self.metrics,
+            best_crc: self.best,
+            crc: None,
+        };
+        position.crc = Some(self.crc(&position));
+        let position = serde_json::to_string(&position).map_err(|e| unwritable(e.to_string()))?;
         let mut tensors = Tensors::default();
         tensors.notes.insert(NOTE.into(), position);
         tensors.push_parameters("", layout, &self.parameters);
         tensors.push_parameters("optimizer.first.", layout, &self.optimizer.first);
         tensors.push_parameters("optimizer.second.", layout, &self.optimizer.second);
         // A damaged checkpoint must not replace the previous, intact one.
-        if let Ok(last) = Tensors::load(&path) {
+        if Self::read(&path, layout).is_ok() {
             // A copy, not a rename, so that `path` exists at all times.
-            last.save(&previous(&path))?;
+            latents_files::write(&previous(&path), &latents_files::read(&path)?)?;
         }
         tensors.save(&path)?;
         Ok(())
     }
 
-    /// The last checkpoint, or the previous one if the last is damaged; `None` if training has not written one yet.
-    pub(crate) fn load(run: &Run, layout: &Layout, extent: Extent) -> Result<Option<Self>, Error> {
+    /// The last checkpoint, or the previous one if the last is damaged, with what is wrong with it then; `None` if training has not written
+    /// one yet.
+    pub(crate) fn load(
+        run: &Run,
+        layout: &Layout,
+        extent: Extent,
+    ) -> Result<Option<(Self, Option<Error>)>, Error> {
         let path = run.checkpoint_path();
         if !path.exists() {
             return Ok(None);
         }
-        match Self::read(&path, layout, extent) {
-            Err(damage) => {
-                let before = Self::read(&previous(&path), layout, extent).map(Some);
-                let (path, source) = (run.dir().to_owned(), Box::new(damage));
-                before.map_err(|_| Error::NoCheckpoint { path, source })
+        let read = |path: &Path| {
+            let checkpoint = Self::read(path, layout)?;
+            if extent.contains(&checkpoint.progress) {
+                return Ok(checkpoint);
             }
-            whole => whole.map(Some),
+            let reason = "its progress is outside the epochs and steps of this run".into();
+            Err(Error::Damaged { path: path.to_owned(), reason })
+        };
+        match read(&path) {
+            Ok(last) => Ok(Some((last, None))),
+            Err(damage) => match read(&previous(&path)) {
+                Ok(before) => Ok(Some((before, Some(damage)))),
+                Err(_) => {
+                    let (path, source) = (run.dir().to_owned(), Box::new(damage));
+                    Err(Error::NoCheckpoint { path, source })
+                }
+            },
         }
     }
 
-    fn read(path: &Path, layout: &Layout, extent: Extent) -> Result<Self, Error> {
+    fn read(path: &Path, layout: &Layout) -> Result<Self, Error> {
         let mut tensors = Tensors::load(path)?;
-        let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
-        let note = tensors.notes.get(NOTE);
-        let note =
-            note.ok_or_else(|| damaged("it does not hold the progress of training".into()))?;
-        let progress = serde_json::from_str::<Progress>(note);
-        let progress = progress
-            .map_err(|e| damaged(format!("the progress of training in it cannot be read ({e})")))?;
-        if !extent.contains(&progress) {
-            return Err(damaged("its progress is outside the epochs and steps of this run".into()));
-        }
-        Ok(Checkpoint {
-            progress,
+        let position = position(&tensors, path)?;
+        let checkpoint = Checkpoint {
+            progress: position.progress,
             parameters: tensors.parameters("", layout, path)?,
             optimizer: OptimizerState {
-                steps: progress.optimizer_steps,
+                steps: position.progress.optimizer_steps,
                 first: tensors.parameters("optimizer.first.", layout, path)?,
                 second: tensors.parameters("optimizer.second.", layout, path)?,
             },
-        })
+            metrics: position.metrics_crc,
+            best: position.best_crc,
+        };
+        if position.crc.is_some_and(|crc| crc != checkpoint.crc(&position)) {
+            let reason = "its contents are not those that training wrote".into();
+            return Err(Error::Damaged { path: path.to_owned(), reason });
+        }
+        Ok(checkpoint)
+    }
+
+    /// The checksum of a position without its own, and of all tensors.
+    fn crc(&self, position: &Position) -> u32 {
+        let position = Position { crc: None, ..position.clone() };
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(format!("{position:?}").as_bytes());
+        for numbers in [&self.parameters, &self.optimizer.first, &self.optimizer.second] {
+            crc.update(bytemuck::cast_slice(numbers));
+        }
+        crc.finalize()
     }
 }
 
-fn previous(path: &Path) -> std::path::PathBuf {
+/// The settings that a run began with, by its last checkpoint that can be read.
+pub(crate) fn settings(run: &Run) -> Option<RunConfig> {
+    let last = run.checkpoint_path();
+    [previous(&last), last].into_iter().rev().find_map(|path| {
+        let position = position(&Tensors::load(&path).ok()?, &path).ok()?;
+        toml::from_str(&position.settings?).ok()
+    })
+}
+
+fn position(tensors: &Tensors, path: &Path) -> Result<Position, Error> {
+    let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
+    let note = tensors.notes.get(NOTE);
+    let note = note.ok_or_else(|| damaged("it does not hold the progress of training".into()))?;
+    serde_json::from_str(note)
+        .map_err(|e| damaged(format!("the progress of training in it cannot be read ({e})")))
+}
+
+fn previous(path: &Path) -> PathBuf {
     path.with_file_name("previous.safetensors")
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use latents_data::{Dataset, Labelled, Limits, Note, Pictures, Source};
-use latents_engine::{Layout, Network, Optimizer, Shape};
+use latents_engine::{Layout, Network, Optimizer, Schedule, Shape};
 use latents_models::ModelConfig;
 use latents_progress::Monitor;
 use schemars::JsonSchema;
@@ -47,6 +47,41 @@ impl RunConfig {
         }
         self.optimizer(&self.network()?.layout()?)?;
         Ok(())
+    }
+
+    /// SHA-256 of all settings that results depend on. Where the images and an encoder's weights are does not matter: their contents have digests
+    /// of their own.
+    ///
+    /// # Errors
+    /// If the settings cannot be written as TOML.
+    pub fn digest(&self) -> Result<String, Error> {
+        let text = toml::to_string(&self.without_places());
+        Ok(latents_files::sha256(text.map_err(|e| Error::Config(e.to_string()))?.as_bytes()))
+    }
+
+    /// The settings without the places of files.
+    fn without_places(&self) -> Self {
+        let mut config = self.clone();
+        config.data.source.clear();
+        if let Some(encoder) = &mut config.training.encoder {
+            encoder.weights = None;
+        }
+        config
+    }
+
+    /// These settings with what a run that began with them may change when it goes on: the places of files, and, if no schedule depends on it, a
+    /// larger number of epochs. A run that may go on with `now` has no difference left.
+    #[must_use]
+    pub fn continued_as(&self, now: &RunConfig) -> RunConfig {
+        let mut continued = self.clone();
+        continued.data.source.clone_from(&now.data.source);
+        if let (Some(began), Some(now)) = (&mut continued.training.encoder, &now.training.encoder) {
+            began.weights.clone_from(&now.weights);
+        }
+        if self.training.schedule == Schedule::Constant {
+            continued.training.epochs = self.training.epochs.max(now.training.epochs);
+        }
+        continued
     }
 
     /// The model's network for images of the run's shape.
@@ -214,6 +249,10 @@ impl DataConfig {
                     }
                     Note::Clipped { .. } | Note::UnusedRange { .. } | Note::Unreadable { .. } => {
                         monitor.warning(&format!("{source}: {note}"));
+                    }
+                    // What was taken for black and white.
+                    Note::ImagesFromArray { .. } | Note::RangeOfValues { .. } => {
+                        monitor.note(&format!("{source}: {note}"));
                     }
                     _ => {}
                 }

@@ -78,6 +78,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of a finished run is not the one that training wrote.
+    #[error("{} has changed since the run was trained: it was damaged, edited or replaced; restore it, or train the run again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The weights of a finished run are damaged.
     #[error("{}: {reason}; {}", path.display(), if *again { "delete it and resume the run to write it again" } else { "restore a copy of it" })]
     DamagedWeights {
@@ -102,6 +108,12 @@ pub enum Error {
     #[error("{} holds a run with other settings; choose another folder, or delete it", path.display())]
     OtherRun {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The run's folder, or its settings, were removed while it was trained.
+    #[error("{} was removed while the run was being trained; what was trained since the last checkpoint is lost", path.display())]
+    Gone {
+        /// The settings that are missing.
         path: PathBuf,
     },
     /// Another process is training in the folder.

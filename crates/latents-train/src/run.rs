@@ -1,15 +1,15 @@
 //! A run's folder: the paths of its files, and functions that read them. `config.toml` holds all settings that the run depends on;
 //! `metrics.jsonl` has one line per epoch; training resumes from `checkpoint/`; `snapshots/` holds a few images and their reconstructions
-//! after some epochs; `model.safetensors` holds the trained weights.
+//! after some epochs; `model.safetensors` holds the trained weights; `SHA256SUMS` has the digests of a finished run's files.
 
 use std::path::{Path, PathBuf};
 
 use latents_data::Note;
 use latents_engine::{Engine, Shape};
-use latents_files::Lock;
+use latents_files::{FileError, Lock, Sums, sha256};
 use latents_models::Tensors;
-use sha2::{Digest, Sha256};
 
+use crate::checkpoint;
 use crate::config::RunConfig;
 use crate::encoder::EncoderTraining;
 use crate::error::Error;
@@ -31,20 +31,33 @@ pub struct Snapshot {
 }
 
 /// A run's folder.
+///
+/// When training ends, the digests of the run's files are kept in its folder. A file that is not the one that was written, because it was damaged,
+/// edited, or copied from another run, is then an error ([`Error::Changed`]), unless [`Run::accept_changes`] was called.
 #[derive(Clone, Debug)]
 pub struct Run {
     dir: PathBuf,
+    accepts: bool,
 }
 
 /// The part of its learning rate with which an encoder that starts from principal components is fine-tuned: each coordinate is a sum over all
 /// pixels, so small changes of its weights change it much.
 const OF_COMPONENTS: f64 = 0.01;
 
+/// The digest of a run's settings among those of its files.
+const SETTINGS: &str = "settings";
+
 impl Run {
     /// The run in a folder. The folder need not exist yet.
     #[must_use]
     pub fn at(dir: impl AsRef<Path>) -> Self {
-        Run { dir: dir.as_ref().to_owned() }
+        Run { dir: dir.as_ref().to_owned(), accepts: false }
+    }
+
+    /// Whether to take the files of the folder as they are, even if they have changed since the run was trained.
+    #[must_use]
+    pub fn accept_changes(self, accepts: bool) -> Self {
+        Run { accepts, ..self }
     }
 
     /// The run's folder.
@@ -85,6 +98,77 @@ impl Run {
         digest(&self.model_path())
     }
 
+    /// Keeps the digests of the files of a finished run, and of its settings, if it has none that can be read.
+    pub(crate) fn seal(&self, config: &RunConfig) -> Result<(), Error> {
+        if matches!(Sums::load(&self.dir), Ok(Some(_))) {
+            return Ok(());
+        }
+        let mut sums = Sums::default();
+        sums.set_note(SETTINGS, config.digest()?);
+        for name in ["data.json", "metrics.jsonl", "model.safetensors"] {
+            sums.add_file(&self.dir, name)?;
+        }
+        for epoch in self.snapshot_epochs() {
+            sums.add_file(&self.dir, &snapshot_name(epoch))?;
+        }
+        Ok(sums.save(&self.dir)?)
+    }
+
+    /// Forgets the digests, because the files will change.
+    pub(crate) fn unseal(&self) -> Result<(), Error> {
+        let path = Sums::path(&self.dir);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(FileError::on("remove", &path)(e).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps the digest of a file that was added to a finished run.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn add_to_seal(&self, name: &str) -> Result<(), Error> {
+        let Some(mut sums) = Sums::load(&self.dir)? else { return Ok(()) };
+        sums.add_file(&self.dir, name)?;
+        Ok(sums.save(&self.dir)?)
+    }
+
+    /// The digests of the run's files; none if it is not finished, or its files are taken as they are.
+    fn sums(&self) -> Result<Option<Sums>, Error> {
+        if self.accepts { Ok(None) } else { Ok(Sums::load(&self.dir)?) }
+    }
+
+    /// Checks that a file of the folder is the one that was written.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if it is not, or if it cannot be read.
+    pub fn check_file(&self, name: &str) -> Result<(), Error> {
+        let Some(sums) = self.sums()? else { return Ok(()) };
+        let path = self.dir.join(name);
+        match sums.matches(name, &latents_files::read(&path)?) {
+            Some(false) => Err(Error::Changed { path }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the settings are those that the run was trained with.
+    fn check_settings(&self) -> Result<(), Error> {
+        let Some(sums) = self.sums()? else { return Ok(()) };
+        let Some(known) = sums.note(SETTINGS) else { return Ok(()) };
+        if self.config()?.digest()? == known {
+            return Ok(());
+        }
+        Err(Error::Changed { path: self.config_path() })
+    }
+
+    /// The settings that the run began with, which its checkpoint keeps; none if it has no checkpoint.
+    #[must_use]
+    pub fn begun_with(&self) -> Option<RunConfig> {
+        checkpoint::settings(self)
+    }
+
     /// The path of the checkpoint that training resumes from.
     pub(crate) fn checkpoint_path(&self) -> PathBuf {
         self.dir.join("checkpoint/last.safetensors")
@@ -97,7 +181,7 @@ impl Run {
     }
 
     pub(crate) fn snapshot_path(&self, epoch: u64) -> PathBuf {
-        self.dir.join(format!("snapshots/epoch-{epoch:05}.safetensors"))
+        self.dir.join(snapshot_name(epoch))
     }
 
     /// Prevents other processes from training in the folder, and removes temporary files that a killed process left there.
@@ -121,7 +205,7 @@ impl Run {
             let path = self.dir.join(format!("checkpoint/{name}.safetensors"));
             match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(latents_files::FileError::on("remove", &path)(e).into());
+                    return Err(FileError::on("remove", &path)(e).into());
                 }
                 _ => {}
             }
@@ -133,6 +217,11 @@ impl Run {
     #[must_use]
     pub fn exists(&self) -> bool {
         self.config_path().exists()
+    }
+
+    /// Checks, while the run is trained, that nobody has removed its folder, which writing a file would silently make again.
+    pub(crate) fn check_exists(&self) -> Result<(), Error> {
+        if self.exists() { Ok(()) } else { Err(Error::Gone { path: self.config_path() }) }
     }
 
     /// Reads the settings.
@@ -180,13 +269,24 @@ impl Run {
     /// # Errors
     /// If the file cannot be read, or one of its lines is not the metrics of an epoch.
     pub fn metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
+        if self.has_metrics() {
+            self.check_file("metrics.jsonl")?;
+        }
+        self.metrics_until(u64::MAX)
+    }
+
+    /// The metrics until an epoch. What comes after it may be damaged.
+    pub(crate) fn metrics_until(&self, last: u64) -> Result<Vec<EpochMetrics>, Error> {
         let path = self.metrics_path();
-        let text = latents_files::read_text(&path)?;
-        let mut metrics = vec![];
-        for (i, line) in text.split_inclusive('\n').enumerate() {
-            match serde_json::from_str(line) {
+        let bytes = latents_files::read(&path)?;
+        let mut metrics: Vec<EpochMetrics> = vec![];
+        for (i, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            if metrics.last().is_some_and(|metrics| metrics.epoch >= last) {
+                break;
+            }
+            match serde_json::from_slice(line) {
                 Ok(epoch) => metrics.push(epoch),
-                Err(_) if !line.ends_with('\n') => break,
+                Err(_) if !line.ends_with(b"\n") => break,
                 Err(e) => {
                     let reason = format!(
                         "line {} is not the metrics of an epoch ({e}); restore the file",
@@ -204,8 +304,13 @@ impl Run {
     /// # Errors
     /// If one cannot be read.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>, Error> {
+        self.snapshot_epochs().into_iter().map(|epoch| self.snapshot(epoch)).collect()
+    }
+
+    /// The epochs of all snapshots, in order.
+    fn snapshot_epochs(&self) -> Vec<u64> {
         let Ok(folder) = std::fs::read_dir(self.dir.join("snapshots")) else {
-            return Ok(vec![]);
+            return vec![];
         };
         let mut epochs: Vec<u64> = folder
             .filter_map(|file| {
@@ -214,11 +319,12 @@ impl Run {
             })
             .collect();
         epochs.sort_unstable();
-        epochs.into_iter().map(|epoch| self.snapshot(epoch)).collect()
+        epochs
     }
 
     fn snapshot(&self, epoch: u64) -> Result<Snapshot, Error> {
         let path = self.snapshot_path(epoch);
+        self.check_file(&snapshot_name(epoch))?;
         let mut tensors = Tensors::load(&path)?;
         match (tensors.take("original"), tensors.take("reconstruction")) {
             (Some((shape, originals)), Some((same, reconstructions)))
@@ -251,6 +357,8 @@ impl Run {
             }
             tensors => tensors?,
         };
+        self.check_settings()?;
+        self.check_file("model.safetensors")?;
         tensors.parameters("", engine.layout(), &path).map_err(|e| match e {
             latents_models::Error::Weights { path, reason } => {
                 let why = "config.toml next to it has changed since the run was trained";
@@ -276,6 +384,8 @@ impl Run {
         if !path.exists() {
             return Err(self.unfinished());
         }
+        self.check_settings()?;
+        self.check_file("model.safetensors")?;
         let starts_from_components = model.linear_start(data.shape).is_some();
         let factor = if starts_from_components { OF_COMPONENTS } else { 1.0 };
         let own = EncoderTraining {
@@ -322,9 +432,12 @@ impl Run {
     }
 }
 
+/// The name of a snapshot within the folder.
+fn snapshot_name(epoch: u64) -> String {
+    format!("snapshots/epoch-{epoch:05}.safetensors")
+}
+
 /// SHA-256 of a file, in hexadecimal.
 pub(crate) fn digest(path: &Path) -> Result<String, Error> {
-    let sum = Sha256::digest(latents_files::read(path)?);
-    let digits = sum.into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    Ok(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+    Ok(sha256(&latents_files::read(path)?))
 }

@@ -15,7 +15,7 @@ use latents_engine::{
     Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
 use latents_explore::Pca;
-use latents_models::{LinearStart, Target, load_parameters, save_parameters};
+use latents_models::{LinearStart, Target, save_parameters};
 use latents_progress::{Monitor, Task, count, duration};
 use serde::Serialize;
 
@@ -77,17 +77,25 @@ pub fn train<'a>(
     let _lock = run.lock()?;
     let (settings, steps) = (&config.training, trainer.steps());
     let extent = Extent { epochs: settings.epochs, steps };
+    let mut known = None;
     match Checkpoint::load(run, trainer.engine.layout(), extent)? {
-        Some(checkpoint) => {
+        Some((checkpoint, damage)) => {
+            if let Some(damage) = damage {
+                monitor
+                    .warning(&format!("{damage}; training goes on from the checkpoint before it"));
+            }
             trainer.optimizer.restore(checkpoint.optimizer)?;
             (trainer.parameters, trainer.progress) = (checkpoint.parameters, checkpoint.progress);
+            (known, trainer.best) = (checkpoint.metrics, checkpoint.best);
         }
         None => trainer.parameters = first.map_or_else(|| trainer.initial(monitor), Ok)?,
     }
     let progress = trainer.progress;
     if progress == Progress::default() {
-        run.write_config(config)?;
         run.write_notes(data.notes)?;
+    }
+    if run.config().ok().as_ref() != Some(config) {
+        run.write_config(config)?;
     }
     monitor.note(&format!(
         "{} training and {} validation images; {} parameters; {} of {} epochs to go",
@@ -101,7 +109,9 @@ pub fn train<'a>(
         let held = of_encoder.frozen_epochs.saturating_mul(steps);
         trainer.optimizer.hold(encoder(trainer.engine.layout()), held);
     }
-    runtime.run(|| trainer.train(monitor, on_epoch))
+    let summary = runtime.run(|| trainer.train(known, monitor, on_epoch))?;
+    run.seal(config)?;
+    Ok(summary)
 }
 
 /// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
@@ -149,6 +159,10 @@ struct Trainer<'a> {
     /// How long it took to write.
     writing: Duration,
     pending: Pending,
+    /// The checksum of the file of the best weights.
+    best: Option<u32>,
+    /// The checksum of the lines of metrics that were written.
+    lines: crc32fast::Hasher,
 }
 
 impl<'a> Trainer<'a> {
@@ -215,6 +229,8 @@ impl<'a> Trainer<'a> {
             saved: Instant::now(),
             writing: Duration::ZERO,
             pending: Pending::default(),
+            best: None,
+            lines: crc32fast::Hasher::new(),
         })
     }
 
@@ -236,12 +252,17 @@ impl<'a> Trainer<'a> {
         self.training.len().div_ceil(self.config.training.batch_size) as u64
     }
 
+    /// Trains the epochs that remain. `known` is the checksum of the metrics so far.
     fn train(
         &mut self,
+        known: Option<u32>,
         monitor: &Monitor,
         on_epoch: &mut (dyn FnMut(&EpochMetrics) + Send),
     ) -> Result<TrainSummary, Error> {
-        let mut metrics = self.metrics_so_far()?;
+        let mut metrics = self.metrics_so_far(known)?;
+        if self.progress.epoch < self.config.training.epochs {
+            self.run.unseal()?;
+        }
         let task = monitor.task(TASK);
         let patience = self.config.training.patience;
         if self.start.is_some() && self.progress == Progress::default() {
@@ -267,8 +288,7 @@ impl<'a> Trainer<'a> {
         let mut parameters = if kept == self.progress.epoch {
             self.parameters.clone()
         } else {
-            // The file is read, not copied, so that an error names it if it is damaged.
-            load_parameters(&self.run.best_path(), self.engine.layout())?
+            self.best_parameters()?
         };
         if let Some(start) = self.start.as_ref().filter(|start| start.refitted)
             && let Some(all) = self.training.with(&self.validation)
@@ -277,6 +297,7 @@ impl<'a> Trainer<'a> {
             let pca = components_of(self.config, all.some(), monitor)?;
             set_components(&pca, start, self.engine.layout(), &mut parameters)?;
         }
+        self.run.check_exists()?;
         save_parameters(&self.run.model_path(), self.engine.layout(), &parameters)?;
         let of_kept = metrics.iter().find(|m| m.epoch == kept);
         let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;

@@ -26,7 +26,7 @@ pub fn draw_runs(
     image: usize,
     session: &Session,
 ) -> Result<Vec<PathBuf>> {
-    let runs: Vec<Run> = runs.iter().map(Run::at).collect();
+    let runs: Vec<Run> = runs.iter().map(|dir| session.run(dir)).collect();
     for run in &runs {
         // Tells plainly if a folder holds no run.
         run.config()?;

@@ -43,9 +43,9 @@ impl TrainedModel {
     /// Opens the model of a finished run. Its data are not read.
     ///
     /// # Errors
-    /// If there is no run in the folder, it has not finished, or its files are damaged.
+    /// If there is no run in the folder, it has not finished, its files are damaged, or they have changed since (see [`Session::accept_changes`]).
     pub fn open(dir: impl AsRef<Path>, session: &Session) -> Result<Self> {
-        let run = Run::at(dir);
+        let run = session.run(dir);
         let config = run.config()?;
         let engine = Engine::new(&config.network()?, session.runtime()?)?;
         let parameters = run.parameters(&engine)?;

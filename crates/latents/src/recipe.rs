@@ -449,20 +449,22 @@ impl Recipe {
     /// The settings of a run that is resumed, and its images, after checking that neither differs from what the run began with.
     ///
     /// # Errors
-    /// If there is no run, it is of another kind, or a setting or the images differ.
+    /// If there is no run, it is of another kind, or the images or a setting that may not change differ ([`RunConfig::continued_as`]).
     pub fn resume(&self, run: &Run, session: &Session) -> Result<(RunConfig, Dataset)> {
-        let began = run.config()?;
+        let kept = run.config()?;
+        kept.check().map_err(|e| latents_train::Error::Settings {
+            origin: run.config_path().display().to_string(),
+            problem: e.to_string(),
+        })?;
+        // `config.toml` may have been edited; the checkpoint has the settings that the run began with.
+        let began = run.begun_with().unwrap_or_else(|| kept.clone());
         self.check_kind(&began, &run.dir().display().to_string())?;
-        let mut config = began.with_layers([&self.set])?;
+        let mut config = kept.with_layers([&self.set])?;
         self.apply_encoder_switches(&mut config);
         if let Some(source) = self.set.source() {
             config.data.source = source.parse::<Source>()?.to_string();
         }
-        if config != began {
-            let (was, is) = (serde_json::to_value(&began)?, serde_json::to_value(&config)?);
-            let differences = differences(&was, &is);
-            return Err(Error::OtherSettings { run: run.dir().to_owned(), differences });
-        }
+        check_continued(run, &began, &config)?;
         let data = config.data.open(session)?;
         if data.digest() != config.data.digest {
             let (origin, run) = (config.data.source, run.dir().to_owned());
@@ -470,6 +472,20 @@ impl Recipe {
         }
         Ok((config, data))
     }
+}
+
+/// Checks that a run that began with some settings may go on with others.
+///
+/// # Errors
+/// [`Error::OtherSettings`] with both values of each setting that may not change.
+pub(crate) fn check_continued(run: &Run, began: &RunConfig, now: &RunConfig) -> Result<()> {
+    let continued = began.continued_as(now);
+    if continued == *now {
+        return Ok(());
+    }
+    let (was, is) = (serde_json::to_value(&continued)?, serde_json::to_value(now)?);
+    let differences = differences(&was, &is);
+    Err(Error::OtherSettings { run: run.dir().to_owned(), differences })
 }
 
 /// What is wrong with a number of minutes, if anything is.

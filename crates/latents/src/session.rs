@@ -1,10 +1,12 @@
 //! What the calls of a program share: worker threads, their instruction set, whom to report progress to, and when to stop.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use latents_engine::{Isa, Runtime};
 use latents_progress::{Cancel, Monitor, Reporter};
+use latents_train::Run;
 
 use crate::error::Result;
 
@@ -28,6 +30,7 @@ pub struct Session {
     threads: Option<usize>,
     isa: Option<Isa>,
     monitor: Monitor,
+    accepts_changes: bool,
     /// The threads, once something has been computed.
     runtime: Arc<OnceLock<Arc<Runtime>>>,
 }
@@ -43,6 +46,18 @@ impl Session {
     #[must_use]
     pub fn isa(self, isa: Isa) -> Self {
         Session { isa: Some(isa), runtime: Arc::default(), ..self }
+    }
+
+    /// Whether to take the files of finished runs as they are, even if they have changed since the runs were trained.
+    #[must_use]
+    pub fn accept_changes(self, accepts_changes: bool) -> Self {
+        Session { accepts_changes, ..self }
+    }
+
+    /// The run in a folder.
+    #[must_use]
+    pub fn run(&self, dir: impl AsRef<Path>) -> Run {
+        Run::at(dir).accept_changes(self.accepts_changes)
     }
 
     /// Reports to `reporter`.

@@ -9,6 +9,8 @@ use crate::model::TrainedModel;
 /// The note that names the weights.
 const WEIGHTS: &str = "weights";
 const NAME: &str = "z";
+/// The name of the file.
+const LATENTS: &str = "latents.safetensors";
 
 impl TrainedModel {
     /// The latents `[n, d]` of the training images: those that the run keeps, or those of the run's data.
@@ -33,7 +35,8 @@ impl TrainedModel {
         let mut tensors = Tensors::default();
         tensors.notes.insert(WEIGHTS.into(), self.run.model_digest()?);
         tensors.push(NAME, &[train.len(), dim], z);
-        Ok(tensors.save(&self.run.latents_path())?)
+        tensors.save(&self.run.latents_path())?;
+        Ok(self.run.add_to_seal(LATENTS)?)
     }
 
     /// The latents that the run keeps; none if it keeps none, or some of other weights.
@@ -42,6 +45,7 @@ impl TrainedModel {
         if !path.exists() {
             return Ok(None);
         }
+        self.run.check_file(LATENTS)?;
         let mut tensors = Tensors::load(&path)?;
         if tensors.notes.get(WEIGHTS) != Some(&self.run.model_digest()?) {
             return Ok(None);

@@ -11,6 +11,7 @@ use latents_study::PARTS;
 use crate::commands::describe;
 use crate::commands::settings::PictureFlags;
 use crate::output::{Output, shell_word};
+use crate::signals;
 
 /// Study a collection: train, tune, classify, map and sample, and write one page
 ///
@@ -137,7 +138,7 @@ fn finish(
     match done {
         Err(latents_study::Error::Interrupted(_)) => {
             session.note("Stopped and saved. The same command continues.");
-            Ok(ExitCode::from(130))
+            Ok(signals::stopped())
         }
         done => {
             let done = done?;

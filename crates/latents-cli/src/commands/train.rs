@@ -14,6 +14,7 @@ use crate::commands::settings::{
     AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags, default_help,
 };
 use crate::output::{Output, shell_word};
+use crate::signals;
 
 /// The models that can be trained.
 #[derive(Debug, Subcommand)]
@@ -133,7 +134,7 @@ impl<M: ModelFlags> Train<M> {
         match outcome {
             Err(error) if error.is_interrupted() => {
                 session.note(&self.how_to_continue(&run));
-                Ok(ExitCode::from(130))
+                Ok(signals::stopped())
             }
             outcome => {
                 outcome??;

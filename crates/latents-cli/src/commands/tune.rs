@@ -16,6 +16,7 @@ use crate::commands::settings::{
     AutoencoderFlags, ClassifierFlags, ModelFlags, VaeFlags, trial_help,
 };
 use crate::output::Output;
+use crate::signals;
 use model::{TuneModel, help, long_help};
 
 /// What can be tuned.
@@ -52,5 +53,5 @@ fn finish(results: &TuneResults, folder: &Path, output: Output) -> Result<()> {
 /// Tells that a search was stopped.
 fn interrupted(session: &Session) -> ExitCode {
     session.note("Stopped and saved. The same command continues.");
-    ExitCode::from(130)
+    signals::stopped()
 }

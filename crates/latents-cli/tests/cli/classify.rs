@@ -84,6 +84,22 @@ fn seeds_have_a_mean_and_a_spread() {
 }
 
 #[test]
+fn seeds_of_a_model_with_latents_have_them_too() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&format!("train ae {DATA} --latent-dim 8 --epochs 1 --seeds 2 --out ae"));
+    let all = sandbox.json("evaluate ae");
+    let each = [0, 1].map(|i| all["runs"][i]["mean_squared_error"].as_f64().unwrap());
+    let found = |name: &str| all["measures"]["mean_squared_error"][name].as_f64().unwrap();
+    assert!((found("mean") - f64::midpoint(each[0], each[1])).abs() < 1e-12);
+    assert!((found("deviation") - (each[0] - each[1]).abs() / 2.0f64.sqrt()).abs() < 1e-12);
+    let text = sandbox.ok("evaluate ae");
+    assert!(text.contains("| mean_squared_error ") && text.ends_with("2 runs  ae\n"), "{text}");
+    for name in ["ae/evaluation.json", "ae/tables/seeds.csv", "ae/seed-1/evaluation.md"] {
+        assert!(sandbox.path(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn probes_of_latents_and_pixels() {
     let sandbox = Sandbox::new();
     sandbox.ok(&format!(

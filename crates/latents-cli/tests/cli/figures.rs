@@ -62,7 +62,9 @@ fn two_runs_are_compared_by_name() {
 fn a_run_that_was_stopped_in_its_first_epoch_has_nothing_to_draw_yet() {
     let sandbox = Sandbox::trained();
     sandbox.write("ae/metrics.jsonl", "");
-    std::fs::remove_file(sandbox.path("ae/model.safetensors")).unwrap();
+    for name in ["ae/model.safetensors", "ae/SHA256SUMS"] {
+        std::fs::remove_file(sandbox.path(name)).unwrap();
+    }
     std::fs::remove_dir_all(sandbox.path("ae/snapshots")).unwrap();
     let said = sandbox.run("figures ae");
     assert_eq!(said.code, Some(1));

@@ -60,6 +60,56 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     assert_same_run(&sandbox.run_files("run"), &sandbox.run_files("whole"), "interrupted");
 }
 
+/// Whatever manages jobs sends other signals; each exit code is the one that shells give.
+#[test]
+fn any_signal_that_stops_saves_and_goes_on_to_the_same_bytes() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&format!("{TRAIN} whole"));
+    let whole = sandbox.run_files("whole");
+    for (i, (signal, code)) in
+        [("TERM", 143), ("HUP", 129), ("USR1", 138), ("TERM", 143)].into_iter().enumerate()
+    {
+        let run = format!("run-{i}");
+        let mut child = spawn(&sandbox, &format!("{TRAIN} {run}"));
+        wait_for(&sandbox, &run, 2 + 20 * i, &mut child);
+        let kill = ["-s", signal, &child.id().to_string()];
+        assert!(Command::new("kill").args(kill).status().unwrap().success());
+        let said = Said::new(signal, &child.wait_with_output().unwrap());
+        assert_eq!(said.code, Some(code), "{signal}: {}", said.stderr);
+        let told = format!("latents train ae --resume --out {run}\n");
+        assert!(said.stderr.ends_with(&told), "{signal}: {}", said.stderr);
+        sandbox.ok(&format!("train ae --resume --out {run}"));
+        assert_same_run(&sandbox.run_files(&run), &whole, signal);
+    }
+}
+
+/// `nohup` and what keeps jobs ignore that a terminal closes.
+#[test]
+fn a_signal_that_was_ignored_before_stays_ignored() {
+    let sandbox = Sandbox::new();
+    let script = format!("trap '' HUP; exec $latents {TRAIN} run");
+    let mut command = sandbox.shell(&[], &script);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&sandbox, "run", 2, &mut child);
+    let kill = ["-s", "HUP", &child.id().to_string()];
+    assert!(Command::new("kill").args(kill).status().unwrap().success());
+    let said = Said::new("ignored", &child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert_eq!(lines_of_metrics(&sandbox, "run"), EPOCHS);
+}
+
+#[test]
+fn a_folder_that_is_removed_is_told() {
+    let sandbox = Sandbox::new();
+    let mut child = spawn(&sandbox, &format!("{TRAIN} run"));
+    wait_for(&sandbox, "run", 2, &mut child);
+    std::fs::rename(sandbox.path("run"), sandbox.path("away")).unwrap();
+    let said = Said::new("removed", &child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("run/config.toml was removed while"), "{}", said.stderr);
+    assert!(!sandbox.path("run/model.safetensors").exists());
+}
+
 /// What saves nothing on the way ends as an interrupted command does, too.
 #[cfg(target_os = "linux")]
 #[test]

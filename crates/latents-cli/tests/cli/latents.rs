@@ -129,3 +129,23 @@ fn images_of_ones_own_work_without_labels() {
     assert_eq!(npz::read_f32(&sandbox.path("d.npz"), "image").unwrap().0, [9, 1, 20, 13]);
     sandbox.ok("figures ae");
 }
+
+/// The usual user of a container may replace devices.
+#[cfg(unix)]
+#[test]
+fn devices_and_pipes_are_written_to_and_stay() {
+    use std::os::unix::fs::FileTypeExt;
+    let sandbox = Sandbox::trained();
+    std::os::unix::fs::symlink("/dev/null", sandbox.path("null.csv")).unwrap();
+    sandbox.ok("encode --run ae --out null.csv");
+    let null = std::fs::metadata(sandbox.path("null.csv")).unwrap();
+    assert!(null.file_type().is_char_device() && sandbox.path("null.csv").is_symlink());
+    sandbox.ok("encode --run ae --out z.csv");
+    let fifo = std::process::Command::new("mkfifo").arg(sandbox.path("pipe.csv")).status();
+    assert!(fifo.unwrap().success());
+    let read = sandbox
+        .shell(&[], "cat pipe.csv > read.csv & $latents encode --run ae --out pipe.csv; wait");
+    let output = { read }.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(sandbox.text("read.csv"), sandbox.text("z.csv"));
+}

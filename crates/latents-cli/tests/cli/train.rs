@@ -102,9 +102,7 @@ fn a_run_is_never_overwritten() {
 fn resume_takes_no_other_settings() {
     let sandbox = Sandbox::trained();
     let before = sandbox.run_files("ae");
-    for flag in
-        ["--epochs 3", "--seed 1", "--train-limit 255", "--data fashion-mnist", "--nesterov"]
-    {
+    for flag in ["--epochs 1", "--seed 1", "--train-limit 255", "--nesterov"] {
         let said = sandbox.run(&format!("train ae --resume {flag} --out ae"));
         assert_eq!(said.code, Some(1), "{flag}");
         let expected = "error: the run in ae began with other settings";
@@ -115,6 +113,51 @@ fn resume_takes_no_other_settings() {
     assert!(first.starts_with("train loss 0."), "{first}");
     assert_eq!(losses(sandbox.ok(&format!("{TRAIN} --resume --out ae"))), first);
     assert_same_run(&sandbox.run_files("ae"), &before, "resumed when it was over");
+}
+
+/// What was written by hand into `config.toml` counts as a flag does.
+#[test]
+fn a_run_goes_on_with_what_it_began_with() {
+    let sandbox = Sandbox::trained();
+    let whole = sandbox.text("ae/config.toml");
+    for (was, is, said) in [
+        ("seed = 0", "seed = 9", "training.seed was 0, is 9"),
+        ("epochs = 2", "epochs = 1", "training.epochs was 2, is 1"),
+        ("latent_dim = 8", "latent_dim = 9", "model.latent_dim was 8, is 9"),
+        ("learning_rate = 0.0005", "learning_rate = nan", "learning rate"),
+    ] {
+        assert!(whole.contains(was), "{was} is not in\n{whole}");
+        sandbox.write("ae/config.toml", whole.replace(was, is));
+        let refused = sandbox.run("train ae --resume --out ae");
+        assert_eq!(refused.code, Some(1), "{is}");
+        assert!(refused.stderr.contains(said), "{is}: {}", refused.stderr);
+        let refused = sandbox.run("evaluate ae");
+        assert_eq!(refused.code, Some(1), "{is}");
+        assert!(refused.stderr.contains("config.toml"), "{is}: {}", refused.stderr);
+    }
+    sandbox.write("ae/config.toml", whole);
+    // More epochs are what three from the beginning are.
+    sandbox.ok("train ae --resume --epochs 3 --out ae");
+    sandbox.ok(&format!("{} --out three", TRAIN.replace("--epochs 2", "--epochs 3")));
+    let [ours, theirs] =
+        ["ae", "three"].map(|run| sandbox.read(&format!("{run}/model.safetensors")));
+    assert!(ours == theirs, "2 epochs and 1 are 3");
+    assert!(sandbox.text("ae/config.toml").contains("epochs = 3"));
+    sandbox.ok("evaluate ae");
+}
+
+#[test]
+fn weights_of_another_run_are_told_and_used_by_force_alone() {
+    let sandbox = Sandbox::trained();
+    sandbox.train("other", "--seed 3");
+    std::fs::copy(sandbox.path("other/model.safetensors"), sandbox.path("ae/model.safetensors"))
+        .unwrap();
+    let said = sandbox.run("encode --run ae --out z.npz");
+    assert_eq!(said.code, Some(1));
+    for expected in ["model.safetensors has changed since", "hint: --force uses it as it is"] {
+        assert!(said.stderr.contains(expected), "{}", said.stderr);
+    }
+    sandbox.ok("encode --run ae --out z.npz --force");
 }
 
 #[test]

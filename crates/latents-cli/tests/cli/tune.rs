@@ -434,7 +434,7 @@ fn what_makes_no_sense_is_said() {
         (format!("{small} --space other.toml"), "unknown variant `lbfgs`"),
         (format!("{small} --space far.toml"), "`dropout` = 1.5"),
         (format!("{small} --study sqlite:///text.db"), "text.db"),
-        (format!("{small} --study sqlite:///no/such/folder.db"), "no/such/folder.db"),
+        (format!("{small} --study sqlite:///far.toml/folder.db"), "far.toml/folder.db"),
         (format!("{small} --study mysql://host/db"), "mysql"),
         (format!("{small} --sampler grid"), "grid"),
         ("tune show sqlite:///none.db --out x".into(), "there is no file none.db"),
@@ -449,6 +449,8 @@ fn what_makes_no_sense_is_said() {
     assert!(!sandbox.path("new/trials").exists(), "no trial is begun");
 
     sandbox.ok(small);
+    sandbox.ok(&format!("{small} --study sqlite:///deep/er/study.db"));
+    assert!(sandbox.path("deep/er/study.db").exists(), "the folders are made");
     let said = error(&format!("{small} --pruner none"));
     assert!(
         said.contains("was begun with other settings")

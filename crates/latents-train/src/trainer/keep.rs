@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use latents_files::FileError;
-use latents_models::{Tensors, save_parameters};
+use latents_models::{Tensors, load_parameters, save_parameters};
 
 use super::Trainer;
 use crate::checkpoint::{Checkpoint, Progress};
@@ -58,7 +58,9 @@ impl Trainer<'_> {
     /// Writes what the epochs since the last checkpoint left.
     fn write_pending(&mut self) -> Result<(), Error> {
         if let Some(best) = &self.pending.best {
-            save_parameters(&self.run.best_path(), self.engine.layout(), best)?;
+            let path = self.run.best_path();
+            save_parameters(&path, self.engine.layout(), best)?;
+            self.best = Some(crc32fast::hash(&latents_files::read(&path)?));
         }
         if !self.pending.metrics.is_empty() {
             let path = self.run.metrics_path();
@@ -71,6 +73,7 @@ impl Trainer<'_> {
                 written.inspect_err(|_| drop(file.set_len(before)))
             };
             append().map_err(FileError::on("write", &path))?;
+            self.lines.update(self.pending.metrics.as_bytes());
         }
         self.pending = Pending::default();
         Ok(())
@@ -102,22 +105,36 @@ impl Trainer<'_> {
     /// Writes a checkpoint, after what the epochs since the last one left.
     pub(super) fn save(&mut self) -> Result<(), Error> {
         let began = Instant::now();
+        self.run.check_exists()?;
+        let saved = self.write_checkpoint();
+        // The folder may have been removed in between; writing some of the files makes it again.
+        self.run.check_exists()?;
+        (self.saved, self.writing) = (Instant::now(), began.elapsed());
+        saved
+    }
+
+    fn write_checkpoint(&mut self) -> Result<(), Error> {
         self.write_pending()?;
         self.progress.optimizer_steps = self.optimizer.state().steps;
         let checkpoint = Checkpoint {
             progress: self.progress,
             parameters: self.parameters.clone(),
             optimizer: self.optimizer.state().clone(),
+            metrics: Some(self.lines.clone().finalize()),
+            best: self.best,
         };
-        checkpoint.save(self.run, self.engine.layout())?;
-        (self.saved, self.writing) = (Instant::now(), began.elapsed());
-        Ok(())
+        checkpoint.save(self.run, self.config, self.engine.layout())
     }
 
-    /// The metrics up to the checkpoint. Later lines are removed from the file, since their epochs will be trained again.
-    pub(super) fn metrics_so_far(&self) -> Result<Vec<EpochMetrics>, Error> {
+    /// The metrics up to the checkpoint, whose checksum of them is `known`. Later lines are removed from the file, since their epochs will be
+    /// trained again.
+    pub(super) fn metrics_so_far(
+        &mut self,
+        known: Option<u32>,
+    ) -> Result<Vec<EpochMetrics>, Error> {
         let done = self.progress.epoch;
-        let mut metrics = if self.run.has_metrics() { self.run.metrics()? } else { vec![] };
+        let mut metrics =
+            if self.run.has_metrics() { self.run.metrics_until(done)? } else { vec![] };
         // Epoch 0 is before the first step.
         let is_done = |epoch: u64| epoch <= done && (epoch > 0 || self.progress.best.is_some());
         metrics.retain(|m| is_done(m.epoch));
@@ -130,8 +147,28 @@ impl Trainer<'_> {
         let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
         let lines = lines.map_err(|e| self.damaged_metrics(&e.to_string()))?;
         let text: String = lines.into_iter().map(|line| line + "\n").collect();
+        self.lines.update(text.as_bytes());
+        if known.is_some_and(|known| known != self.lines.clone().finalize()) {
+            return Err(self.damaged_metrics(
+                "its lines are not those that training wrote; restore it, or start a new run",
+            ));
+        }
         latents_files::write(&self.run.metrics_path(), text.as_bytes())?;
         Ok(metrics)
+    }
+
+    /// The weights with the lowest validation loss.
+    pub(super) fn best_parameters(&self) -> Result<Vec<f32>, Error> {
+        let path = self.run.best_path();
+        if self.best.is_some_and(|best| {
+            latents_files::read(&path).is_ok_and(|bytes| crc32fast::hash(&bytes) != best)
+        }) {
+            let reason = "its contents are not those that training wrote; restore it, or start \
+                          a new run";
+            return Err(Error::Damaged { path, reason: reason.into() });
+        }
+        // The file is read, not copied, so that an error names it if it is damaged.
+        Ok(load_parameters(&path, self.engine.layout())?)
     }
 
     pub(super) fn damaged_metrics(&self, reason: &str) -> Error {

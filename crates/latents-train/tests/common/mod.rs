@@ -100,7 +100,7 @@ pub(crate) fn steps_until_finished(
 
 /// The files of a run whose bytes must not depend on threads, instruction sets and interruptions, by path: weights, snapshots and settings
 /// as they are, metrics without times, and the tensors of the last checkpoint, because its header contains times. The checkpoint
-/// before it is left out: it depends on when the run was last stopped.
+/// before it is left out: it depends on when the run was last stopped. So are the digests of the files.
 pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];
@@ -115,7 +115,8 @@ pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             let name = name.replace('\\', "/");
             let mut bytes = std::fs::read(&path).expect("a run's file");
             match name.as_str() {
-                "checkpoint/previous.safetensors" => continue,
+                // The digests are of metrics with their times.
+                "checkpoint/previous.safetensors" | "SHA256SUMS" => continue,
                 "checkpoint/last.safetensors" => bytes = tensors(&bytes).to_vec(),
                 "metrics.jsonl" => bytes = timeless(&bytes).into_bytes(),
                 _ => {}

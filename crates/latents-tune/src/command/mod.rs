@@ -4,6 +4,7 @@
 mod line;
 mod printed;
 mod program;
+mod running;
 mod template;
 mod words;
 

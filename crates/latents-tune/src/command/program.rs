@@ -1,15 +1,16 @@
-//! Runs a program for a trial: starts it, follows its output, and kills it if the trial is stopped.
+//! Runs a program for a trial: starts it, follows its output, and ends it if the trial is stopped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use latents_progress::Monitor;
 
 use super::printed::Printed;
+use super::running::Running;
 use super::template::Template;
 use crate::driver::{Objective, Outcome};
 use crate::error::Error;
@@ -29,7 +30,8 @@ pub type OnValue<'a> = dyn Fn(u64, f64, Option<&str>) + Sync + 'a;
 ///
 /// The program's environment holds the trial's folder as `LATENTS_FOLDER`, the trial's number as `LATENTS_TRIAL`, and the parameters as a
 /// JSON object in `LATENTS_PARAMS`. It may keep a checkpoint in the folder, from which it continues if the trial is resumed. Its output is
-/// appended to `log.txt` in the folder. It is killed if the trial is pruned or interrupted.
+/// appended to `log.txt` in the folder. It is killed, with all processes that it started, if the trial is pruned or interrupted, or, on Unix, if this
+/// process ends in any way.
 ///
 /// Its value is read from its standard output. The last line with a number decides, and must be plain: it has one number, at its end, such
 /// as `0.5`, `loss=0.5`, `tensor(0.5, device='cuda:0')` or `acc 93.5%`, which is 93.5. Colours, progress bars, dates, times and lines
@@ -70,17 +72,18 @@ impl Objective for Program<'_> {
             Ok((log.try_clone()?, log))
         };
         let (log, errors) = open().map_err(|e| failed(format!("write {}", path.display()), e))?;
-        let child = Command::new(&words[0])
+        let mut command = Command::new(&words[0]);
+        command
             .args(&words[1..])
             .env("LATENTS_FOLDER", std::path::absolute(&folder).unwrap_or(folder))
             .env("LATENTS_TRIAL", number.to_string())
             .env("LATENTS_PARAMS", serde_json::json!(params).to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn();
-        let mut child = Running(child.map_err(|e| failed(format!("run {}", words[0]), e))?);
-        let Some(output) = child.0.stdout.take() else {
+            .stderr(errors);
+        let child = Running::start(&mut command);
+        let mut child = child.map_err(|e| failed(format!("run {}", words[0]), e))?;
+        let Some(output) = child.take_output() else {
             return Ok(Outcome::Failed("the program's output cannot be read".into()));
         };
         let lines = lines(output, log);
@@ -103,9 +106,9 @@ impl Objective for Program<'_> {
                 return Ok(Outcome::Interrupted);
             }
         }
-        let status = child.0.wait().map_err(|e| failed(format!("wait for {}", words[0]), e))?;
+        let status = child.wait().map_err(|e| failed(format!("wait for {}", words[0]), e))?;
         if !status.success() {
-            // An interrupt from the keyboard also reaches the program, perhaps earlier than this process.
+            // Whoever stops this process may stop the program too, and perhaps earlier.
             std::thread::sleep(POLL);
             if monitor.is_cancelled() {
                 return Ok(Outcome::Interrupted);
@@ -123,17 +126,6 @@ impl Objective for Program<'_> {
             }
             Err(why) => Ok(Outcome::Failed(format!("{why}; its output is in {}", path.display()))),
         }
-    }
-}
-
-/// A program that is killed when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -40,7 +40,12 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
+    /// Opens a file to write to it. It and the folders that it is in are made if they are missing.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        if let Some(folder) = path.parent() {
+            let made = latents_files::create_folder(folder);
+            made.map_err(|e| Failure::Database(format!("{e}: {}", e.source)))?;
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

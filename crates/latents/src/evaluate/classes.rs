@@ -8,8 +8,7 @@ use latents_data::{FASHION_MNIST_CLASSES, Labelled};
 use latents_explore::classification::{
     Calibration, Confusion, Intervals, Mistake, argmax, bootstrap,
 };
-use latents_explore::metrics::MeanStd;
-use latents_progress::{count, duration};
+use latents_progress::count;
 use latents_report::{
     Cell, Figure, ImageView, Reliability, Show, Table, Tile, confusion, grid, reliability,
 };
@@ -159,83 +158,6 @@ impl TrainedModel {
             intervals,
         };
         Ok((card, LabelledPredictions { images, truth, predicted, probabilities }))
-    }
-}
-
-/// The scores of classifiers that differ by their seeds: means and deviations.
-#[derive(Clone, Debug, Serialize)]
-pub struct SeedScores {
-    /// The folder of the runs.
-    pub run: String,
-    /// Accuracy.
-    pub accuracy: MeanStd,
-    /// Mean F1 over classes.
-    pub macro_f1: MeanStd,
-    /// Expected calibration error.
-    pub ece: MeanStd,
-    /// Seconds of training.
-    pub seconds: MeanStd,
-    /// F1 by class.
-    pub f1: BTreeMap<String, MeanStd>,
-    /// The card of each run.
-    pub runs: Vec<ClassCard>,
-}
-
-impl SeedScores {
-    /// The means and deviations of at least one card.
-    pub(super) fn of(dir: &Path, runs: Vec<ClassCard>) -> Self {
-        let over =
-            |of: &dyn Fn(&ClassCard) -> f64| MeanStd::of(&runs.iter().map(of).collect::<Vec<_>>());
-        let classes = runs.first().map_or(&[][..], |card| &card.classes);
-        let f1 = classes.iter().map(|class| {
-            (class.clone(), over(&|card| card.f1.get(class).copied().unwrap_or_default()))
-        });
-        SeedScores {
-            run: dir.display().to_string(),
-            accuracy: over(&|card| card.accuracy),
-            macro_f1: over(&|card| card.macro_f1),
-            ece: over(&|card| card.ece),
-            seconds: over(&|card| card.seconds),
-            f1: f1.collect(),
-            runs,
-        }
-    }
-
-    /// A row for each score, in percent.
-    #[must_use]
-    pub fn table(&self) -> Table {
-        let number = |value: f64| Cell::Number(100.0 * value, Show::Decimals(2));
-        let columns = ["score, %", "mean", "deviation"].map(str::to_owned).to_vec();
-        let row = |name: &str, s: &MeanStd| {
-            vec![Cell::Text(name.to_owned()), number(s.mean), number(s.deviation)]
-        };
-        let classes = self.runs.first().map_or(&[][..], |card| &card.classes);
-        let mut rows: Vec<Vec<Cell>> =
-            classes.iter().map(|class| row(&format!("F1 {class}"), &self.f1[class])).collect();
-        rows.push(row("accuracy", &self.accuracy));
-        rows.push(row("macro F1", &self.macro_f1));
-        rows.push(row("ECE", &self.ece));
-        Table { columns, rows }
-    }
-
-    /// Writes `evaluation.json` and the table.
-    pub(super) fn save(&self, dir: &Path) -> Result<()> {
-        let json = serde_json::to_string_pretty(self)? + "\n";
-        latents_files::write(&dir.join("evaluation.json"), json.as_bytes())?;
-        self.table().save(&dir.join("tables"), "seeds")?;
-        Ok(())
-    }
-
-    /// The table and the time of training, for people.
-    #[must_use]
-    pub fn text(&self) -> String {
-        format!(
-            "{}\n{} runs; training took {} each  {}",
-            self.table().markdown(),
-            self.runs.len(),
-            duration(self.seconds.mean),
-            self.run
-        )
     }
 }
 

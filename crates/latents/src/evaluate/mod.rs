@@ -5,26 +5,22 @@ mod classes;
 mod folds;
 mod latents;
 pub mod reference;
-
-use std::path::{Path, PathBuf};
+mod seeds;
 
 use latents_data::Dataset;
 use latents_explore::card::Card;
 use latents_models::Target;
-use latents_train::Run;
 use serde::Serialize;
 
-pub use classes::{ClassCard, ConfusedPair, LabelledPredictions, SeedScores};
+pub use classes::{ClassCard, ConfusedPair, LabelledPredictions};
 pub use folds::{CrossValidation, FOLDS, cross_validate};
 pub use latents::OWN_ENCODER;
+pub use seeds::{SEED_PREFIX, SeedCards, SeedEvaluation, SeedScores, evaluate_seeds, seed_runs};
 
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 use crate::predict::Tta;
 use crate::session::Session;
-
-/// How a run of several seeds names the folder of each, before the seed.
-pub const SEED_PREFIX: &str = "seed-";
 
 /// Options of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,56 +122,4 @@ impl TrainedModel {
             }
         }
     }
-}
-
-/// The runs in a folder that is none itself, in the order of their seeds.
-#[must_use]
-pub fn seed_runs(dir: &Path) -> Vec<PathBuf> {
-    if Run::at(dir).exists() {
-        return vec![];
-    }
-    let Ok(entries) = std::fs::read_dir(dir) else { return vec![] };
-    let mut seeds: Vec<(u64, PathBuf)> = entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let seed = path.file_name()?.to_str()?.strip_prefix(SEED_PREFIX)?.parse().ok()?;
-            Run::at(&path).exists().then_some((seed, path))
-        })
-        .collect();
-    seeds.sort();
-    seeds.into_iter().map(|(_, path)| path).collect()
-}
-
-/// Evaluates the classifiers in a folder of several seeds, leaves the results of each in its folder and the means and deviations in `dir`.
-///
-/// # Errors
-/// If the folder holds no such runs, or one cannot be evaluated.
-pub fn evaluate_seeds(dir: &Path, options: EvalOptions, session: &Session) -> Result<SeedScores> {
-    let seeds = seed_runs(dir);
-    let mut cards = vec![];
-    for seed in &seeds {
-        let mut model = TrainedModel::open(seed, session)?;
-        model.check_options(options)?;
-        if model.config.model.target() != Target::Class {
-            return Err(Error::Invalid(format!(
-                "{} holds several runs: name one of them, such as {}",
-                dir.display(),
-                seed.display()
-            )));
-        }
-        match model.evaluate_run(options, session)? {
-            Evaluation::Classes(card) => cards.push(*card),
-            Evaluation::Latents(_) => {}
-        }
-    }
-    if cards.is_empty() {
-        Run::at(dir).config()?;
-        return Err(Error::Invalid(format!(
-            "{} is one run, not a folder of several",
-            dir.display()
-        )));
-    }
-    let scores = SeedScores::of(dir, cards);
-    scores.save(dir)?;
-    Ok(scores)
 }

@@ -7,6 +7,7 @@ use latents_progress::{count, duration};
 use latents_train::{Run, RunConfig, TrainSummary, TrainingImages, train};
 use serde::Serialize;
 
+use super::check_continued;
 use crate::error::Result;
 use crate::evaluate::SEED_PREFIX;
 use crate::model::TrainedModel;
@@ -59,8 +60,11 @@ pub(super) fn train_model(
     data: TrainingImages<'_>,
     session: &Session,
 ) -> Result<(TrainSummary, Option<TrainedModel>)> {
-    if run.exists() && run.config()? != *config {
+    if run.exists() && run.config()?.continued_as(config) != *config {
         return Err(latents_train::Error::OtherRun { path: run.dir().to_owned() }.into());
+    }
+    if let Some(began) = run.begun_with() {
+        check_continued(run, &began, config)?;
     }
     let summary = train(run, config, data, &session.runtime()?, session, &mut |_| {})?;
     if config.model.latents().is_none() {

@@ -68,7 +68,8 @@ fn databases() {
     t.refuse("no such file", "tune show sqlite:///none.db --out x");
     t.refuse("no such file, to train from", "train ae --from-study sqlite:///none.db --out x");
     t.refuse("no address", "tune show study.db --out x");
-    t.refuse("no such folder", &at("sqlite:///no/such/folder.db"));
+    t.file("file", "");
+    t.refuse("a folder that is a file", &at("sqlite:///file/folder.db"));
     t.refuse("a database that is not built in", &at("mysql://me:secret@host/db"));
     t.file(
         "text.db",
