@@ -83,6 +83,9 @@ fn of_training(error: &train::Error) -> Option<String> {
         E::Unfinished { path, kind } => resume(kind, path),
         E::DamagedWeights { again: true, kind, run, .. } => resume(kind, run),
         E::Changed { .. } => "--force uses it as it is".into(),
+        E::Memory(_) => {
+            "use smaller pictures (--size), fewer latents (--latent-dim) or fewer --threads; --memory 64GB allows so much".into()
+        }
         E::PicturesWithoutSource => "name it with --data".into(),
         E::Diverged { .. } => "use a lower --lr, or --clip-norm 1".into(),
         _ => return None,

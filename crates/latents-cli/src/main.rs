@@ -48,6 +48,9 @@ struct Shared {
     /// Use the files of a finished run as they are, even if they have changed since it was trained
     #[arg(long, global = true, hide_short_help = true)]
     force: bool,
+    /// Memory that one piece of work may take, such as 8GB [default: what is free]
+    #[arg(long, global = true, value_name = "SIZE", hide_short_help = true, value_parser = memory)]
+    memory: Option<u64>,
     /// Print the result as one JSON object
     #[arg(long, global = true)]
     json: bool,
@@ -89,12 +92,24 @@ impl Shared {
         signals::cancel_on_signals(cancel.clone())?;
         let session = Session::default().cancel(cancel).reporter(Arc::new(Terminal::new(output)));
         let session = session.accept_changes(self.force);
+        latents_files::set_memory_limit(self.memory);
         if let Some(threads) = self.threads {
             // Pictures are read outside the session's pool.
             rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
         }
         let session = self.threads.into_iter().fold(session, |s, n| s.threads(n.into()));
         Ok(self.isa.into_iter().fold(session, Session::isa))
+    }
+}
+
+/// A number of bytes such as 8GB or 500MB, in units of 1000.
+fn memory(text: &str) -> Result<u64, String> {
+    let units = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6)];
+    let unit = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
+    let bytes = unit.and_then(|(number, size)| Some(number.trim().parse::<f64>().ok()? * size));
+    match bytes {
+        Some(bytes) if (1e6..1e18).contains(&bytes) => Ok(bytes as u64),
+        _ => Err("a size is a number of MB, GB or TB, such as 8GB".into()),
     }
 }
 

@@ -68,6 +68,17 @@ impl<E: Element> Engine<E> {
         crate::affine::multiply_adds(self.layout.nodes())
     }
 
+    /// About how many bytes training steps of so many samples take, beside parameters and gradients: the buffers of a number of worker threads,
+    /// packed parameters, and the parts of the gradients. Nothing is allocated.
+    ///
+    /// # Errors
+    /// Those of [`Network::layout`].
+    pub fn step_memory(network: &Network, samples: usize, threads: usize) -> Result<u64, Error> {
+        let layout = network.layout()?;
+        let plan = planner::plan(&layout, false);
+        Ok(size_of::<E>() as u64 * crate::exact::step_len(&plan, samples, threads))
+    }
+
     /// The worker threads and the instruction set.
     #[must_use]
     pub fn runtime(&self) -> &Arc<Runtime> {

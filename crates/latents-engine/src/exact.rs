@@ -39,6 +39,29 @@ fn workspace<E>(workspaces: &[Mutex<Workspace<E>>]) -> MutexGuard<'_, Workspace<
     own.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// About how many numbers the training steps of so many samples take on so many threads, as [`ExactExecutor`] allocates them.
+pub(crate) fn step_len(plan: &Plan, samples: usize, threads: usize) -> u64 {
+    let sum = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
+    let workspace = sum(&plan.buffers) + sum(&plan.masks) + sum(&plan.places);
+    let packed: u64 = plan
+        .ops
+        .iter()
+        .map(|op| match op {
+            Op::Affine(affine) => {
+                let backward = affine.backward.as_ref().map_or(0, Sum::packed_len);
+                (affine.forward.packed_len() + backward) as u64
+            }
+            _ => 0,
+        })
+        .sum();
+    let micro_batches = samples.div_ceil(LANES) as u64;
+    let shards = micro_batches.min(SHARDS as u64);
+    threads as u64 * workspace
+        + packed
+        + shards * plan.shard_len as u64
+        + micro_batches * plan.record_len as u64
+}
+
 impl<E: Element> ExactExecutor<E> {
     pub(crate) fn new(plan: Plan, runtime: Arc<Runtime>) -> Self {
         let packed = plan.ops.iter().map(|op| match op {

@@ -58,6 +58,9 @@ pub struct ExtractorPrediction {
 }
 
 impl Extractor {
+    /// The least height and width of an image, for two convolutions of stride 2.
+    pub const LEAST_SIDE: usize = 4;
+
     /// Trains an extractor on images `[n, c, h, w]` and their labels `[n]`. Reports its steps as the task `feature extractor`.
     ///
     /// # Errors

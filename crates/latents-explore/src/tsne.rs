@@ -20,6 +20,7 @@ pub use transform::{TransformConfig, tsne_transform};
 
 use self::affinities::{Affinities, conditional};
 use self::descent::Descent;
+use self::field::FEW;
 use self::point::Point;
 use crate::error::Error;
 use crate::neighbours::search;
@@ -73,6 +74,11 @@ const MOMENTUM: [f32; 2] = [0.5, 0.8];
 /// Standard deviation of the first axis of the initialisation, and of the jitter.
 const START: f32 = 1e-4;
 const JITTER: f32 = 1e-6;
+/// Maps of so few rows depend much on where they start. The best of this many is kept: one from principal components, and random ones.
+const FEW_STARTS: usize = 256;
+const STARTS: u64 = 5;
+/// The least learning rate, unless one is set.
+const LEAST_RATE: f64 = 200.0;
 
 impl TsneConfig {
     /// Checks the settings for `n` rows; returns the perplexity to use.
@@ -113,25 +119,46 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     rows.at_least(5, "t-SNE")?;
     let n = rows.len();
     let perplexity = config.check(n)?;
-    let k = ((3.0 * perplexity) as usize).clamp(1, n - 1);
+    // Of few rows, all similarities are kept, as by scikit-learn's exact method.
+    let k = if n <= FEW { n - 1 } else { ((3.0 * perplexity) as usize).clamp(1, n - 1) };
     let found = search(rows, rows, k, true, monitor)?;
     let affinities = Affinities::symmetric(&found, &conditional(&found, perplexity));
     drop(found);
 
-    let mut descent = Descent::new(start(rows, config.seed, monitor)?, &affinities);
+    let starts = if n <= FEW_STARTS { STARTS } else { 1 };
     let task = monitor.task("t-SNE");
-    let steps = (config.early_iterations + config.iterations) as usize;
-    for step in 0..steps {
-        monitor.check()?;
-        let early = step < config.early_iterations as usize;
-        let exaggeration = if early { config.early_exaggeration } else { 1.0 };
-        let rate = config.learning_rate.unwrap_or((n as f64 / exaggeration).max(200.0));
-        let momentum = MOMENTUM[usize::from(!early)];
-        descent.step(exaggeration as f32, rate as f32, momentum);
-        task.progress(step as u64 + 1, steps as u64, "");
+    let steps = u64::from(config.early_iterations + config.iterations);
+    let mut best: Option<Map> = None;
+    for attempt in 0..starts {
+        let start = match attempt {
+            0 => start(rows, config.seed, monitor)?,
+            _ => random_start(n, config.seed, attempt),
+        };
+        let mut descent = Descent::new(start, &affinities);
+        // The usual least rate makes few rows overshoot; every other attempt does without.
+        let least = if attempt % 2 == 0 { LEAST_RATE } else { 0.0 };
+        for step in 0..steps {
+            monitor.check()?;
+            let early = step < u64::from(config.early_iterations);
+            let exaggeration = if early { config.early_exaggeration } else { 1.0 };
+            let rate = config.learning_rate.unwrap_or((n as f64 / exaggeration).max(least));
+            let momentum = MOMENTUM[usize::from(!early)];
+            descent.step(exaggeration as f32, rate as f32, momentum);
+            task.progress(attempt * steps + step + 1, starts * steps, "");
+        }
+        let kl = descent.divergence();
+        if best.as_ref().is_none_or(|best| kl < best.kl) {
+            best = Some(Map { xy: descent.points.into_flattened(), kl, perplexity });
+        }
     }
-    let kl = descent.divergence();
-    Ok(Map { xy: descent.points.into_flattened(), kl, perplexity })
+    // There is at least one attempt.
+    best.ok_or(Error::TooFew { what: "t-SNE", needed: 5, got: n })
+}
+
+/// An initialisation of no particular order.
+fn random_start(n: usize, seed: u64, attempt: u64) -> Vec<Point> {
+    let mut random = stream(seed, Purpose::Map, attempt, 0);
+    (0..n).map(|_| [0, 1].map(|_| START * random.normal() as f32)).collect()
 }
 
 /// Initialisation: the first two principal components, scaled down, plus jitter.
@@ -194,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_are_mapped_on_any_threads_and_equal_rows_have_no_divergence() {
+        let x = clusters();
+        let (one, three) = (on_threads(1, &x), on_threads(3, &x));
+        assert!(one.xy.iter().zip(&three.xy).all(|(a, b)| a.to_bits() == b.to_bits()));
+        let equal = map_of(&[1.0; 60], 3, 1);
+        assert!((0.0..1e-5).contains(&equal.kl), "{}", equal.kl);
+    }
+
+    /// Sums over all pairs and over the grid agree.
+    #[test]
+    fn few_points_have_the_same_potential_as_many() {
+        let map = map_of(&clusters(), 6, 1);
+        let points: Vec<Point> = map.xy.chunks_exact(2).map(|y| [y[0], y[1]]).collect();
+        let mut solver = field::Solver::default();
+        let grid = solver.potential(&points);
+        for (y, (value, gradient)) in points.iter().zip(field::of_few(&points)) {
+            let (near, slope) = grid.of_others(*y);
+            assert!((near - value).abs() < 2e-3 * value.max(1.0), "{near} {value}");
+            for a in 0..2 {
+                assert!((slope[a] - gradient[a]).abs() < 0.02 * value, "{slope:?} {gradient:?}");
+            }
+        }
+    }
+
+    #[test]
     fn clusters_stay_together_and_apart() {
         let x = clusters();
         let map = map_of(&x, 6, 1);
@@ -210,7 +262,7 @@ mod tests {
         let x = clusters();
         let map = map_of(&x, 6, 1);
         let rows = Rows::new(&x, 6).unwrap();
-        let found = crate::neighbours::nearest_others(rows, 90).unwrap();
+        let found = crate::neighbours::nearest_others(rows, 119).unwrap();
         let matrix = Affinities::symmetric(&found, &conditional(&found, 30.0));
         let y = |i: usize| [map.xy[2 * i], map.xy[2 * i + 1]];
         let w = |i: usize, j: usize| 1.0 / (1.0 + f64::from(point::squared_distance(y(i), y(j))));
@@ -245,7 +297,10 @@ mod tests {
         let steps = |task: &str, done: &[u64], total: u64| -> Vec<(String, u64, u64)> {
             done.iter().map(|&done| (task.to_owned(), done, total)).collect()
         };
-        let expected = [steps("nearest neighbours", &[0, 120], 120), steps("t-SNE", &[1, 2, 3], 3)];
+        let expected = [
+            steps("nearest neighbours", &[0, 120], 120),
+            steps("t-SNE", &(1..=15).collect::<Vec<_>>(), 15),
+        ];
         assert_eq!(*log.0.lock().unwrap(), expected.concat());
     }
 

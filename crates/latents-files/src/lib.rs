@@ -1,4 +1,4 @@
-//! Atomic file writes, digests of files, and file locks. `latents` writes all its files with this crate, so a full disk, a power cut or a killed process
+//! Atomic file writes, digests of files, file locks, and how much memory may be used. `latents` writes all its files with this crate, so a full disk, a power cut or a killed process
 //! never leaves a partial file and never destroys the previous one. File formats are defined in other crates.
 //!
 //! ```
@@ -14,6 +14,7 @@
 //! # Ok::<(), latents_files::FileError>(())
 //! ```
 
+mod memory;
 mod sums;
 
 use std::fs::{DirEntry, File, TryLockError};
@@ -21,6 +22,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use memory::{TooLarge, check_memory, memory_limit, set_memory_limit};
 pub use sums::{Sums, sha256};
 
 /// The names of temporary files start with `PREFIX` and end with `SUFFIX`.

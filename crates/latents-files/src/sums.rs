@@ -62,13 +62,9 @@ impl Sums {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), FileError> {
-        let mut text = String::new();
-        for (name, sum) in &self.files {
-            text += &format!("{sum}  {name}\n");
-        }
-        for (name, note) in &self.notes {
-            text += &format!("# {name} {note}\n");
-        }
+        let files = self.files.iter().map(|(name, sum)| format!("{sum}  {name}\n"));
+        let notes = self.notes.iter().map(|(name, note)| format!("# {name} {note}\n"));
+        let text: String = files.chain(notes).collect();
         let sum = sha256(text.as_bytes());
         write(&Self::path(folder), format!("{text}{SELF} {sum}\n").as_bytes())
     }

@@ -12,6 +12,8 @@ const CLASSIFIER_STEPS: [u64; 2] = [1_000, 300];
 const SHORT_EPOCHS: f64 = 2_000.0;
 /// That share is larger by this factor at most.
 const MOST_SHARE: f64 = 3.5;
+/// A quick study whose training images have fewer pixels than this in all has more epochs of the CNN, which are then short.
+const SHORT_CNN: f64 = 3e6;
 /// Trials of a search and seeds of a classifier, at least.
 const FEWEST_TRIALS: u64 = 6;
 const FEWEST_SEEDS: u64 = 2;
@@ -120,8 +122,9 @@ impl Budget {
     }
 
     /// The same for pictures that are not the reference study's: its number of epochs of the classifier is for tens of thousands of images, and few
-    /// pictures need more epochs before a classifier learns more than which class is the most frequent.
-    pub(crate) fn for_own_pictures(mut self, train: usize) -> Self {
+    /// pictures need more epochs before a classifier learns more than which class is the most frequent. There are `train` pictures of so many
+    /// pixels.
+    pub(crate) fn for_own_pictures(mut self, train: usize, pixels: usize) -> Self {
         let steps = (train / self.batch_size).max(1) as u64;
         let [whole, trial] = CLASSIFIER_STEPS.map(|least| least.div_ceil(steps));
         self.classifier_epochs = self.classifier_epochs.max(whole);
@@ -130,6 +133,8 @@ impl Budget {
             let factor = (SHORT_EPOCHS / train as f64).clamp(1.0, MOST_SHARE);
             self.residual_share *= factor;
             self.residual_vae_share *= factor;
+            let factor = SHORT_CNN / (train * pixels) as f64;
+            self.cnn_share = (self.cnn_share * factor.max(1.0)).min(1.0);
         }
         self
     }
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_classifier_of_few_pictures_has_enough_steps() {
-        let of = |train| Budget::quick().fitted(train).for_own_pictures(train);
+        let of = |train| Budget::quick().fitted(train).for_own_pictures(train, 784);
         let few = of(500);
         assert!(few.classifier_epochs * (500 / few.batch_size as u64) >= 1_000);
         assert_eq!(of(10_000_000).classifier_epochs, Budget::quick().classifier_epochs);
@@ -198,10 +203,14 @@ mod tests {
     #[test]
     #[allow(clippy::float_cmp)] // Shares that are not changed are equal.
     fn a_quick_study_has_a_larger_share_of_few_short_epochs() {
-        let share = |train| Budget::quick().for_own_pictures(train).residual_share;
+        let share = |train| Budget::quick().for_own_pictures(train, 784).residual_share;
         assert!(share(641) > 0.4 && share(8) < 0.6);
         assert_eq!(share(4_000), Budget::quick().residual_share);
-        assert_eq!(Budget::full().for_own_pictures(641).residual_share, 1.0);
+        assert_eq!(Budget::full().for_own_pictures(641, 784).residual_share, 1.0);
+        let cnn = |train, side: usize| {
+            Budget::quick().for_own_pictures(train, side * side).cnn_epochs(50)
+        };
+        assert_eq!((cnn(1_150, 8), cnn(641, 64), cnn(50_000, 28)), (50, 4, 4));
     }
 
     #[test]

@@ -208,7 +208,8 @@ impl CollectionStudy {
             results: StageResults::at(self.out.join("results")),
         };
         if !context.is_of_the_reference() {
-            context.budget = context.budget.for_own_pictures(train);
+            let [_, h, w] = context.dataset.shape();
+            context.budget = context.budget.for_own_pictures(train, h * w);
         }
         if let Some(minutes) = self.minutes {
             let share = if let Some(share) = identity.share {

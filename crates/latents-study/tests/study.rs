@@ -117,7 +117,8 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
         let session = session().cancel(cancel).reporter(canceller);
         let error = study(&stopped).run_on(dataset(), &session).unwrap_err();
         assert!(matches!(error, Error::Interrupted(_)), "{error}");
-        let now = std::fs::read_dir(stopped.join("results")).map_or(0, Iterator::count);
+        let files = std::fs::read_dir(stopped.join("results")).into_iter().flatten().flatten();
+        let now = files.filter(|file| !file.path().ends_with("SHA256SUMS")).count();
         assert!(now >= finished + after, "{now} results after {finished} and {after} more");
         finished = now;
     }
@@ -135,6 +136,9 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
     );
     std::fs::write(stopped.join("results/map-ae.json"), r#"{"images": 35, "kl": 1.0}"#).unwrap();
     std::fs::remove_file(stopped.join("results/components.json")).unwrap();
+    let error = study(&stopped).run_on(dataset(), &session()).unwrap_err().to_string();
+    assert!(error.contains("map-ae.json: it is not the file that the study wrote"), "{error}");
+    std::fs::remove_file(stopped.join("results/SHA256SUMS")).unwrap();
     let error = study(&stopped).run_on(dataset(), &session()).unwrap_err().to_string();
     assert!(error.contains("map-ae.json: 35 of 36 test images are mapped"), "{error}");
 }

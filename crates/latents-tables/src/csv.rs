@@ -337,7 +337,7 @@ fn is_formula(text: &str) -> bool {
     unquoted.len() > 1 && unquoted.starts_with(FORMULA) && unquoted.parse::<f64>().is_err()
 }
 
-/// A text as a cell of a table that spreadsheets open: with a quote before what they would take for a formula, and run. [`read`](crate::read) takes
+/// A text as a cell of a table that spreadsheets open: with a quote before what they would take for a formula, and run. [`TableFile`](crate::TableFile) takes
 /// the quote away again.
 ///
 /// ```

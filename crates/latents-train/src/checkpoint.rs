@@ -133,16 +133,14 @@ impl Checkpoint {
             let reason = "its progress is outside the epochs and steps of this run".into();
             Err(Error::Damaged { path: path.to_owned(), reason })
         };
-        match read(&path) {
-            Ok(last) => Ok(Some((last, None))),
-            Err(damage) => match read(&previous(&path)) {
-                Ok(before) => Ok(Some((before, Some(damage)))),
-                Err(_) => {
-                    let (path, source) = (run.dir().to_owned(), Box::new(damage));
-                    Err(Error::NoCheckpoint { path, source })
-                }
-            },
+        let damage = match read(&path) {
+            Ok(last) => return Ok(Some((last, None))),
+            Err(damage) => damage,
+        };
+        if let Ok(before) = read(&previous(&path)) {
+            return Ok(Some((before, Some(damage))));
         }
+        Err(Error::NoCheckpoint { path: run.dir().to_owned(), source: Box::new(damage) })
     }
 
     fn read(path: &Path, layout: &Layout) -> Result<Self, Error> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use latents_data::{Augmentation, Augmented, Border, Images};
 use latents_engine::{Layout, Parameter};
+use latents_explore::metrics::Estimate;
 use latents_explore::{Pca, Rows};
 use latents_models::LinearStart;
 use latents_progress::Monitor;
@@ -193,7 +194,9 @@ fn named<'a>(layout: &'a Layout, layer: &str, name: &str) -> Result<&'a Paramete
     found.ok_or_else(|| Error::Config(format!("the model has no parameter `{name}`")))
 }
 
-/// Of no augmentation, flips, shifts and both, the one whose components reconstruct the validation images best.
+/// Of no augmentation, flips, shifts and both, the one whose components reconstruct the validation images best. One is preferred to another only
+/// if it is better by more than a standard error of the difference (Breiman et al., 1984): ten validation images would otherwise choose by
+/// chance what makes the components of all other images worse.
 pub(crate) fn augmentation(
     training: SomeImages<'_>,
     validation: SomeImages<'_>,
@@ -210,13 +213,40 @@ pub(crate) fn augmentation(
     let flip = Augmentation { flip: 0.5, ..Augmentation::default() };
     let validation = validation.rows();
     let validation = Rows::new(&validation, training.images.shape().iter().product())?;
-    let mut best = (f64::INFINITY, Augmentation::default());
-    for candidate in [Augmentation::default(), flip, shift, Augmentation { flip: 0.5, ..shift }] {
-        let pca = training.components(count, &candidate, seed, monitor)?;
-        let error = pca.clipped_reconstruction_error(validation)?;
-        if error < best.0 {
-            best = (error, candidate);
+    let errors = |candidate: &Augmentation| -> Result<Vec<f64>, Error> {
+        let pca = training.components(count, candidate, seed, monitor)?;
+        let of = |i| {
+            let image = Rows::new(validation.row(i), validation.dim())?;
+            pca.clipped_reconstruction_error(image)
+        };
+        Ok((0..validation.len()).map(of).collect::<Result<_, _>>()?)
+    };
+    let mut best = (errors(&Augmentation::default())?, Augmentation::default());
+    for candidate in [flip, shift, Augmentation { flip: 0.5, ..shift }] {
+        let errors = errors(&candidate)?;
+        if is_better(&errors, &best.0) {
+            best = (errors, candidate);
         }
     }
     Ok(best.1)
+}
+
+/// Whether the errors of the same images are lower by more than a standard error.
+fn is_better(errors: &[f64], than: &[f64]) -> bool {
+    let gains: Vec<f64> = than.iter().zip(errors).map(|(than, error)| than - error).collect();
+    let Estimate { value, error } = Estimate::of(&gains);
+    gains.len() > 1 && value > error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_counts_if_it_is_more_than_its_standard_error() {
+        assert!(is_better(&[1.0, 1.0, 1.1], &[2.0, 2.1, 2.0]));
+        assert!(!is_better(&[1.0, 2.0, 3.0], &[3.0, 1.5, 2.0]));
+        assert!(!is_better(&[1.0, 1.0], &[1.0, 1.0]));
+        assert!(!is_better(&[1.0], &[9.0]), "of one image nothing is known");
+    }
 }

@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use latents_data::{Dataset, Labelled, Limits, Note, Pictures, Source};
-use latents_engine::{Layout, Network, Optimizer, Schedule, Shape};
+use latents_engine::{Engine, Layout, Network, Optimizer, Schedule, Shape};
 use latents_models::ModelConfig;
-use latents_progress::Monitor;
+use latents_progress::{Monitor, count};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,24 @@ impl RunConfig {
         Ok(self.model.network(self.data.shape, self.data.classes.len())?)
     }
 
+    /// Checks, before anything is allocated, that there is memory to train on so many threads: for the buffers of a step, and for the parameters,
+    /// their gradient, the state of the optimiser, and the copies that a checkpoint makes of them.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if it needs more than [`latents_files::memory_limit`], or the errors of [`RunConfig::network`].
+    pub fn check_memory(&self, threads: usize) -> Result<(), Error> {
+        let network = self.network()?;
+        let of_step = Engine::<f32>::step_memory(&network, self.training.batch_size, threads)?;
+        let numbers = network.layout()?.parameter_count() as u64;
+        let of_parameters = COPIES * size_of::<f32>() as u64 * numbers;
+        let [c, h, w] = self.data.shape;
+        let what = format!(
+            "training on images of {h}x{w} pixels in {c} channels, with {} parameters,",
+            count(numbers)
+        );
+        Ok(latents_files::check_memory(&what, of_step + of_parameters)?)
+    }
+
     /// The optimiser for all parameters that are trained, in its initial state.
     pub(crate) fn optimizer(&self, layout: &Layout) -> Result<Optimizer, Error> {
         let count = layout.parameter_count();
@@ -111,6 +129,10 @@ impl RunConfig {
         Ok(Optimizer::new(groups, count)?)
     }
 }
+
+/// Vectors of as many numbers as there are parameters: they themselves, their gradient and the optimiser's two moments; and in a checkpoint three
+/// of them as tensors and as bytes.
+const COPIES: u64 = 10;
 
 /// The part of the values of other images that may lie outside the range of a run; more of them mean another range.
 const MOST_CLIPPED: f64 = 0.25;

@@ -27,6 +27,9 @@ pub enum Error {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] latents_files::FileError),
+    /// Training would need more memory than is free.
+    #[error(transparent)]
+    Memory(#[from] latents_files::TooLarge),
     /// The settings are invalid.
     #[error("settings: {0}")]
     Config(String),

@@ -115,7 +115,7 @@ pub fn train<'a>(
 }
 
 /// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
-/// training images reconstruct the validation images best. `None` if the model does not start so, or there is nothing to validate on.
+/// training images reconstruct the validation images best, by more than a standard error. `None` if the model does not start so, or there is nothing to validate on.
 ///
 /// # Errors
 /// If the monitor's token is cancelled.
@@ -193,6 +193,7 @@ impl<'a> Trainer<'a> {
             Target::Class => Some(&config.data.classes[..]),
         };
         let (training, validation, without_label) = data.samples(classes, settings)?;
+        config.check_memory(runtime.threads())?;
         let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
         if without_label > 0 {
             let without_label = count(without_label as u64);

@@ -404,6 +404,8 @@ impl Recipe {
         let mut layers = self.files.iter().chain([&self.set]);
         let is_chosen = self.base.is_some() || layers.any(|l| l.has("training.augmentation"));
         if !is_chosen && config.model.linear_start(config.data.shape).is_some() {
+            // Components of images too large would be computed first.
+            config.check_memory(session.thread_count())?;
             let chosen =
                 session.runtime()?.run(|| choose_augmentation(&config, data, session.monitor()))?;
             if let Some(augmentation) = chosen {

@@ -1,5 +1,6 @@
 //! `latents encode`, `decode` and `reconstruct`: the three agree with each other and with the images.
 
+use ::latents::data::npz::Numbers;
 use ::latents::data::{Images, idx, npz};
 use ::latents::{Dataset, Session};
 use serde_json::json;
@@ -148,4 +149,35 @@ fn devices_and_pipes_are_written_to_and_stay() {
     let output = { read }.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(sandbox.text("read.csv"), sandbox.text("z.csv"));
+}
+
+/// What cannot be said of tiny images, or of images of one class, is left out.
+#[test]
+fn tiny_images_and_a_single_class_have_a_card() {
+    let sandbox = Sandbox::new();
+    for side in [1, 2] {
+        let pixels = (0..160 * side * side).map(|i| ((i * 37) % 101) as f32 / 100.0).collect();
+        let labels = Numbers::I64((0..160).map(|i| i % 2).collect());
+        let shape = [160, side, side];
+        let arrays: [(&str, &[usize], Numbers); 2] =
+            [("images", &shape, Numbers::F32(pixels)), ("labels", &[160], labels)];
+        sandbox.npz("tiny.npz", &arrays);
+        let run = format!("tiny-{side}");
+        sandbox.ok(&format!("train ae --data tiny.npz --epochs 2 --out {run}"));
+        let card = sandbox.json(&format!("evaluate {run}"));
+        assert!(card["mean_squared_error"].as_f64().unwrap() < 0.1, "{card}");
+        // A copy of a picture stays on its side, so there are not just 32.
+        assert!(card["images"].as_u64().unwrap() > 20, "{card}");
+    }
+    let pixels = (0..400 * 64).map(|i| ((i * 37) % 101) as f32 / 100.0).collect();
+    let arrays: [(&str, &[usize], Numbers); 2] = [
+        ("images", &[400, 8, 8], Numbers::F32(pixels)),
+        ("labels", &[400], Numbers::I64(vec![0; 400])),
+    ];
+    sandbox.npz("one.npz", &arrays);
+    sandbox.ok("train ae --design study --data one.npz --latent-dim 300 --epochs 1 --out one");
+    let card = sandbox.json("evaluate one");
+    assert_eq!(card["samples"], serde_json::Value::Null);
+    let left_out = card["left_out"].to_string();
+    assert!(left_out.contains("take at least 150 test and training images"), "{left_out}");
 }

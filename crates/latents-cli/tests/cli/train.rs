@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use ::latents::data::npz::Numbers;
+
 use crate::support::{Sandbox, TRAIN, assert_same_run};
 
 #[test]
@@ -144,6 +146,29 @@ fn a_run_goes_on_with_what_it_began_with() {
     assert!(ours == theirs, "2 epochs and 1 are 3");
     assert!(sandbox.text("ae/config.toml").contains("epochs = 3"));
     sandbox.ok("evaluate ae");
+}
+
+#[test]
+fn what_needs_more_memory_than_there_is_is_refused_before_it_begins() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.run(&format!("{TRAIN} --out ae --memory 1MB"));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    for expected in
+        ["training on images of 28x28 pixels", "and 1.0 MB of memory are free", "hint: "]
+    {
+        assert!(said.stderr.contains(expected), "{}", said.stderr);
+    }
+    assert!(!sandbox.path("ae").exists());
+    // An array that unfolds to 1,000 times the bytes of its file.
+    let zeros = "zeros.npz";
+    sandbox.npz(zeros, &[("images", &[5, 1000, 1000], Numbers::F32(vec![0.0; 5_000_000]))]);
+    let said = sandbox.run(&format!("data show {zeros} --memory 10MB"));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("needs about 20.0 MB, and 10.0 MB of memory are free"),
+        "{}",
+        said.stderr
+    );
 }
 
 #[test]

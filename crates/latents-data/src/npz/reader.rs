@@ -95,6 +95,7 @@ fn read_array(name: &str, file: &mut impl Read) -> Result<Values, String> {
     let length = shape.iter().try_fold(item.size, |a, &b| a.checked_mul(b));
     let length = length.filter(|&length| length <= MAX_BYTES);
     let length = length.ok_or_else(|| format!("{called} {shape:?} is too large"))?;
+    latents_files::check_memory(&called, length as u64).map_err(|e| e.to_string())?;
     // Memory grows with the data, not with the size that the header declares.
     let mut bytes = vec![];
     file.take(length as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;

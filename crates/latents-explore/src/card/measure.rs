@@ -5,7 +5,7 @@ use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 
 use super::data::{
-    Card, LatentMeasures, LikelihoodBounds, MapScore, NEIGHBOURS, OutlierMeasures,
+    Card, LEAST_COMPARED, LatentMeasures, LikelihoodBounds, MapScore, NEIGHBOURS, OutlierMeasures,
     ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
 use super::possible::Possible;
@@ -130,7 +130,11 @@ impl Card {
         monitor: &Monitor,
     ) -> Result<Self, E> {
         let CardInput { images, latents, .. } = *input;
-        let possible = Possible::of(input);
+        let features = match images.len().min(input.train.len()) {
+            ..LEAST_COMPARED => 0,
+            _ => (callbacks.features)(images.row(0))?.1,
+        };
+        let possible = Possible::of(input, features);
         begin(monitor, "reconstructions")?;
         let errors = squared_errors(images, input.reconstructions)?;
         let pca = components(input, monitor)?;

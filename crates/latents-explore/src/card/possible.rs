@@ -7,6 +7,8 @@ use super::measure::CardInput;
 #[allow(clippy::struct_excessive_bools)] // One for each part of the card.
 pub(super) struct Possible {
     pub(super) samples: bool,
+    /// Test and training images that samples are compared with at least: of fewer than half as many images as features, the distribution is not known.
+    compared: usize,
     pub(super) traversals: bool,
     pub(super) neighbours: bool,
     pub(super) maps: bool,
@@ -14,10 +16,13 @@ pub(super) struct Possible {
 }
 
 impl Possible {
-    pub(super) fn of(input: &CardInput<'_>) -> Self {
+    /// Samples are compared in so many features.
+    pub(super) fn of(input: &CardInput<'_>, features: usize) -> Self {
         let n = input.images.len();
+        let compared = LEAST_COMPARED.max(features / 2);
         Possible {
-            samples: n.min(input.train.len()) >= LEAST_COMPARED,
+            samples: n.min(input.train.len()) >= compared,
+            compared,
             traversals: n > 1,
             neighbours: n > NEIGHBOURS,
             maps: n >= LEAST_MAPPED,
@@ -39,7 +44,8 @@ impl Possible {
         add(
             self.samples,
             format!(
-                "Comparisons of new images with real ones take at least {LEAST_COMPARED} test and training images, and there are {n} and {train}."
+                "Comparisons of new images with real ones take at least {} test and training images, and there are {n} and {train}.",
+                self.compared
             ),
         );
         add(self.traversals, format!("Measures of traversals {}.", least(2)));

@@ -40,9 +40,7 @@ impl<'a> Descent<'a> {
     /// One step down `sum_j (exaggeration p_ij - q_ij) (y_i - y_j) / (1 + |y_i - y_j|^2)`, a quarter of the gradient.
     pub(crate) fn step(&mut self, exaggeration: f32, rate: f32, momentum: f32) {
         let Descent { points, next, motions, affinities, solver } = self;
-        let potential = solver.potential(points);
-        let repulsions: Vec<(f32, Point)> =
-            points.par_iter().with_min_len(CHUNK).map(|&y| potential.of_others(y)).collect();
+        let repulsions = solver.of_others(points, CHUNK);
         let z = normaliser(&repulsions);
         let scale = (0.5 / z) as f32;
         let chunks = next.par_chunks_mut(CHUNK).zip(motions.par_chunks_mut(CHUNK));
@@ -82,9 +80,7 @@ impl<'a> Descent<'a> {
     /// Kullback-Leibler divergence `sum_ij p_ij ln(p_ij / q_ij)`, in nats.
     pub(crate) fn divergence(&mut self) -> f64 {
         let points = &self.points;
-        let potential = self.solver.potential(points);
-        let repulsions: Vec<(f32, Point)> =
-            points.par_iter().map(|&y| potential.of_others(y)).collect();
+        let repulsions = self.solver.of_others(points, CHUNK);
         let mean_log = ordered_sum(points, CHUNK, |first, part| {
             let row = |(l, y): (usize, &Point)| -> f64 {
                 let entry = |&(j, p): &(u32, f32)| {
@@ -96,7 +92,8 @@ impl<'a> Descent<'a> {
             };
             part.iter().enumerate().map(row).sum()
         });
-        mean_log + libm::log(normaliser(&repulsions))
+        // Rounding can bring the divergence of equal rows below 0.
+        (mean_log + libm::log(normaliser(&repulsions))).max(0.0)
     }
 }
 

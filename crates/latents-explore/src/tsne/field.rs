@@ -27,6 +27,28 @@ pub(crate) struct Solver {
     convolution: Option<Convolution>,
 }
 
+/// Up to so many points, the sums over all pairs are as fast as a grid, and exact however far apart the points are.
+pub(crate) const FEW: usize = 512;
+
+/// The potential of few points and its gradient at each of them, without the contribution of the point itself.
+pub(crate) fn of_few(points: &[Point]) -> Vec<(f32, Point)> {
+    let of = |(i, y): (usize, &Point)| {
+        let (mut value, mut gradient) = (0.0f32, [0.0f32; 2]);
+        for (j, other) in points.iter().enumerate() {
+            if j == i {
+                continue;
+            }
+            let [dx, dy] = [y[0] - other[0], y[1] - other[1]];
+            let w = 1.0 / (1.0 + (dx * dx + dy * dy));
+            value += w;
+            gradient[0] -= 2.0 * w * w * dx;
+            gradient[1] -= 2.0 * w * w * dy;
+        }
+        (value, gradient)
+    };
+    points.par_iter().enumerate().with_min_len(FEW / 8).map(of).collect()
+}
+
 /// The potential of the points of a map.
 #[derive(Debug)]
 pub(crate) struct Potential {
@@ -39,6 +61,15 @@ pub(crate) struct Potential {
 }
 
 impl Solver {
+    /// The potential and its gradient at each of the points, without the contribution of the point itself.
+    pub(crate) fn of_others(&mut self, points: &[Point], chunk: usize) -> Vec<(f32, Point)> {
+        if points.len() <= FEW {
+            return of_few(points);
+        }
+        let potential = self.potential(points);
+        points.par_iter().with_min_len(chunk).map(|&y| potential.of_others(y)).collect()
+    }
+
     /// The potential of a unit charge at each of `points`. There must be at least one, and all must be finite.
     pub(crate) fn potential(&mut self, points: &[Point]) -> Potential {
         let (low, high) = bounds(points);

@@ -97,9 +97,10 @@ mod tests {
         use std::io::{BufRead, BufReader};
         let mut command = Command::new("sh");
         command.args(["-c", &format!("sleep 60 & echo $!; {wait}")]).stdout(Stdio::piped());
-        let mut running = Running::start(&mut command).unwrap();
+        let mut running = Running::start(&mut command).expect("a shell");
         let mut line = String::new();
-        BufReader::new(running.take_output().unwrap()).read_line(&mut line).unwrap();
+        let output = running.take_output().expect("its output");
+        BufReader::new(output).read_line(&mut line).expect("a line");
         (running, line.trim().to_owned())
     }
 

@@ -15,8 +15,7 @@ use crate::session::Session;
 
 /// The features that samples are measured in if there are no labels to train an extractor with; distances in them cannot be compared with those of
 /// another model.
-pub const OWN_ENCODER: &str =
-    "this model's own encoder, as there are no labels to train another with";
+pub const OWN_ENCODER: &str = "this model's own encoder, as there are no labels, or the images are too small, to train another with";
 
 /// Numbers in the training images that principal components are found in, and that samples are compared with, at most; of more images, evenly
 /// spaced ones are taken.
@@ -68,8 +67,8 @@ impl TrainedModel {
                 xy
             } else {
                 session.stage("mapping the latents");
-                let config = TsneConfig { seed, ..Default::default() };
-                runtime.run(|| tsne(latents, &config, session))?.xy
+                // The map that `Tsne` makes of them by default.
+                runtime.run(|| tsne(latents, &TsneConfig::default(), session))?.xy
             };
             by_pca = runtime.run(|| Pca::fit(latents, d.min(2), session)?.transform(latents))?;
             vec![("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)]
@@ -147,8 +146,14 @@ impl TrainedModel {
         session: &Session,
     ) -> Result<Option<Extractor>> {
         let classes = data.classes.len();
-        let labelled = data.train.with_labels().filter(|_| classes > 1);
-        let Some((part, labels)) = labelled else { return Ok(None) };
+        let [_, h, w] = self.shape();
+        if classes < 2 || h.min(w) < Extractor::LEAST_SIDE {
+            return Ok(None);
+        }
+        let Some((part, labels)) = data.train.with_labels() else { return Ok(None) };
+        if labels.iter().all(|label| *label == labels[0]) {
+            return Ok(None);
+        }
         session.stage("training a small classifier for its features");
         let pixels = latents_train::pixels(part.images.pixels());
         let (shape, runtime) = (self.shape(), self.runtime());
