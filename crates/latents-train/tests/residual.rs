@@ -176,7 +176,7 @@ fn one_sided(mirrored: bool) -> Labelled {
     let mut random = latents_random::stream(3, latents_random::Purpose::Synthetic, 0, 0);
     let patterns: Vec<f64> = (0..6 * 32).map(|_| random.uniform()).collect();
     let mut pixels = vec![];
-    for i in 0..50 {
+    for i in 0..80 {
         let weights: Vec<f64> = (0..6).map(|_| random.uniform() / 3.0).collect();
         let mut image = [0u8; 64];
         for y in 0..8 {
@@ -197,6 +197,9 @@ fn one_sided(mirrored: bool) -> Labelled {
 fn augmentation_is_chosen_by_validation_images() {
     let (mut config, monitor) = (settings(false), Monitor::default());
     config.data.shape = [1, 8, 8];
+    // As many as there are directions on both sides, so that flips show clearly.
+    let latents_models::ModelConfig::Ae(ae) = &mut config.model else { panic!("an autoencoder") };
+    ae.latent_dim = 12;
     let chosen = |data: &Labelled| choose_augmentation(&config, data, &monitor).unwrap().unwrap();
     assert!(chosen(&one_sided(true)).flip > 0.0);
     assert_eq!(chosen(&one_sided(false)), Augmentation::default());
