@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::Result;
 use latents::Cancel;
 
-/// The number of the signal that came; 0 for none.
-static CAME: AtomicU8 = AtomicU8::new(0);
 /// The signal of Ctrl-C.
 const INTERRUPT: u8 = 2;
+/// The signal that came last.
+static CAME: AtomicU8 = AtomicU8::new(INTERRUPT);
 
 /// Cancels `cancel` when a signal comes.
 pub(crate) fn cancel_on_signals(cancel: Cancel) -> Result<()> {
@@ -27,8 +27,7 @@ pub(crate) fn cancel_on_signals(cancel: Cancel) -> Result<()> {
 
 /// The exit code of work that was stopped: 128 and the number of the signal, as shells have it.
 pub(crate) fn stopped() -> ExitCode {
-    let signal = CAME.load(Ordering::Relaxed);
-    ExitCode::from(128 + if signal == 0 { INTERRUPT } else { signal })
+    ExitCode::from(128 + CAME.load(Ordering::Relaxed))
 }
 
 #[cfg(unix)]

@@ -105,7 +105,7 @@ pub fn write_with(
     attempt().map_err(FileError::on("write", path))
 }
 
-/// Where a file is written.
+/// What receives the contents that are written to a path.
 enum Target {
     /// A file that is replaced, or made.
     File(PathBuf),

@@ -49,22 +49,22 @@ impl RunConfig {
         Ok(())
     }
 
-    /// SHA-256 of all settings that results depend on. Where the images and an encoder's weights are does not matter: their contents have digests
-    /// of their own.
+    /// SHA-256 of all settings that results depend on. The paths of the images and of an encoder's weights do not count, because the settings
+    /// have digests of their contents.
     ///
     /// # Errors
     /// If the settings cannot be written as TOML.
     pub fn digest(&self) -> Result<String, Error> {
-        let text = toml::to_string(&self.without_places());
+        let text = toml::to_string(&self.with_paths_of(&RunConfig::default()));
         Ok(latents_files::sha256(text.map_err(|e| Error::Config(e.to_string()))?.as_bytes()))
     }
 
-    /// The settings without the places of files.
-    fn without_places(&self) -> Self {
+    /// These settings with the paths of the images and of an encoder's weights that others have.
+    fn with_paths_of(&self, other: &RunConfig) -> Self {
         let mut config = self.clone();
-        config.data.source.clear();
+        config.data.source.clone_from(&other.data.source);
         if let Some(encoder) = &mut config.training.encoder {
-            encoder.weights = None;
+            encoder.weights = other.training.encoder.as_ref().and_then(|e| e.weights.clone());
         }
         config
     }
@@ -73,11 +73,7 @@ impl RunConfig {
     /// larger number of epochs. A run that may go on with `now` has no difference left.
     #[must_use]
     pub fn continued_as(&self, now: &RunConfig) -> RunConfig {
-        let mut continued = self.clone();
-        continued.data.source.clone_from(&now.data.source);
-        if let (Some(began), Some(now)) = (&mut continued.training.encoder, &now.training.encoder) {
-            began.weights.clone_from(&now.weights);
-        }
+        let mut continued = self.with_paths_of(now);
         if self.training.schedule == Schedule::Constant {
             continued.training.epochs = self.training.epochs.max(now.training.epochs);
         }

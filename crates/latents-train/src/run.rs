@@ -116,13 +116,7 @@ impl Run {
 
     /// Forgets the digests, because the files will change.
     pub(crate) fn unseal(&self) -> Result<(), Error> {
-        let path = Sums::path(&self.dir);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(FileError::on("remove", &path)(e).into())
-            }
-            _ => Ok(()),
-        }
+        remove(&Sums::path(&self.dir))
     }
 
     /// Keeps the digest of a file that was added to a finished run.
@@ -202,13 +196,7 @@ impl Run {
     pub fn forget_checkpoints(&self) -> Result<(), Error> {
         let best = self.model_path().exists().then_some("best");
         for name in ["last", "previous"].into_iter().chain(best) {
-            let path = self.dir.join(format!("checkpoint/{name}.safetensors"));
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(FileError::on("remove", &path)(e).into());
-                }
-                _ => {}
-            }
+            remove(&self.dir.join(format!("checkpoint/{name}.safetensors")))?;
         }
         Ok(())
     }
@@ -429,6 +417,16 @@ impl Run {
     /// The kind of the run's model; `ae` if the settings cannot be read.
     fn kind(&self) -> &'static str {
         self.config().map_or("ae", |config| config.model.kind())
+    }
+}
+
+/// Removes a file, if it exists.
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::on("remove", path)(e).into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -184,7 +184,7 @@ fn weights_and_settings_belong_to_their_run() {
     fs::write(run.config_path(), config.replace("seed = 0", "seed = 5")).unwrap();
     let said = parameters(&run).unwrap_err().to_string();
     assert!(said.contains("config.toml has changed since the run was trained"), "{said}");
-    // Where the images are is no setting that results depend on.
+    // Results do not depend on the path of the images.
     fs::write(run.config_path(), config.replace("fashion-mnist-sample", "elsewhere")).unwrap();
     parameters(&run).unwrap();
     fs::copy(Run::at(theirs.path()).model_path(), run.model_path()).unwrap();
