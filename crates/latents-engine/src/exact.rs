@@ -39,37 +39,34 @@ fn workspace<E>(workspaces: &[Mutex<Workspace<E>>]) -> MutexGuard<'_, Workspace<
     own.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The numbers of an operation's packed parameters, for the forward and the backward pass.
+fn packed_lens(op: &Op) -> [usize; 2] {
+    match op {
+        Op::Affine(affine) => {
+            [affine.forward.packed_len(), affine.backward.as_ref().map_or(0, Sum::packed_len)]
+        }
+        _ => [0; 2],
+    }
+}
+
 /// About how many numbers the training steps of so many samples take on so many threads, as [`ExactExecutor`] allocates them.
 pub(crate) fn step_len(plan: &Plan, samples: usize, threads: usize) -> u64 {
     let sum = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
     let workspace = sum(&plan.buffers) + sum(&plan.masks) + sum(&plan.places);
-    let packed: u64 = plan
-        .ops
-        .iter()
-        .map(|op| match op {
-            Op::Affine(affine) => {
-                let backward = affine.backward.as_ref().map_or(0, Sum::packed_len);
-                (affine.forward.packed_len() + backward) as u64
-            }
-            _ => 0,
-        })
-        .sum();
+    let packed: Vec<usize> = plan.ops.iter().flat_map(packed_lens).collect();
     let micro_batches = samples.div_ceil(LANES) as u64;
     let shards = micro_batches.min(SHARDS as u64);
     threads as u64 * workspace
-        + packed
+        + sum(&packed)
         + shards * plan.shard_len as u64
         + micro_batches * plan.record_len as u64
 }
 
 impl<E: Element> ExactExecutor<E> {
     pub(crate) fn new(plan: Plan, runtime: Arc<Runtime>) -> Self {
-        let packed = plan.ops.iter().map(|op| match op {
-            Op::Affine(affine) => Packed {
-                forward: vec![E::default(); affine.forward.packed_len()],
-                backward: vec![E::default(); affine.backward.as_ref().map_or(0, Sum::packed_len)],
-            },
-            _ => Packed::default(),
+        let packed = plan.ops.iter().map(|op| {
+            let [forward, backward] = packed_lens(op).map(|len| vec![E::default(); len]);
+            Packed { forward, backward }
         });
         let packed = packed.collect();
         let workspaces =
