@@ -184,8 +184,16 @@ fn files_that_are_no_databases() {
 
     let said = refused(folder.path());
     assert!(said.contains("the file cannot be opened"), "{said}");
-    let said = refused(&folder.path().join("no/such/folder.db"));
-    assert!(said.contains("its folder must exist"), "{said}");
+    let said = refused(&path.join("studies.db"));
+    assert!(said.contains("file.db"), "{said}");
+}
+
+#[test]
+fn folders_are_made_for_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no/such/folder.db");
+    assert!(at(&path).unwrap().studies().unwrap().is_empty());
+    assert!(path.is_file());
 }
 
 #[test]
