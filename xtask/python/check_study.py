@@ -79,7 +79,8 @@ class Ours:
         return [*call, sys.executable, f"{self.folder}/program.py", *RANGES]
 
     def tune(self, name, trials, *flags):
-        subprocess.run(self.command(name, trials, *flags), check=True, capture_output=True)
+        done = subprocess.run(self.command(name, trials, *flags), check=True, capture_output=True, text=True)
+        return done.stderr
 
     def table(self, name):
         """All trials of a study, as we see them."""
@@ -152,9 +153,11 @@ def continue_each_others(ours):
 
     theirs = optuna.create_study(study_name="theirs", storage=ours.url, direction="maximize")
     theirs.optimize(objective, n_trials=12)
-    ours.tune("theirs", 20, "--direction", "maximize")
+    theirs.ask()  # as a process leaves it that is killed
+    said = ours.tune("theirs", 20, "--direction", "maximize")
     trials = optuna.load_study(study_name="theirs", storage=ours.url).trials
     check(len(trials) == 20 and trials[19].state.is_finished(), "we continue a study of Optuna's")
+    check("1 trial that is marked as running by another program" in said, "and say that it left a trial running")
 
 
 def tables(url):

@@ -1,5 +1,7 @@
-//! `cargo xtask book`: writes the book's command pages, which show the output of `latents help`, and checks every link in the documents. It does
-//! not touch the other pages, which are written by hand.
+//! `cargo xtask book`: writes the book's command pages, which show the output of `latents help`, and checks every link in the documents and the
+//! table of unsafe code. It does not touch the other pages, which are written by hand.
+
+mod unsafe_code;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::Workspace;
+use crate::{Workspace, files};
 
 /// Writes the pages of the book that show the command's help.
 #[derive(clap::Args)]
@@ -70,7 +72,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let wrong = broken_links(&workspace.root)?;
     ensure!(wrong.is_empty(), "broken links:\n{}", wrong.join("\n"));
-    println!("{count} command pages are up to date, and every link works");
+    let wrong = unsafe_code::wrong(&workspace.root)?;
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!(
+        "{count} command pages and the table of unsafe code are up to date, and every link works"
+    );
     Ok(())
 }
 
@@ -156,7 +162,8 @@ fn broken_links(root: &Path) -> Result<Vec<String>> {
     let mut documents: Vec<PathBuf> = DOCUMENTS.iter().map(|name| root.join(name)).collect();
     documents
         .extend(entries(&root.join("crates"))?.into_iter().map(|krate| krate.join("README.md")));
-    collect(&root.join("docs"), &mut documents)?;
+    let pages = files(&root.join("docs"))?.into_iter();
+    documents.extend(pages.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
     let mut wrong = vec![];
     let mut linked = BTreeSet::new();
     let book = root.join(BOOK);
@@ -185,18 +192,6 @@ fn broken_links(root: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(wrong)
-}
-
-/// The Markdown files in a folder and its subfolders.
-fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
-    for path in entries(folder)? {
-        if path.is_dir() {
-            collect(&path, into)?;
-        } else if path.extension().is_some_and(|ending| ending == "md") {
-            into.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// The contents of a folder, in order of name.

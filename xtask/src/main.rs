@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 mod book;
+mod faults;
 mod interop;
 mod versus;
 
@@ -21,6 +22,9 @@ use serde_json::Value;
 enum Chore {
     /// Write the book's command pages from `latents help`, and check every link in the documents.
     Book(book::Options),
+    /// Disturb the command at its work (kills, full disks, damaged files), and check that it ends the
+    /// same or says why not.
+    Faults(faults::Options),
     /// Check that NumPy, Optuna, its dashboard and Chromium read what the command writes, and that
     /// Optuna can continue a study; studies are checked in SQLite and on a PostgreSQL server.
     Interop,
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     let workspace = Workspace::find();
     let done = match Chore::parse() {
         Chore::Book(options) => book::run(&workspace, &options),
+        Chore::Faults(options) => faults::run(&workspace, &options),
         Chore::Interop => interop::run(&workspace),
         Chore::Versus(options) => versus::run(&workspace, &options),
     };
@@ -130,6 +135,18 @@ fn program(messages: &str, benchmark: &str) -> Option<PathBuf> {
         target["name"] == benchmark && target["kind"][0] == "bench"
     };
     messages.filter(of_benchmark).find_map(|m| Some(m["executable"].as_str()?.into()))
+}
+
+/// All files at and below a path, in order of name; none if nothing is there.
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return Ok(vec![]) };
+    let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    entries.sort();
+    let below: Vec<Vec<PathBuf>> = entries.iter().map(|path| files(path)).collect::<Result<_>>()?;
+    Ok(below.concat())
 }
 
 /// Runs a program to its end. Its output goes to the terminal.

@@ -1,6 +1,7 @@
 //! The flags that may help with an error or change what a note tells. The library names no flag; here they are added, by the variant.
 
 use std::error::Error as StdError;
+use std::io;
 use std::path::Path;
 
 use latents::data::Note;
@@ -16,7 +17,12 @@ pub(crate) fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref() {
         return of_study(error);
     }
-    error.downcast_ref().and_then(of_training)
+    if let Some(error) = error.downcast_ref() {
+        return of_training(error);
+    }
+    let full = |error: &&io::Error| error.kind() == io::ErrorKind::StorageFull;
+    let told = "free some space, then start it again (training: with --resume, if there is a run)";
+    error.downcast_ref().filter(full).map(|_| told.to_owned())
 }
 
 fn of_library(error: &latents::Error) -> Option<String> {

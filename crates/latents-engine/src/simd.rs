@@ -2,6 +2,8 @@
 //! AVX2+FMA and NEON vectors and a portable array. All of them give the same bits: multiply-adds are fused everywhere, and all operations
 //! are correctly rounded. [`Isa`] selects one at run time.
 
+#![allow(unsafe_code)]
+
 use std::marker::PhantomData;
 
 use crate::isa::Isa;

@@ -88,10 +88,16 @@ impl Sums {
         Ok(())
     }
 
+    /// The SHA-256 of a file that was added, in hexadecimal.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.files.get(name).map(String::as_str)
+    }
+
     /// Whether these are the contents that a file was added with; `None` if it was not added.
     #[must_use]
     pub fn matches(&self, name: &str, contents: &[u8]) -> Option<bool> {
-        self.files.get(name).map(|sum| *sum == sha256(contents))
+        self.get(name).map(|sum| sum == sha256(contents))
     }
 
     /// Adds a digest of something that is not a file. The name is one word.

@@ -1,6 +1,7 @@
 //! Hostile files: every reader refuses them, and never holds more than a fixed number of bytes, whatever they claim. One test, because the
 //! allocator counts for the whole process.
 
+#![allow(unsafe_code)]
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
 use std::alloc::{GlobalAlloc, Layout, System};

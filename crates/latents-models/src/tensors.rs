@@ -108,11 +108,18 @@ impl Tensors {
     /// # Errors
     /// [`Error::File`] if the file cannot be read; [`Error::Weights`] if it is damaged or has tensors that are not 32-bit floats.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let bytes = latents_files::read(path)?;
-        Self::parse(&bytes).map_err(|reason| Error::Weights { path: path.to_owned(), reason })
+        Self::parse(&latents_files::read(path)?, path)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// Reads the contents of such a file; `path` is only for the error.
+    ///
+    /// # Errors
+    /// As [`Tensors::load`].
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        Self::of_bytes(bytes).map_err(|reason| Error::Weights { path: path.to_owned(), reason })
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Result<Self, String> {
         let damaged = |e| format!("it is not a whole safetensors file ({e})");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;

@@ -65,12 +65,12 @@ pub enum Error {
     },
     /// The output folder holds another study.
     #[error(
-        "{} holds a study of other images, with another seed or with other budgets; choose another folder",
-        out.display()
+        "{} is of a study of other images, with another seed or with other budgets; choose another folder",
+        file.display()
     )]
     OtherStudy {
-        /// The output folder.
-        out: PathBuf,
+        /// The settings of the study in the folder.
+        file: PathBuf,
     },
     /// The images are not those of the vectors.
     #[error("the images of {images} are not those of the vectors: {problem}")]

@@ -238,6 +238,7 @@ impl CollectionStudy {
 
     /// Makes the folder this study's, unless it is another's.
     fn claim(&self, data: &DataConfig) -> Result<Identity> {
+        latents_files::sweep(&self.out);
         let file = self.file();
         let (seed, quick, minutes) = (self.seed, self.quick, self.minutes);
         let ours = Identity { seed, quick, minutes, share: None, data: data.clone() };
@@ -251,7 +252,7 @@ impl CollectionStudy {
         if theirs == (Identity { share: theirs.share, ..ours }) {
             Ok(theirs)
         } else {
-            Err(Error::OtherStudy { out: self.out.clone() })
+            Err(Error::OtherStudy { file: self.file() })
         }
     }
 

@@ -2,6 +2,7 @@
 //! atomically, and the previous checkpoint is kept next to it. A checkpoint has checksums of itself and of the files that belong to it, so that
 //! training never goes on from a damaged one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use latents_engine::{Layout, OptimizerState};
@@ -64,6 +65,8 @@ pub(crate) struct Checkpoint {
     pub(crate) metrics: Option<u32>,
     /// The checksum of the file of the best weights, if it exists.
     pub(crate) best: Option<u32>,
+    /// The checksums of the files of snapshots, by epoch.
+    pub(crate) snapshots: BTreeMap<u64, u32>,
 }
 
 /// What a checkpoint says of itself, beside its tensors.
@@ -78,6 +81,8 @@ struct Position {
     metrics_crc: Option<u32>,
     #[serde(default)]
     best_crc: Option<u32>,
+    #[serde(default)]
+    snapshot_crcs: BTreeMap<u64, u32>,
     /// CRC-32 of the rest of this and of the tensors. Checkpoints of early versions have none.
     #[serde(default)]
     crc: Option<u32>,
@@ -96,6 +101,7 @@ impl Checkpoint {
             settings: Some(settings),
             metrics_crc: self.metrics,
             best_crc: self.best,
+            snapshot_crcs: self.snapshots.clone(),
             crc: None,
         };
         position.crc = Some(self.crc(&position));
@@ -156,6 +162,7 @@ impl Checkpoint {
             },
             metrics: position.metrics_crc,
             best: position.best_crc,
+            snapshots: position.snapshot_crcs.clone(),
         };
         if position.crc.is_some_and(|crc| crc != checkpoint.crc(&position)) {
             let reason = "its contents are not those that training wrote".into();
@@ -178,11 +185,19 @@ impl Checkpoint {
 
 /// The settings that a run began with, by its last checkpoint that can be read.
 pub(crate) fn settings(run: &Run) -> Option<RunConfig> {
+    positions(run).find_map(|position| toml::from_str(&position.settings?).ok())
+}
+
+/// How far training has come, by the last checkpoint that can be read, and its checksum of the metrics.
+pub(crate) fn progress(run: &Run) -> Option<(Progress, Option<u32>)> {
+    positions(run).next().map(|position| (position.progress, position.metrics_crc))
+}
+
+/// What the checkpoints that can be read say of themselves, the last one first.
+fn positions(run: &Run) -> impl Iterator<Item = Position> {
     let last = run.checkpoint_path();
-    [previous(&last), last].into_iter().rev().find_map(|path| {
-        let position = position(&Tensors::load(&path).ok()?, &path).ok()?;
-        toml::from_str(&position.settings?).ok()
-    })
+    let paths = [last.clone(), previous(&last)].into_iter();
+    paths.filter_map(|path| position(&Tensors::load(&path).ok()?, &path).ok())
 }
 
 fn position(tensors: &Tensors, path: &Path) -> Result<Position, Error> {

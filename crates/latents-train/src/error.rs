@@ -172,6 +172,21 @@ pub enum Error {
     Unlabelled,
 }
 
+impl Error {
+    /// Whether a file of the run is not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Changed { .. }
+                | Self::DamagedWeights { .. }
+                | Self::NoCheckpoint { .. }
+                | Self::Model(latents_models::Error::Weights { .. })
+        )
+    }
+}
+
 impl From<latents_explore::Error> for Error {
     fn from(error: latents_explore::Error) -> Self {
         match error {

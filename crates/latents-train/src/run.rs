@@ -2,11 +2,14 @@
 //! `metrics.jsonl` has one line per epoch; training resumes from `checkpoint/`; `snapshots/` holds a few images and their reconstructions
 //! after some epochs; `model.safetensors` holds the trained weights; `SHA256SUMS` has the digests of a finished run's files.
 
+mod metrics;
+mod seal;
+
 use std::path::{Path, PathBuf};
 
 use latents_data::Note;
 use latents_engine::{Engine, Shape};
-use latents_files::{FileError, Lock, Sums, sha256};
+use latents_files::{Lock, sha256};
 use latents_models::Tensors;
 
 use crate::checkpoint;
@@ -14,7 +17,6 @@ use crate::config::RunConfig;
 use crate::encoder::EncoderTraining;
 use crate::error::Error;
 use crate::hints::with_nearest;
-use crate::metrics::EpochMetrics;
 use crate::training::TrainingConfig;
 
 /// A few validation images (training images if there are none) and their reconstructions after an epoch.
@@ -44,8 +46,8 @@ pub struct Run {
 /// pixels, so small changes of its weights change it much.
 const OF_COMPONENTS: f64 = 0.01;
 
-/// The digest of a run's settings among those of its files.
-const SETTINGS: &str = "settings";
+/// The name of the trained weights within the folder.
+const MODEL: &str = "model.safetensors";
 
 impl Run {
     /// The run in a folder. The folder need not exist yet.
@@ -81,80 +83,13 @@ impl Run {
     /// The path of the trained weights, `model.safetensors`.
     #[must_use]
     pub fn model_path(&self) -> PathBuf {
-        self.dir.join("model.safetensors")
+        self.dir.join(MODEL)
     }
 
     /// The path of the training images' latents, `latents.safetensors`: the tensor `z` `[n, d]`. Not every run keeps them.
     #[must_use]
     pub fn latents_path(&self) -> PathBuf {
         self.dir.join("latents.safetensors")
-    }
-
-    /// SHA-256 of the file of trained weights, in hexadecimal.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn model_digest(&self) -> Result<String, Error> {
-        digest(&self.model_path())
-    }
-
-    /// Keeps the digests of the files of a finished run, and of its settings, if it has none that can be read.
-    pub(crate) fn seal(&self, config: &RunConfig) -> Result<(), Error> {
-        if matches!(Sums::load(&self.dir), Ok(Some(_))) {
-            return Ok(());
-        }
-        let mut sums = Sums::default();
-        sums.set_note(SETTINGS, config.digest()?);
-        for name in ["data.json", "metrics.jsonl", "model.safetensors"] {
-            sums.add_file(&self.dir, name)?;
-        }
-        for epoch in self.snapshot_epochs() {
-            sums.add_file(&self.dir, &snapshot_name(epoch))?;
-        }
-        Ok(sums.save(&self.dir)?)
-    }
-
-    /// Forgets the digests, because the files will change.
-    pub(crate) fn unseal(&self) -> Result<(), Error> {
-        remove(&Sums::path(&self.dir))
-    }
-
-    /// Keeps the digest of a file that was added to a finished run.
-    ///
-    /// # Errors
-    /// If a file cannot be read or written.
-    pub fn add_to_seal(&self, name: &str) -> Result<(), Error> {
-        let Some(mut sums) = Sums::load(&self.dir)? else { return Ok(()) };
-        sums.add_file(&self.dir, name)?;
-        Ok(sums.save(&self.dir)?)
-    }
-
-    /// The digests of the run's files; none if it is not finished, or its files are taken as they are.
-    fn sums(&self) -> Result<Option<Sums>, Error> {
-        if self.accepts { Ok(None) } else { Ok(Sums::load(&self.dir)?) }
-    }
-
-    /// Checks that a file of the folder is the one that was written.
-    ///
-    /// # Errors
-    /// [`Error::Changed`] if it is not, or if it cannot be read.
-    pub fn check_file(&self, name: &str) -> Result<(), Error> {
-        let Some(sums) = self.sums()? else { return Ok(()) };
-        let path = self.dir.join(name);
-        match sums.matches(name, &latents_files::read(&path)?) {
-            Some(false) => Err(Error::Changed { path }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks that the settings are those that the run was trained with.
-    fn check_settings(&self) -> Result<(), Error> {
-        let Some(sums) = self.sums()? else { return Ok(()) };
-        let Some(known) = sums.note(SETTINGS) else { return Ok(()) };
-        if self.config()?.digest()? == known {
-            return Ok(());
-        }
-        Err(Error::Changed { path: self.config_path() })
     }
 
     /// The settings that the run began with, which its checkpoint keeps; none if it has no checkpoint.
@@ -182,9 +117,7 @@ impl Run {
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let lock = latents_files::lock(&self.dir.join("checkpoint/lock"))?;
         let lock = lock.ok_or_else(|| Error::Busy { path: self.dir.clone() })?;
-        for folder in ["checkpoint", "snapshots"] {
-            latents_files::sweep(&self.dir.join(folder));
-        }
+        latents_files::sweep(&self.dir);
         Ok(lock)
     }
 
@@ -196,7 +129,7 @@ impl Run {
     pub fn forget_checkpoints(&self) -> Result<(), Error> {
         let best = self.model_path().exists().then_some("best");
         for name in ["last", "previous"].into_iter().chain(best) {
-            remove(&self.dir.join(format!("checkpoint/{name}.safetensors")))?;
+            latents_files::remove(&self.dir.join(format!("checkpoint/{name}.safetensors")))?;
         }
         Ok(())
     }
@@ -252,41 +185,6 @@ impl Run {
         self.metrics_path().exists()
     }
 
-    /// Reads the metrics of all epochs so far. An incomplete last line, left by a crash, is skipped.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or one of its lines is not the metrics of an epoch.
-    pub fn metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
-        if self.has_metrics() {
-            self.check_file("metrics.jsonl")?;
-        }
-        self.metrics_until(u64::MAX)
-    }
-
-    /// The metrics until an epoch. What comes after it may be damaged.
-    pub(crate) fn metrics_until(&self, last: u64) -> Result<Vec<EpochMetrics>, Error> {
-        let path = self.metrics_path();
-        let bytes = latents_files::read(&path)?;
-        let mut metrics: Vec<EpochMetrics> = vec![];
-        for (i, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-            if metrics.last().is_some_and(|metrics| metrics.epoch >= last) {
-                break;
-            }
-            match serde_json::from_slice(line) {
-                Ok(epoch) => metrics.push(epoch),
-                Err(_) if !line.ends_with(b"\n") => break,
-                Err(e) => {
-                    let reason = format!(
-                        "line {} is not the metrics of an epoch ({e}); restore the file",
-                        i + 1
-                    );
-                    return Err(Error::Damaged { path, reason });
-                }
-            }
-        }
-        Ok(metrics)
-    }
-
     /// Reads all snapshots, in order of epoch.
     ///
     /// # Errors
@@ -312,8 +210,7 @@ impl Run {
 
     fn snapshot(&self, epoch: u64) -> Result<Snapshot, Error> {
         let path = self.snapshot_path(epoch);
-        self.check_file(&snapshot_name(epoch))?;
-        let mut tensors = Tensors::load(&path)?;
+        let mut tensors = Tensors::parse(&self.read(&snapshot_name(epoch))?, &path)?;
         match (tensors.take("original"), tensors.take("reconstruction")) {
             (Some((shape, originals)), Some((same, reconstructions)))
                 if shape == same && shape.len() == 4 =>
@@ -337,7 +234,8 @@ impl Run {
         if !path.exists() {
             return Err(self.unfinished());
         }
-        let mut tensors = match Tensors::load(&path) {
+        let bytes = latents_files::read(&path)?;
+        let mut tensors = match Tensors::parse(&bytes, &path) {
             Err(latents_models::Error::Weights { path, reason }) => {
                 let (kind, again) = (self.kind(), self.checkpoint_path().exists());
                 let run = self.dir.clone();
@@ -346,7 +244,7 @@ impl Run {
             tensors => tensors?,
         };
         self.check_settings()?;
-        self.check_file("model.safetensors")?;
+        self.check(MODEL, &bytes)?;
         tensors.parameters("", engine.layout(), &path).map_err(|e| match e {
             latents_models::Error::Weights { path, reason } => {
                 let why = "config.toml next to it has changed since the run was trained";
@@ -373,11 +271,11 @@ impl Run {
             return Err(self.unfinished());
         }
         self.check_settings()?;
-        self.check_file("model.safetensors")?;
+        let weights_digest = sha256(&self.read(MODEL)?);
         let starts_from_components = model.linear_start(data.shape).is_some();
         let factor = if starts_from_components { OF_COMPONENTS } else { 1.0 };
         let own = EncoderTraining {
-            weights_digest: digest(&path)?,
+            weights_digest,
             weights: Some(path),
             optimizer: training.optimizer,
             learning_rate: factor * training.learning_rate,
@@ -417,16 +315,6 @@ impl Run {
     /// The kind of the run's model; `ae` if the settings cannot be read.
     fn kind(&self) -> &'static str {
         self.config().map_or("ae", |config| config.model.kind())
-    }
-}
-
-/// Removes a file, if it exists.
-fn remove(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::on("remove", path)(e).into())
-        }
-        _ => Ok(()),
     }
 }
 

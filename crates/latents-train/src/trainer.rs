@@ -1,20 +1,22 @@
 //! The training loop: epochs, steps and early stopping. Random numbers depend only on seed, epoch and sample, so a run that is resumed from a checkpoint
-//! gives the same bytes as an uninterrupted one. `trainer/validate.rs` computes the validation loss, and `trainer/keep.rs` writes the files.
+//! gives the same bytes as an uninterrupted one. `trainer/start.rs` has what models that start from principal
+//! components do before, `trainer/validate.rs` computes the validation loss, and `trainer/keep.rs` writes the files.
 
 mod keep;
 mod samples;
 mod speed;
+mod start;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latents_data::{Augmentation, Augmented, epoch_order};
+use latents_data::{Augmented, epoch_order};
 use latents_engine::{
     Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
-use latents_explore::Pca;
 use latents_models::{LinearStart, Target, save_parameters};
 use latents_progress::{Monitor, Task, count, duration};
 use serde::Serialize;
@@ -22,8 +24,10 @@ use serde::Serialize;
 use self::samples::Samples;
 pub use self::samples::TrainingImages;
 pub use self::speed::seconds_per_epoch;
+pub use self::start::choose_augmentation;
+use self::start::components_of;
 use crate::checkpoint::{Checkpoint, Extent, Progress};
-use crate::components::{SomeImages, augmentation, fixed, set_components, start_from};
+use crate::components::{fixed, set_components, start_from};
 use crate::config::RunConfig;
 use crate::encoder::encoder;
 use crate::error::Error;
@@ -72,28 +76,31 @@ pub fn train<'a>(
 ) -> Result<TrainSummary, Error> {
     let data = data.into();
     let mut trainer = Trainer::new(run, config, data, runtime, monitor)?;
+    let begun = run.exists();
     // Fails before the folder is created if the run cannot start.
-    let first = if run.exists() { None } else { Some(trainer.initial(monitor)?) };
+    let first = if begun { None } else { Some(trainer.initial(monitor)?) };
     let _lock = run.lock()?;
     let (settings, steps) = (&config.training, trainer.steps());
     let extent = Extent { epochs: settings.epochs, steps };
     let mut known = None;
-    match Checkpoint::load(run, trainer.engine.layout(), extent)? {
-        Some((checkpoint, damage)) => {
-            if let Some(damage) = damage {
-                monitor
-                    .warning(&format!("{damage}; training goes on from the checkpoint before it"));
-            }
-            trainer.optimizer.restore(checkpoint.optimizer)?;
-            (trainer.parameters, trainer.progress) = (checkpoint.parameters, checkpoint.progress);
-            (known, trainer.best) = (checkpoint.metrics, checkpoint.best);
+    // Without settings, a checkpoint is what is left of a run that never began.
+    let load = || Checkpoint::load(run, trainer.engine.layout(), extent);
+    if let Some((checkpoint, damage)) = begun.then(load).transpose()?.flatten() {
+        if let Some(damage) = damage {
+            monitor.warning(&format!("{damage}; training goes on from the checkpoint before it"));
         }
-        None => trainer.parameters = first.map_or_else(|| trainer.initial(monitor), Ok)?,
+        trainer.optimizer.restore(checkpoint.optimizer)?;
+        (trainer.parameters, trainer.progress) = (checkpoint.parameters, checkpoint.progress);
+        (known, trainer.best) = (checkpoint.metrics, checkpoint.best);
+        trainer.snapshots = checkpoint.snapshots;
+        trainer.check_snapshots()?;
+    } else {
+        trainer.parameters = first.map_or_else(|| trainer.initial(monitor), Ok)?;
+        // Before the settings are written, so that they are never without a checkpoint that tells whether they have changed.
+        trainer.write_checkpoint()?;
     }
     let progress = trainer.progress;
-    if progress == Progress::default() {
-        run.write_notes(data.notes)?;
-    }
+    run.write_notes(data.notes)?;
     if run.config().ok().as_ref() != Some(config) {
         run.write_config(config)?;
     }
@@ -112,29 +119,6 @@ pub fn train<'a>(
     let summary = runtime.run(|| trainer.train(known, monitor, on_epoch))?;
     run.seal(config)?;
     Ok(summary)
-}
-
-/// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
-/// training images reconstruct the validation images best, by more than a standard error. `None` if the model does not start so, or there is nothing to validate on.
-///
-/// # Errors
-/// If the monitor's token is cancelled.
-pub fn choose_augmentation<'a>(
-    config: &RunConfig,
-    data: impl Into<TrainingImages<'a>>,
-    monitor: &Monitor,
-) -> Result<Option<Augmentation>, Error> {
-    let (training, validation, _) = data.into().samples(None, &config.training)?;
-    let Some(latents) = config.model.latents() else { return Ok(None) };
-    if config.model.linear_start(config.data.shape).is_none()
-        || validation.is_empty()
-        || training.len() < 2
-    {
-        return Ok(None);
-    }
-    monitor.stage("choosing the augmentation");
-    let (training, validation) = (training.some(), validation.some());
-    augmentation(training, validation, latents.dim, config.training.seed, monitor).map(Some)
 }
 
 struct Trainer<'a> {
@@ -161,6 +145,8 @@ struct Trainer<'a> {
     pending: Pending,
     /// The checksum of the file of the best weights.
     best: Option<u32>,
+    /// The checksums of the files of snapshots, by epoch.
+    snapshots: BTreeMap<u64, u32>,
     /// The checksum of the lines of metrics that were written.
     lines: crc32fast::Hasher,
 }
@@ -231,6 +217,7 @@ impl<'a> Trainer<'a> {
             writing: Duration::ZERO,
             pending: Pending::default(),
             best: None,
+            snapshots: BTreeMap::new(),
             lines: crc32fast::Hasher::new(),
         })
     }
@@ -301,7 +288,7 @@ impl<'a> Trainer<'a> {
         self.run.check_exists()?;
         save_parameters(&self.run.model_path(), self.engine.layout(), &parameters)?;
         let of_kept = metrics.iter().find(|m| m.epoch == kept);
-        let of_kept = of_kept.ok_or_else(|| self.damaged_metrics("an epoch is missing"))?;
+        let of_kept = of_kept.ok_or_else(|| self.run.damaged_metrics("an epoch is missing"))?;
         // The task is complete, even if training stopped early.
         let images = self.images_in(self.config.training.epochs);
         task.progress(images, images, "");
@@ -312,31 +299,6 @@ impl<'a> Trainer<'a> {
             val_loss: of_kept.val_loss,
             seconds: self.progress.total_seconds,
         })
-    }
-
-    /// Measures the model before its first step, as epoch 0. Training keeps it if no epoch is better.
-    fn measure_start(&mut self) -> Result<EpochMetrics, Error> {
-        let began = Instant::now();
-        let inputs = inputs(self.training.images, &self.training.index);
-        let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
-        let (targets, criterion) = (Targets::Inputs, self.criterion);
-        let losses = self.engine.losses(&self.parameters, inputs, targets, criterion, pass)?;
-        let training = self.means_of(losses.mean_loss(), losses.mean_penalty());
-        let (validation, val_accuracy) = self.validate()?;
-        let terms = terms(&training, validation.as_ref());
-        let seconds = began.elapsed().as_secs_f64();
-        let metrics = EpochMetrics {
-            epoch: 0,
-            train_loss: training.loss,
-            val_loss: validation.map(|means| means.loss),
-            val_accuracy,
-            terms,
-            learning_rate: 0.0,
-            seconds,
-            samples_per_second: self.training.len() as f64 / seconds,
-        };
-        self.finish_epoch(&metrics)?;
-        Ok(metrics)
     }
 
     /// Whether the validation loss has stopped improving.
@@ -486,16 +448,6 @@ impl<'a> Trainer<'a> {
         self.progress.penalty_sum += sums[1];
         Ok(())
     }
-}
-
-/// The principal components of some images, as many as the model has latents.
-fn components_of(
-    config: &RunConfig,
-    images: SomeImages<'_>,
-    monitor: &Monitor,
-) -> Result<Pca, Error> {
-    let count = config.model.latents().map_or(0, |latents| latents.dim);
-    images.components(count, &config.training.augmentation, config.training.seed, monitor)
 }
 
 /// The terms of an epoch's losses.

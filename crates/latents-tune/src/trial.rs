@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::distribution::Distribution;
+use crate::storage::OWNER;
 use crate::value::Value;
 
 /// Whether a study minimises or maximises its objective.
@@ -105,6 +106,12 @@ impl TrialRecord {
     #[must_use]
     pub fn last_report(&self) -> Option<(i64, f64)> {
         self.intermediate.last_key_value().map(|(&step, &value)| (step, value))
+    }
+
+    /// Whether another program, such as Optuna, runs it, or began it and left it so: it is running and no worker of this library owns it.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.state == TrialState::Running && !self.system_attrs.contains_key(OWNER)
     }
 
     /// Why it failed, if it has failed and left a reason.

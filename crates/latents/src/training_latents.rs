@@ -45,8 +45,7 @@ impl TrainedModel {
         if !path.exists() {
             return Ok(None);
         }
-        self.run.check_file(LATENTS)?;
-        let mut tensors = Tensors::load(&path)?;
+        let mut tensors = Tensors::parse(&self.run.read(LATENTS)?, &path)?;
         if tensors.notes.get(WEIGHTS) != Some(&self.run.model_digest()?) {
             return Ok(None);
         }

@@ -135,6 +135,32 @@ fn kill_9_at_any_instant_changes_no_trial() {
     }
 }
 
+/// A trial can be computed again, so damage to what it goes on from costs time and changes nothing.
+#[cfg(unix)]
+#[test]
+fn a_trial_that_was_damaged_is_trained_again() {
+    let sandbox = Sandbox::new();
+    let tune = "tune ae --data fashion-mnist-sample --train-limit 256 --test-limit 64 --epochs 2 --trials 2 --sampler random --out";
+    sandbox.ok(&format!("{tune} whole"));
+    for name in ["checkpoint/last.safetensors", "metrics.jsonl"] {
+        let out = name.replace('/', "-");
+        // It ends in the second epoch of the first trial, where there is a checkpoint of the first.
+        let mut command = sandbox.command(&format!("{tune} {out}"));
+        let output = command.env("LATENTS_FAULT", "kill:40").output().unwrap();
+        assert_eq!(output.status.code(), None);
+        let path = format!("{out}/trials/00000/{name}");
+        let mut bytes = sandbox.read(&path);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        sandbox.write(&path, bytes);
+        std::fs::remove_file(sandbox.path(&path).with_file_name("previous.safetensors")).ok();
+        let said = sandbox.run(&format!("{tune} {out}"));
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert!(said.stderr.contains("it is trained again from its beginning"), "{}", said.stderr);
+        assert_eq!(trials(&sandbox, &out), trials(&sandbox, "whole"));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_trial_of_a_process_that_dies_goes_on_mid_training_in_another() {

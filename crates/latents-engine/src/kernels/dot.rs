@@ -3,6 +3,8 @@
 //! fixed tree at the end, so the bits are the same for every vector width. A tile of accumulators stays in registers during the loop
 //! over the pixels of one position of the kernel; then it is stored, and the trees of all positions are added at once.
 
+#![allow(unsafe_code)]
+
 use std::ops::Range;
 
 use crate::geometry::{Dot, Rect};

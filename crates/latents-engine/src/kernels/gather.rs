@@ -2,6 +2,8 @@
 //! taps. A tile of accumulators (some output channels by some vectors of pixels) stays in registers during the loop over the taps. Each
 //! sum adds its taps in one fixed order, so tiles and vector widths do not change its bits.
 
+#![allow(unsafe_code)]
+
 use crate::geometry::{Class, Gather, Tap};
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};

@@ -2,6 +2,8 @@
 //! variance and its values. Each lane is summed separately, and the lanes with a sample are added in order, so the bits are the same for
 //! every vector width.
 
+#![allow(unsafe_code)]
+
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 

@@ -1,5 +1,7 @@
 //! The peak rate of the machine, to compare the kernels with.
 
+#![allow(unsafe_code)]
+
 use std::hint::black_box;
 use std::time::Instant;
 

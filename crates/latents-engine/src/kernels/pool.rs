@@ -1,6 +1,8 @@
 //! Pooling by tables of windows: the forward pass loops over output pixels and the backward pass over input pixels, so each number is
 //! written once for any windows.
 
+#![allow(unsafe_code)]
+
 use crate::geometry::Windows;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};

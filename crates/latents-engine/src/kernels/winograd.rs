@@ -1,5 +1,7 @@
 //! The transforms before and after the products of [`crate::winograd`]: additions of vectors of samples, in one fixed order.
 
+#![allow(unsafe_code)]
+
 use super::gather::Finish;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};

@@ -147,6 +147,7 @@ impl VectorStudy {
 
     /// Makes the folder this study's, unless it is another's.
     fn claim(&self) -> Result<()> {
+        latents_files::sweep(&self.out);
         let file = self.out.join("study.toml");
         let (latents, images) = (self.latents.clone(), self.images.clone());
         let ours = Identity { seed: self.seed, latents, images };
@@ -154,7 +155,7 @@ impl VectorStudy {
             let theirs = toml::from_str::<Identity>(&latents_files::read_text(&file)?);
             return match theirs {
                 Ok(theirs) if theirs == ours => Ok(()),
-                _ => Err(Error::OtherStudy { out: self.out.clone() }),
+                _ => Err(Error::OtherStudy { file }),
             };
         }
         latents_files::create_folder(&self.out)?;

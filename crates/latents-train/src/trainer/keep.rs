@@ -1,10 +1,7 @@
 //! Writes metrics, snapshots and checkpoints, and makes the metrics match the checkpoint when a run is resumed.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use latents_files::FileError;
 use latents_models::{Tensors, load_parameters, save_parameters};
 
 use super::Trainer;
@@ -43,7 +40,7 @@ impl Trainer<'_> {
             self.pending.best = Some(self.parameters.clone());
         }
         let line =
-            serde_json::to_string(metrics).map_err(|e| self.damaged_metrics(&e.to_string()))?;
+            serde_json::to_string(metrics).map_err(|e| self.run.damaged_metrics(&e.to_string()))?;
         self.pending.metrics += &(line + "\n");
         self.progress = Progress {
             epoch: metrics.epoch,
@@ -63,16 +60,7 @@ impl Trainer<'_> {
             self.best = Some(crc32fast::hash(&latents_files::read(&path)?));
         }
         if !self.pending.metrics.is_empty() {
-            let path = self.run.metrics_path();
-            let append = || {
-                let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-                let before = file.metadata()?.len();
-                let written =
-                    file.write_all(self.pending.metrics.as_bytes()).and_then(|()| file.sync_all());
-                // If the disk is full, no incomplete line remains.
-                written.inspect_err(|_| drop(file.set_len(before)))
-            };
-            append().map_err(FileError::on("write", &path))?;
+            latents_files::append(&self.run.metrics_path(), self.pending.metrics.as_bytes())?;
             self.lines.update(self.pending.metrics.as_bytes());
         }
         self.pending = Pending::default();
@@ -98,7 +86,22 @@ impl Trainer<'_> {
         let mut tensors = Tensors::default();
         tensors.push("original", &shape, originals);
         tensors.push("reconstruction", &shape, reconstructions);
-        tensors.save(&self.run.snapshot_path(epoch))?;
+        let path = self.run.snapshot_path(epoch);
+        tensors.save(&path)?;
+        self.snapshots.insert(epoch, crc32fast::hash(&latents_files::read(&path)?));
+        Ok(())
+    }
+
+    /// Checks that the snapshots so far, which nothing can make again, are those that were written. One that was removed is not missed.
+    pub(super) fn check_snapshots(&self) -> Result<(), Error> {
+        for (&epoch, &known) in &self.snapshots {
+            let path = self.run.snapshot_path(epoch);
+            if path.exists() && crc32fast::hash(&latents_files::read(&path)?) != known {
+                let reason = "its contents are not those that training wrote; restore it, or \
+                              remove it to go on without it";
+                return Err(Error::Damaged { path, reason: reason.into() });
+            }
+        }
         Ok(())
     }
 
@@ -113,7 +116,7 @@ impl Trainer<'_> {
         saved
     }
 
-    fn write_checkpoint(&mut self) -> Result<(), Error> {
+    pub(super) fn write_checkpoint(&mut self) -> Result<(), Error> {
         self.write_pending()?;
         self.progress.optimizer_steps = self.optimizer.state().steps;
         let checkpoint = Checkpoint {
@@ -122,6 +125,7 @@ impl Trainer<'_> {
             optimizer: self.optimizer.state().clone(),
             metrics: Some(self.lines.clone().finalize()),
             best: self.best,
+            snapshots: self.snapshots.clone(),
         };
         checkpoint.save(self.run, self.config, self.engine.layout())
     }
@@ -132,27 +136,8 @@ impl Trainer<'_> {
         &mut self,
         known: Option<u32>,
     ) -> Result<Vec<EpochMetrics>, Error> {
-        let done = self.progress.epoch;
-        let mut metrics =
-            if self.run.has_metrics() { self.run.metrics_until(done)? } else { vec![] };
-        // Epoch 0 is before the first step.
-        let is_done = |epoch: u64| epoch <= done && (epoch > 0 || self.progress.best.is_some());
-        metrics.retain(|m| is_done(m.epoch));
-        if !metrics.iter().map(|m| m.epoch).filter(|&epoch| epoch > 0).eq(1..=done) {
-            return Err(self.damaged_metrics(&format!(
-                "it does not have one line for each finished epoch ({done} so far); restore it, \
-                 or start a new run"
-            )));
-        }
-        let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-        let lines = lines.map_err(|e| self.damaged_metrics(&e.to_string()))?;
-        let text: String = lines.into_iter().map(|line| line + "\n").collect();
+        let (metrics, text) = self.run.metrics_of(&self.progress, known)?;
         self.lines.update(text.as_bytes());
-        if known.is_some_and(|known| known != self.lines.clone().finalize()) {
-            return Err(self.damaged_metrics(
-                "its lines are not those that training wrote; restore it, or start a new run",
-            ));
-        }
         latents_files::write(&self.run.metrics_path(), text.as_bytes())?;
         Ok(metrics)
     }
@@ -169,10 +154,6 @@ impl Trainer<'_> {
         }
         // The file is read, not copied, so that an error names it if it is damaged.
         Ok(load_parameters(&path, self.engine.layout())?)
-    }
-
-    pub(super) fn damaged_metrics(&self, reason: &str) -> Error {
-        Error::Damaged { path: self.run.metrics_path(), reason: reason.to_owned() }
     }
 }
 

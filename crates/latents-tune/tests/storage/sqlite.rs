@@ -76,6 +76,7 @@ fn trials_of_optunas() {
         .unwrap();
     let trials = storage.trials(id).unwrap();
     let noon = UNIX_EPOCH + Duration::from_secs(1_709_208_000);
+    assert_eq!([0, 1, 2].map(|i| trials[i].is_foreign()), [true, false, false]);
     assert_eq!(trials[0].started, Some(noon + Duration::from_millis(250)));
     assert_eq!((trials[2].started, trials[2].seconds()), (Some(noon), Some(1.5)));
     assert_eq!(trials[2].value, Some(f64::NEG_INFINITY));

@@ -7,7 +7,6 @@ use latents_data::Dataset;
 use latents_explore::classification::argmax;
 use latents_explore::metrics::Estimate;
 use latents_explore::{Pca, Rows};
-use latents_files::FileError;
 use latents_models::Target;
 use latents_train::{DataConfig, Run, RunConfig};
 use serde::{Deserialize, Serialize};
@@ -121,8 +120,7 @@ pub fn cross_validate(
         }
     }
     for fold in 0..folds {
-        let folder = out.join(format!("fold-{fold}"));
-        std::fs::remove_dir_all(&folder).map_err(FileError::on("remove", &folder))?;
+        latents_files::remove_folder(&out.join(format!("fold-{fold}")))?;
     }
     // If there is anything else in it, it stays.
     let _ = std::fs::remove_dir(out);

@@ -142,8 +142,7 @@ impl TrainedModel {
             },
         };
         if run.exists() && run.config()? != config {
-            std::fs::remove_dir_all(run.dir())
-                .map_err(latents_files::FileError::on("delete", run.dir()))?;
+            latents_files::remove_folder(run.dir())?;
         }
         let quiet = session
             .with_monitor(session.with_reporter(std::sync::Arc::new(latents_progress::Silent)));

@@ -48,6 +48,15 @@ impl<'a> Live<'a> {
         if done > 0 {
             monitor.note(&format!("{} of the study's trials are finished already", count(done)));
         }
+        let foreign = trials.iter().filter(|trial| trial.is_foreign()).count() as u64;
+        if foreign > 0 {
+            let trials = if foreign == 1 { "trial that is" } else { "trials that are" };
+            monitor.note(&format!(
+                "{} {trials} marked as running by another program count as trials and are not \
+                 waited for",
+                count(foreign)
+            ));
+        }
         let total = options.trials.unwrap_or(0);
         let task = monitor.task(TASK);
         let (has_failed, waiting) = (AtomicBool::new(false), Mutex::new(0));

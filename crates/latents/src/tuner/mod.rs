@@ -210,6 +210,7 @@ pub fn search(
         ..StudyTarget::new(kind)
     };
     let study = config.open(out, &target, space)?;
+    TuneResults::sweep(out);
     if untuned && study.trials()?.is_empty() {
         study.enqueue(&untuned_settings(base, space)?)?;
     }
@@ -277,6 +278,7 @@ pub fn tune_program(
         ..StudyTarget::new(PROGRAM)
     };
     let study = config.open(out, &target, &space)?;
+    TuneResults::sweep(out);
     let options = config.options();
     let live = Live::new(session, &study, &space, options, PROGRAM_LABEL)?;
     let is_told = AtomicBool::new(false);

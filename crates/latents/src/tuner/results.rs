@@ -15,6 +15,9 @@ use serde::Serialize;
 
 use crate::error::Result;
 
+/// Folders of a study's results.
+const TABLES: &str = "tables";
+const FIGURES: &str = "figures";
 /// Complete trials from which importances are computed, at least.
 const LEAST_TRIALS: usize = 10;
 
@@ -127,16 +130,23 @@ impl TuneResults {
         self.history().best().is_some()
     }
 
+    /// Removes what a killed search was writing of its tables and figures.
+    pub(super) fn sweep(out: &Path) {
+        for folder in [TABLES, FIGURES] {
+            latents_files::sweep(&out.join(folder));
+        }
+    }
+
     /// Writes tables and figures into folders of `out`.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn save(&self, out: &Path) -> Result<()> {
-        let tables = out.join("tables");
+        let tables = out.join(TABLES);
         for (stem, table) in [("trials", self.trials_table()), ("best", self.best_table())] {
             table.save(&tables, stem)?;
         }
-        let figures = out.join("figures");
+        let figures = out.join(FIGURES);
         let study = self.view();
         report::trials("Trials", &study).save_both(&figures, "trials")?;
         if self.has_best() && !self.parameters.is_empty() {

@@ -1,0 +1,76 @@
+//! Before the first step of a model that starts from principal components: the choice of the augmentation, and the loss of the components alone.
+
+use std::time::Instant;
+
+use latents_data::Augmentation;
+use latents_engine::{Pass, Targets};
+use latents_explore::Pca;
+use latents_progress::Monitor;
+
+use super::samples::TrainingImages;
+use super::{Trainer, terms};
+use crate::components::{SomeImages, augmentation};
+use crate::config::RunConfig;
+use crate::error::Error;
+use crate::inputs::inputs;
+use crate::metrics::EpochMetrics;
+
+/// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
+/// training images reconstruct the validation images best, by more than a standard error. `None` if the model does not start so, or there is nothing to validate on.
+///
+/// # Errors
+/// If the monitor's token is cancelled.
+pub fn choose_augmentation<'a>(
+    config: &RunConfig,
+    data: impl Into<TrainingImages<'a>>,
+    monitor: &Monitor,
+) -> Result<Option<Augmentation>, Error> {
+    let (training, validation, _) = data.into().samples(None, &config.training)?;
+    let Some(latents) = config.model.latents() else { return Ok(None) };
+    if config.model.linear_start(config.data.shape).is_none()
+        || validation.is_empty()
+        || training.len() < 2
+    {
+        return Ok(None);
+    }
+    monitor.stage("choosing the augmentation");
+    let (training, validation) = (training.some(), validation.some());
+    augmentation(training, validation, latents.dim, config.training.seed, monitor).map(Some)
+}
+
+impl Trainer<'_> {
+    /// Measures the model before its first step, as epoch 0. Training keeps it if no epoch is better.
+    pub(super) fn measure_start(&mut self) -> Result<EpochMetrics, Error> {
+        let began = Instant::now();
+        let inputs = inputs(self.training.images, &self.training.index);
+        let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
+        let (targets, criterion) = (Targets::Inputs, self.criterion);
+        let losses = self.engine.losses(&self.parameters, inputs, targets, criterion, pass)?;
+        let training = self.means_of(losses.mean_loss(), losses.mean_penalty());
+        let (validation, val_accuracy) = self.validate()?;
+        let terms = terms(&training, validation.as_ref());
+        let seconds = began.elapsed().as_secs_f64();
+        let metrics = EpochMetrics {
+            epoch: 0,
+            train_loss: training.loss,
+            val_loss: validation.map(|means| means.loss),
+            val_accuracy,
+            terms,
+            learning_rate: 0.0,
+            seconds,
+            samples_per_second: self.training.len() as f64 / seconds,
+        };
+        self.finish_epoch(&metrics)?;
+        Ok(metrics)
+    }
+}
+
+/// The principal components of some images, as many as the model has latents.
+pub(super) fn components_of(
+    config: &RunConfig,
+    images: SomeImages<'_>,
+    monitor: &Monitor,
+) -> Result<Pca, Error> {
+    let count = config.model.latents().map_or(0, |latents| latents.dim);
+    images.components(count, &config.training.augmentation, config.training.seed, monitor)
+}
