@@ -136,6 +136,8 @@ pub fn checkpoint(bytes: &[u8]) -> bool {
         std::fs::create_dir_all(run.best_path().with_file_name("")).expect("a scratch folder");
         std::fs::copy(file, run.best_path().with_file_name("last.safetensors")).expect("a copy");
         std::fs::write(run.metrics_path(), METRICS).expect("a scratch file");
+        // Training writes its own settings; without any, there would be no run to go on with.
+        std::fs::write(run.config_path(), "").expect("a scratch file");
         train_one_step(&run).is_ok()
     })
 }

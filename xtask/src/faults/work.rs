@@ -94,7 +94,11 @@ pub(crate) fn kinds(postgres: Option<&str>) -> Vec<Work> {
         Work::new("map", "map --run ae --iterations 50 --out map.npz", "map.npz").after(train_ae),
         Work::new("tune", tune, "tuned")
             .read_by("tune show sqlite:///tuned/study.db#ae --out shown --json"),
-        Work::new("tune, file elsewhere", &format!("{tune} --study sqlite:///s.db"), "tuned"),
+        Work::new(
+            "tune, two workers",
+            &format!("{tune} --workers 2 --study sqlite:///s.db"),
+            "tuned",
+        ),
         Work::new("study", study, "study").seldom().read_by(&format!("{study} --json")),
         Work::new("study of vectors", vectors, "vectors")
             .seldom()
