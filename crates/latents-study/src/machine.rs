@@ -10,7 +10,7 @@ use crate::worker::Context;
 pub(crate) fn section(study: &Context, repeat_with: &str) -> PageSection {
     let text = |name: &str, value: String| (name.to_owned(), value);
     let budget = &study.budget;
-    let data = vec![
+    let mut data = vec![
         text("source", study.dataset.name.clone()),
         text("origin", study.dataset.origin.clone()),
         text("images that train and validate", words::count(study.dataset.train.len())),
@@ -19,10 +19,13 @@ pub(crate) fn section(study: &Context, repeat_with: &str) -> PageSection {
         text("SHA-256 of the images that train and validate", study.data.digest.clone()),
         text("seed", study.seed.to_string()),
         text("images in a batch, at most", budget.batch_size.to_string()),
-        text("epochs of the autoencoder", budget.epochs.to_string()),
         text("trials of each search", budget.trials.to_string()),
         text("epochs of a trial, at most", budget.trial_epochs.to_string()),
     ];
+    // Other collections have models with epochs of their own, which their parts tell.
+    if study.is_of_the_reference() {
+        data.push(text("epochs of the autoencoder", budget.epochs.to_string()));
+    }
     let machine = vec![
         text("processor", processor()),
         text("cores", std::thread::available_parallelism().map_or(1, usize::from).to_string()),
