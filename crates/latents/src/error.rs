@@ -111,7 +111,7 @@ pub enum Error {
         kind: String,
     },
     /// A run is resumed with other settings than it began with.
-    #[error("the run in {} began with other settings; use the same, or start a new run:\n  {}", run.display(), differences.join("\n  "))]
+    #[error("the run in {} began with other settings than those of its config.toml and those given now; use the same, or start a new run:\n  {}", run.display(), differences.join("\n  "))]
     OtherSettings {
         /// The run's folder.
         run: PathBuf,
