@@ -53,7 +53,7 @@ pub(crate) enum End {
     Wrong(String),
 }
 
-/// Disturbances of a kind of work: half of them at steps, evenly spread over all its steps, the others at drawn instants and in drawn files.
+/// Disturbances of a kind of work: six tenths of them at steps, evenly spread over all its steps, the others at drawn instants and in drawn files.
 pub(crate) fn spread(prepared: &Prepared<'_>, faults: usize, seed: u64) -> Vec<Disturbance> {
     let mut random = Random(seed);
     // A third part of these for each of the three kinds of steps.
@@ -71,10 +71,8 @@ pub(crate) fn spread(prepared: &Prepared<'_>, faults: usize, seed: u64) -> Vec<D
             0 => Disturbance::KillAt(random.unit()),
             1 => Disturbance::TermAt(random.unit()),
             2 => Disturbance::Twice(random.unit() * 0.8),
-            3..8 if i % 8 < 5 || !prepared.is_read() => {
-                Disturbance::KillAndFlip(1 + random.below(prepared.steps), random.next())
-            }
-            _ => Disturbance::Flip(random.next()),
+            5.. if prepared.is_read() => Disturbance::Flip(random.next()),
+            _ => Disturbance::KillAndFlip(1 + random.below(prepared.steps), random.next()),
         });
     }
     list
@@ -100,25 +98,16 @@ impl Disturbance {
         let path = place.path();
         let faulty = |fault: String| prepared.begin(path).env("LATENTS_FAULT", fault).output();
         match *self {
-            Self::Kill(step) => {
-                let killed = faulty(format!("kill:{step}"))?;
-                after(prepared, path, &killed, killed.status.success())
-            }
+            Self::Kill(step) => after(prepared, path, &faulty(format!("kill:{step}"))?),
             Self::Full(step) => refused(prepared, path, &faulty(format!("full:{step}"))?),
             Self::Fail(step) => refused(prepared, path, &faulty(format!("io:{step}"))?),
-            Self::KillAt(part) => {
-                let killed = signalled(prepared, path, part, "KILL")?;
-                after(prepared, path, &killed, killed.status.success())
-            }
-            Self::TermAt(part) => {
-                let ended = signalled(prepared, path, part, "TERM")?;
-                after(prepared, path, &ended, ended.status.success())
-            }
+            Self::KillAt(part) => after(prepared, path, &signalled(prepared, path, part, "KILL")?),
+            Self::TermAt(part) => after(prepared, path, &signalled(prepared, path, part, "TERM")?),
             Self::Twice(part) => twice(prepared, path, part),
             Self::KillAndFlip(step, seed) => {
                 let killed = faulty(format!("kill:{step}"))?;
                 let Some(flipped) = flip(&path.join(prepared.work.result), seed)? else {
-                    return after(prepared, path, &killed, killed.status.success());
+                    return after(prepared, path, &killed);
                 };
                 let ended =
                     if killed.status.success() { killed } else { prepared.go_on(path).output()? };
@@ -133,11 +122,11 @@ impl Disturbance {
 }
 
 /// Goes on after a disturbance, unless the work was done. It must end as if nothing had happened.
-fn after(prepared: &Prepared<'_>, place: &Path, first: &Output, done: bool) -> Result<End> {
+fn after(prepared: &Prepared<'_>, place: &Path, first: &Output) -> Result<End> {
     if panicked(first) {
         return Ok(End::Wrong(said(first)));
     }
-    if !done {
+    if !first.status.success() {
         let second = prepared.go_on(place).output()?;
         if !second.status.success() {
             return Ok(End::Wrong(format!("{}\nthen {}", said(first), said(&second))));
@@ -153,7 +142,7 @@ fn refused(prepared: &Prepared<'_>, place: &Path, first: &Output) -> Result<End>
     if !first.status.success() && !says_what {
         return Ok(End::Wrong(format!("it does not say what failed: {text}")));
     }
-    after(prepared, place, first, first.status.success())
+    after(prepared, place, first)
 }
 
 fn same(prepared: &Prepared<'_>, place: &Path) -> Result<End> {
