@@ -1,6 +1,6 @@
 //! `cargo xtask interop`: checks that other programs read what the command writes, and that it reads what they write: NumPy arrays, pandas tables, pictures in Parquet, FITS and DICOM, Optuna and its dashboard studies (in SQLite and on
 //! a PostgreSQL server that is started for the check), Chromium reports. Values from PyTorch are in golden files, which `xtask/python/golden_*.py`
-//! made once and the engine's tests read.
+//! made once and the engine's tests read. The Python package is checked too (`python.rs`).
 
 use std::path::Path;
 use std::process::Command;
@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "--package=latents",
         "--package=latents-report",
         "--package=latents-tables",
-        "--features=latents-cli/postgres,latents-cli/all-formats,latents-tables/parquet",
+        "--features=latents-cli/postgres,latents-cli/all-formats,latents-cli/tls,latents-tables/parquet",
         "--bin=latents",
         "--example=tables",
         "--example=report",
@@ -61,6 +61,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     tests.arg(cargo).args(suite).args(["--test", "storage"]);
     call(tests.current_dir(&workspace.root))?;
     report(workspace, &python)?;
+    crate::python::run(workspace)?;
     println!("interop: all checks passed");
     Ok(())
 }

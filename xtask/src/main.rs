@@ -7,6 +7,7 @@
 mod book;
 mod faults;
 mod interop;
+mod python;
 mod versus;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ enum Chore {
     /// Check that NumPy, Optuna, its dashboard and Chromium read what the command writes, and that
     /// Optuna can continue a study; studies are checked in SQLite and on a PostgreSQL server.
     Interop,
+    /// Build the wheel of the Python package, install it in a fresh environment and run its tests.
+    Python,
     /// Measure this project and its peers in turn: training, tuning, maps.
     Versus(versus::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Chore::Book(options) => book::run(&workspace, &options),
         Chore::Faults(options) => faults::run(&workspace, &options),
         Chore::Interop => interop::run(&workspace),
+        Chore::Python => python::run(&workspace),
         Chore::Versus(options) => versus::run(&workspace, &options),
     };
     match done {

@@ -6,6 +6,7 @@ mod decode;
 mod duplicates;
 mod functions;
 mod network;
+mod python;
 mod step;
 mod storage;
 mod study;
@@ -45,6 +46,8 @@ enum What {
     Functions(functions::Options),
     /// t-SNE, with openTSNE.
     Tsne(tsne::Options),
+    /// The Python package, with scikit-learn, openTSNE and the command.
+    Python(python::Options),
     /// The whole study without its CNN, with PyTorch, scikit-learn and openTSNE.
     Study(study::Options),
     /// Time of a trial besides its objective, with Optuna.
@@ -64,6 +67,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
         Some(What::Tsne(options)) => tsne::run(workspace, options),
+        Some(What::Python(options)) => python::run(workspace, options),
         Some(What::Study(options)) => study::run(workspace, options),
         Some(What::Storage(options)) => storage::run(workspace, options),
         Some(What::Decode(options)) => decode::run(workspace, options),

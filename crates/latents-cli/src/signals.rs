@@ -1,7 +1,6 @@
 //! Signals that stop the command: from the keyboard, from a terminal that closes, and from whatever manages jobs. Each cancels the work, which saves
 //! what is needed to go on. A second one ends the process at once; what it had saved is intact.
 
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::Result;
@@ -26,8 +25,8 @@ pub(crate) fn cancel_on_signals(cancel: Cancel) -> Result<()> {
 }
 
 /// The exit code of work that was stopped: 128 and the number of the signal, as shells have it.
-pub(crate) fn stopped() -> ExitCode {
-    ExitCode::from(128 + CAME.load(Ordering::Relaxed))
+pub(crate) fn stopped() -> u8 {
+    128 + CAME.load(Ordering::Relaxed)
 }
 
 #[cfg(unix)]

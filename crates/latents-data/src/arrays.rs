@@ -5,6 +5,7 @@
 pub(crate) mod build;
 pub(crate) mod labels;
 pub(crate) mod layout;
+mod memory;
 mod names;
 
 use std::fs::File;
@@ -17,6 +18,7 @@ use latents_progress::{Interrupted, Monitor};
 use self::build::{Block, Collected, Numbers};
 use self::labels::{Labels, Texts};
 use self::layout::Layout;
+pub use self::memory::{ArrayNumbers, ImageArrays};
 use self::names::{Kind, Role, is_number};
 use crate::dataset::{Dataset, LabelColumn};
 use crate::error::Error;
@@ -93,13 +95,13 @@ impl From<Interrupted> for Failure {
     }
 }
 
-/// The numbers of an array.
-struct ArrayNumbers<'a> {
+/// The numbers of an array that was read.
+struct FileNumbers<'a> {
     items: Items<'a>,
     dtype: String,
 }
 
-impl Numbers for ArrayNumbers<'_> {
+impl Numbers for FileNumbers<'_> {
     fn get(&self, i: usize) -> f64 {
         self.items.get(i)
     }
@@ -163,7 +165,7 @@ pub(crate) fn read<R: Read + Seek>(
             range: [0.0, 0.0],
         });
         let items = Items::of(values).ok_or_else(|| format!("array {info} has no numbers"))?;
-        let numbers = Box::new(ArrayNumbers { items, dtype: values.dtype() });
+        let numbers = Box::new(FileNumbers { items, dtype: values.dtype() });
         blocks.push(Block { parts: vec![part; layout.n], layout, numbers });
     }
     if blocks.windows(2).any(|pair| pair[0].layout.image() != pair[1].layout.image()) {

@@ -97,6 +97,12 @@ pub enum Error {
         /// What is wrong, and what was expected.
         reason: String,
     },
+    /// Arrays in memory are not a data set.
+    #[error("{reason}")]
+    Array {
+        /// What is wrong, and what was expected.
+        reason: String,
+    },
     /// An `.npz` file cannot be read.
     #[error(transparent)]
     Npz(#[from] NpzError),

@@ -227,7 +227,8 @@ impl Pictures {
     }
 
     /// Whether values are mapped from the range of a byte to that of a byte, so that bytes stay as they are.
-    pub(crate) fn keeps_bytes(&self) -> bool {
+    #[must_use]
+    pub fn keeps_bytes(&self) -> bool {
         let whole = match &self.range {
             Range::Auto => true,
             // The exact values are meant.

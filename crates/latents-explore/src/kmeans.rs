@@ -8,8 +8,28 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::rows::Rows;
 
-/// Maximum number of iterations; nearly all runs converge earlier.
-const MAX_ITERATIONS: usize = 300;
+/// Settings of [`kmeans_with`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KmeansConfig {
+    /// Number of clusters, `k`.
+    pub clusters: usize,
+    /// Seed of the initial centres.
+    pub seed: u64,
+    /// The number of the first initialisation; others of the same seed have other numbers.
+    pub first: u64,
+    /// Number of runs, each from an initialisation of its own, of which the one with the least inertia is kept.
+    pub starts: u64,
+    /// Maximum number of iterations; nearly all runs converge earlier.
+    pub iterations: usize,
+    /// Rows that are drawn for each initial centre, of which the one that leaves the least inertia is taken; with 1, as in the paper. scikit-learn draws 2 + ln k.
+    pub candidates: usize,
+}
+
+impl Default for KmeansConfig {
+    fn default() -> Self {
+        KmeansConfig { clusters: 8, seed: 0, first: 0, starts: 1, iterations: 300, candidates: 1 }
+    }
+}
 
 /// The result of [`kmeans`].
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +40,8 @@ pub struct Clusters {
     pub labels: Vec<u32>,
     /// Sum of the squared distances of the rows to their centres.
     pub inertia: f64,
+    /// Number of iterations.
+    pub iterations: usize,
 }
 
 /// Groups rows `[n, d]` into `k` clusters, from one initialisation that depends on `seed`.
@@ -39,15 +61,46 @@ pub struct Clusters {
 /// # Errors
 /// If `k` is 0, there are fewer than `k` rows, or `monitor` is cancelled.
 pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64, monitor: &Monitor) -> Result<Clusters, Error> {
-    if k == 0 {
+    kmeans_with(rows, &KmeansConfig { clusters: k, seed, ..KmeansConfig::default() }, monitor)
+}
+
+/// Groups rows `[n, d]` into clusters.
+///
+/// # Errors
+/// If the number of clusters is 0, there are fewer rows than that, or `monitor` is cancelled.
+pub fn kmeans_with(
+    rows: Rows<'_>,
+    config: &KmeansConfig,
+    monitor: &Monitor,
+) -> Result<Clusters, Error> {
+    if config.clusters == 0 {
         return Err(Error::Range { what: "number of clusters", range: "at least 1", got: 0.0 });
     }
-    rows.at_least(k, "k-means with so many clusters")?;
-    let mut draws = stream(seed, Purpose::Clusters, 0, 0);
-    let mut centres = plus_plus(rows, k, &mut draws, monitor)?;
+    rows.at_least(config.clusters, "k-means with so many clusters")?;
+    let mut best = once(rows, config, config.first, monitor)?;
+    for start in 1..config.starts {
+        let next = once(rows, config, config.first + start, monitor)?;
+        if next.inertia < best.inertia {
+            best = next;
+        }
+    }
+    Ok(best)
+}
+
+/// One run.
+fn once(
+    rows: Rows<'_>,
+    config: &KmeansConfig,
+    start: u64,
+    monitor: &Monitor,
+) -> Result<Clusters, Error> {
+    let mut draws = stream(config.seed, Purpose::Clusters, start, 0);
+    let mut centres = plus_plus(rows, config, &mut draws, monitor)?;
     let mut nearest = assign(rows, &centres);
-    for _ in 0..MAX_ITERATIONS {
+    let mut iterations = 0;
+    while iterations < config.iterations {
         monitor.check()?;
+        iterations += 1;
         centres = means(rows, &centres, &nearest);
         let next = assign(rows, &centres);
         let converged = next.iter().zip(&nearest).all(|(a, b)| a.0 == b.0);
@@ -58,7 +111,25 @@ pub fn kmeans(rows: Rows<'_>, k: usize, seed: u64, monitor: &Monitor) -> Result<
     }
     let inertia = nearest.iter().map(|n| n.1).sum();
     let centres = centres.iter().map(|&c| c as f32).collect();
-    Ok(Clusters { centres, labels: nearest.into_iter().map(|n| n.0).collect(), inertia })
+    let labels = nearest.into_iter().map(|n| n.0).collect();
+    Ok(Clusters { centres, labels, inertia, iterations })
+}
+
+/// The distance of each row `[n, d]` to each of some centres `[k, d]`, `[n, k]`.
+///
+/// # Errors
+/// If rows and centres have different numbers of columns.
+pub fn distances(rows: Rows<'_>, centres: Rows<'_>) -> Result<Vec<f32>, Error> {
+    rows.like(centres)?;
+    let k = centres.len();
+    let mut out = vec![0.0f32; rows.len() * k];
+    out.par_chunks_mut(k.max(1)).enumerate().for_each(|(i, out)| {
+        for (out, centre) in out.iter_mut().zip(centres.iter()) {
+            let square = |(&a, &b): (&f32, &f32)| (f64::from(a) - f64::from(b)).powi(2);
+            *out = rows.row(i).iter().zip(centre).map(square).sum::<f64>().sqrt() as f32;
+        }
+    });
+    Ok(out)
 }
 
 fn squared(row: &[f32], centre: &[f64]) -> f64 {
@@ -68,28 +139,40 @@ fn squared(row: &[f32], centre: &[f64]) -> f64 {
 /// Draws rows as initial centres, each with a probability proportional to the squared distance to the nearest centre before it.
 fn plus_plus(
     rows: Rows<'_>,
-    k: usize,
+    config: &KmeansConfig,
     draws: &mut Stream,
     monitor: &Monitor,
 ) -> Result<Vec<f64>, Interrupted> {
     let wide = |i: usize| rows.row(i).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let nearer = |distances: &[f64], centre: &[f64]| -> Vec<f64> {
+        let squares = distances.par_iter().enumerate();
+        squares.map(|(i, d)| d.min(squared(rows.row(i), centre))).collect()
+    };
     let first = (draws.uniform() * rows.len() as f64) as usize;
     let mut centres = wide(first);
-    let mut distances = vec![f64::INFINITY; rows.len()];
-    for _ in 1..k {
-        monitor.check()?;
-        let last = &centres[centres.len() - rows.dim()..];
-        distances.par_iter_mut().enumerate().for_each(|(i, d)| {
-            *d = d.min(squared(rows.row(i), last));
-        });
+    let mut distances = nearer(&vec![f64::INFINITY; rows.len()], &centres);
+    for _ in 1..config.clusters {
         let total: f64 = distances.iter().sum();
-        let mut rest = draws.uniform() * total;
-        // If every row equals a centre, any row will do.
-        let pick = distances.iter().position(|&d| {
-            rest -= d;
-            rest < 0.0
-        });
-        centres.extend(wide(pick.unwrap_or(rows.len() - 1)));
+        let mut best: Option<(f64, Vec<f64>, Vec<f64>)> = None;
+        for _ in 0..config.candidates.max(1) {
+            monitor.check()?;
+            let mut rest = draws.uniform() * total;
+            // If every row equals a centre, any row will do.
+            let pick = distances.iter().position(|&d| {
+                rest -= d;
+                rest < 0.0
+            });
+            let centre = wide(pick.unwrap_or(rows.len() - 1));
+            let left = nearer(&distances, &centre);
+            let inertia = left.iter().sum();
+            if best.as_ref().is_none_or(|best| inertia < best.0) {
+                best = Some((inertia, centre, left));
+            }
+        }
+        if let Some((_, centre, left)) = best {
+            centres.extend(centre);
+            distances = left;
+        }
     }
     Ok(centres)
 }
@@ -151,6 +234,45 @@ mod tests {
         assert!(at.iter().zip([0.0, 10.0, 20.0]).all(|(a, b)| (a - b).abs() < 0.4), "{at:?}");
         // About 300 rows times two unit variances.
         assert!((480.0..720.0).contains(&found.inertia), "{}", found.inertia);
+    }
+
+    #[test]
+    fn several_candidates_miss_fewer_clusters() {
+        let mut s = stream(3, Purpose::Synthetic, 0, 0);
+        let x: Vec<f32> =
+            (0..400).map(|i| (f64::from(i % 20) * 50.0 + s.normal()) as f32).collect();
+        let rows = Rows::new(&x, 1).unwrap();
+        let missed = |candidates| {
+            let found = |seed| {
+                let config = KmeansConfig { clusters: 20, seed, candidates, ..Default::default() };
+                kmeans_with(rows, &config, &Monitor::default()).unwrap().inertia > 1_000.0
+            };
+            (0..20).filter(|&seed| found(seed)).count()
+        };
+        let (one, five) = (missed(1), missed(5));
+        assert!(five < one, "{five} of 20 with five candidates, {one} with one");
+    }
+
+    #[test]
+    fn the_best_of_several_starts_is_kept() {
+        let mut s = stream(2, Purpose::Synthetic, 0, 0);
+        let x: Vec<f32> = (0..400).map(|i| (f64::from(i % 8) * 3.0 + s.normal()) as f32).collect();
+        let rows = Rows::new(&x, 1).unwrap();
+        let of = |first, starts| {
+            let config = KmeansConfig { first, starts, ..KmeansConfig::default() };
+            kmeans_with(rows, &config, &Monitor::default()).unwrap()
+        };
+        let each: Vec<f64> = (0..5).map(|first| of(first, 1).inertia).collect();
+        let best = of(0, 5);
+        assert!(each.iter().all(|inertia| best.inertia <= *inertia), "{each:?}");
+        assert!(each.contains(&best.inertia) && each.iter().any(|i| *i > best.inertia));
+        let near = distances(rows, Rows::new(&best.centres, 1).unwrap()).unwrap();
+        let sum: f64 = near
+            .chunks_exact(8)
+            .zip(&best.labels)
+            .map(|(d, &l)| f64::from(d[l as usize]).powi(2))
+            .sum();
+        assert!((sum - best.inertia).abs() < 1e-3 * best.inertia);
     }
 
     #[test]

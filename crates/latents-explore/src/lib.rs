@@ -52,11 +52,11 @@ pub mod traverse;
 mod tsne;
 
 pub use error::Error;
-pub use kmeans::{Clusters, kmeans};
-pub use mixture::GaussianMixture;
+pub use kmeans::{Clusters, KmeansConfig, distances, kmeans, kmeans_with};
+pub use mixture::{GaussianMixture, MixtureConfig, MixtureFit, Posterior};
 pub use pca::Pca;
 pub use rows::Rows;
-pub use tsne::{Map, TransformConfig, TsneConfig, tsne, tsne_transform};
+pub use tsne::{Map, TransformConfig, TsneConfig, tsne, tsne_from, tsne_transform};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

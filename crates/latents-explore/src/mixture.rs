@@ -7,18 +7,66 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::kmeans::kmeans;
+use crate::kmeans::{KmeansConfig, kmeans_with};
 use crate::lanes::{dispatch, ordered_sum};
 use crate::linear::{cholesky, mean, scatter, whitening};
 use crate::rows::Rows;
 
-/// Added to each variance, so that no component collapses onto one row (scikit-learn's `reg_covar`).
-const REGULARISATION: f64 = 1e-6;
-/// Maximum number of iterations, and change of the mean log-likelihood below which the fit has converged (both scikit-learn's).
-const MAX_ITERATIONS: usize = 100;
-const TOLERANCE: f64 = 1e-3;
 /// Rows per unit of parallel work; sums are added up in this order.
 const CHUNK: usize = 256;
+
+/// Settings of a fit. The defaults are scikit-learn's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MixtureConfig {
+    /// Number of components, `k`.
+    pub components: usize,
+    /// Seed of the clusters that the fit starts from.
+    pub seed: u64,
+    /// Change of the mean log-likelihood below which the fit has converged (`tol`).
+    pub tolerance: f64,
+    /// Added to each variance, so that no component collapses onto one row (`reg_covar`).
+    pub regularisation: f64,
+    /// Maximum number of iterations (`max_iter`).
+    pub iterations: usize,
+    /// Number of fits, each from other clusters, of which the one with the highest likelihood is kept (`n_init`).
+    pub starts: usize,
+    /// Candidates for each initial centre of the clusters; see [`KmeansConfig::candidates`].
+    pub candidates: usize,
+}
+
+impl Default for MixtureConfig {
+    fn default() -> Self {
+        MixtureConfig {
+            components: 1,
+            seed: 0,
+            tolerance: 1e-3,
+            regularisation: 1e-6,
+            iterations: 100,
+            starts: 1,
+            candidates: 1,
+        }
+    }
+}
+
+/// How a fit ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MixtureFit {
+    /// Mean log-likelihood of the rows in the last iteration.
+    pub likelihood: f64,
+    /// Number of iterations.
+    pub iterations: usize,
+    /// Whether the likelihood had stopped changing.
+    pub converged: bool,
+}
+
+/// What a mixture says of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posterior {
+    /// Logarithm of the density at each row `[n]`.
+    pub log_densities: Vec<f64>,
+    /// Probability that each row comes from each component `[n, k]`.
+    pub probabilities: Vec<f64>,
+}
 
 /// A Gaussian mixture model with full covariances.
 ///
@@ -92,45 +140,96 @@ impl GaussianMixture {
     /// Fits `k` components to rows `[n, d]`, starting from the k-means clusters of `seed`.
     ///
     /// # Errors
-    /// If there are fewer than 2 or fewer than `k` rows, `k` is 0, a covariance is not positive definite, or `monitor` is cancelled.
+    /// As [`GaussianMixture::fit_with`].
     pub fn fit(rows: Rows<'_>, k: usize, seed: u64, monitor: &Monitor) -> Result<Self, Error> {
+        let config = MixtureConfig { components: k, seed, ..MixtureConfig::default() };
+        Ok(Self::fit_with(rows, &config, monitor)?.0)
+    }
+
+    /// Fits a mixture to rows `[n, d]`.
+    ///
+    /// # Errors
+    /// If there are fewer rows than 2 or than components, a setting is out of range, a covariance is not positive definite, or `monitor` is cancelled.
+    pub fn fit_with(
+        rows: Rows<'_>,
+        config: &MixtureConfig,
+        monitor: &Monitor,
+    ) -> Result<(Self, MixtureFit), Error> {
         rows.at_least(2, "a Gaussian mixture")?;
-        let start = kmeans(rows, k, seed, monitor)?;
-        let mut responsibilities = vec![0.0; rows.len() * k];
-        for (i, &c) in start.labels.iter().enumerate() {
-            responsibilities[i * k + c as usize] = 1.0;
+        let k = config.components;
+        let mut best: Option<(Self, MixtureFit)> = None;
+        for start in 0..config.starts.max(1) as u64 {
+            let MixtureConfig { seed, candidates, .. } = *config;
+            let clusters = KmeansConfig {
+                clusters: k,
+                seed,
+                first: start,
+                candidates,
+                ..KmeansConfig::default()
+            };
+            let clusters = kmeans_with(rows, &clusters, monitor)?;
+            let mut responsibilities = vec![0.0; rows.len() * k];
+            for (i, &c) in clusters.labels.iter().enumerate() {
+                responsibilities[i * k + c as usize] = 1.0;
+            }
+            let found = Self::refine(rows, config, responsibilities, monitor)?;
+            if best.as_ref().is_none_or(|best| found.1.likelihood > best.1.likelihood) {
+                best = Some(found);
+            }
         }
-        Self::refine(rows, k, responsibilities, monitor)
+        best.ok_or_else(|| Error::Invalid("no fit has a likelihood".into()))
     }
 
     /// Fits from initial responsibilities `[n, k]`, whose rows sum to 1.
     fn refine(
         rows: Rows<'_>,
-        k: usize,
+        config: &MixtureConfig,
         mut responsibilities: Vec<f64>,
         monitor: &Monitor,
-    ) -> Result<Self, Error> {
-        let mut mixture = Self::maximise(rows, k, &responsibilities, monitor)?;
-        let mut before = f64::NEG_INFINITY;
-        for _ in 0..MAX_ITERATIONS {
-            let likelihood = mixture.expect(rows, &mut responsibilities, monitor)?;
-            mixture = Self::maximise(rows, k, &responsibilities, monitor)?;
-            if (likelihood - before).abs() < TOLERANCE {
-                break;
-            }
-            before = likelihood;
+    ) -> Result<(Self, MixtureFit), Error> {
+        let mut mixture = Self::maximise(rows, config, &responsibilities, monitor)?;
+        let mut fit = MixtureFit { likelihood: f64::NEG_INFINITY, ..MixtureFit::default() };
+        while !fit.converged && fit.iterations < config.iterations.max(1) {
+            let likelihoods = mixture.expect(rows, &mut responsibilities, monitor)?;
+            let likelihood = likelihoods.iter().sum::<f64>() / rows.len() as f64;
+            mixture = Self::maximise(rows, config, &responsibilities, monitor)?;
+            fit.converged = (likelihood - fit.likelihood).abs() < config.tolerance;
+            fit.likelihood = likelihood;
+            fit.iterations += 1;
         }
-        Ok(mixture)
+        Ok((mixture, fit))
+    }
+
+    /// The mixture of these weights `[k]`, means `[k, d]` and covariances `[k, d, d]`.
+    ///
+    /// # Errors
+    /// If the sizes do not fit, or a covariance is not positive definite.
+    pub fn from_parameters(
+        weights: &[f64],
+        means: &[f64],
+        covariances: &[f64],
+    ) -> Result<Self, Error> {
+        let k = weights.len();
+        let dim = means.len().checked_div(k).unwrap_or(0);
+        let fits = dim > 0 && means.len() == k * dim && covariances.len() == k * dim * dim;
+        if !fits {
+            let why = "weights [k], means [k, d] and covariances [k, d, d] do not fit together";
+            return Err(Error::Invalid(why.into()));
+        }
+        let each = means.chunks_exact(dim).zip(covariances.chunks_exact(dim * dim));
+        let components: Result<Vec<_>, _> =
+            each.map(|(mean, cov)| Component::new(mean.to_vec(), cov.to_vec())).collect();
+        Ok(GaussianMixture { dim, weights: weights.to_vec(), components: components? })
     }
 
     /// M step: the mixture that maximises the likelihood for given responsibilities `[n, k]`.
     fn maximise(
         rows: Rows<'_>,
-        k: usize,
+        config: &MixtureConfig,
         responsibilities: &[f64],
         monitor: &Monitor,
     ) -> Result<Self, Error> {
-        let (n, d) = (rows.len(), rows.dim());
+        let (n, d, k) = (rows.len(), rows.dim(), config.components);
         let fitted: Result<Vec<(f64, Component)>, Error> = (0..k)
             .map(|c| {
                 // Most rows belong to one component: responsibilities below rounding error are skipped.
@@ -144,7 +243,7 @@ impl GaussianMixture {
                 for v in &mut covariance {
                     *v /= total;
                 }
-                (0..d).for_each(|i| covariance[i * d + i] += REGULARISATION);
+                (0..d).for_each(|i| covariance[i * d + i] += config.regularisation);
                 Ok((total / n as f64, Component::new(mean, covariance)?))
             })
             .collect();
@@ -154,13 +253,13 @@ impl GaussianMixture {
         Ok(GaussianMixture { dim: d, weights, components })
     }
 
-    /// E step: writes the responsibilities `[n, k]` and returns the mean log-likelihood.
+    /// E step: writes the responsibilities `[n, k]` and returns the log-likelihood of each row `[n]`.
     fn expect(
         &self,
         rows: Rows<'_>,
         responsibilities: &mut [f64],
         monitor: &Monitor,
-    ) -> Result<f64, Interrupted> {
+    ) -> Result<Vec<f64>, Interrupted> {
         let k = self.weights.len();
         let mut likelihoods = vec![0.0; rows.len()];
         let chunks = responsibilities.par_chunks_mut(CHUNK * k);
@@ -179,7 +278,7 @@ impl GaussianMixture {
                 Ok(())
             },
         )?;
-        Ok(likelihoods.iter().sum::<f64>() / rows.len() as f64)
+        Ok(likelihoods)
     }
 
     /// Weight of each component `[k]`.
@@ -206,15 +305,31 @@ impl GaussianMixture {
         &self.components[c].covariance
     }
 
+    fn check(&self, rows: Rows<'_>) -> Result<(), Error> {
+        if rows.dim() == self.dim {
+            return Ok(());
+        }
+        let (expected, got) = (self.dim, rows.dim());
+        Err(Error::Size { what: "each row", expected, got })
+    }
+
+    /// The density at each of some rows `[n, d]`, and the component that each may come from.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns, or `monitor` is cancelled.
+    pub fn posterior(&self, rows: Rows<'_>, monitor: &Monitor) -> Result<Posterior, Error> {
+        self.check(rows)?;
+        let mut probabilities = vec![0.0; rows.len() * self.weights.len()];
+        let log_densities = self.expect(rows, &mut probabilities, monitor)?;
+        Ok(Posterior { log_densities, probabilities })
+    }
+
     /// Mean log-likelihood of rows `[n, d]`, in nats per row.
     ///
     /// # Errors
     /// If the rows have another number of columns.
     pub fn score(&self, rows: Rows<'_>) -> Result<f64, Error> {
-        if rows.dim() != self.dim {
-            let (expected, got) = (self.dim, rows.dim());
-            return Err(Error::Size { what: "each row", expected, got });
-        }
+        self.check(rows)?;
         let k = self.weights.len();
         let sum = ordered_sum(rows.values(), CHUNK * self.dim, |start, part| {
             let [first, n] = [start, part.len()].map(|i| i / self.dim);
@@ -230,18 +345,40 @@ impl GaussianMixture {
     /// # Errors
     /// If the rows have another number of columns.
     pub fn bic(&self, rows: Rows<'_>) -> Result<f64, Error> {
-        let (n, d, k) = (rows.len() as f64, self.dim as f64, self.weights.len() as f64);
-        let parameters = k * (d + d * (d + 1.0) / 2.0) + k - 1.0;
-        Ok(-2.0 * self.score(rows)? * n + parameters * libm::log(n))
+        let n = rows.len() as f64;
+        Ok(-2.0 * self.score(rows)? * n + self.parameter_count() * libm::log(n))
+    }
+
+    /// Akaike's information criterion on rows `[n, d]` (Akaike, 1974); lower is better.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns.
+    pub fn aic(&self, rows: Rows<'_>) -> Result<f64, Error> {
+        Ok(-2.0 * self.score(rows)? * rows.len() as f64 + 2.0 * self.parameter_count())
+    }
+
+    /// The number of free parameters.
+    fn parameter_count(&self) -> f64 {
+        let (d, k) = (self.dim as f64, self.weights.len() as f64);
+        k * (d + d * (d + 1.0) / 2.0) + k - 1.0
     }
 
     /// `n` draws `[n, d]`. Each depends only on the mixture, the seed and its own index.
     #[must_use]
     pub fn sample(&self, n: usize, seed: u64) -> Vec<f32> {
-        let mut out = vec![0.0f32; n * self.dim];
-        out.par_chunks_mut(self.dim).enumerate().for_each(|(i, out)| {
+        self.sample_labelled(n, seed).0
+    }
+
+    /// Draws as [`GaussianMixture::sample`] does, and the component that each draw comes from `[n]`.
+    #[must_use]
+    pub fn sample_labelled(&self, n: usize, seed: u64) -> (Vec<f32>, Vec<u32>) {
+        let (mut out, mut labels) = (vec![0.0f32; n * self.dim], vec![0; n]);
+        let draws = out.par_chunks_mut(self.dim).zip(&mut labels).enumerate();
+        draws.for_each(|(i, (out, label))| {
             let mut draws = stream(seed, Purpose::Sample, i as u64, 0);
-            let component = &self.components[self.pick(&mut draws)];
+            let picked = self.pick(&mut draws);
+            let component = &self.components[picked];
+            *label = picked as u32;
             let unit: Vec<f64> = (0..self.dim).map(|_| draws.normal()).collect();
             for (j, out) in out.iter_mut().enumerate() {
                 let row = &component.factor[j * self.dim..=j * self.dim + j];
@@ -249,7 +386,7 @@ impl GaussianMixture {
                 *out = (component.mean[j] + step) as f32;
             }
         });
-        out
+        (out, labels)
     }
 
     /// Draws a component by its weight.
@@ -332,6 +469,30 @@ mod tests {
         );
         let bic: Vec<f64> = (1..5).map(|k| fit(rows, k, 3).bic(rows).unwrap()).collect();
         assert!(bic[1] < bic[0] && bic[1] < bic[2] && bic[1] < bic[3], "{bic:?}");
+    }
+
+    #[test]
+    fn a_mixture_is_its_parameters() {
+        let x = rows();
+        let rows = Rows::new(&x, 2).unwrap();
+        let config = MixtureConfig { components: 2, starts: 3, ..MixtureConfig::default() };
+        let (mixture, fit) = GaussianMixture::fit_with(rows, &config, &Monitor::default()).unwrap();
+        assert!(fit.converged && fit.iterations < 100, "{fit:?}");
+        let all =
+            |of: fn(&GaussianMixture, usize) -> &[f64]| [of(&mixture, 0), of(&mixture, 1)].concat();
+        let (means, covariances) = (all(GaussianMixture::mean), all(GaussianMixture::covariance));
+        let again =
+            GaussianMixture::from_parameters(mixture.weights(), &means, &covariances).unwrap();
+        assert_eq!(again.sample(20, 1), mixture.sample(20, 1));
+        let posterior = again.posterior(rows, &Monitor::default()).unwrap();
+        let mean = posterior.log_densities.iter().sum::<f64>() / rows.len() as f64;
+        assert!((mean - mixture.score(rows).unwrap()).abs() < 1e-12);
+        // The third of each three rows is of the other component.
+        for (i, p) in posterior.probabilities.chunks_exact(2).enumerate() {
+            assert!((p[0] + p[1] - 1.0).abs() < 1e-12);
+            assert_eq!(p[0] > p[1], (i % 3 == 0) == (means[0] > 3.0), "row {i}: {p:?}");
+        }
+        assert!(GaussianMixture::from_parameters(&[1.0], &means, &covariances).is_err());
     }
 
     #[test]

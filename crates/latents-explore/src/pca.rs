@@ -36,6 +36,8 @@ pub struct Pca {
     variance: Vec<f64>,
     /// Total variance of the rows.
     total: f64,
+    /// Whether coordinates are divided by their standard deviations.
+    whiten: bool,
 }
 
 impl Pca {
@@ -72,7 +74,54 @@ impl Pca {
             components: self.components[..kept * self.mean.len()].to_vec(),
             variance: self.variance[..kept].to_vec(),
             total: self.total,
+            whiten: self.whiten,
         }
+    }
+
+    /// The analysis with this mean `[d]`, these components `[k, d]`, the variance along each `[k]`, and the total variance of the rows.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub fn from_parameters(
+        mean: Vec<f64>,
+        components: Vec<f64>,
+        variance: Vec<f64>,
+        total: f64,
+    ) -> Result<Self, Error> {
+        if variance.is_empty() || components.len() != mean.len() * variance.len() {
+            let why = "a mean [d], components [k, d] and variances [k] do not fit together";
+            return Err(Error::Invalid(why.into()));
+        }
+        Ok(Pca { mean, components, variance, total, whiten: false })
+    }
+
+    /// The same components, with or without whitening: coordinates that are divided by their standard deviations, as those of scikit-learn's
+    /// `PCA(whiten=True)`; along components without variance they are 0.
+    #[must_use]
+    pub fn whiten(self, whiten: bool) -> Self {
+        Pca { whiten, ..self }
+    }
+
+    /// The least number of components that explain this part of the total variance, at least 1.
+    #[must_use]
+    pub fn components_for(&self, part: f64) -> usize {
+        let mut sum = 0.0;
+        let ratios = self.explained_variance_ratio();
+        let reached = ratios.iter().position(|ratio| {
+            sum += ratio;
+            sum >= part
+        });
+        reached.map_or(ratios.len(), |last| last + 1)
+    }
+
+    /// What a coordinate along each component is multiplied by `[k]`.
+    fn scales(&self) -> Vec<f64> {
+        let scale = |v: &f64| match self.whiten {
+            false => 1.0,
+            true if *v > 0.0 => v.sqrt().recip(),
+            true => 0.0,
+        };
+        self.variance.iter().map(scale).collect()
     }
 
     /// The mean of the rows `[d]`.
@@ -92,6 +141,12 @@ impl Pca {
     #[must_use]
     pub fn explained_variance(&self) -> &[f64] {
         &self.variance
+    }
+
+    /// The variance of the rows along all directions together.
+    #[must_use]
+    pub fn total_variance(&self) -> f64 {
+        self.total
     }
 
     /// Variance along each component `[k]` divided by the total variance; 0 if the total is 0.
@@ -119,11 +174,13 @@ impl Pca {
     pub fn transform(&self, rows: Rows<'_>) -> Result<Vec<f32>, Error> {
         let (d, k) = (self.mean.len(), self.variance.len());
         expect(rows, d)?;
-        let mut out = vec![0.0f32; rows.len() * k];
+        let (mut out, scales) = (vec![0.0f32; rows.len() * k], self.scales());
         out.par_chunks_mut(k).zip(rows.values().par_chunks(d)).for_each(|(out, row)| {
-            for (out, component) in out.iter_mut().zip(self.components.chunks_exact(d)) {
+            let components = self.components.chunks_exact(d).zip(&scales);
+            for (out, (component, scale)) in out.iter_mut().zip(components) {
                 let terms = component.iter().zip(row).zip(&self.mean);
-                *out = terms.map(|((c, &v), m)| c * (f64::from(v) - m)).sum::<f64>() as f32;
+                let sum = terms.map(|((c, &v), m)| c * (f64::from(v) - m)).sum::<f64>();
+                *out = (sum * scale) as f32;
             }
         });
         Ok(out)
@@ -158,10 +215,13 @@ impl Pca {
         let (d, k) = (self.mean.len(), self.variance.len());
         expect(coordinates, k)?;
         let mut out = vec![0.0f32; coordinates.len() * d];
+        let back = |scale: &f64| if *scale > 0.0 { scale.recip() } else { 0.0 };
+        let scales: Vec<f64> = self.scales().iter().map(back).collect();
         out.par_chunks_mut(d).zip(coordinates.values().par_chunks(k)).for_each(|(out, row)| {
             let mut sums = self.mean.clone();
-            for (component, &c) in self.components.chunks_exact(d).zip(row) {
-                axpy(f64::from(c), component, &mut sums);
+            let components = self.components.chunks_exact(d).zip(&scales);
+            for ((component, scale), &c) in components.zip(row) {
+                axpy(f64::from(c) * scale, component, &mut sums);
             }
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out = sum as f32;

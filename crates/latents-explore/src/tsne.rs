@@ -116,6 +116,19 @@ impl TsneConfig {
 /// # Errors
 /// If there are too few rows, a setting is out of range, or `monitor` is cancelled.
 pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Map, Error> {
+    tsne_from(rows, None, config, monitor)
+}
+
+/// Computes a map as [`tsne`] does, from a start `[n, 2]` if there is one, which is scaled so that its first axis has a standard deviation of 1e-4.
+///
+/// # Errors
+/// As [`tsne`]; and if the start has another size or a number that is not finite.
+pub fn tsne_from(
+    rows: Rows<'_>,
+    from: Option<&[f32]>,
+    config: &TsneConfig,
+    monitor: &Monitor,
+) -> Result<Map, Error> {
     rows.at_least(5, "t-SNE")?;
     let n = rows.len();
     let perplexity = config.check(n)?;
@@ -125,13 +138,15 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     let affinities = Affinities::symmetric(&found, &conditional(&found, perplexity));
     drop(found);
 
-    let starts = if n <= FEW_STARTS { STARTS } else { 1 };
+    let given = from.map(|from| given_start(from, n)).transpose()?;
+    let starts = if n <= FEW_STARTS && given.is_none() { STARTS } else { 1 };
     let task = monitor.task("t-SNE");
     let steps = u64::from(config.early_iterations + config.iterations);
     let mut best: Option<Map> = None;
     for attempt in 0..starts {
-        let start = match attempt {
-            0 => start(rows, config.seed, monitor)?,
+        let start = match (attempt, &given) {
+            (_, Some(given)) => given.clone(),
+            (0, None) => start(rows, config.seed, monitor)?,
             _ => random_start(n, config.seed, attempt),
         };
         let mut descent = Descent::new(start, &affinities);
@@ -153,6 +168,19 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     }
     // There is at least one attempt.
     best.ok_or(Error::TooFew { what: "t-SNE", needed: 5, got: n })
+}
+
+/// A start `[n, 2]` from elsewhere, scaled down.
+fn given_start(from: &[f32], n: usize) -> Result<Vec<Point>, Error> {
+    if from.len() != 2 * n {
+        return Err(Error::Size { what: "the start of the map", expected: 2 * n, got: from.len() });
+    }
+    Rows::new(from, 2)?;
+    let first = || from.iter().step_by(2).map(|&x| f64::from(x));
+    let mean = first().sum::<f64>() / n as f64;
+    let variance = first().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n as f64;
+    let scale = if variance > 0.0 { START / libm::sqrt(variance) as f32 } else { 1.0 };
+    Ok(from.chunks_exact(2).map(|p| [p[0] * scale, p[1] * scale]).collect())
 }
 
 /// An initialisation of no particular order.
@@ -277,6 +305,20 @@ mod tests {
             }
         }
         assert!((kl - map.kl).abs() < 2e-3, "{kl} {}", map.kl);
+    }
+
+    #[test]
+    fn a_map_may_start_from_given_points() {
+        let x = clusters();
+        let rows = Rows::new(&x, 6).unwrap();
+        let config = TsneConfig { iterations: 300, ..Default::default() };
+        let from = |points: &[f32]| tsne_from(rows, Some(points), &config, &Monitor::default());
+        let start = crate::samplers::normal(120, 2, 5);
+        let large: Vec<f32> = start.iter().map(|x| 64.0 * x).collect();
+        let one = from(&start).unwrap();
+        assert!(one.kl < 1.2, "{}", one.kl);
+        assert_eq!(one.xy, from(&large).unwrap().xy, "the scale of the start does not matter");
+        assert!(matches!(from(&start[2..]), Err(Error::Size { expected: 240, got: 238, .. })));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use latents_data::{Dataset, Labelled, Limits, Note, Pictures, Source};
+use latents_data::{Dataset, ImageArrays, Labelled, Limits, Note, Pictures, Source};
 use latents_engine::{Engine, Layout, Network, Optimizer, Schedule, Shape};
 use latents_models::ModelConfig;
 use latents_progress::{Monitor, count};
@@ -246,45 +246,73 @@ impl DataConfig {
     /// If the source cannot be read, its images have another shape and cannot be resized, or most of their values are outside the run's
     /// range.
     pub fn open_foreign(&self, source: &str, monitor: &Monitor) -> Result<Foreign, Error> {
-        let (images, classes, array_shape) = if source.parse::<Source>()?.is_fixed() {
-            let dataset = Dataset::open(source, monitor)?;
-            (dataset.test, dataset.classes, None)
-        } else {
-            let [channels, h, w] = self.shape;
-            let pictures = Pictures {
-                size: Some([h, w]),
-                grey: channels == 1,
-                test_fraction: 0.0,
-                label: None,
-                ..self.pictures.clone()
-            };
-            let dataset = Dataset::open_with(source, &pictures, monitor)?;
-            for note in &dataset.notes {
-                match note {
-                    Note::Clipped { values, of } if *values as f64 > MOST_CLIPPED * *of as f64 => {
-                        let (origin, range) = (source.to_owned(), self.pictures.range.to_string());
-                        return Err(Error::ForeignRange { origin, range });
-                    }
-                    Note::Clipped { .. } | Note::UnusedRange { .. } | Note::Unreadable { .. } => {
-                        monitor.warning(&format!("{source}: {note}"));
-                    }
-                    // What was taken for black and white.
-                    Note::ImagesFromArray { .. } | Note::RangeOfValues { .. } => {
-                        monitor.note(&format!("{source}: {note}"));
-                    }
-                    _ => {}
+        if source.parse::<Source>()?.is_fixed() {
+            let Dataset { test, classes, .. } = Dataset::open(source, monitor)?;
+            return self.checked(source, Foreign { images: test, classes, array_shape: None });
+        }
+        let dataset = Dataset::open_with(source, &self.foreign_pictures(), monitor)?;
+        self.foreign(source, dataset, monitor)
+    }
+
+    /// Takes images in memory for this run's model, as [`DataConfig::open_foreign`] takes those of a file.
+    ///
+    /// # Errors
+    /// As of [`DataConfig::open_foreign`], and those of [`Dataset::from_arrays`].
+    pub fn foreign_arrays(
+        &self,
+        arrays: ImageArrays<'_>,
+        monitor: &Monitor,
+    ) -> Result<Foreign, Error> {
+        let name = arrays.name;
+        let dataset =
+            Dataset::from_arrays(name, vec![arrays], None, &self.foreign_pictures(), monitor)?;
+        self.foreign(name, dataset, monitor)
+    }
+
+    /// The settings that make images of the run's shape from others.
+    fn foreign_pictures(&self) -> Pictures {
+        let [channels, h, w] = self.shape;
+        Pictures {
+            size: Some([h, w]),
+            grey: channels == 1,
+            test_fraction: 0.0,
+            label: None,
+            ..self.pictures.clone()
+        }
+    }
+
+    /// All images of a data set that was read with [`DataConfig::foreign_pictures`].
+    fn foreign(&self, source: &str, dataset: Dataset, monitor: &Monitor) -> Result<Foreign, Error> {
+        for note in &dataset.notes {
+            match note {
+                Note::Clipped { values, of } if *values as f64 > MOST_CLIPPED * *of as f64 => {
+                    let (origin, range) = (source.to_owned(), self.pictures.range.to_string());
+                    return Err(Error::ForeignRange { origin, range });
                 }
+                Note::Clipped { .. } | Note::UnusedRange { .. } | Note::Unreadable { .. } => {
+                    monitor.warning(&format!("{source}: {note}"));
+                }
+                // What was taken for black and white.
+                Note::ImagesFromArray { .. } | Note::RangeOfValues { .. } => {
+                    monitor.note(&format!("{source}: {note}"));
+                }
+                _ => {}
             }
-            let array_shape = dataset.notes.iter().find_map(|note| match note {
-                Note::ImagesFromArray { image, .. } => Some(*image),
-                _ => None,
-            });
-            (dataset.all().0, dataset.classes, array_shape)
-        };
-        let shape = images.images.shape();
+        }
+        let array_shape = dataset.notes.iter().find_map(|note| match note {
+            Note::ImagesFromArray { image, .. } => Some(*image),
+            _ => None,
+        });
+        let (images, classes) = (dataset.all().0, dataset.classes);
+        self.checked(source, Foreign { images, classes, array_shape })
+    }
+
+    /// The images, if they have the run's shape.
+    fn checked(&self, source: &str, foreign: Foreign) -> Result<Foreign, Error> {
+        let shape = foreign.images.images.shape();
         if shape != self.shape {
             return Err(Error::ForeignShape { origin: source.to_owned(), shape, run: self.shape });
         }
-        Ok(Foreign { images, classes, array_shape })
+        Ok(foreign)
     }
 }

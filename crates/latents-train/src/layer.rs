@@ -1,6 +1,7 @@
 //! Merges settings from several sources: each layer overrides the layers before it. The settings themselves are in `config` and `training`;
 //! messages about unknown names are in `hints`.
 
+use latents_data::Augmentation;
 use latents_engine::Shape;
 use latents_models::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,11 @@ impl SettingsLayer {
     }
 }
 
+/// Whether images `[c, h, w]` are of one row or column, such as vectors of numbers: shifted or flipped, they would be others.
+pub(crate) fn is_line([_, h, w]: Shape) -> bool {
+    h == 1 || w == 1
+}
+
 impl RunConfig {
     /// The defaults of a kind of model (`ae`, `vae`, ...) for images of shape `[c, h, w]`: a model of suitable size, and the training settings
     /// of the kind's recipe.
@@ -172,7 +178,11 @@ impl RunConfig {
     /// If there is no such kind.
     pub fn for_collection(kind: &str, image: Shape, images: usize) -> Result<Self, Error> {
         let (model, recipe) = ModelConfig::for_collection(kind, image, images)?;
-        Self::of_model(model, &recipe)
+        let mut config = Self::of_model(model, &recipe)?;
+        if is_line(image) {
+            config.training.augmentation = Augmentation::default();
+        }
+        Ok(config)
     }
 
     /// The defaults with a model and its recipe.

@@ -108,7 +108,7 @@ fn best(function: &Function, seed: u64, trials: u64) -> Result<f64, Box<dyn std:
 impl Objective for Function {
     fn run(
         &self,
-        _trial: &mut Trial<'_>,
+        _trial: &mut Trial,
         params: &Params,
         _worker: usize,
         _monitor: &Monitor,

@@ -54,7 +54,7 @@ struct Bowl;
 impl Objective for Bowl {
     fn run(
         &self,
-        _trial: &mut Trial<'_>,
+        _trial: &mut Trial,
         params: &Params,
         _worker: usize,
         _monitor: &Monitor,

@@ -127,7 +127,7 @@ impl StudyConfig {
     pub fn open(&self, folder: &Path, target: &StudyTarget, space: &Space) -> Result<Study, Error> {
         let url = self.url(folder);
         let strategy = Strategy {
-            sampler: self.sampler.build(space)?,
+            sampler: self.sampler.build(Some(space))?,
             pruner: self.pruner.build(self.pruner_warmup, self.pruner_patience)?,
             seed: target.seed,
             lockstep: self.deterministic.then_some(self.workers.max(1) as u64),

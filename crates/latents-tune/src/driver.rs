@@ -85,7 +85,7 @@ pub trait Objective: Sync {
     /// open for whoever resumes it.
     fn run(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         params: &Params,
         worker: usize,
         monitor: &Monitor,
@@ -113,7 +113,7 @@ pub trait Objective: Sync {
 /// struct Bowl;
 ///
 /// impl Objective for Bowl {
-///     fn run(&self, _: &mut Trial<'_>, params: &Params, _: usize, monitor: &Monitor) -> Result<Outcome, Error> {
+///     fn run(&self, _: &mut Trial, params: &Params, _: usize, monitor: &Monitor) -> Result<Outcome, Error> {
 ///         monitor.check()?;
 ///         let x = params.get("x").and_then(Value::as_f64).unwrap_or(f64::NAN);
 ///         Ok(Outcome::Value((x - 2.0).powi(2)))
@@ -240,7 +240,7 @@ impl Shared<'_> {
     }
 
     /// Gives a trial its parameters, once all trials that it learns from have ended.
-    fn start(&self, trial: &mut Trial<'_>) -> Result<Params, Error> {
+    fn start(&self, trial: &mut Trial) -> Result<Params, Error> {
         if let Some(workers) = self.study.lockstep() {
             let mut running = lock(&self.running);
             while running.first().is_some_and(|first| first + workers <= trial.number()) {
@@ -254,7 +254,7 @@ impl Shared<'_> {
         Ok(params)
     }
 
-    fn run(&self, mut trial: Trial<'_>, params: &Params, worker: usize) -> Result<(), Error> {
+    fn run(&self, mut trial: Trial, params: &Params, worker: usize) -> Result<(), Error> {
         let number = trial.number();
         let heartbeat = trial.heartbeat();
         let over = (Mutex::new(false), Condvar::new());

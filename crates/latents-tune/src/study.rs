@@ -32,11 +32,16 @@ pub struct Strategy {
     pub lockstep: Option<u64>,
 }
 
-/// A study in a storage, opened by a worker.
+/// A study in a storage, opened by a worker. Clones are the same study and the same worker.
 ///
 /// See the [crate's example](crate) for how to run its trials one by one, and [`optimize`](crate::optimize) for how to run an objective.
 /// [`StudyConfig`](crate::StudyConfig) opens a study from plain settings.
+#[derive(Clone)]
 pub struct Study {
+    opened: Arc<Opened>,
+}
+
+struct Opened {
     storage: Arc<dyn Storage>,
     record: StudyRecord,
     strategy: Strategy,
@@ -70,69 +75,73 @@ impl Study {
             return Err(Error::OtherSeed { study: study(), seed });
         }
         let worker = Worker::new()?;
-        Ok(Study { storage, record, strategy, seed, worker })
+        Ok(Study { opened: Arc::new(Opened { storage, record, strategy, seed, worker }) })
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.record.name
+        &self.opened.record.name
     }
 
     /// Which values are better.
     #[must_use]
     pub fn direction(&self) -> Direction {
-        self.record.direction
+        self.opened.record.direction
     }
 
     /// Seed of all random draws.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.seed
+        self.opened.seed
     }
 
     pub(crate) fn lockstep(&self) -> Option<u64> {
-        self.strategy.lockstep
+        self.opened.strategy.lockstep
     }
 
     /// Its storage.
     #[must_use]
     pub fn storage(&self) -> &Arc<dyn Storage> {
-        &self.storage
+        &self.opened.storage
     }
 
     /// All trials, in the order of their numbers.
     pub fn trials(&self) -> Result<Vec<Arc<TrialRecord>>, Error> {
-        self.storage.trials(self.record.id)
+        self.opened.storage.trials(self.opened.record.id)
     }
 
     /// The complete trial with the best value, if any trial is complete.
     pub fn best(&self) -> Result<Option<Arc<TrialRecord>>, Error> {
         let trials = self.trials()?;
-        Ok(History { direction: self.record.direction, trials: &trials }.best().cloned())
+        Ok(History { direction: self.opened.record.direction, trials: &trials }.best().cloned())
     }
 
     /// Stores a system attribute that all workers of the study share, unless it is stored already. Returns the stored value: that of
     /// the first worker.
     pub fn agree(&self, key: &str, value: &Json) -> Result<Json, Error> {
-        self.storage.init_study_attr(self.record.id, key, value)
+        self.opened.storage.init_study_attr(self.opened.record.id, key, value)
     }
 
     /// Queues a trial in which the parameters of the given names have the given values. Returns its number.
     pub fn enqueue(&self, fixed: &[(String, Value)]) -> Result<u64, Error> {
-        self.storage.enqueue(self.record.id, fixed)
+        self.opened.storage.enqueue(self.opened.record.id, fixed)
     }
 
     /// Requests a trial: one that another worker abandoned, else a queued one, else a new one unless the study has `limit` trials
     /// already.
-    pub fn ask(&self, limit: Option<u64>) -> Result<AskResult<'_>, Error> {
-        let is_abandoned = |owner: &str, silence| self.worker.is_abandoned(owner, silence);
-        let start =
-            self.storage.start_trial(self.record.id, self.worker.name(), limit, &is_abandoned)?;
+    pub fn ask(&self, limit: Option<u64>) -> Result<AskResult, Error> {
+        let is_abandoned = |owner: &str, silence| self.opened.worker.is_abandoned(owner, silence);
+        let start = self.opened.storage.start_trial(
+            self.opened.record.id,
+            self.opened.worker.name(),
+            limit,
+            &is_abandoned,
+        )?;
         Ok(match start {
             Start::Full { running } => AskResult::Full { running },
             Start::Trial(record) => AskResult::Trial(Box::new(Trial {
-                study: self,
+                study: self.clone(),
                 record,
                 relative: None,
                 is_over: false,
@@ -144,7 +153,7 @@ impl Study {
     fn history(&self, number: u64) -> Result<Vec<Arc<TrialRecord>>, Error> {
         let mut trials = self.trials()?;
         trials.retain(|trial| trial.number != number);
-        if let Some(workers) = self.strategy.lockstep {
+        if let Some(workers) = self.opened.strategy.lockstep {
             trials.retain(|trial| trial.number < number);
             for trial in &mut trials {
                 // The time at which a trial ends depends on chance; for the latest trials, so does whether they have ended.
@@ -168,16 +177,20 @@ impl Study {
     ) -> Result<T, Error> {
         let trials = self.history(number)?;
         let history = History { direction: self.direction(), trials: &trials };
-        let peers = self.strategy.pruner.peers(self.name(), history, number);
+        let peers = self.opened.strategy.pruner.peers(self.name(), history, number);
         let history = History { direction: self.direction(), trials: &peers };
-        Ok(choose(&*self.strategy.sampler, history, Draws { seed: self.seed, number }))
+        Ok(choose(
+            &*self.opened.strategy.sampler,
+            history,
+            Draws { seed: self.opened.seed, number },
+        ))
     }
 }
 
 /// The result of [`Study::ask`].
-pub enum AskResult<'s> {
+pub enum AskResult {
     /// A trial to run.
-    Trial(Box<Trial<'s>>),
+    Trial(Box<Trial>),
     /// No trial: the study has as many as it may.
     Full {
         /// Number of its trials that are still running, by workers that are alive.
@@ -186,14 +199,14 @@ pub enum AskResult<'s> {
 }
 
 /// A running trial. If it is dropped before it ends, any worker may resume it.
-pub struct Trial<'s> {
-    study: &'s Study,
+pub struct Trial {
+    study: Study,
     record: TrialRecord,
     relative: Option<Internal>,
     is_over: bool,
 }
 
-impl<'s> Trial<'s> {
+impl Trial {
     /// Number within the study, from 0, in the order in which trials were created.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -225,7 +238,7 @@ impl<'s> Trial<'s> {
                 })?;
             // Other workers that start meanwhile can then avoid these values.
             for (key, value) in relative_attrs(&values) {
-                self.study.storage.set_system_attr(self.claim(), &key, &value)?;
+                self.study.opened.storage.set_system_attr(self.claim(), &key, &value)?;
             }
             self.relative = Some(relative);
         }
@@ -270,7 +283,7 @@ impl<'s> Trial<'s> {
 
     /// Reports an intermediate value at a step, for the pruner and for figures.
     pub fn report(&mut self, step: i64, value: f64) -> Result<(), Error> {
-        self.study.storage.report(self.claim(), step, value)?;
+        self.study.opened.storage.report(self.claim(), step, value)?;
         self.record.intermediate.insert(step, value);
         Ok(())
     }
@@ -279,20 +292,21 @@ impl<'s> Trial<'s> {
     pub fn should_prune(&self) -> Result<bool, Error> {
         let trials = self.study.history(self.number())?;
         let history = History { direction: self.study.direction(), trials: &trials };
-        Ok(self.study.strategy.pruner.prune(self.study.name(), history, &self.record))
+        Ok(self.study.opened.strategy.pruner.prune(self.study.name(), history, &self.record))
     }
 
     /// Sets an attribute of the trial.
     pub fn set_user_attr(&mut self, key: &str, value: Json) -> Result<(), Error> {
-        self.study.storage.set_user_attr(self.claim(), key, &value)?;
+        self.study.opened.storage.set_user_attr(self.claim(), key, &value)?;
         self.record.user_attrs.insert(key.into(), value);
         Ok(())
     }
 
     /// A handle that records heartbeats of the trial, usable from another thread.
     #[must_use]
-    pub fn heartbeat(&self) -> Heartbeat<'s> {
-        Heartbeat { storage: &*self.study.storage, claim: self.claim() }
+    pub fn heartbeat(&self) -> Heartbeat {
+        let TrialRecord { id, number, .. } = self.record;
+        Heartbeat { study: self.study.clone(), id, number }
     }
 
     /// Ends the trial with its value. NaN fails the trial, as in Optuna. Returns the final state.
@@ -316,14 +330,14 @@ impl<'s> Trial<'s> {
     }
 
     fn finish(mut self, state: TrialState, value: Option<f64>) -> Result<TrialState, Error> {
-        self.study.storage.finish(self.claim(), state, value)?;
+        self.study.opened.storage.finish(self.claim(), state, value)?;
         self.is_over = true;
         Ok(state)
     }
 
-    fn claim(&self) -> Claim<'s> {
+    fn claim(&self) -> Claim<'_> {
         let TrialRecord { id, number, .. } = self.record;
-        Claim { trial: id, number, owner: self.study.worker.name() }
+        Claim { trial: id, number, owner: self.study.opened.worker.name() }
     }
 
     /// The number that represents a parameter's value. In this order, which is Optuna's: the value chosen before, the fixed value of a
@@ -364,7 +378,7 @@ impl<'s> Trial<'s> {
         if params.is_empty() {
             return Ok(());
         }
-        self.study.storage.set_params(self.claim(), &params)?;
+        self.study.opened.storage.set_params(self.claim(), &params)?;
         for (name, internal, distribution) in chosen {
             let distribution = Arc::clone(distribution);
             let parameter = TrialParameter { internal: *internal, distribution };
@@ -375,25 +389,29 @@ impl<'s> Trial<'s> {
 }
 
 /// Records heartbeats, which show that a trial's worker is alive.
-#[derive(Clone, Copy)]
-pub struct Heartbeat<'s> {
-    storage: &'s dyn Storage,
-    claim: Claim<'s>,
+#[derive(Clone)]
+pub struct Heartbeat {
+    study: Study,
+    /// Of the trial in the storage, and within the study.
+    id: i64,
+    number: u64,
 }
 
-impl Heartbeat<'_> {
+impl Heartbeat {
     /// Records a heartbeat. After [`GRACE_PERIOD`](crate::worker::GRACE_PERIOD) seconds without one, workers on other machines may
     /// take the trial over.
-    pub fn record(self) -> Result<(), Error> {
-        self.storage.record_heartbeat(self.claim)
+    pub fn record(&self) -> Result<(), Error> {
+        let Opened { storage, worker, .. } = &*self.study.opened;
+        let claim = Claim { trial: self.id, number: self.number, owner: worker.name() };
+        storage.record_heartbeat(claim)
     }
 }
 
-impl Drop for Trial<'_> {
+impl Drop for Trial {
     fn drop(&mut self) {
         if !self.is_over {
             // If this fails, other workers recognise the trial by missing heartbeats.
-            let _ = self.study.storage.release(self.claim());
+            let _ = self.study.opened.storage.release(self.claim());
         }
     }
 }

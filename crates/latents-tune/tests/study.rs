@@ -53,7 +53,7 @@ struct Bowl<'a> {
 impl Objective for Bowl<'_> {
     fn run(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         params: &Params,
         _worker: usize,
         monitor: &Monitor,
@@ -85,7 +85,7 @@ struct Ends<F>(F);
 impl<F: Fn(u64) -> Outcome + Sync> Objective for Ends<F> {
     fn run(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         _params: &Params,
         _worker: usize,
         _monitor: &Monitor,
@@ -368,7 +368,7 @@ fn an_objective_that_cannot_go_on_ends_the_study_and_loses_nothing() {
     impl Objective for Full {
         fn run(
             &self,
-            trial: &mut Trial<'_>,
+            trial: &mut Trial,
             _params: &Params,
             _worker: usize,
             monitor: &Monitor,
@@ -401,7 +401,7 @@ struct Impatient<'a>(&'a AtomicUsize);
 impl Objective for Impatient<'_> {
     fn run(
         &self,
-        _trial: &mut Trial<'_>,
+        _trial: &mut Trial,
         _params: &Params,
         _worker: usize,
         _monitor: &Monitor,

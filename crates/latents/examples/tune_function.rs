@@ -17,7 +17,7 @@ struct Rosenbrock;
 impl Objective for Rosenbrock {
     fn run(
         &self,
-        _: &mut Trial<'_>,
+        _: &mut Trial,
         params: &Params,
         _: usize,
         monitor: &Monitor,

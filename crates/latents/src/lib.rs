@@ -90,7 +90,7 @@ pub use sample::{NearestImages, Sampler, Samples};
 pub use search::{Neighbour, QueryResult, SearchConfig, SearchIndex, SearchItem, SearchResults};
 pub use selection::{SelectedImages, Selection};
 pub use session::Session;
-pub use settings_file::settings_file;
+pub use settings_file::{setting_paths, settings_file};
 pub use traverse::{Axes, LatentPoint, Traversal};
 pub use tuner::{
     BestTrial, ProgramTarget, TuneResults, TuneSummary, TunedStudy, Tuner, best_settings,

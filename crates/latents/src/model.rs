@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use latents_data::{Dataset, Labelled, Pixels};
+use latents_data::{ArrayNumbers, Dataset, ImageArrays, Labelled, Pixels};
 use latents_engine::{Criterion, Engine, Inputs, Losses, Pass, Runtime, Shape, Targets};
 use latents_models::{LatentSpace, importance_bound, posterior};
 use latents_progress::Monitor;
@@ -106,6 +106,11 @@ impl TrainedModel {
         &self.session
     }
 
+    /// Reports to another reporter from now on, and stops when another token is cancelled. The threads stay the same.
+    pub fn set_monitor(&mut self, monitor: Monitor) {
+        self.session = self.session.with_monitor(monitor);
+    }
+
     pub(crate) fn runtime(&self) -> Arc<Runtime> {
         Arc::clone(self.engine.runtime())
     }
@@ -146,49 +151,91 @@ impl TrainedModel {
     /// # Errors
     /// If the model has no latents, or the images have another shape.
     pub fn encode(&mut self, images: &Labelled) -> Result<Latents> {
-        let space = self.latent_space()?;
         self.check_shape(images)?;
-        let (d, n) = (space.dim, images.len());
+        let (labels, names) = (images.labels.clone(), images.names.clone());
+        let classes = self.classes().to_vec();
+        Ok(Latents { labels, names, classes, ..self.encode_pixels(images.images.pixels())? })
+    }
+
+    /// The latents `[n, d]` of images `[n, c, h, w]` of which nothing else is known. The pixels are not copied.
+    ///
+    /// # Errors
+    /// If the model has no latents, or the pixels are not a whole number of its images.
+    pub fn encode_pixels(&mut self, pixels: Pixels<'_>) -> Result<Latents> {
+        let (d, n) = (self.latent_space()?.dim, self.count(pixels)?);
         let mut z = Vec::with_capacity(n * d);
         let mut log_variances = self.is_variational().then(|| Vec::with_capacity(n * d));
-        self.each_latent_block(images, &mut |means, logs| {
+        self.each_latent_block(pixels, &mut |means, logs| {
             z.extend_from_slice(means);
             if let Some(all) = &mut log_variances {
                 all.extend_from_slice(logs);
             }
         })?;
-        let (labels, names) = (images.labels.clone(), images.names.clone());
-        Ok(Latents {
-            z,
-            dim: d,
-            log_variances,
-            labels,
-            names,
-            parts: None,
-            classes: self.classes().to_vec(),
-        })
+        Ok(Latents { z, dim: d, log_variances, ..Latents::default() })
+    }
+
+    /// Takes images in memory for this model: they are resized to its shape, and have its range of values.
+    ///
+    /// # Errors
+    /// If they are not images, or most of their values are outside the model's range.
+    pub fn foreign_arrays(&self, arrays: ImageArrays<'_>) -> Result<Foreign> {
+        Ok(self.config.data.foreign_arrays(arrays, &self.session)?)
+    }
+
+    /// The latents `[n, d]` of images in memory. Bytes of the model's own shape are not copied.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::foreign_arrays`] and [`TrainedModel::encode`].
+    pub fn encode_arrays(&mut self, arrays: ImageArrays<'_>) -> Result<Latents> {
+        let [c, h, w] = self.shape();
+        let is_own = match arrays.shape {
+            [_, a, b] => c == 1 && [*a, *b] == [h, w],
+            [_, a, b, d] => [*a, *b, *d] == [c, h, w],
+            _ => false,
+        };
+        let pictures = &self.config.data.pictures;
+        let is_plain = pictures.keeps_bytes() && !pictures.transpose;
+        match arrays.numbers {
+            ArrayNumbers::U8(bytes) if is_own && is_plain => {
+                self.encode_pixels(Pixels::Bytes(bytes))
+            }
+            _ => {
+                let foreign = self.foreign_arrays(arrays)?;
+                self.encode(&foreign.images)
+            }
+        }
+    }
+
+    /// The number of images that these pixels are.
+    fn count(&self, pixels: Pixels<'_>) -> Result<usize> {
+        let numbers = self.shape().iter().product::<usize>();
+        if pixels.len().is_multiple_of(numbers) {
+            return Ok(pixels.len() / numbers);
+        }
+        let (found, shape) = (pixels.len(), self.shape());
+        Err(Error::Invalid(format!("{found} pixels are no whole number of images {shape:?}")))
     }
 
     /// The latents `[n, d]` of images, and nothing else of them: of a variational model, the means.
     pub(crate) fn latent_means(&mut self, images: &Labelled) -> Result<Vec<f32>> {
+        self.check_shape(images)?;
         let mut z = Vec::with_capacity(images.len() * self.latent_space()?.dim);
-        self.each_latent_block(images, &mut |means, _| z.extend_from_slice(means))?;
+        self.each_latent_block(images.images.pixels(), &mut |means, _| z.extend_from_slice(means))?;
         Ok(z)
     }
 
     /// Gives the latents of all images, piece by piece in their order: latents, and as many log-variances or none.
     fn each_latent_block(
         &mut self,
-        images: &Labelled,
+        pixels: Pixels<'_>,
         each: &mut dyn FnMut(&[f32], &[f32]),
     ) -> Result<()> {
         let space = self.latent_space()?;
-        self.check_shape(images)?;
         let Some(layers) = posterior(self.engine.layout()) else {
             let layers = self.layers(space.encode);
-            return self.each_block(images, &layers, &mut |block, _| each(&block, &[]));
+            return self.each_block(pixels, &layers, &mut |block, _| each(&block, &[]));
         };
-        self.each_block(images, &layers, &mut |block, _| {
+        self.each_block(pixels, &layers, &mut |block, _| {
             // Means, then log-variances, of each image.
             for both in block.chunks_exact(2 * space.dim) {
                 let (means, logs) = both.split_at(space.dim);
@@ -253,7 +300,7 @@ impl TrainedModel {
         let layers = self.layers(self.latent_space()?.reconstruct());
         let numbers: usize = self.shape().iter().product();
         let mut errors = Vec::with_capacity(images.len());
-        self.each_block(images, &layers, &mut |block, index| {
+        self.each_block(images.images.pixels(), &layers, &mut |block, index| {
             errors.extend(block.chunks_exact(numbers).zip(index).map(|(image, &i)| {
                 let original = images.images.image(i as usize);
                 (squared_error(image, original) / numbers as f64) as f32
@@ -327,21 +374,21 @@ impl TrainedModel {
         layers: &Range<usize>,
     ) -> Result<Vec<f32>> {
         let mut all = vec![];
-        self.each_block(images, layers, &mut |block, _| all.extend(block))?;
+        self.each_block(images.images.pixels(), layers, &mut |block, _| all.extend(block))?;
         Ok(all)
     }
 
     /// Gives what comes out of some layers for all images, a block at a time, with the numbers of its images.
     pub(crate) fn each_block(
         &mut self,
-        images: &Labelled,
+        pixels: Pixels<'_>,
         layers: &Range<usize>,
         each: &mut dyn FnMut(Vec<f32>, &[u32]),
     ) -> Result<()> {
-        let index: Vec<u32> = (0..images.len() as u32).collect();
+        let index: Vec<u32> = (0..self.count(pixels)? as u32).collect();
         for index in index.chunks(BLOCK) {
             self.session.check()?;
-            let inputs = latents_train::inputs(&images.images, index);
+            let inputs = Inputs::Images { pixels: latents_train::pixels(pixels), index };
             each(self.engine.forward_layers(&self.parameters, inputs, layers.clone())?, index);
         }
         Ok(())

@@ -197,6 +197,17 @@ impl TrainedModel {
         Ok(Predictions { run: self.dir().display().to_string(), classes, predictions })
     }
 
+    /// The probabilities `[n, k]` of the classes of images.
+    ///
+    /// # Errors
+    /// If the model does not classify, or the images have another shape.
+    pub fn class_probabilities(&mut self, images: &Labelled, tta: Option<Tta>) -> Result<Vec<f32>> {
+        self.check_classifier()?;
+        self.check_shape(images)?;
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        self.probabilities(latents_train::inputs(&images.images, &index), tta)
+    }
+
     /// The probabilities `[n, k]` of the classes of images `[n, c, h, w]`.
     pub(crate) fn probabilities(
         &mut self,

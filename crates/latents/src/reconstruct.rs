@@ -80,7 +80,7 @@ impl TrainedModel {
         let pixels = images.images.pixels();
         let kept = keep.min(images.len()) * (pixels.len() / images.len());
         let (mut values, mut sum, mut seen) = (Vec::with_capacity(kept), 0.0, 0);
-        self.each_block(images, &layers, &mut |block, _| {
+        self.each_block(pixels, &layers, &mut |block, _| {
             sum += squared_error(&block, pixels.slice(seen..seen + block.len()));
             seen += block.len();
             values.extend_from_slice(&block[..block.len().min(kept - values.len())]);

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use latents_engine::Shape;
-use latents_train::RunConfig;
+use latents_train::{RunConfig, TrainingConfig};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -43,6 +43,33 @@ pub fn settings_file(kind: &str, header: &str) -> Result<String> {
         file.section(name, section, ours.get(name), others.get(name), &mut text)?;
     }
     Ok(text)
+}
+
+/// The name of each setting of a kind of model and of its training, and its path in `config.toml`, such as `model.latent_dim`; in alphabetical order. The encoder of
+/// another run is none.
+///
+/// ```
+/// let paths = latents::setting_paths("vae")?;
+/// assert!(paths.contains(&("latent_dim".into(), "model.latent_dim".into())));
+/// assert!(paths.contains(&("epochs".into(), "training.epochs".into())));
+/// # Ok::<(), latents::Error>(())
+/// ```
+///
+/// # Errors
+/// If there is no such kind.
+pub fn setting_paths(kind: &str) -> Result<Vec<(String, String)>> {
+    let model = RunConfig::of_kind(kind, IMAGES[0])?.model;
+    let schema = schemars::schema_for!(TrainingConfig).to_value();
+    let training = schema["properties"].as_object().into_iter().flat_map(|fields| fields.keys());
+    let names = model.setting_names();
+    let names =
+        names.iter().map(|name| ("model", name)).chain(training.map(|name| ("training", name)));
+    let mut paths: Vec<(String, String)> = names
+        .filter(|(_, name)| !["kind", "encoder"].contains(&name.as_str()))
+        .map(|(section, name)| (name.clone(), format!("{section}.{name}")))
+        .collect();
+    paths.sort();
+    Ok(paths)
 }
 
 struct File<'a> {

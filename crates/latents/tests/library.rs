@@ -5,11 +5,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use latents::data::{ArrayNumbers, ImageArrays};
 use latents::evaluate::evaluate_seeds;
 use latents::{
     Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, LatentMap, Latents,
-    Limits, Part, ProbeConfig, Progress, Recipe, Reporter, Run, RunConfig, Sampler, Session,
-    SettingsLayer, TrainedModel, train_run,
+    Limits, Part, Pictures, ProbeConfig, Progress, Recipe, Reporter, Run, RunConfig, Sampler,
+    Session, SettingsLayer, TrainedModel, train_run,
 };
 
 fn sample(train: usize, session: &Session) -> Dataset {
@@ -294,6 +295,24 @@ fn settings_of_images_that_are_open_are_refused() {
     let asked = recipe.set("data.test_limit", &3);
     let opened = asked.open_data("out".as_ref(), &session).unwrap();
     assert_eq!(asked.config(&opened, &session).unwrap().data.test_limit, Some(3));
+}
+
+#[test]
+fn a_range_that_is_found_in_the_images_is_no_contradiction() {
+    let session = Session::default();
+    let numbers: Vec<f32> = (0..40 * 64).map(|i| (i % 101) as f32 - 50.5).collect();
+    let range = "p0..p100".parse().unwrap();
+    let settings = Pictures { range, test_fraction: 0.0, ..Pictures::default() };
+    let (name, shape) = ("X", &[40, 8, 8][..]);
+    let numbers = ArrayNumbers::F32(&numbers);
+    let images = ImageArrays { name, shape, numbers, labels: None, names: None, part: None };
+    let data = Dataset::from_arrays("mine", vec![images], None, &settings, &session).unwrap();
+    let recipe = Recipe::new("ae").unwrap();
+    let asked = recipe.clone().set("data.pictures.range", &"p0..p100");
+    let config = asked.set("data.pictures.range_per_channel", &false).config(&data, &session);
+    assert_eq!(config.unwrap().data.pictures.range.to_string(), "-50.5..49.5");
+    let other = recipe.set("data.pictures.range", &"0..255").config(&data, &session);
+    assert!(matches!(other, Err(Error::ImagesOpen { .. })), "{other:?}");
 }
 
 #[test]

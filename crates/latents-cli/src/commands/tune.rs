@@ -6,7 +6,6 @@ mod show;
 mod study_flags;
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -35,13 +34,13 @@ pub(crate) enum Tune {
     Show(show::ShowStudy),
 }
 
-pub(crate) fn run(tune: &Tune, session: &Session, output: Output) -> Result<ExitCode> {
+pub(crate) fn run(tune: &Tune, session: &Session, output: Output) -> Result<u8> {
     match tune {
         Tune::Ae(command) => command.run(session, output),
         Tune::Classifier(command) => command.run(session, output),
         Tune::Vae(command) => command.run(session, output),
         Tune::Command(command) => command.run(session, output),
-        Tune::Show(command) => command.run(output).map(|()| ExitCode::SUCCESS),
+        Tune::Show(command) => command.run(output).map(|()| 0),
     }
 }
 
@@ -51,7 +50,7 @@ fn finish(results: &TuneResults, folder: &Path, output: Output) -> Result<()> {
 }
 
 /// Tells that a search was stopped.
-fn interrupted(session: &Session) -> ExitCode {
+fn interrupted(session: &Session) -> u8 {
     session.note("Stopped and saved. The same command continues.");
     signals::stopped()
 }

@@ -24,6 +24,10 @@ pub(crate) trait Numbers: Sync {
     fn is_bytes(&self) -> bool;
     /// Whether they are integers of more than 8 bits.
     fn is_words(&self) -> bool;
+    /// All of them, if they are bytes side by side in memory.
+    fn bytes(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Images of a source that are in one array or table.
@@ -147,6 +151,12 @@ impl Collected<'_> {
         let mut found = vec![[f64::INFINITY, f64::NEG_INFINITY]; channels];
         let mut whole = true;
         for block in &self.blocks {
+            if let Some(bytes) = block.numbers.bytes().filter(|_| channels == 1) {
+                let ends = [bytes.iter().min(), bytes.iter().max()];
+                let [least, most] = ends.map(|end| end.copied().unwrap_or_default().into());
+                found[0] = [found[0][0].min(least), found[0][1].max(most)];
+                continue;
+            }
             let [h, w] = block.layout.size;
             for i in 0..block.layout.n {
                 for (c, ends) in found.iter_mut().enumerate() {
@@ -255,6 +265,12 @@ impl Collected<'_> {
         for Block { layout, numbers, .. } in &self.blocks {
             let [h, w] = layout.size;
             let size = settings.size.unwrap_or(layout.size);
+            if let Some(bytes) = numbers.bytes().filter(|_| layout.is_ours() && size == layout.size)
+                && (layout.channels == 1 || (layout.channels == 3 && !settings.grey))
+            {
+                all.extend_from_slice(bytes);
+                continue;
+            }
             for i in 0..layout.n {
                 monitor.check()?;
                 let at = |c: usize, y: usize, x: usize| numbers.get(layout.item(i, c, y, x)) as u8;

@@ -84,6 +84,12 @@ impl Layout {
         i * self.channels * h * w + c * channel + y * row + x * column
     }
 
+    /// Whether the values are in the order `[n, c, h, w]`.
+    pub(crate) fn is_ours(&self) -> bool {
+        let [h, w] = self.size;
+        self.steps[1..] == [w, 1] && (self.channels == 1 || self.steps[0] == h * w)
+    }
+
     /// The same images with rows and columns exchanged.
     pub(crate) fn transposed(self) -> Self {
         let ([h, w], [channel, row, column]) = (self.size, self.steps);

@@ -171,7 +171,7 @@ impl<'a> Fit<'a> {
                 }
             }
         }
-        Pca { mean: self.mean, components: directions, variance, total }
+        Pca { mean: self.mean, components: directions, variance, total, whiten: false }
     }
 }
 

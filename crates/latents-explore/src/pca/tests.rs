@@ -37,6 +37,35 @@ fn whitened_directions_do_not_depend_on_scales() {
 }
 
 #[test]
+fn whitened_coordinates_have_unit_variance_and_go_back() {
+    let values = falling(50, 6);
+    let rows = Rows::new(&values, 6).unwrap();
+    let pca = fit(rows, 6).unwrap().whiten(true);
+    let white = pca.transform(rows).unwrap();
+    for k in 0..6 {
+        let squares = white.iter().skip(k).step_by(6).map(|&x| f64::from(x).powi(2));
+        assert!((squares.sum::<f64>() / 49.0 - 1.0).abs() < 1e-5);
+    }
+    let back = pca.inverse_transform(Rows::new(&white, 6).unwrap()).unwrap();
+    assert!(values.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-4));
+    let again = Pca::from_parameters(
+        pca.mean.clone(),
+        pca.components.clone(),
+        pca.variance.clone(),
+        pca.total,
+    );
+    assert_eq!(again.unwrap().whiten(true), pca);
+    assert!(Pca::from_parameters(vec![0.0; 2], vec![1.0; 3], vec![1.0], 1.0).is_err());
+}
+
+#[test]
+fn the_fewest_components_explain_a_part_of_the_variance() {
+    let pca = Pca::from_parameters(vec![0.0; 2], vec![1.0, 0.0, 0.0, 1.0], vec![9.0, 1.0], 10.0);
+    let pca = pca.unwrap();
+    assert_eq!([0.5, 0.9, 0.95, 1.0].map(|part| pca.components_for(part)), [1, 1, 2, 2]);
+}
+
+#[test]
 fn few_wide_rows_have_the_components_of_their_covariance() {
     let mut s = latents_random::stream(3, latents_random::Purpose::Synthetic, 0, 0);
     let values: Vec<f32> = (0..12 * 20).map(|_| s.normal() as f32).collect();

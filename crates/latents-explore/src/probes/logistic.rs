@@ -144,6 +144,23 @@ impl Logistic {
         })
     }
 
+    /// The regression with these weights `[classes, dim]` and biases `[classes]`, as [`Logistic::coefficients`] gives them.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub fn from_coefficients(weights: Vec<f64>, biases: Vec<f64>) -> Result<Self, Error> {
+        let classes = biases.len();
+        let dim = weights.len().checked_div(classes).unwrap_or(0);
+        if dim == 0 || weights.len() != classes * dim {
+            let why = "weights [classes, d] and biases [classes] do not fit together";
+            return Err(Error::Invalid(why.into()));
+        }
+        let scaling = Scaling { shift: vec![0.0; dim], factor: vec![1.0; dim] };
+        let parameters = [weights, biases].concat();
+        let (objective, iterations, converged) = (f64::NAN, 0, true);
+        Ok(Logistic { dim, classes, scaling, parameters, objective, iterations, converged })
+    }
+
     /// Logits `[n, classes]` of vectors `[n, dim]`.
     ///
     /// # Errors

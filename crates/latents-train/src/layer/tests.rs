@@ -244,3 +244,10 @@ fn the_last_layer_that_sets_a_wrong_value_is_named() {
         assert_eq!(origin, culprit, "{problem}");
     }
 }
+
+#[test]
+fn vectors_are_not_flipped_or_shifted() {
+    let of = |shape| RunConfig::for_collection("cnn", shape, 1_000).unwrap().training.augmentation;
+    assert_eq!(of([1, 1, 30]), Augmentation::default());
+    assert_ne!(of([1, 30, 30]), Augmentation::default());
+}

@@ -13,6 +13,7 @@ use crate::components::{SomeImages, augmentation};
 use crate::config::RunConfig;
 use crate::error::Error;
 use crate::inputs::inputs;
+use crate::layer::is_line;
 use crate::metrics::EpochMetrics;
 
 /// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
@@ -30,6 +31,7 @@ pub fn choose_augmentation<'a>(
     if config.model.linear_start(config.data.shape).is_none()
         || validation.is_empty()
         || training.len() < 2
+        || is_line(config.data.shape)
     {
         return Ok(None);
     }

@@ -53,7 +53,7 @@ pub struct Program<'a> {
 impl Objective for Program<'_> {
     fn run(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         params: &Params,
         worker: usize,
         monitor: &Monitor,

@@ -14,7 +14,7 @@ kinds! {
     /// use latents_tune::{SamplerKind, Space};
     ///
     /// let space: Space = serde_json::from_str(r#"{"x": {"int": [1, 4]}}"#)?;
-    /// let sampler = "grid".parse::<SamplerKind>()?.build(&space)?;
+    /// let sampler = "grid".parse::<SamplerKind>()?.build(Some(&space))?;
     /// assert_eq!(SamplerKind::default().to_string(), "tpe");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -31,11 +31,11 @@ kinds! {
 }
 
 impl SamplerKind {
-    /// Makes the sampler, with its default settings, for trials over `space`.
+    /// Makes the sampler, with its default settings, for trials over `space`, or, without one, for trials that name their parameters one by one.
     ///
     /// # Errors
-    /// If the sampler does not support the space: a grid needs parameters with few values and without conditions.
-    pub fn build(self, space: &Space) -> Result<Box<dyn TrialSampler>, Error> {
+    /// If the sampler does not support the space: a grid needs one, of parameters with few values and without conditions.
+    pub fn build(self, space: Option<&Space>) -> Result<Box<dyn TrialSampler>, Error> {
         Ok(match self {
             SamplerKind::Tpe => Box::new(Tpe::default()),
             SamplerKind::TpeGroup => Box::new(Tpe { group: true, ..Tpe::default() }),
@@ -44,6 +44,11 @@ impl SamplerKind {
             SamplerKind::Random => Box::new(Random),
             SamplerKind::Qmc => Box::new(QuasiMonteCarlo),
             SamplerKind::Grid => {
+                let Some(space) = space else {
+                    let fault =
+                        "the sampler grid needs to know all parameters before the first trial";
+                    return Err(Error::Space(fault.into()));
+                };
                 let dimensions = space.dimensions();
                 if dimensions.iter().any(|dimension| !dimension.when.is_empty()) {
                     let fault = "the sampler grid does not support conditions";
@@ -80,9 +85,10 @@ mod tests {
         let build = |json: &str| {
             let space: Space = serde_json::from_str(json).unwrap();
             for &kind in SamplerKind::ALL {
-                assert!(kind == SamplerKind::Grid || kind.build(&space).is_ok(), "{kind}");
+                assert_eq!(kind.build(None).is_ok(), kind != SamplerKind::Grid);
+                assert!(kind == SamplerKind::Grid || kind.build(Some(&space)).is_ok(), "{kind}");
             }
-            SamplerKind::Grid.build(&space).map(drop).map_err(|e| e.to_string())
+            SamplerKind::Grid.build(Some(&space)).map(drop).map_err(|e| e.to_string())
         };
         assert_eq!(build(r#"{"n": {"int": [1, 9]}, "kind": {"choices": ["a", "b"]}}"#), Ok(()));
         let float = build(r#"{"x": {"float": [0, 1]}}"#).unwrap_err();

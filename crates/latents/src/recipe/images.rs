@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use latents_data::{Dataset, Pictures, Source};
+use latents_data::{Dataset, Pictures, Range, Source};
 use latents_train::{DataConfig, SettingsLayer};
 use serde_json::Value;
 
@@ -71,8 +71,9 @@ pub(super) fn check_open<'a>(
             ("source", Value::String(set), Value::String(found)) => {
                 set.is_empty() || is_same_source(set, found)
             }
-            // Grey images stay grey.
-            ("pictures.grey", Value::Bool(false), _) => true,
+            // Grey images stay grey, and images that are open have the values that were found.
+            ("pictures.grey", Value::Bool(false), _) | ("pictures.range_per_channel", _, _) => true,
+            ("pictures.range", Value::String(set), _) if is_found(set) => true,
             _ => set == found,
         };
         if !is_same {
@@ -82,6 +83,11 @@ pub(super) fn check_open<'a>(
         }
     }
     Ok(())
+}
+
+/// Whether a range is found in the images, and not given.
+fn is_found(range: &str) -> bool {
+    range.parse::<Range>().is_ok_and(|range| !matches!(range, Range::Values(_)))
 }
 
 /// An absolute path without links, also if the last part of it does not exist yet.

@@ -42,7 +42,7 @@ pub(crate) fn with_params(
 impl Objective for Runs<'_> {
     fn run(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         params: &Params,
         worker: usize,
         monitor: &Monitor,
@@ -85,7 +85,7 @@ impl Runs<'_> {
     /// Trains a trial's run, or goes on with it. The inner error is of the run.
     fn train(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         run: &Run,
         config: &RunConfig,
         worker: usize,
@@ -130,7 +130,7 @@ impl Runs<'_> {
     /// Reports the epochs that an earlier worker ran and did not report; true if the trial is to be pruned by one of them. The inner error is of the run.
     fn catch_up(
         &self,
-        trial: &mut Trial<'_>,
+        trial: &mut Trial,
         run: &Run,
     ) -> Result<Result<bool, latents_train::Error>, Error> {
         let known = trial.record().last_report();

@@ -1,7 +1,6 @@
 //! `latents tune ae`, `vae`, `classifier`: searches for the settings of a model.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
@@ -82,14 +81,14 @@ pub(super) fn long_help(kind: &str) -> String {
 }
 
 impl<M: ModelFlags> TuneModel<M> {
-    pub(super) fn run(&self, session: &Session, output: Output) -> Result<ExitCode> {
+    pub(super) fn run(&self, session: &Session, output: Output) -> Result<u8> {
         let tuner = Tuner::new(self.settings.recipe()?).study(self.study.config());
         let tuner = self.study.space()?.into_iter().fold(tuner, Tuner::space);
         let tuner = self.minutes.into_iter().fold(tuner, Tuner::minutes);
         let space = tuner.space_for(None)?;
         if self.print_space {
             output.result(tuner.default_space_text()?, &space)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(0);
         }
         let out = self.out.clone().unwrap_or_else(|| default_folder(M::KIND));
         let data = tuner.recipe().open_data(&out, session)?;
@@ -107,7 +106,7 @@ impl<M: ModelFlags> TuneModel<M> {
                 refit_flags(&best_settings(M::KIND, &address)?)
             ));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(0)
     }
 }
 

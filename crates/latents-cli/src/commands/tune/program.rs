@@ -1,7 +1,6 @@
 //! `latents tune command`: trials are runs of any program.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -55,7 +54,7 @@ enum Way {
 }
 
 impl TuneCommand {
-    pub(super) fn run(&self, session: &Session, output: Output) -> Result<ExitCode> {
+    pub(super) fn run(&self, session: &Session, output: Output) -> Result<u8> {
         let direction = match self.direction {
             Way::Minimize => Direction::Minimize,
             Way::Maximize => Direction::Maximize,
@@ -72,6 +71,6 @@ impl TuneCommand {
             Err(error) if error.is_interrupted() => return Ok(interrupted(session)),
             tuned => finish(&tuned?.results, &self.out, output)?,
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(0)
     }
 }

@@ -1,0 +1,54 @@
+"""Learn, tune and explore latent spaces of image collections on an ordinary CPU.
+
+>>> import latents
+>>> data = latents.open("fashion-mnist-sample")
+>>> model = latents.VAE(latent_dim=8, epochs=2, seed=1).fit(data)
+>>> z = model.encode(data.test)
+>>> z.shape
+(500, 8)
+>>> xy = latents.TSNE(perplexity=30).fit_transform(z)
+>>> xy.shape
+(500, 2)
+
+Models (`Autoencoder`, `VAE`, `CNN`, `Classifier`) and tools (`TSNE`, `PCA`, `GaussianMixture`, `KMeans`, `Neighbors`, `LogisticProbe`) are estimators as those of
+scikit-learn. Every run is a folder that the command ``latents`` reads too. The same seed gives the same bits on any number of threads.
+"""
+
+from ._data import Dataset, Images, open
+from ._display import Card, Figure
+from ._explore import PCA, TSNE, GaussianMixture, KMeans, LogisticProbe, Neighbors
+from ._latents import Error, __version__, set_threads
+from ._models import VAE, CNN, Autoencoder, Classifier, Neighbor, load
+from ._progress import set_progress
+from ._tuning import FrozenTrial, Study, Trial, TrialPruned, TunedStudy, create_study, tune
+
+__all__ = [
+    "CNN",
+    "PCA",
+    "TSNE",
+    "VAE",
+    "Autoencoder",
+    "Card",
+    "Classifier",
+    "Dataset",
+    "Error",
+    "Figure",
+    "FrozenTrial",
+    "GaussianMixture",
+    "Images",
+    "KMeans",
+    "LogisticProbe",
+    "Neighbor",
+    "Neighbors",
+    "Study",
+    "Trial",
+    "TrialPruned",
+    "TunedStudy",
+    "__version__",
+    "create_study",
+    "load",
+    "open",
+    "set_progress",
+    "set_threads",
+    "tune",
+]

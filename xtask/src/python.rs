@@ -1,0 +1,79 @@
+//! `cargo xtask python`: builds the wheel of the Python package, installs it in a fresh environment, and runs its tests, the examples of its documentation, and the checks
+//! of its types.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{Workspace, call};
+
+/// The largest wheel that is published, in bytes.
+const LARGEST: u64 = 25 << 20;
+
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let python = installed(workspace, &[], "numpy")?;
+
+    // Away from the sources, so that it is the installed package that is tested.
+    let empty = workspace.target.join("python-tests");
+    std::fs::create_dir_all(&empty)?;
+    let package = workspace.root.join("crates/latents-python");
+    let config = workspace.root.join("pyproject.toml");
+    let inside = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.arg("-m").args(arguments).current_dir(&empty);
+        command
+    };
+    let pytest = ["pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."];
+    call(inside(&pytest).arg("-c").arg(&config).arg(package.join("tests")))?;
+    call(inside(&pytest).args(["--doctest-modules", "--pyargs", "latents"]))?;
+    call(inside(&["mypy", "--config-file"]).arg(&config).args(["-p", "latents"]))?;
+    call(inside(&["mypy.stubtest", "--mypy-config-file"]).arg(&config).arg("latents"))?;
+    println!("python: all checks passed");
+    Ok(())
+}
+
+/// The interpreter of an environment in which the wheel of the package is installed, and what its tests need; and other packages, of which `modules` are imported.
+pub(crate) fn installed(workspace: &Workspace, others: &[&str], modules: &str) -> Result<PathBuf> {
+    let maturin = workspace.python("maturin", "maturin", &["maturin>=1.10,<2"])?;
+    let wheels = workspace.target.join("wheels");
+    if wheels.exists() {
+        std::fs::remove_dir_all(&wheels)?;
+    }
+    let mut build = Command::new(&maturin);
+    build.args(["-m", "maturin", "build", "--release", "--out"]).arg(&wheels);
+    // The folder that the other chores build in too.
+    build.env("CARGO_TARGET_DIR", &workspace.target).current_dir(&workspace.root);
+    call(&mut build)?;
+    let wheel = only_file(&wheels)?;
+    let size = std::fs::metadata(&wheel)?.len();
+    let name = wheel.file_name().unwrap_or_default().to_string_lossy();
+    println!("{name}: {:.1} MB", size as f64 / 1e6);
+    ensure!(size <= LARGEST, "{name} has {size} bytes, more than {LARGEST}");
+
+    let modules = format!("numpy, sklearn, pandas, pytest, mypy, PIL, IPython, {modules}");
+    let install = [
+        "--only-binary=:all:",
+        "numpy>=1.26",
+        "scikit-learn>=1.7",
+        "pandas>=2.2",
+        "pandas-stubs",
+        "pytest>=8",
+        "mypy>=1.15",
+        "pillow>=11",
+        "ipython>=8",
+    ];
+    let python = workspace.python("python-package", &modules, &[&install[..], others].concat())?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    call(pip.arg("--force-reinstall").arg(&wheel))?;
+    Ok(python)
+}
+
+/// The only file in a folder.
+fn only_file(folder: &Path) -> Result<PathBuf> {
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let [file] = <[PathBuf; 1]>::try_from(files).ok().context("there must be one wheel")?;
+    Ok(file)
+}
