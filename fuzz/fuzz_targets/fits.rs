@@ -4,6 +4,6 @@
 
 use latents_fuzz_readers as readers;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+libfuzzer_sys::fuzz_target!(init: latents_fuzz::allow_caught_panics(), |bytes: &[u8]| {
     let _ = readers::fits(bytes);
 });

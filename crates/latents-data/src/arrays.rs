@@ -18,7 +18,7 @@ use latents_progress::{Interrupted, Monitor};
 use self::build::{Block, Collected, Numbers};
 use self::labels::{Labels, Texts};
 use self::layout::Layout;
-pub use self::memory::{ArrayNumbers, ImageArrays};
+pub use self::memory::{ArrayNumbers, IN_MEMORY, ImageArrays};
 use self::names::{Kind, Role, is_number};
 use crate::dataset::{Dataset, LabelColumn};
 use crate::error::Error;

@@ -49,7 +49,7 @@ mod tables;
 mod warnings;
 
 pub use arrange::{TooMany as TooManyClasses, classes as classes_of};
-pub use arrays::{ArrayNumbers, ImageArrays, is_array_file};
+pub use arrays::{ArrayNumbers, IN_MEMORY, ImageArrays, is_array_file};
 pub use augment::{Augmentation, Augmented, Border, Mix};
 pub use catalogue::{Entry, Place, catalogue, fetch};
 pub use dataset::{Dataset, LabelColumn, Labelled, Limits, find_image};

@@ -13,7 +13,9 @@ use latents::explore::card::Card;
 use latents::models::Tensors;
 use latents::progress::Monitor;
 use latents::train::{Error, Run, RunConfig, SettingsLayer, train};
-use latents::tune::{AskResult, History, Strategy, Study, importance, pruner, sampler, storage};
+use latents::tune::{
+    AskResult, History, Strategy, Study, StudySettings, importance, pruner, sampler, storage,
+};
 use latents_study::results::{Autoencoder, ClassifierScores, Components, Mapped, Search, read};
 
 /// Images or labels in IDX.
@@ -150,11 +152,12 @@ pub fn metrics(bytes: &[u8]) -> bool {
     })
 }
 
-/// The studies in an SQLite file: each is read and continued by a trial.
+/// The studies in an SQLite file: each is read, and then continued by a trial.
 #[must_use]
 pub fn study(bytes: &[u8]) -> bool {
     with_file("study.db", bytes, |file| {
-        continue_studies(&format!("sqlite:///{}", file.display())).is_ok()
+        let url = format!("sqlite:///{}", file.display());
+        read_studies(&url).is_ok() && continue_studies(&url).is_ok()
     })
 }
 
@@ -196,6 +199,16 @@ fn train_one_step(run: &Run) -> Result<(), Error> {
         Ok(_) | Err(Error::Interrupted(_)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+fn read_studies(url: &str) -> Result<(), latents::tune::Error> {
+    let storage = storage::open_read_only(url)?;
+    for record in storage.studies()? {
+        let _ = StudySettings::of(&*storage, &record);
+        let trials = storage.trials(record.id)?;
+        let _ = History { direction: record.direction, trials: &trials }.best();
+    }
+    Ok(())
 }
 
 fn continue_studies(url: &str) -> Result<(), latents::tune::Error> {
@@ -261,8 +274,10 @@ fn load_with(source: &str, pictures: &Pictures) -> bool {
     source.load_with(pictures, &Locations::nowhere(), &Monitor::default()).is_ok()
 }
 
+/// Writes a file to a folder of its own, which is in memory if the system has a file system there.
 fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> bool) -> bool {
-    let folder = tempfile::tempdir().expect("a scratch folder");
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a scratch folder");
     let file = folder.path().join(name);
     std::fs::write(&file, bytes).expect("a scratch file");
     read(&file)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latents::data::{ArrayNumbers, ImageArrays, Note, Pictures};
+use latents::data::{ArrayNumbers, IN_MEMORY, ImageArrays, Note, Pictures};
 use latents::train::DataConfig;
 use latents::{Labelled, Limits, Part};
 use pyo3::exceptions::PyValueError;
@@ -96,7 +96,6 @@ impl Dataset {
     #[staticmethod]
     fn from_arrays(
         py: Python<'_>,
-        name: &str,
         train: LabelledArray<'_>,
         test: Option<LabelledArray<'_>>,
         classes: Option<Vec<String>>,
@@ -110,7 +109,7 @@ impl Dataset {
             arrays.push(as_images("X_test", test, Some(Part::Test))?);
         }
         let data = call(py, |session| {
-            Ok(latents::Dataset::from_arrays(name, arrays, classes, &pictures, session)?
+            Ok(latents::Dataset::from_arrays(IN_MEMORY, arrays, classes, &pictures, session)?
                 .limited(limits))
         })?;
         Ok(Dataset(Arc::new(data)))

@@ -136,6 +136,17 @@ def test_a_run_is_as_the_command_leaves_it(tmp_path):
     assert np.array_equal(np.load(tmp_path / "z.npz")["z"], ours.encode(data.test))
 
 
+def test_a_run_of_arrays_says_that_they_are_gone(tmp_path, images):
+    latents.Autoencoder(latent_dim=2, epochs=1).fit(images, out=tmp_path / "run")
+    loaded = latents.load(tmp_path / "run")
+    assert loaded.sample(2).shape == (2, 1, 28, 28)
+    with pytest.raises(latents.Error, match="arrays in memory"):
+        loaded.search(0)
+    assert len(loaded.search(0, k=2, X=images)) == 2
+    shown = subprocess.run([sys.executable, "-m", "latents", "evaluate", "run"], cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 1 and "arrays in memory" in shown.stderr
+
+
 def test_a_fit_goes_on_where_it_stopped(tmp_path, data):
     model = latents.Autoencoder(latent_dim=4, epochs=1, seed=1).fit(data, out=tmp_path / "run")
     metrics = (tmp_path / "run/metrics.jsonl").read_bytes()

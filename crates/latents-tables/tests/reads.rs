@@ -222,6 +222,19 @@ mod parquet {
         assert_eq!(column(&file, "z0"), Values::F64(vec![Some(0.1), None, Some(1e-30)]));
     }
 
+    /// The crate `parquet` would panic on these.
+    #[test]
+    fn places_are_checked_before_they_are_used() {
+        for (name, expected) in [
+            ("no_dictionary.parquet", "the dictionary of a column is missing"),
+            ("negative_place.parquet", "the place or the length of a column is negative"),
+        ] {
+            let read = TableFile::open(&golden(name)).and_then(|file| file.read());
+            let said = read.unwrap_err().to_string();
+            assert!(said.contains(expected), "{name}: {said}");
+        }
+    }
+
     /// Damaged files are tables or errors: no panic, and no memory that the file cannot justify.
     #[test]
     fn damaged_files_are_read_or_refused() {

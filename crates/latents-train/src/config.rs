@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use latents_data::{Dataset, ImageArrays, Labelled, Limits, Note, Pictures, Source};
+use latents_data::{Dataset, IN_MEMORY, ImageArrays, Labelled, Limits, Note, Pictures, Source};
 use latents_engine::{Engine, Layout, Network, Optimizer, Schedule, Shape};
 use latents_models::ModelConfig;
 use latents_progress::{Monitor, count};
@@ -213,6 +213,9 @@ impl DataConfig {
     /// # Errors
     /// If the source cannot be read, or picture settings are given for the default source.
     pub fn open(&self, monitor: &Monitor) -> Result<Dataset, Error> {
+        if self.source == IN_MEMORY {
+            return Err(Error::InMemory);
+        }
         let dataset = if !self.source.is_empty() {
             Dataset::open_with(&self.source, &self.pictures, monitor)?
         } else if self.pictures.is_default() {
@@ -229,7 +232,7 @@ impl DataConfig {
     /// If the source cannot be read, or its images now have another shape.
     pub fn reopen(&self, monitor: &Monitor) -> Result<Dataset, Error> {
         let dataset = self.open(monitor).map_err(|error| match error {
-            stop @ Error::Interrupted(_) => stop,
+            plain @ (Error::Interrupted(_) | Error::InMemory) => plain,
             error => Error::RunData(Box::new(error)),
         })?;
         let shape = dataset.shape();

@@ -46,6 +46,11 @@ pub enum Error {
         "there are settings for pictures, but no folder or .npz file is named as the source of the images"
     )]
     PicturesWithoutSource,
+    /// A run's images were arrays of a program, which no file has.
+    #[error(
+        "the images of this run were arrays in memory; name a file or a folder that has such images"
+    )]
+    InMemory,
     /// A run's own data cannot be opened.
     #[error("the data of this run")]
     RunData(#[source] Box<Error>),

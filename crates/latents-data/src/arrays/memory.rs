@@ -12,6 +12,9 @@ use crate::npz::ArrayInfo;
 use crate::part::Part;
 use crate::pictures::Pictures;
 
+/// The name of a data set whose images were arrays of a program and are nowhere else, so that they cannot be opened again.
+pub const IN_MEMORY: &str = "arrays in memory";
+
 /// Numbers of an array that belongs to someone else, in C order.
 #[derive(Clone, Copy, Debug)]
 pub enum ArrayNumbers<'a> {

@@ -174,7 +174,15 @@ fn parse(text: &str) -> Result<Header, String> {
         return Err(invalid().into());
     };
     match descr {
-        Some(Literal::Text(dtype)) => Ok(Header { item: ItemType::parse(&dtype)?, fortran, shape }),
+        Some(Literal::Text(dtype)) => {
+            let item = ItemType::parse(&dtype)?;
+            // Like NumPy, this refuses long axes beside an empty one too, so that the product of any axes is a number.
+            let mut axes = shape.iter().map(|&axis| axis.max(1));
+            if axes.try_fold(item.size, usize::checked_mul).is_none() {
+                return Err(format!("of shape {shape:?} is too large"));
+            }
+            Ok(Header { item, fortran, shape })
+        }
         Some(Literal::List) => {
             Err("has a structured type; save each field as an array of its own".into())
         }

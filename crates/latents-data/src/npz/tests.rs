@@ -200,6 +200,7 @@ fn hostile_files_are_refused() {
         (npy("<U99999999999999999999", &[1], &[0; 8]), "which is not supported"),
         (npy("<U0", &[1 << 60], &[]), "which is not supported"),
         (huge, "too large"),
+        (npy("<f4", &[0, 6, 4, usize::MAX], &[]), "too large"),
         (b"\x93NUMPX\x01\x00".to_vec(), "does not start"),
         (b"\x93NUM".to_vec(), "truncated"),
         (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f".to_vec(), "too long"),

@@ -61,7 +61,7 @@ def from_arrays(X: Any, y: Any = None, *, classes: list[str] | None = None) -> D
     settings: dict[str, Any] = {"test_fraction": 0.0}
     if X.ndim == 2 and not _has_images(X):
         settings.update(shape=[1, X.shape[1]], range="p0..p100")
-    return Dataset.from_arrays("arrays in memory", (X, y, None), None, classes, json.dumps(settings))
+    return Dataset.from_arrays((X, y, None), None, classes, json.dumps(settings))
 
 
 def _has_images(rows: NDArray[Any]) -> bool:

@@ -114,18 +114,33 @@ struct Page {
     /// Values of a page of data, or of a dictionary.
     values: i64,
     is_dictionary: bool,
+    /// How a page of data is encoded.
+    encoding: i64,
 }
+
+/// The encodings of pages whose values are places in a dictionary.
+const OF_DICTIONARY: [i64; 2] = [2, 8];
 
 /// Checks the pages of a column before they are read.
 pub(super) fn pages(mut file: &File, column: &ColumnChunkMetaData) -> Result<(), String> {
     let broken = |e: std::io::Error| e.to_string();
     let size = file.seek(SeekFrom::End(0)).map_err(broken)?;
+    // The crate takes for granted what is checked here.
+    let places = [Some(column.data_page_offset()), column.dictionary_page_offset()];
+    if places.into_iter().flatten().chain([column.compressed_size()]).any(|n| n < 0) {
+        return Err("the place or the length of a column is negative".into());
+    }
     let (start, length) = column.byte_range();
     let end = start.checked_add(length).filter(|&end| end <= size);
     let end = end.ok_or("a column ends after the file")?;
     let mut at = start;
+    let mut has_dictionary = false;
     while at < end {
         let page = page(file, at, end)?;
+        has_dictionary |= page.is_dictionary;
+        if OF_DICTIONARY.contains(&page.encoding) && !page.is_dictionary && !has_dictionary {
+            return Err("the dictionary of a column is missing".into());
+        }
         let rest = end - at - page.header;
         let compressed = u64::try_from(page.compressed).ok().filter(|&n| n <= rest);
         let compressed = compressed.ok_or("a page ends after its column")?;
@@ -178,12 +193,13 @@ fn header(bytes: &[u8]) -> Option<Page> {
             // Headers of data, of a dictionary, and of data in version 2; the number of values is first in each.
             (5 | 7 | 8, STRUCT) => {
                 page.is_dictionary = field == 7;
+                let encoding = if field == 8 { 4 } else { 2 };
                 let mut last = 0;
                 while let Some((field, kind)) = cursor.field(&mut last)? {
-                    if (field, kind) == (1, I32) {
-                        page.values = cursor.number()?;
-                    } else {
-                        cursor.skip(kind)?;
+                    match (field, kind) {
+                        (1, I32) => page.values = cursor.number()?,
+                        (n, I32) if n == encoding => page.encoding = cursor.number()?,
+                        _ => cursor.skip(kind)?,
                     }
                 }
             }

@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
             return Some(None);
         }
         let step = i64::from(byte >> 4);
-        *last = if step == 0 { self.number()? } else { *last + step };
+        *last = if step == 0 { self.number()? } else { last.checked_add(step)? };
         Some(Some((*last, byte & 15)))
     }
 
@@ -112,5 +112,21 @@ impl<'a> Cursor<'a> {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_fields_end() {
+        // A field with the largest number, by the long form, and one after it.
+        let mut bytes = vec![0x05];
+        bytes.extend([0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x15]);
+        let mut cursor = Cursor::new(&bytes);
+        let mut last = 0;
+        assert_eq!(cursor.field(&mut last), Some(Some((i64::MAX, I32))));
+        assert_eq!(cursor.field(&mut last), None);
     }
 }

@@ -98,7 +98,7 @@ impl Ledger {
     pub(super) fn count(&mut self, study: i64) -> Result<u64, Failure> {
         let sql = "SELECT COUNT(*) FROM trials WHERE study_id = $1";
         let rows = self.client.query(sql, &[Arg::Int(study)])?;
-        Ok(rows[0].int(0)? as u64)
+        Ok(one(&rows)?.int(0)? as u64)
     }
 
     /// Adds a trial to a study that is locked. `started` is an SQL expression. Returns the key and the number of the trial.
@@ -114,7 +114,7 @@ impl Ledger {
              VALUES ($1, $2, '{state}', {started}) RETURNING trial_id"
         );
         let rows = self.client.query(&sql, &[Arg::Int(number as i64), Arg::Int(study)])?;
-        Ok((rows[0].int(0)?, number))
+        Ok((one(&rows)?.int(0)?, number))
     }
 
     /// Sets an attribute of a trial.
@@ -144,6 +144,11 @@ impl Ledger {
         self.client.query(&sql, &[Arg::Int(trial)])?;
         Ok(())
     }
+}
+
+/// The row of a statement that always has one, unless the database has views or triggers in place of the tables.
+fn one(rows: &[Row]) -> Result<&Row, Failure> {
+    rows.first().ok_or_else(|| damaged("a statement has no result"))
 }
 
 /// Selects key, name, direction and number of objectives.

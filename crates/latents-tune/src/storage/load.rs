@@ -169,9 +169,11 @@ fn of<'a>(
 
 /// The part of a record that is in the table of trials itself.
 fn head(row: &Row) -> Result<TrialRecord, Failure> {
+    let number = row.int(1)?;
+    let unnumbered = |_| damaged(&format!("{number} is not a number of a trial"));
     Ok(TrialRecord {
         id: row.int(0)?,
-        number: row.int(1)? as u64,
+        number: number.try_into().map_err(unnumbered)?,
         state: state(row.text(2)?)?,
         value: None,
         params: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ToSql, ffi, params_from_iter};
 
@@ -73,6 +74,15 @@ impl Sqlite {
     }
 
     fn new(connection: Connection) -> Result<Self, Failure> {
+        // Others may have made the file: its triggers and views do not run, and its schema calls no function that has effects.
+        for code in [
+            DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+            DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
+            DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+        ] {
+            connection.set_db_config(code, false).map_err(failure)?;
+        }
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failure)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(Self { connection })

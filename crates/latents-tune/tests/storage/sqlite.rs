@@ -282,6 +282,24 @@ fn a_damaged_file() {
     assert_eq!(at(&path).unwrap().trials(id).unwrap()[0].user_attrs.len(), 200);
 }
 
+/// A file of others may have triggers, which do not run: this one would undo each insertion, and so leave a trial without a key.
+#[test]
+fn triggers_do_not_run() {
+    let (_folder, storage, id, other) = ours();
+    let trigger = "CREATE TRIGGER t BEFORE INSERT ON trials BEGIN SELECT RAISE(IGNORE); END";
+    other.execute_batch(trigger).unwrap();
+    assert_eq!(start(&*storage, id, "me").number, 0);
+}
+
+#[test]
+fn numbers_of_trials_are_not_negative() {
+    let (_folder, storage, id, other) = ours();
+    start(&*storage, id, "me");
+    other.execute_batch("UPDATE trials SET number = -1").unwrap();
+    let said = storage.trials(id).unwrap_err().to_string();
+    assert!(said.contains("-1 is not a number of a trial"), "{said}");
+}
+
 #[test]
 #[cfg(unix)]
 fn what_may_not_be_written() {
