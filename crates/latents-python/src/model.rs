@@ -355,6 +355,14 @@ impl Model {
         Ok((array(py, map.xy, &[n, 2])?, svg))
     }
 
+    /// A page on which a person explores the latents of images, as HTML.
+    fn explore(&self, py: Python<'_>, images: &Bound<'_, Images>, seed: u64) -> PyResult<String> {
+        let images = images.get();
+        let page = self
+            .call(py, |model, _| model.explorer(images.labelled(), images.class_names(), seed))?;
+        Ok(page.html())
+    }
+
     /// The figure of some test images and their reconstructions.
     fn reconstructions_figure(
         &self,

@@ -84,6 +84,16 @@ def test_search_outliers_and_figures(ae, data):
         assert figure._repr_svg_().startswith("<svg")
 
 
+def test_an_explorer_is_one_page(ae, tmp_path):
+    page = ae.explore()
+    assert page.html.lower().startswith("<!doctype html>") and page._repr_html_().startswith("<iframe srcdoc=")
+    assert "Ankle boot" in page.html and "src=\"http" not in page.html
+    page.save(tmp_path / "explorer.html")
+    assert (tmp_path / "explorer.html").read_text(encoding="utf-8") == page.html
+    with pytest.raises(ValueError, match="html"):
+        page.save(tmp_path / "explorer.txt")
+
+
 def test_a_card_measures_test_images(ae, data):
     card = ae.evaluate()
     assert str(card) == card._repr_markdown_() and "mean squared error" in str(card)

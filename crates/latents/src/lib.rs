@@ -30,6 +30,7 @@ mod data_summary;
 mod duplicates;
 mod error;
 pub mod evaluate;
+mod explorer;
 pub mod figures;
 mod latents;
 mod linear_decoder;

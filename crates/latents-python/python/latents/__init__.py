@@ -15,7 +15,7 @@ scikit-learn. Every run is a folder that the command ``latents`` reads too. The 
 """
 
 from ._data import Dataset, Images, open
-from ._display import Card, Figure
+from ._display import Card, Explorer, Figure
 from ._explore import PCA, TSNE, GaussianMixture, KMeans, LogisticProbe, Neighbors
 from ._latents import Error, __version__, set_threads
 from ._models import VAE, CNN, Autoencoder, Classifier, Neighbor, load
@@ -32,6 +32,7 @@ __all__ = [
     "Classifier",
     "Dataset",
     "Error",
+    "Explorer",
     "Figure",
     "FrozenTrial",
     "GaussianMixture",

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Card", "Figure"]
+__all__ = ["Card", "Explorer", "Figure"]
 
 
 class Figure:
@@ -39,6 +39,40 @@ class Figure:
         if target.suffix.lower() != ".svg":
             raise ValueError(f"{target}: a figure is written as .svg")
         target.write_text(self.svg, encoding="utf-8")
+
+
+class Explorer:
+    """A page on which a person explores latents: a map, and a decoder that runs in the page. A notebook shows it in a frame; it refers to nothing outside itself.
+
+    Parameters
+    ----------
+    html : str
+        The page.
+    """
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts" style="width: 100%; height: 900px; border: 0"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<latents.Explorer of {len(self.html)} bytes of HTML>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes an HTML file.
+
+        Parameters
+        ----------
+        path : str or path
+            A file whose name ends in ``.html``.
+        """
+        target = Path(path)
+        if target.suffix.lower() != ".html":
+            raise ValueError(f"{target}: a page is written as .html")
+        target.write_text(self.html, encoding="utf-8")
 
 
 class Card(dict[str, Any]):

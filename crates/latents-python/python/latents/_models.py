@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _latents
 from ._base import Estimator, check_fitted, rows_of
 from ._data import Dataset, Images, as_images, from_arrays, labels_of, open as open_source, y_of
-from ._display import Card, Figure
+from ._display import Card, Explorer, Figure
 from ._explore import check_target
 
 if TYPE_CHECKING:
@@ -470,6 +470,26 @@ class _LatentModel(Model):
         """
         images = self._all().all if X is None else self._images(X)
         return _table(self.model_.outliers(images, top, same)[0])
+
+    def explore(self, X: Any = None, *, seed: int = 0) -> Explorer:
+        """A page on which a person explores the latents of images: a map, and the decoder. A notebook shows it in a frame.
+
+        Parameters
+        ----------
+        X : Images, array, source or None
+            At least 5 images; with None the test part of what the model was fitted on, or all of it if that has none.
+        seed : int
+            Seed of the map.
+
+        Returns
+        -------
+        Explorer
+            With ``save("explorer.html")``.
+        """
+        if X is None:
+            data = self._all()
+            X = data.test if len(data.test) >= 5 else data.all
+        return Explorer(self.model_.explore(self._images(X), seed))
 
     def map_figure(self, X: Any, *, perplexity: float = 30.0, seed: int = 0) -> Figure:
         """A t-SNE of the latents of images, coloured by class."""
