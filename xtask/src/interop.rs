@@ -32,7 +32,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "--package=latents",
         "--package=latents-report",
         "--package=latents-tables",
-        "--features=latents-cli/postgres,latents-cli/all-formats,latents-cli/tls,latents-tables/parquet",
+        // Its wheel is built later, of the same features of the same packages.
+        "--package=latents-python",
+        "--features=latents-python/wheel,latents-cli/postgres,latents-cli/all-formats,latents-cli/tls,latents-tables/parquet",
         "--bin=latents",
         "--example=tables",
         "--example=report",

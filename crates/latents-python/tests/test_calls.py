@@ -45,6 +45,8 @@ def test_an_import_does_no_work():
 def test_ctrl_c_ends_a_call_and_a_run_goes_on(tmp_path, what):
     code = """
         import latents, numpy as np, os, signal, sys, threading, time
+        # What starts the tests in the background ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         data = latents.open("fashion-mnist-sample")
         model = latents.Autoencoder(latent_dim=6, epochs=5000, seed=1)
         rows = np.random.default_rng(0).normal(size=(4000, 20))
