@@ -1,13 +1,11 @@
 //! Studies: tuning of models, and of any Python function.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use latents::tune::{
-    AskResult, Direction, Distribution, HEARTBEAT_INTERVAL, Strategy, TrialRecord, TrialState,
-    Value, storage,
+    AskResult, Direction, Distribution, Heartbeats, Strategy, TrialRecord, TrialState, Value,
+    storage,
 };
 use latents::{Space, StudyConfig, Tuner};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -164,29 +162,14 @@ impl Study {
 #[pyclass(frozen, module = "latents._latents", name = "Trial")]
 pub(crate) struct Trial {
     number: u64,
-    /// `None` once it has ended.
-    running: Mutex<Option<latents::tune::Trial>>,
-    /// Whether it has ended, for the thread that records its heartbeats.
-    is_over: Arc<AtomicBool>,
+    /// The trial, and its heartbeats for workers on other machines; `None` once it has ended.
+    running: Mutex<Option<(latents::tune::Trial, Heartbeats)>>,
 }
 
 impl Trial {
     fn of(trial: latents::tune::Trial) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (heartbeat, over) = (trial.heartbeat(), Arc::clone(&is_over));
-        // Workers on other machines must hear of the trial even if it reports nothing for a long time.
-        std::thread::spawn(move || {
-            let mut recorded = Instant::now();
-            while !over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(200));
-                if recorded.elapsed().as_secs_f64() >= HEARTBEAT_INTERVAL {
-                    recorded = Instant::now();
-                    // The storage may answer again later; a lost trial is noticed at its next report.
-                    let _ = heartbeat.record();
-                }
-            }
-        });
-        Trial { number: trial.number(), running: Mutex::new(Some(trial)), is_over }
+        let (number, heartbeats) = (trial.number(), trial.heartbeat().keep());
+        Trial { number, running: Mutex::new(Some((trial, heartbeats))) }
     }
 
     /// Calls the trial without the interpreter.
@@ -197,7 +180,7 @@ impl Trial {
     ) -> PyResult<T> {
         let done = py.detach(|| {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            running.as_mut().map(work)
+            running.as_mut().map(|(trial, _)| work(trial))
         });
         match done {
             Some(done) => done.map_err(failed),
@@ -212,19 +195,15 @@ impl Trial {
     ) -> PyResult<()> {
         let done = py.detach(|| {
             let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-            self.is_over.store(true, Ordering::Relaxed);
-            running.map(work)
+            running.map(|(trial, heartbeats)| {
+                drop(heartbeats);
+                work(trial)
+            })
         });
         match done {
             Some(done) => done.map(drop).map_err(failed),
             None => Err(PyRuntimeError::new_err(format!("trial {} has ended", self.number))),
         }
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -352,6 +331,5 @@ impl Trial {
     /// Lets the trial go, so that any worker may run it again.
     fn release(&self, py: Python<'_>) {
         py.detach(|| drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take()));
-        self.is_over.store(true, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use latents_progress::{Cancel, Interrupted, Monitor};
 
@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::space::{Params, Space};
 use crate::study::{AskResult, Study, Trial};
 use crate::trial::{TrialRecord, TrialState};
-use crate::worker::HEARTBEAT_INTERVAL;
 
 /// Time between two checks for other workers' trials and for cancellation.
 const POLL: Duration = Duration::from_millis(100);
@@ -256,26 +255,10 @@ impl Shared<'_> {
 
     fn run(&self, mut trial: Trial, params: &Params, worker: usize) -> Result<(), Error> {
         let number = trial.number();
-        let heartbeat = trial.heartbeat();
-        let over = (Mutex::new(false), Condvar::new());
-        let outcome = std::thread::scope(|scope| {
-            // Workers that wait for this trial must hear of it even if the objective reports nothing for a long time.
-            scope.spawn(|| {
-                let mut recorded = Instant::now();
-                let mut is_over = lock(&over.0);
-                while !*is_over {
-                    let waited = over.1.wait_timeout(is_over, Duration::from_secs(1));
-                    is_over = waited.unwrap_or_else(PoisonError::into_inner).0;
-                    if !*is_over && recorded.elapsed().as_secs_f64() >= HEARTBEAT_INTERVAL {
-                        recorded = Instant::now();
-                        // The storage may answer again later; a lost trial is noticed at its next report.
-                        let _ = heartbeat.record();
-                    }
-                }
-            });
-            let _guard = StopHeartbeat(&over);
+        let outcome = {
+            let _heartbeats = trial.heartbeat().keep();
             self.objective.run(&mut trial, params, worker, self.monitor)
-        });
+        };
         let state = match outcome? {
             Outcome::Value(value) => trial.complete(value)?,
             Outcome::Pruned => trial.prune()?,
@@ -337,16 +320,6 @@ impl Drop for CancelOnPanic<'_> {
             self.0.cancel();
             self.1.notify_all();
         }
-    }
-}
-
-/// Ends the heartbeat thread, even if the objective panics.
-struct StopHeartbeat<'a>(&'a (Mutex<bool>, Condvar));
-
-impl Drop for StopHeartbeat<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.0) = true;
-        self.0.1.notify_all();
     }
 }
 
