@@ -74,6 +74,7 @@ pub use data_summary::{ClassCount, class_counts, contact_sheet};
 pub use duplicates::{CopyKind, DuplicateConfig, Duplicates, Group, Keep, Member};
 pub use error::{Error, Result};
 pub use evaluate::{EvalOptions, Evaluation};
+pub use explorer::{ExploredModel, explored_places, explorer_section};
 pub use latents::{ImageArray, Latents, save_beside};
 pub use linear_decoder::LinearDecoder;
 pub use map::{LatentMap, MapMethod, Tsne};

@@ -6,7 +6,7 @@ use latents::report::{
     Block, Cell, Explorer, ExplorerInput, ExplorerModel, Figure, Finding, ImageView, Page,
     PageSection, Show, Table, Tile, Tone, grid,
 };
-use latents::{LinearDecoder, MapMethod, Session};
+use latents::{LinearDecoder, MapMethod, Session, explored_places};
 
 use super::{Found, VectorStudy};
 use crate::error::Result;
@@ -15,9 +15,8 @@ use crate::words;
 /// Images of each cluster, and queries and neighbours of each, that are shown.
 const MEMBERS: usize = 10;
 const QUERIES: [usize; 2] = [8, 10];
-/// Most components of the explorer, and most bytes of its images.
+/// Most components of the explorer.
 const AXES: usize = 32;
-const MOST_BYTES: usize = 8 << 20;
 
 pub(super) fn page(study: &VectorStudy, found: &Found, session: &Session) -> Result<Page> {
     let n = words::count(found.latents.len());
@@ -303,8 +302,7 @@ fn explorer(found: &Found, session: &Session) -> Result<Option<PageSection>> {
     let size: usize = shape.iter().product();
     let decoder = LinearDecoder::fit(&found.latents, &images.images, AXES, session)?;
     let k = decoder.network.input[0];
-    let places: Vec<usize> =
-        evenly_spaced((MOST_BYTES / size).max(1), found.mapped.len()).collect();
+    let places = explored_places(size, found.mapped.len());
     let chosen: Vec<usize> = places.iter().map(|&place| found.mapped[place]).collect();
     let shown = images.at(&chosen);
     let components: Vec<f32> =
