@@ -1,7 +1,6 @@
 //! Explorations of vectors: each function fits or applies one of the library's, and returns arrays. The estimators in `python/latents` keep these arrays as their
 //! attributes, so that they can be copied and stored as any Python object.
 
-use latents::Metric;
 use latents::explore::classification::softmax;
 use latents::explore::neighbours::NeighbourIndex;
 use latents::explore::probes::{Logistic, LogisticConfig};
@@ -9,6 +8,7 @@ use latents::explore::{
     GaussianMixture, KmeansConfig, MixtureConfig, Pca, Rows, TransformConfig, TsneConfig,
     distances, kmeans_with, samplers, tsne_from, tsne_transform as place,
 };
+use latents::{Metric, Session};
 use numpy::{PyArrayDyn, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -22,6 +22,19 @@ type Doubles<'py> = Bound<'py, PyArrayDyn<f64>>;
 type Integers<'py> = Bound<'py, PyArrayDyn<i64>>;
 /// Numbers of a fitted model, of any shape, in C order.
 type Given<'py> = PyReadonlyArrayDyn<'py, f64>;
+
+/// Calls `work` with rows, on the worker threads and without the interpreter.
+fn on_rows<T: Send>(
+    py: Python<'_>,
+    rows: &Matrix<'_>,
+    work: impl FnOnce(Rows<'_>, &Session) -> Result<T, latents::explore::Error> + Send,
+) -> PyResult<T> {
+    let (values, d) = (rows.values()?, rows.dim());
+    call(py, |session| {
+        let rows = Rows::new(values, d)?;
+        Ok(session.runtime()?.run(|| work(rows, session))?)
+    })
+}
 
 /// Settings of t-SNE.
 #[derive(Clone, Copy, FromPyObject)]
@@ -59,13 +72,10 @@ pub(crate) fn tsne<'py>(
         learning_rate: settings.learning_rate,
         seed: settings.seed,
     };
-    let (values, dim) = (rows.values()?, rows.dim());
     let start = start.as_ref().map(Matrix::values).transpose()?;
-    let map = call(py, |session| {
-        let rows = Rows::new(values, dim)?;
+    let map = on_rows(py, &rows, |rows, session| {
         let random = settings.random.then(|| samplers::normal(rows.len(), 2, settings.seed));
-        let start = start.or(random.as_deref());
-        Ok(session.runtime()?.run(|| tsne_from(rows, start, &config, session))?)
+        tsne_from(rows, start.or(random.as_deref()), &config, session)
     })?;
     let n = map.xy.len() / 2;
     Ok((array(py, map.xy, &[n, 2])?, map.kl, map.perplexity))
@@ -79,12 +89,9 @@ pub(crate) fn tsne_transform<'py>(
     map: Matrix<'py>,
     new: Matrix<'py>,
 ) -> PyResult<Floats<'py>> {
-    let (rows, new) = ((rows.values()?, rows.dim()), (new.values()?, new.dim()));
-    let map = map.values()?;
-    let placed = call(py, |session| {
-        let (rows, new) = (Rows::new(rows.0, rows.1)?, Rows::new(new.0, new.1)?);
-        let config = TransformConfig::default();
-        Ok(session.runtime()?.run(|| place(rows, map, new, &config, session))?)
+    let (map, (new, d)) = (map.values()?, (new.values()?, new.dim()));
+    let placed = on_rows(py, &rows, |rows, session| {
+        place(rows, map, Rows::new(new, d)?, &TransformConfig::default(), session)
     })?;
     let m = placed.len() / 2;
     array(py, placed, &[m, 2])
@@ -100,17 +107,12 @@ pub(crate) fn pca<'py>(
     components: usize,
     part: Option<f64>,
 ) -> PyResult<(Doubles<'py>, Doubles<'py>, Doubles<'py>, Doubles<'py>, f64, f64)> {
-    let (values, d) = (rows.values()?, rows.dim());
-    let (pca, total) = call(py, |session| {
-        let rows = Rows::new(values, d)?;
-        let pca = session.runtime()?.run(|| Pca::fit(rows, components, session))?;
-        let pca = match part {
-            Some(part) => pca.truncated(pca.components_for(part)),
-            None => pca,
-        };
-        let total = pca.total_variance();
-        Ok((pca, total))
-    })?;
+    let d = rows.dim();
+    let pca = on_rows(py, &rows, |rows, session| Pca::fit(rows, components, session))?;
+    let pca = match part {
+        Some(part) => pca.truncated(pca.components_for(part)),
+        None => pca,
+    };
     let variance = pca.explained_variance().to_vec();
     let k = variance.len();
     Ok((
@@ -118,7 +120,7 @@ pub(crate) fn pca<'py>(
         array(py, pca.components().to_vec(), &[k, d])?,
         array(py, variance, &[k])?,
         array(py, pca.explained_variance_ratio(), &[k])?,
-        total,
+        pca.total_variance(),
         pca.noise_variance(),
     ))
 }
@@ -154,11 +156,8 @@ pub(crate) fn pca_transform<'py>(
     of: Analysis<'py>,
     rows: Matrix<'py>,
 ) -> PyResult<Floats<'py>> {
-    let (pca, values, d) = (of.pca()?, rows.values()?, rows.dim());
-    let found = call(py, |session| {
-        let rows = Rows::new(values, d)?;
-        Ok(session.runtime()?.run(|| pca.transform(rows))?)
-    })?;
+    let pca = of.pca()?;
+    let found = on_rows(py, &rows, |rows, _| pca.transform(rows))?;
     let k = pca.explained_variance().len();
     let n = found.len() / k;
     array(py, found, &[n, k])
@@ -171,11 +170,8 @@ pub(crate) fn pca_inverse<'py>(
     of: Analysis<'py>,
     rows: Matrix<'py>,
 ) -> PyResult<Floats<'py>> {
-    let (pca, values, k) = (of.pca()?, rows.values()?, rows.dim());
-    let found = call(py, |session| {
-        let rows = Rows::new(values, k)?;
-        Ok(session.runtime()?.run(|| pca.inverse_transform(rows))?)
-    })?;
+    let pca = of.pca()?;
+    let found = on_rows(py, &rows, |rows, _| pca.inverse_transform(rows))?;
     let d = pca.mean().len();
     let n = found.len() / d;
     array(py, found, &[n, d])
@@ -206,11 +202,8 @@ pub(crate) fn kmeans<'py>(
 ) -> PyResult<(Floats<'py>, Integers<'py>, f64, usize)> {
     let ClusterSettings { clusters, seed, starts, iterations, candidates } = settings;
     let config = KmeansConfig { clusters, seed, starts, iterations, candidates, first: 0 };
-    let (values, d) = (rows.values()?, rows.dim());
-    let found = call(py, |session| {
-        let rows = Rows::new(values, d)?;
-        Ok(session.runtime()?.run(|| kmeans_with(rows, &config, session))?)
-    })?;
+    let d = rows.dim();
+    let found = on_rows(py, &rows, |rows, session| kmeans_with(rows, &config, session))?;
     let labels: Vec<i64> = found.labels.iter().map(|&label| label.into()).collect();
     let n = labels.len();
     let centres = array(py, found.centres, &[clusters, d])?;
@@ -224,12 +217,9 @@ pub(crate) fn kmeans_distances<'py>(
     rows: Matrix<'py>,
     centres: Matrix<'py>,
 ) -> PyResult<Floats<'py>> {
-    let (rows, centres) = ((rows.values()?, rows.dim()), (centres.values()?, centres.dim()));
-    let k = centres.0.len() / centres.1;
-    let found = call(py, |session| {
-        let (rows, centres) = (Rows::new(rows.0, rows.1)?, Rows::new(centres.0, centres.1)?);
-        Ok(session.runtime()?.run(|| distances(rows, centres))?)
-    })?;
+    let (centres, d) = (centres.values()?, centres.dim());
+    let k = centres.len() / d;
+    let found = on_rows(py, &rows, |rows, _| distances(rows, Rows::new(centres, d)?))?;
     let n = found.len() / k;
     array(py, found, &[n, k])
 }
@@ -279,12 +269,9 @@ pub(crate) fn gaussian_mixture<'py>(
         starts,
         candidates,
     };
-    let (values, d) = (rows.values()?, rows.dim());
-    let (mixture, fit) = call(py, |session| {
-        let rows = Rows::new(values, d)?;
-        let fitted = session.runtime()?.run(|| GaussianMixture::fit_with(rows, &config, session));
-        Ok(fitted?)
-    })?;
+    let d = rows.dim();
+    let (mixture, fit) =
+        on_rows(py, &rows, |rows, session| GaussianMixture::fit_with(rows, &config, session))?;
     let all = |of: fn(&GaussianMixture, usize) -> &[f64]| -> Vec<f64> {
         (0..k).flat_map(|c| of(&mixture, c)).copied().collect()
     };
@@ -324,11 +311,8 @@ pub(crate) fn gaussian_mixture_posterior<'py>(
     of: Mixture<'py>,
     rows: Matrix<'py>,
 ) -> PyResult<(Doubles<'py>, Doubles<'py>)> {
-    let (mixture, values, d) = (of.mixture()?, rows.values()?, rows.dim());
-    let found = call(py, |session| {
-        let rows = Rows::new(values, d)?;
-        Ok(session.runtime()?.run(|| mixture.posterior(rows, session))?)
-    })?;
+    let mixture = of.mixture()?;
+    let found = on_rows(py, &rows, |rows, session| mixture.posterior(rows, session))?;
     let (n, k) = (found.log_densities.len(), mixture.weights().len());
     Ok((array(py, found.log_densities, &[n])?, array(py, found.probabilities, &[n, k])?))
 }
@@ -340,13 +324,8 @@ pub(crate) fn gaussian_mixture_criteria<'py>(
     of: Mixture<'py>,
     rows: Matrix<'py>,
 ) -> PyResult<(f64, f64)> {
-    let (mixture, values, d) = (of.mixture()?, rows.values()?, rows.dim());
-    call(py, |session| {
-        let rows = Rows::new(values, d)?;
-        Ok(session
-            .runtime()?
-            .run(|| Ok::<_, latents::explore::Error>((mixture.bic(rows)?, mixture.aic(rows)?)))?)
-    })
+    let mixture = of.mixture()?;
+    on_rows(py, &rows, |rows, _| Ok((mixture.bic(rows)?, mixture.aic(rows)?)))
 }
 
 /// Draws `[n, d]` from a mixture, and the component of each `[n]`.
@@ -381,12 +360,7 @@ impl NeighborIndex {
                 return Err(PyValueError::new_err(text));
             }
         };
-        let (values, d) = (rows.values()?, rows.dim());
-        let index = call(py, |session| {
-            let rows = Rows::new(values, d)?;
-            Ok(session.runtime()?.run(|| NeighbourIndex::new(rows, metric))?)
-        })?;
-        Ok(NeighborIndex(index))
+        Ok(NeighborIndex(on_rows(py, &rows, |rows, _| NeighbourIndex::new(rows, metric))?))
     }
 
     /// Distances and numbers `[q, k]` of the nearest rows to each query; of the rows themselves, each without itself, if there are no queries.
@@ -396,19 +370,15 @@ impl NeighborIndex {
         queries: Option<Matrix<'py>>,
         k: usize,
     ) -> PyResult<(Floats<'py>, Integers<'py>)> {
-        let queries = match &queries {
-            Some(queries) => Some((queries.values()?, queries.dim())),
-            None => None,
-        };
-        let found = call(py, |session| {
-            let runtime = session.runtime()?;
-            if let Some((values, d)) = queries {
-                let rows = Rows::new(values, d)?;
-                return Ok(runtime.run(|| self.0.nearest(rows, k, session))?);
+        let found = match &queries {
+            Some(queries) => {
+                on_rows(py, queries, |rows, session| self.0.nearest(rows, k, session))?
             }
-            let all: Vec<usize> = (0..self.0.len()).collect();
-            Ok(runtime.run(|| self.0.nearest_others(&all, k, session))?)
-        })?;
+            None => call(py, |session| {
+                let all: Vec<usize> = (0..self.0.len()).collect();
+                Ok(session.runtime()?.run(|| self.0.nearest_others(&all, k, session))?)
+            })?,
+        };
         let q = found.index.len() / k;
         let metric = self.0.metric();
         let far = found.squared.iter().map(|&squared| metric.distance(squared)).collect();

@@ -14,6 +14,7 @@ mod settings;
 mod tune;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
@@ -42,6 +43,8 @@ mod _latents {
     use super::settings::{kinds, setting_paths};
     #[pymodule_export]
     use super::tune::{Study, Trial, tune};
+    #[pymodule_export]
+    use super::write_text;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -53,4 +56,11 @@ mod _latents {
 #[pyfunction]
 fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| latents_cli::main(arguments))
+}
+
+/// Writes a file, completely or not at all.
+#[pyfunction]
+fn write_text(py: Python<'_>, path: PathBuf, text: &str) -> PyResult<()> {
+    let written = py.detach(|| latents_files::write(&path, text.as_bytes()));
+    written.map_err(|error| error::exception(&error.into()))
 }

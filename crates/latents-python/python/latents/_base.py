@@ -170,6 +170,18 @@ def _check_names(estimator: Any, names: NDArray[np.object_] | None, fit: bool) -
     raise ValueError(text)
 
 
+def dense(X: Any) -> NDArray[Any]:
+    """The array, if it is dense and of real numbers."""
+    import numpy as np
+
+    if hasattr(X, "toarray"):
+        raise TypeError("Sparse data was passed for X, but dense data is required. Use '.toarray()' to convert it.")
+    array = np.asarray(X)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported\n{array}\n")
+    return array
+
+
 def rows_of(estimator: Any, X: Any, *, fit: bool = False, least: int = 1) -> NDArray[np.float32]:
     """Rows ``[n, d]`` of float32 in C order, checked as scikit-learn checks them.
 
@@ -186,12 +198,7 @@ def rows_of(estimator: Any, X: Any, *, fit: bool = False, least: int = 1) -> NDA
     """
     import numpy as np
 
-    if hasattr(X, "toarray"):
-        raise TypeError("Sparse data was passed for X, but dense data is required. Use '.toarray()' to convert it.")
-    names = _names_of(X)
-    array = np.asarray(X)
-    if array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported\n{array}\n")
+    names, array = _names_of(X), dense(X)
     if array.dtype.kind not in "fiub":
         array = array.astype(np.float64)
     if array.ndim != 2:

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import _latents
+from ._base import dense
 from ._latents import Dataset, Images
 
 if TYPE_CHECKING:
@@ -81,11 +81,7 @@ def as_images(X: Any) -> NDArray[Any]:
     """An array of images of a type that needs no conversion in Rust, in C order; a copy only if there is no other way."""
     import numpy as np
 
-    if hasattr(X, "toarray"):
-        raise TypeError("Sparse data was passed for X, but dense data is required. Use '.toarray()' to convert it.")
-    array = np.asarray(X)
-    if array.dtype.kind == "c":
-        raise ValueError("Complex data not supported: X has complex numbers")
+    array = dense(X)
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
     elif array.dtype.kind == "O" or array.dtype.name not in ("uint8", "uint16", "float32", "float64"):

@@ -6,7 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from . import _latents
+
 __all__ = ["Card", "Explorer", "Figure"]
+
+
+def _save(path: str | os.PathLike[str], ending: str, text: str) -> None:
+    if Path(path).suffix.lower() != ending:
+        raise ValueError(f"{os.fspath(path)}: it is written as {ending}")
+    _latents.write_text(path, text)
 
 
 class Figure:
@@ -35,10 +43,7 @@ class Figure:
         path : str or path
             A file whose name ends in ``.svg``.
         """
-        target = Path(path)
-        if target.suffix.lower() != ".svg":
-            raise ValueError(f"{target}: a figure is written as .svg")
-        target.write_text(self.svg, encoding="utf-8")
+        _save(path, ".svg", self.svg)
 
 
 class Explorer:
@@ -69,10 +74,7 @@ class Explorer:
         path : str or path
             A file whose name ends in ``.html``.
         """
-        target = Path(path)
-        if target.suffix.lower() != ".html":
-            raise ValueError(f"{target}: a page is written as .html")
-        target.write_text(self.html, encoding="utf-8")
+        _save(path, ".html", self.html)
 
 
 class Card(dict[str, Any]):
