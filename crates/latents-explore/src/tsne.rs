@@ -9,6 +9,7 @@ mod descent;
 mod fft;
 mod field;
 mod grid;
+mod pairs;
 mod point;
 mod transform;
 
@@ -20,7 +21,6 @@ pub use transform::{TransformConfig, tsne_transform};
 
 use self::affinities::{Affinities, conditional};
 use self::descent::Descent;
-use self::field::FEW;
 use self::point::Point;
 use crate::error::Error;
 use crate::neighbours::search;
@@ -74,6 +74,8 @@ const MOMENTUM: [f32; 2] = [0.5, 0.8];
 /// Standard deviation of the first axis of the initialisation, and of the jitter.
 const START: f32 = 1e-4;
 const JITTER: f32 = 1e-6;
+/// Of so few rows, all similarities are kept.
+const ALL_SIMILAR: usize = 512;
 /// Maps of so few rows depend much on where they start. The best of this many is kept: one from principal components, and random ones.
 const FEW_STARTS: usize = 256;
 const STARTS: u64 = 5;
@@ -132,8 +134,8 @@ pub fn tsne_from(
     rows.at_least(5, "t-SNE")?;
     let n = rows.len();
     let perplexity = config.check(n)?;
-    // Of few rows, all similarities are kept, as by scikit-learn's exact method.
-    let k = if n <= FEW { n - 1 } else { ((3.0 * perplexity) as usize).clamp(1, n - 1) };
+    // As by scikit-learn's exact method.
+    let k = if n <= ALL_SIMILAR { n - 1 } else { ((3.0 * perplexity) as usize).clamp(1, n - 1) };
     let found = search(rows, rows, k, true, monitor)?;
     let affinities = Affinities::symmetric(&found, &conditional(&found, perplexity));
     drop(found);
@@ -264,7 +266,7 @@ mod tests {
         let points: Vec<Point> = map.xy.chunks_exact(2).map(|y| [y[0], y[1]]).collect();
         let mut solver = field::Solver::default();
         let grid = solver.potential(&points);
-        for (y, (value, gradient)) in points.iter().zip(field::of_few(&points)) {
+        for (y, (value, gradient)) in points.iter().zip(pairs::potentials(&points)) {
             let (near, slope) = grid.of_others(*y);
             assert!((near - value).abs() < 2e-3 * value.max(1.0), "{near} {value}");
             for a in 0..2 {

@@ -7,6 +7,8 @@ use crate::neighbours::Neighbours;
 
 /// Maximum number of Newton steps or bisections; many are needed only if distances span many orders of magnitude.
 const MAX_STEPS: usize = 200;
+/// Smaller joint probabilities move no point, and the subnormal numbers that come of them take very long.
+const NEGLIGIBLE: f32 = 1e-25;
 /// Tolerance of the entropy, the logarithm of the perplexity.
 const TOLERANCE: f64 = 1e-7;
 
@@ -70,7 +72,7 @@ pub(crate) struct Affinities {
 }
 
 impl Affinities {
-    /// Joint probabilities `(p(j|i) + p(i|j)) / 2n`; their sum is 1.
+    /// Joint probabilities `(p(j|i) + p(i|j)) / 2n`, without negligible ones; their sum is 1.
     pub(crate) fn symmetric(found: &Neighbours, p: &[f32]) -> Self {
         let k = found.k;
         let n = p.len() / k;
@@ -94,9 +96,9 @@ impl Affinities {
                 ends[j as usize] += 1;
             }
         }
-        let merged = |i: usize| Merge {
-            a: &out[i * k..(i + 1) * k],
-            b: &back[starts_in[i]..starts_in[i + 1]],
+        let merged = |i: usize| {
+            let (a, b) = (&out[i * k..(i + 1) * k], &back[starts_in[i]..starts_in[i + 1]]);
+            Merge { a, b }.filter(|&(_, p)| p >= NEGLIGIBLE)
         };
         let lengths: Vec<usize> = (0..n).into_par_iter().map(|i| merged(i).count()).collect();
         let mut starts = vec![0usize; n + 1];
@@ -174,6 +176,20 @@ mod tests {
         let mut p = [0.0; 4];
         row(&[2.0; 4], 1.0, &mut p);
         assert_eq!(p.map(f32::to_bits), [0.25f32.to_bits(); 4]);
+    }
+
+    #[test]
+    fn similarities_that_move_nothing_are_left_out() {
+        // Two clusters so far apart that rows of the other are as good as no neighbours.
+        let x: Vec<f32> =
+            (0..20u8).map(|i| f32::from(i) + if i < 10 { 0.0 } else { 1e3 }).collect();
+        let found = nearest_others(Rows::new(&x, 1).unwrap(), 19).unwrap();
+        let matrix = Affinities::symmetric(&found, &conditional(&found, 5.0));
+        let entries: Vec<(usize, u32, f32)> =
+            (0..20).flat_map(|i| matrix.row(i).iter().map(move |&(j, p)| (i, j, p))).collect();
+        assert!(entries.iter().all(|&(i, j, p)| (i < 10) == (j < 10) && p >= NEGLIGIBLE));
+        let sum: f64 = entries.iter().map(|&(_, _, p)| f64::from(p)).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
     }
 
     #[test]

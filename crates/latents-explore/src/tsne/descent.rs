@@ -1,16 +1,17 @@
 //! Gradient descent of t-SNE with momentum and a gain per coordinate. The caller chooses exaggeration and learning rate of each step.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::affinities::Affinities;
 use super::field::Solver;
 use super::point::{Point, attraction, squared_distance};
-use crate::lanes::ordered_sum;
+use crate::lanes::{dispatch, ordered_sum};
 
 /// Longest step of a point.
 const MAX_STEP: f32 = 5.0;
 /// Points that a thread moves at a time; no result depends on it.
-const CHUNK: usize = 512;
+const CHUNK: usize = 256;
 
 /// State of one point's descent.
 #[derive(Clone, Copy)]
@@ -19,6 +20,55 @@ struct Motion {
     /// Factor of the learning rate along each axis; grows while the gradient keeps its sign (Jacobs, "Increased rates of convergence
     /// through learning rate adaptation", 1988).
     gain: Point,
+}
+
+/// Factors of a step.
+#[derive(Clone, Copy)]
+struct Rates {
+    /// Of the attraction.
+    exaggeration: f32,
+    /// Of the repulsion.
+    scale: f32,
+    rate: f32,
+    momentum: f32,
+}
+
+/// The moves of the points from `first` on.
+struct Moves<'a> {
+    first: usize,
+    points: &'a [Point],
+    affinities: &'a Affinities,
+    repulsions: &'a [(f32, Point)],
+    rates: Rates,
+    next: &'a mut [Point],
+    motions: &'a mut [Motion],
+}
+
+impl WithSimd for Moves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Rates { exaggeration, scale, rate, momentum } = self.rates;
+        for (l, (next, motion)) in self.next.iter_mut().zip(self.motions).enumerate() {
+            let i = self.first + l;
+            let y = self.points[i];
+            let attraction = attraction(y, self.affinities.row(i), self.points);
+            let repulsion = self.repulsions[i].1;
+            let mut step = [0.0f32; 2];
+            for a in 0..2 {
+                let gradient = exaggeration * attraction[a] + scale * repulsion[a];
+                let keeps_sign = (gradient > 0.0) != (motion.velocity[a] > 0.0);
+                let gain = if keeps_sign { motion.gain[a] + 0.2 } else { motion.gain[a] * 0.8 };
+                motion.gain[a] = gain.max(0.01);
+                step[a] = momentum * motion.velocity[a] - rate * motion.gain[a] * gradient;
+            }
+            let length = (step[0] * step[0] + step[1] * step[1]).sqrt();
+            let shorten = if length > MAX_STEP { MAX_STEP / length } else { 1.0 };
+            motion.velocity = step.map(|s| s * shorten);
+            *next = [0, 1].map(|a| y[a] + motion.velocity[a]);
+        }
+    }
 }
 
 /// Gradient descent on the points of a map.
@@ -45,24 +95,10 @@ impl<'a> Descent<'a> {
         let scale = (0.5 / z) as f32;
         let chunks = next.par_chunks_mut(CHUNK).zip(motions.par_chunks_mut(CHUNK));
         chunks.enumerate().for_each(|(c, (next, motions))| {
-            for (l, (next, motion)) in next.iter_mut().zip(motions).enumerate() {
-                let i = c * CHUNK + l;
-                let y = points[i];
-                let attraction = attraction(y, affinities.row(i), points);
-                let repulsion = repulsions[i].1;
-                let mut step = [0.0f32; 2];
-                for a in 0..2 {
-                    let gradient = exaggeration * attraction[a] + scale * repulsion[a];
-                    let keeps_sign = (gradient > 0.0) != (motion.velocity[a] > 0.0);
-                    let gain = if keeps_sign { motion.gain[a] + 0.2 } else { motion.gain[a] * 0.8 };
-                    motion.gain[a] = gain.max(0.01);
-                    step[a] = momentum * motion.velocity[a] - rate * motion.gain[a] * gradient;
-                }
-                let length = (step[0] * step[0] + step[1] * step[1]).sqrt();
-                let shorten = if length > MAX_STEP { MAX_STEP / length } else { 1.0 };
-                motion.velocity = step.map(|s| s * shorten);
-                *next = [0, 1].map(|a| y[a] + motion.velocity[a]);
-            }
+            let (first, points, affinities, repulsions) =
+                (c * CHUNK, &**points, *affinities, &*repulsions);
+            let rates = Rates { exaggeration, scale, rate, momentum };
+            dispatch(Moves { first, points, affinities, repulsions, rates, next, motions });
         });
         let centre = [0, 1].map(|a| {
             let sum =

@@ -9,6 +9,7 @@
 use rayon::prelude::*;
 
 use super::grid::{Convolution, Near, SPAN};
+use super::pairs::potentials;
 use super::point::Point;
 
 /// Distance of adjacent nodes, unless the grid would be too large; the width of the kernel is 1.
@@ -27,27 +28,10 @@ pub(crate) struct Solver {
     convolution: Option<Convolution>,
 }
 
-/// Up to so many points, the sums over all pairs are as fast as a grid, and exact however far apart the points are.
-pub(crate) const FEW: usize = 512;
-
-/// The potential of few points and its gradient at each of them, without the contribution of the point itself.
-pub(crate) fn of_few(points: &[Point]) -> Vec<(f32, Point)> {
-    let of = |(i, y): (usize, &Point)| {
-        let (mut value, mut gradient) = (0.0f32, [0.0f32; 2]);
-        for (j, other) in points.iter().enumerate() {
-            if j == i {
-                continue;
-            }
-            let [dx, dy] = [y[0] - other[0], y[1] - other[1]];
-            let w = 1.0 / (1.0 + (dx * dx + dy * dy));
-            value += w;
-            gradient[0] -= 2.0 * w * w * dx;
-            gradient[1] -= 2.0 * w * w * dy;
-        }
-        (value, gradient)
-    };
-    points.par_iter().enumerate().with_min_len(FEW / 8).map(of).collect()
-}
+/// Up to so many points, sums are always over all pairs, which is exact however far apart the points are.
+const FEW: usize = 512;
+/// The number of pairs that take as long as a node of the periodic grid, as measured.
+const PAIRS: usize = 20;
 
 /// The potential of the points of a map.
 #[derive(Debug)]
@@ -63,8 +47,9 @@ pub(crate) struct Potential {
 impl Solver {
     /// The potential and its gradient at each of the points, without the contribution of the point itself.
     pub(crate) fn of_others(&mut self, points: &[Point], chunk: usize) -> Vec<(f32, Point)> {
-        if points.len() <= FEW {
-            return of_few(points);
+        let n = points.len();
+        if n <= FEW || n * n <= PAIRS * size(extent(bounds(points))).0.pow(2) {
+            return potentials(points);
         }
         let potential = self.potential(points);
         points.par_iter().with_min_len(chunk).map(|&y| potential.of_others(y)).collect()
@@ -73,8 +58,7 @@ impl Solver {
     /// The potential of a unit charge at each of `points`. There must be at least one, and all must be finite.
     pub(crate) fn potential(&mut self, points: &[Point]) -> Potential {
         let (low, high) = bounds(points);
-        let extent = (high[0] - low[0]).max(high[1] - low[1]);
-        let (side, step) = size(extent);
+        let (side, step) = size(extent((low, high)));
         let differs = |c: &Convolution| c.side != side || c.step.to_bits() != step.to_bits();
         if self.convolution.as_ref().is_none_or(differs) {
             self.convolution = Some(Convolution::new(side, step));
@@ -158,6 +142,11 @@ fn bounds(points: &[Point]) -> (Point, Point) {
     points.iter().fold(start, |(low, high), y| {
         ([low[0].min(y[0]), low[1].min(y[1])], [high[0].max(y[0]), high[1].max(y[1])])
     })
+}
+
+/// The longer side of a box.
+fn extent((low, high): (Point, Point)) -> f32 {
+    (high[0] - low[0]).max(high[1] - low[1])
 }
 
 /// Side of the periodic grid and distance of its nodes, for points in a square of side `extent`.
