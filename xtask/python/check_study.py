@@ -4,8 +4,8 @@
 
 LATENTS is the binary. Studies are kept in the empty PostgreSQL database that LATENTS_TEST_POSTGRES
 names, or else in an SQLite file in a temporary folder. Optuna reads and continues what we wrote, we
-read and continue what Optuna wrote, the dashboard shows a study while we write it, and the tables
-are those that Optuna would have made.
+read and continue what Optuna wrote, the dashboard shows a study while we write it, a worker goes
+on when another is killed, and the tables are those that Optuna would have made.
 """
 
 import contextlib
@@ -238,6 +238,28 @@ def is_shown_while_we_write(ours):
         check(sum(t["state"] == "Complete" for t in shown) >= 55, "and all of it in the end")
 
 
+def a_worker_is_killed(ours):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    slow = os.environ | {"NAP": "0.2"}
+    command = ours.command("killed", 40, "--pruner", "none")
+    first, second = (subprocess.Popen(command, env=slow, start_new_session=True, **quiet) for _ in range(2))
+    while len(trials := killed_trials(ours)) < 12 or trials[-1].state.is_finished():
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    check(second.wait() == 0, "a worker goes on when another is killed")
+    trials = killed_trials(ours)
+    check([t.number for t in trials] == list(range(40)), "no trial is lost and none is done twice")
+    check(all(t.state.is_finished() for t in trials), "and that of the killed one is finished")
+
+
+def killed_trials(ours):
+    try:
+        return optuna.load_study(study_name="killed", storage=ours.url).trials
+    except (KeyError, sqlalchemy.exc.SQLAlchemyError):
+        return []  # not created yet
+
+
 def main(latents):
     url = os.environ.get("LATENTS_TEST_POSTGRES")
     with tempfile.TemporaryDirectory() as folder:
@@ -254,6 +276,7 @@ def main(latents):
         continue_each_others(ours)
         has_optunas_tables(ours.url, other)
         is_shown_while_we_write(ours)
+        a_worker_is_killed(ours)
         if url is None:
             mode = sqlite3.connect(f"{folder}/study.db").execute("PRAGMA journal_mode").fetchone()
             check(mode == ("wal",), "readers and writers do not wait for each other")

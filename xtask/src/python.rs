@@ -1,5 +1,5 @@
-//! `cargo xtask python`: builds the wheel of the Python package, installs it in a fresh environment, and runs its tests, the examples of its documentation, and the checks
-//! of its types.
+//! `cargo xtask python`: builds the wheel of the Python package, installs it in a fresh environment, and runs its tests, the examples of its documentation, the checks
+//! of its types, the notebooks, and models on engines that spread work over machines.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,10 @@ use crate::{Workspace, call};
 const LARGEST: u64 = 25 << 20;
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let python = installed(workspace, &[], "numpy")?;
+    let engines = ["ray[data]>=2.50", "dask>=2025", "distributed>=2025", "pyarrow>=18"];
+    let notebooks = ["nbclient>=0.10", "ipykernel>=6.29"];
+    let modules = "ray.data, dask.distributed, pyarrow, nbclient, ipykernel";
+    let python = installed(workspace, &[&engines[..], &notebooks].concat(), modules)?;
 
     // Away from the sources, so that it is the installed package that is tested.
     let empty = workspace.target.join("python-tests");
@@ -29,6 +32,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     call(inside(&pytest).args(["--doctest-modules", "--pyargs", "latents"]))?;
     call(inside(&["mypy", "--config-file"]).arg(&config).args(["-p", "latents"]))?;
     call(inside(&["mypy.stubtest", "--mypy-config-file"]).arg(&config).arg("latents"))?;
+    call(Command::new(&python).arg(workspace.script("check_notebooks.py")))?;
+    call(Command::new(&python).arg(workspace.script("check_engines.py")))?;
     println!("python: all checks passed");
     Ok(())
 }

@@ -92,25 +92,20 @@ impl Dataset {
         Ok(Dataset(Arc::new(data)))
     }
 
-    /// The images of arrays: those to train on, and those to test on if there are any.
+    /// All images of an array, to train on.
     #[staticmethod]
-    fn from_arrays(
+    fn from_array(
         py: Python<'_>,
-        train: LabelledArray<'_>,
-        test: Option<LabelledArray<'_>>,
+        images: LabelledArray<'_>,
         classes: Option<Vec<String>>,
-        settings: &str,
     ) -> PyResult<Self> {
-        let (pictures, limits) = pictures(settings)?;
-        let part = test.is_some().then_some(Part::Train);
-        let (train, test) = (with_shape(train), test.map(with_shape));
-        let mut arrays = vec![as_images("X", &train, part)?];
-        if let Some(test) = &test {
-            arrays.push(as_images("X_test", test, Some(Part::Test))?);
-        }
+        let images = with_shape(images);
+        let array = as_images("X", &images, None)?;
         let data = call(py, |session| {
-            Ok(latents::Dataset::from_arrays(IN_MEMORY, arrays, classes, &pictures, session)?
-                .limited(limits))
+            let mut pictures = Pictures { test_fraction: 0.0, ..Pictures::default() };
+            array.settle_rows(&mut pictures);
+            let arrays = vec![array];
+            Ok(latents::Dataset::from_arrays(IN_MEMORY, arrays, classes, &pictures, session)?)
         })?;
         Ok(Dataset(Arc::new(data)))
     }
@@ -198,6 +193,19 @@ impl Dataset {
     #[getter]
     fn digest(&self) -> String {
         self.0.digest()
+    }
+
+    /// Some images of each class.
+    fn contact_sheet<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let figure = latents::contact_sheet(&self.0);
+        py.import("latents")?.getattr("Figure")?.call1((figure.svg(),))
+    }
+
+    /// What is in it, line by line, and some images of each class.
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let text = self.0.describe();
+        let text: String = py.import("html")?.call_method1("escape", (text,))?.extract()?;
+        Ok(format!("<pre>{text}</pre>{}", latents::contact_sheet(&self.0).svg()))
     }
 
     fn __repr__(&self) -> String {

@@ -38,7 +38,7 @@ mod _latents {
         pca_inverse, pca_transform, tsne, tsne_transform,
     };
     #[pymodule_export]
-    use super::model::{Model, train};
+    use super::model::{Model, SearchedImages, train};
     #[pymodule_export]
     use super::settings::{kinds, setting_paths};
     #[pymodule_export]

@@ -7,7 +7,7 @@ use latents::explore::traverse::Interpolation as Path;
 use latents::tables::Values;
 use latents::{
     Axes, EvalOptions, LatentPoint, Latents, Metric, OutlierConfig, Result, Sampler, SearchConfig,
-    SelectedImages, Session, TrainedModel, Tsne, Tta,
+    SearchIndex, SelectedImages, Session, TrainedModel, Tsne, Tta,
 };
 use numpy::PyArrayDyn;
 use pyo3::exceptions::PyValueError;
@@ -23,6 +23,13 @@ use crate::settings::{Start, recipe};
 /// The model of a finished run.
 #[pyclass(frozen, module = "latents", name = "Model")]
 pub(crate) struct Model(Mutex<TrainedModel>);
+
+/// Images, and their latents, to search among.
+#[pyclass(frozen, module = "latents", name = "SearchedImages")]
+pub(crate) struct SearchedImages {
+    images: SelectedImages,
+    index: SearchIndex,
+}
 
 /// Trains a model, or goes on with it, and keeps everything in the folder `out`.
 #[pyfunction]
@@ -302,17 +309,28 @@ impl Model {
     fn search(
         &self,
         py: Python<'_>,
-        images: &Bound<'_, Images>,
+        images: &Bound<'_, SearchedImages>,
         queries: Vec<String>,
         k: usize,
+    ) -> PyResult<String> {
+        let SearchedImages { images, index } = images.get();
+        let (found, _) =
+            self.call(py, |model, _| model.search_prepared(images, index, &queries, k))?;
+        json(&found)
+    }
+
+    /// Encodes images to search among them.
+    fn searched(
+        &self,
+        py: Python<'_>,
+        images: &Bound<'_, Images>,
         cosine: bool,
-    ) -> PyResult<(String, String)> {
-        let selected = images.get().selected();
+    ) -> PyResult<SearchedImages> {
+        let images = images.get().selected();
         let metric = if cosine { Metric::Cosine } else { Metric::Euclidean };
-        let config = SearchConfig { k, metric };
-        let (found, figure) =
-            self.call(py, |model, _| model.search(&selected, &queries, &config))?;
-        Ok((json(&found)?, figure.svg().to_owned()))
+        let config = SearchConfig { metric, ..SearchConfig::default() };
+        let index = self.call(py, |model, _| model.search_index(&images, &config))?;
+        Ok(SearchedImages { images, index })
     }
 
     /// The images unlike the others, as a table of columns, and a figure.

@@ -39,6 +39,12 @@ def test_a_folder_of_pictures_has_names_and_classes(tmp_path, data):
     assert opened.all.find("dog/0.png") in range(12)
 
 
+def test_a_data_set_shows_itself(data):
+    assert data.contact_sheet()._repr_svg_().startswith("<svg")
+    page = data._repr_html_()
+    assert page.startswith("<pre>fashion-mnist-sample: ") and "</pre><svg" in page
+
+
 def test_what_is_wrong_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no-such-folder"):
         latents.open(tmp_path / "no-such-folder")

@@ -78,6 +78,18 @@ def test_search_outliers_and_figures(ae, data):
     assert len(near) == 3 and near[0].distance <= near[1].distance and near[0].index != 0
     assert isinstance(near[0].name, str) and near[0].label in data.classes
     assert [len(found) for found in ae.search([0, 1], k=2, X=data.test, metric="cosine")] == [2, 2]
+    # The images of the last search are not encoded again, unless they may be others.
+    kept = ae._last_searched[3]
+    test = data.test
+    first = ae.search(3, k=2, X=test)
+    assert ae._last_searched[3] is not kept
+    kept = ae._last_searched[3]
+    assert ae.search(3, k=2, X=test) == first and ae._last_searched[3] is kept
+    pixels = np.array(test)
+    changed = pixels[::-1].copy()
+    assert ae.search(3, k=2, X=pixels) == [n for n in ae.search(3, k=2, X=pixels)]
+    assert [n.index for n in ae.search(len(test) - 4, k=2, X=changed)] == [len(test) - 1 - n.index for n in ae.search(3, k=2, X=pixels)]
+    assert ae._last_searched[3] is kept
     found = ae.outliers(data.test, top=4)
     assert list(found["kind"][:4]) == ["hardest"] * 4
     for figure in (ae.loss_figure(), ae.reconstructions_figure(), ae.map_figure(data.test)):

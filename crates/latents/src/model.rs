@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use latents_data::{ArrayNumbers, Dataset, ImageArrays, Labelled, Pixels};
+use latents_data::{Dataset, ImageArrays, Labelled, Pixels};
 use latents_engine::{Criterion, Engine, Inputs, Losses, Pass, Runtime, Shape, Targets};
 use latents_models::{LatentSpace, importance_bound, posterior};
 use latents_progress::Monitor;
@@ -187,19 +187,9 @@ impl TrainedModel {
     /// # Errors
     /// As [`TrainedModel::foreign_arrays`] and [`TrainedModel::encode`].
     pub fn encode_arrays(&mut self, arrays: ImageArrays<'_>) -> Result<Latents> {
-        let [c, h, w] = self.shape();
-        let is_own = match arrays.shape {
-            [_, a, b] => c == 1 && [*a, *b] == [h, w],
-            [_, a, b, d] => [*a, *b, *d] == [c, h, w],
-            _ => false,
-        };
-        let pictures = &self.config.data.pictures;
-        let is_plain = pictures.keeps_bytes() && !pictures.transpose;
-        match arrays.numbers {
-            ArrayNumbers::U8(bytes) if is_own && is_plain => {
-                self.encode_pixels(Pixels::Bytes(bytes))
-            }
-            _ => {
+        match arrays.own_bytes(self.shape(), &self.config.data.pictures) {
+            Some(bytes) => self.encode_pixels(Pixels::Bytes(bytes)),
+            None => {
                 let foreign = self.foreign_arrays(arrays)?;
                 self.encode(&foreign.images)
             }

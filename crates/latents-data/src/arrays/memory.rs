@@ -11,9 +11,13 @@ use crate::note::Note;
 use crate::npz::ArrayInfo;
 use crate::part::Part;
 use crate::pictures::Pictures;
+use crate::range::Range;
 
 /// The name of a data set whose images were arrays of a program and are nowhere else, so that they cannot be opened again.
 pub const IN_MEMORY: &str = "arrays in memory";
+
+/// The shortest side of rows that are taken for square images.
+const SMALLEST: usize = 8;
 
 /// Numbers of an array that belongs to someone else, in C order.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,21 @@ impl ArrayNumbers<'_> {
             Self::U16(x) => x.len(),
             Self::F32(x) => x.len(),
             Self::F64(x) => x.len(),
+        }
+    }
+
+    /// Whether all numbers are from 0 to 1, or whole numbers from 0 to 255.
+    fn are_usual_values(&self) -> bool {
+        fn are<T: Copy + Into<f64>>(values: &[T]) -> bool {
+            let mut all = values.iter().map(|&x| x.into());
+            let is_unit = |x: f64| (0.0..=1.0).contains(&x);
+            all.clone().all(is_unit) || all.all(|x| (0.0..=255.0).contains(&x) && x.fract() == 0.0)
+        }
+        match self {
+            Self::U8(_) => true,
+            Self::U16(x) => are(x),
+            Self::F32(x) => are(x),
+            Self::F64(x) => are(x),
         }
     }
 
@@ -91,6 +110,41 @@ pub struct ImageArrays<'a> {
     pub part: Option<Part>,
 }
 
+impl<'a> ImageArrays<'a> {
+    /// The bytes of the array, if these are images of this shape `[c, h, w]` as they are: neither their order nor their values would change.
+    #[must_use]
+    pub fn own_bytes(&self, shape: [usize; 3], settings: &Pictures) -> Option<&'a [u8]> {
+        let ArrayNumbers::U8(bytes) = self.numbers else { return None };
+        let layout = Layout::of(&self.info(), settings.shape.as_deref()).ok()?;
+        let is_own = layout.is_in_order() && layout.image() == shape;
+        (is_own && settings.keeps_bytes() && !settings.transpose).then_some(bytes)
+    }
+
+    /// What rows `[n, numbers]` mean that a program gives without saying so: square images of at least 8x8 pixels, grey or in colour, if their values are in a
+    /// range that is usual for images; otherwise the settings become those of images of one row, from the least number to the largest. Arrays
+    /// with more axes leave the settings as they are.
+    pub fn settle_rows(&self, settings: &mut Pictures) {
+        let [_, numbers] = *self.shape else { return };
+        if !(is_square(numbers) && self.numbers.are_usual_values()) {
+            settings.shape = Some(vec![1, numbers]);
+            settings.range = Range::Percentiles([0.0, 100.0]);
+        }
+    }
+
+    fn info(&self) -> ArrayInfo {
+        let dtype = self.numbers.dtype().to_owned();
+        ArrayInfo { name: self.name.to_owned(), dtype, shape: self.shape.to_vec() }
+    }
+}
+
+/// Whether so many numbers are a square image of at least [`SMALLEST`] pixels a side, grey or in colour.
+fn is_square(numbers: usize) -> bool {
+    [1, 3].into_iter().any(|channels| {
+        let side = (numbers / channels).isqrt();
+        side >= SMALLEST && side * side * channels == numbers
+    })
+}
+
 impl Dataset {
     /// A data set of images in memory, understood as those of an `.npz` file are: the order of axes and the range of values are recognised, and every choice
     /// is noted. `name` is free; it need not be a [`Source`](crate::Source). `classes` names the classes, if the labels are their numbers, from 0.
@@ -143,12 +197,9 @@ fn collected<'a>(
 ) -> Result<Collected<'a>, Failure> {
     let (mut blocks, mut notes) = (vec![], vec![]);
     let (mut labels, mut names, mut is_labelled, mut is_named) = (vec![], vec![], false, true);
-    for ImageArrays { name, shape, numbers, labels: of_array, names: called, part } in arrays {
-        let info = ArrayInfo {
-            name: name.to_owned(),
-            dtype: numbers.dtype().to_owned(),
-            shape: shape.to_vec(),
-        };
+    for array in arrays {
+        let info = array.info();
+        let ImageArrays { shape, numbers, labels: of_array, names: called, part, .. } = array;
         let layout = Layout::of(&info, row)?;
         let n = layout.n;
         if shape.iter().product::<usize>() != numbers.len() {
@@ -235,6 +286,42 @@ mod tests {
         assert_eq!((data.train.len(), data.test.len()), (2, 2));
         assert_eq!(data.classes, ["cat", "dog"]);
         assert_eq!(data.test.labels, Some(vec![Some(1), Some(1)]));
+    }
+
+    #[test]
+    fn bytes_that_are_images_as_they_are_need_no_copy() {
+        let (bytes, plain) = ([7; 48], Pictures::default());
+        let own = |of: &[usize], shape, settings: &Pictures| {
+            images(of, ArrayNumbers::U8(&bytes)).own_bytes(shape, settings).is_some()
+        };
+        assert!(own(&[3, 4, 4], [1, 4, 4], &plain) && own(&[3, 1, 4, 4], [1, 4, 4], &plain));
+        assert!(own(&[3, 4, 4, 1], [1, 4, 4], &plain) && own(&[3, 16], [1, 4, 4], &plain));
+        assert!(own(&[1, 3, 4, 4], [3, 4, 4], &plain));
+        assert!(!own(&[1, 4, 4, 3], [3, 4, 4], &plain) && !own(&[3, 4, 4], [1, 2, 8], &plain));
+        let turned = Pictures { transpose: true, ..Pictures::default() };
+        let ranged = Pictures { range: Range::Values(vec![[0.0, 7.0]]), ..Pictures::default() };
+        assert!(!own(&[3, 4, 4], [1, 4, 4], &turned) && !own(&[3, 4, 4], [1, 4, 4], &ranged));
+        let floats = images(&[3, 4, 4], ArrayNumbers::F32(&[0.5; 48]));
+        assert_eq!(floats.own_bytes([1, 4, 4], &plain), None);
+    }
+
+    #[test]
+    fn rows_are_images_only_if_they_look_like_some() {
+        let shape = |numbers: usize, value: f64| {
+            let values = vec![value; 2 * numbers];
+            let mut settings = Pictures::default();
+            images(&[2, numbers], ArrayNumbers::F64(&values)).settle_rows(&mut settings);
+            settings.shape
+        };
+        assert_eq!([shape(64, 0.5), shape(64, 200.0), shape(192, 1.0)], [None, None, None]);
+        // Too small, not square, not from 0 to 1, no whole numbers, too large.
+        for (numbers, value) in [(49, 0.5), (65, 0.5), (64, -0.1), (64, 1.5), (64, 256.0)] {
+            assert_eq!(shape(numbers, value), Some(vec![1, numbers]), "{numbers} {value}");
+        }
+        assert_eq!(shape(64, f64::NAN), Some(vec![1, 64]));
+        let mut settings = Pictures::default();
+        images(&[1, 4, 4], ArrayNumbers::F64(&[-5.0; 16])).settle_rows(&mut settings);
+        assert!(settings.is_default());
     }
 
     #[test]

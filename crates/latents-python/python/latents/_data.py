@@ -56,27 +56,6 @@ def open(source: str | os.PathLike[str], **settings: Any) -> Dataset:
     return Dataset.open(os.fspath(source), json.dumps(settings))
 
 
-def from_arrays(X: Any, y: Any = None, *, classes: list[str] | None = None) -> Dataset:
-    """All images of an array, to train on."""
-    settings: dict[str, Any] = {"test_fraction": 0.0}
-    if X.ndim == 2 and not _has_images(X):
-        settings.update(shape=[1, X.shape[1]], range="p0..p100")
-    return Dataset.from_arrays((X, y, None), None, classes, json.dumps(settings))
-
-
-def _has_images(rows: NDArray[Any]) -> bool:
-    """Whether rows are square images of at least 8x8 pixels, grey or in colour, in a range that is usual for images."""
-    import numpy as np
-
-    d = rows.shape[1]
-    if not any(side >= 8 and side * side * channels == d for channels in (1, 3) for side in (int((d // channels) ** 0.5),)):
-        return False
-    if rows.dtype == np.uint8:
-        return True
-    least, most = rows.min(), rows.max()
-    return bool(least >= 0 and (most <= 1 or (most <= 255 and np.array_equal(rows, np.floor(rows)))))
-
-
 def as_images(X: Any) -> NDArray[Any]:
     """An array of images of a type that needs no conversion in Rust, in C order; a copy only if there is no other way."""
     import numpy as np

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _latents
 from ._base import Estimator, check_fitted, rows_of
-from ._data import Dataset, Images, as_images, from_arrays, labels_of, open as open_source, y_of
+from ._data import Dataset, Images, as_images, labels_of, open as open_source, y_of
 from ._display import Card, Explorer, Figure
 from ._explore import check_target
 
@@ -108,7 +108,7 @@ class Model(Estimator):
             return X
         images = self._array(X, fit=True)
         texts, names = self._labels(y, len(images))
-        return from_arrays(images, texts, classes=names)
+        return Dataset.from_array((images, texts, None), names)
 
     def _labels(self, y: Any, n: int) -> tuple[list[str | None] | None, list[str] | None]:
         """The number of each label's class as text, and the names of the classes; sets ``classes_``."""
@@ -240,7 +240,7 @@ class Model(Estimator):
             shutil.rmtree(temporary, ignore_errors=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        hidden = ("_model", "_folder", "_data", "run_")
+        hidden = ("_model", "_folder", "_data", "_last_searched", "run_")
         state = {name: value for name, value in self.__dict__.items() if name not in hidden}
         if "_model" in self.__dict__:
             run = self.run_
@@ -446,10 +446,20 @@ class _LatentModel(Model):
             raise ValueError(f"metric must be 'euclidean' or 'cosine', not {metric!r}")
         several = isinstance(queries, (list, tuple))
         texts = [os.fspath(q) if isinstance(q, os.PathLike) else str(q) for q in (queries if several else [queries])]
-        images = self._all().all if X is None else self._images(X)
-        found, _ = self.model_.search(images, texts, k, metric == "cosine")
-        rows = [[_neighbor(near) for near in query["neighbours"]] for query in json.loads(found)["queries"]]
+        found = json.loads(self.model_.search(self._searched(X, metric), texts, k))
+        rows = [[_neighbor(near) for near in query["neighbours"]] for query in found["queries"]]
         return rows if several else rows[0]
+
+    def _searched(self, X: Any, metric: str) -> _latents.SearchedImages:
+        """Images that are encoded for searches; those of the last search are kept, if they cannot have changed."""
+        kept: tuple[Any, Any, str, _latents.SearchedImages] | None = getattr(self, "_last_searched", None)
+        if kept is not None and kept[0] is self.model_ and kept[1] is X and kept[2] == metric:
+            return kept[3]
+        images = self._all().all if X is None else self._images(X)
+        searched = self.model_.searched(images, metric == "cosine")
+        if X is None or isinstance(X, Images):
+            self._last_searched = (self.model_, X, metric, searched)
+        return searched
 
     def outliers(self, X: Any = None, *, top: int = 10, same: float = 0.03) -> Any:
         """The images unlike the others: hard to reconstruct, far in the latent space, or nearly the same as another.

@@ -130,16 +130,25 @@ class _Lines:
 
 
 class _Bars:
-    """A bar in a notebook."""
+    """A bar for each task in a notebook, below the last note, which opens to show all."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._tasks = _Tasks()
+        self._notes: list[str] = []
         self._rows: dict[str, str] = {}
         self._handle: Any = None
 
     def _draw(self) -> None:
-        page = self._shell.HTML("<br>".join(self._rows.values()))
+        from html import escape
+
+        notes = [escape(note) for note in self._notes]
+        rows = [f"<div>{row}</div>" for row in self._rows.values()]
+        if len(notes) > 1:
+            rows.insert(0, f"<details><summary>{notes[-1]}</summary><pre>{chr(10).join(notes)}</pre></details>")
+        else:
+            rows[:0] = [f"<div>{note}</div>" for note in notes]
+        page = self._shell.HTML("".join(rows))
         if self._handle is None:
             self._handle = self._shell.display(page, display_id=True)
         else:
@@ -158,7 +167,8 @@ class _Bars:
             self._draw()
 
     def note(self, text: str) -> None:
-        print(text)
+        self._notes.append(text)
+        self._draw()
 
     def close(self) -> None:
         if self._handle is not None:

@@ -72,16 +72,46 @@ impl TrainedModel {
         queries: &[impl AsRef<str>],
         config: &SearchConfig,
     ) -> Result<(SearchResults, Figure)> {
-        let (dim, images) = (self.latent_space()?.dim, &selected.images);
-        let (queries, foreign) = self.resolve(images, queries)?;
+        // What a query means is found out before the images are encoded.
+        let resolved = self.resolve(&selected.images, queries)?;
         let index = self.search_index(selected, config)?;
+        self.answer(selected, &index, resolved, config.k)
+    }
+
+    /// As [`TrainedModel::search`], among images that [`TrainedModel::search_index`] has prepared before.
+    ///
+    /// # Errors
+    /// As of [`TrainedModel::search`].
+    ///
+    /// # Panics
+    /// If the index is not of these images.
+    pub fn search_prepared(
+        &mut self,
+        selected: &SelectedImages,
+        index: &SearchIndex,
+        queries: &[impl AsRef<str>],
+        k: usize,
+    ) -> Result<(SearchResults, Figure)> {
+        assert_eq!(index.len(), selected.images.len(), "the index is of other images");
+        let resolved = self.resolve(&selected.images, queries)?;
+        self.answer(selected, index, resolved, k)
+    }
+
+    fn answer(
+        &self,
+        selected: &SelectedImages,
+        index: &SearchIndex,
+        (queries, foreign): (Vec<Query>, Foreign),
+        k: usize,
+    ) -> Result<(SearchResults, Figure)> {
+        let (dim, images) = (self.latent_space()?.dim, &selected.images);
         let members = queries.iter().filter_map(|query| match *query {
             Query::Member(i) => Some(i),
             Query::Foreign(_) => None,
         });
         let members: Vec<usize> = members.collect();
         // All queries have the same number of neighbours.
-        let k = config.k.min(index.len() - usize::from(!members.is_empty()));
+        let k = k.min(index.len() - usize::from(!members.is_empty()));
         let session = self.session.clone();
         let mut of_members = match members[..] {
             [] => vec![],
