@@ -9,6 +9,7 @@ pub(crate) mod evaluate;
 pub(crate) mod figures;
 pub(crate) mod init;
 pub(crate) mod map;
+pub(crate) mod merge;
 pub(crate) mod outliers;
 pub(crate) mod predict;
 pub(crate) mod probe;
@@ -23,10 +24,12 @@ pub(crate) mod tune;
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::ValueEnum;
-use latents::{Dataset, Part, Selection};
+use latents::{Dataset, Part, Selection, ShardFile, count};
 
 use crate::hints::note_hint;
+use crate::output::Output;
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,6 +71,12 @@ impl From<Tta> for latents::Tta {
             Tta::Flip => latents::Tta::Flip,
         }
     }
+}
+
+/// Says what a file of a shard has.
+pub(crate) fn tell_shard(file: &ShardFile, output: Output) -> Result<()> {
+    let (images, out) = (count(file.images as u64), file.out.display());
+    output.result(&format!("shard {}  {images} images  {out}", file.shard), file)
 }
 
 /// What people should know about a data set, with the flags that change it.

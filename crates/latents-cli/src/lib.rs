@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 use latents::{Cancel, Session};
 
 use crate::commands::{
-    completions, data, decode, duplicates, encode, evaluate, figures, init, map, outliers, predict,
-    probe, reconstruct, sample, search, study, train, traverse, tune,
+    completions, data, decode, duplicates, encode, evaluate, figures, init, map, merge, outliers,
+    predict, probe, reconstruct, sample, search, study, train, traverse, tune,
 };
 use crate::output::Output;
 use crate::reporter::Terminal;
@@ -72,6 +72,7 @@ enum Command {
     Reconstruct(reconstruct::Reconstruct),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Merge(merge::Merge),
     Probe(probe::Probe),
     Map(map::Map),
     Sample(sample::Sample),
@@ -153,6 +154,7 @@ fn run(cli: &Cli, output: Output) -> Result<u8> {
         Command::Reconstruct(command) => command.run(&session()?, output)?,
         Command::Evaluate(command) => command.run(&session()?, output)?,
         Command::Predict(command) => command.run(&session()?, output)?,
+        Command::Merge(command) => command.run(&session()?, output)?,
         Command::Probe(command) => command.run(&session()?, output)?,
         Command::Map(command) => command.run(&session()?, output)?,
         Command::Sample(command) => command.run(&session()?, output)?,

@@ -77,7 +77,7 @@ impl Described<'_> {
 }
 
 /// The names of the classes in natural order, and the class of each image. Labels that are whole numbers from 0 to 255, or from 0
-/// and mostly in use, stay as they are, and `names` names them.
+/// and mostly in use, or that `names` names, stay as they are.
 pub fn classes(
     labels: &[Option<String>],
     names: Option<Vec<String>>,
@@ -89,8 +89,9 @@ pub fn classes(
         return Ok((vec![], vec![None; labels.len()]));
     }
     let last = numbers.iter().flatten().map(|n| n.unwrap_or(u16::MAX)).max().unwrap_or_default();
-    let counted =
-        !numbers.contains(&Some(None)) && (last <= 255 || usize::from(last) < 2 * distinct.len());
+    let named = names.as_ref().is_some_and(|names| names.len() > usize::from(last));
+    let dense = last <= 255 || usize::from(last) < 2 * distinct.len();
+    let counted = !numbers.contains(&Some(None)) && (named || dense);
     if counted {
         let names = names.filter(|names| names.len() > usize::from(last));
         let names = names.unwrap_or_else(|| (0..=last).map(|class| class.to_string()).collect());

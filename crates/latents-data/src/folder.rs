@@ -8,6 +8,7 @@ mod decode;
 mod labels;
 mod listing;
 mod packed;
+mod shard;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use self::cache::{Cache, Kept};
 pub(crate) use self::labels::{parts_of_column, texts};
 pub(crate) use self::listing::Listing;
 pub(crate) use self::packed::{files_of, picture_column};
+pub use self::shard::PictureShard;
+pub(crate) use self::shard::load_shard;
 pub(crate) use self::tree::part_of_file;
 use crate::dataset::{Dataset, Labelled, Limits};
 use crate::error::Error;
@@ -53,48 +56,28 @@ struct Looked {
     broken: Vec<(String, String)>,
 }
 
-/// Reads the pictures of a folder, or takes them from the cache if they were decoded before with the same settings.
-pub(crate) fn load(
-    name: String,
-    folder: &Path,
-    settings: &Pictures,
-    locations: &Locations,
-    monitor: &Monitor,
-) -> Result<Dataset, Error> {
+/// The pictures of a folder, with the labels that a table or the names of files give them.
+pub(crate) fn list(folder: &Path, settings: &Pictures) -> Result<Listing, Error> {
     settings.check()?;
     let mut listing = Listing::of(folder)?;
     labels::label(&mut listing, folder, settings)?;
-    load_listing(name, folder, &listing, settings, locations, monitor)
+    Ok(listing)
 }
 
-/// Reads pictures that are rows of tables, as Hugging Face's `datasets` writes them.
-pub(crate) fn load_tables(
-    name: String,
-    path: &Path,
-    tables: Vec<TableFile>,
-    settings: &Pictures,
-    locations: &Locations,
-    monitor: &Monitor,
-) -> Result<Dataset, Error> {
+/// The pictures that are rows of tables, as Hugging Face's `datasets` writes them.
+pub(crate) fn list_tables(tables: Vec<TableFile>, settings: &Pictures) -> Result<Listing, Error> {
     settings.check()?;
-    let listing = Listing::of_tables(tables, settings)?;
-    load_listing(name, path, &listing, settings, locations, monitor)
+    Listing::of_tables(tables, settings)
 }
 
-/// Reads the pictures of tar archives: one, or those of a folder.
-pub(crate) fn load_archives(
-    name: String,
-    path: &Path,
-    settings: &Pictures,
-    locations: &Locations,
-    monitor: &Monitor,
-) -> Result<Dataset, Error> {
+/// The pictures of tar archives: one, or those of a folder.
+pub(crate) fn list_archives(path: &Path, settings: &Pictures) -> Result<Listing, Error> {
     settings.check()?;
-    let listing = Listing::of_archives(&packed::files_of(path, &["tar"]), settings)?;
-    load_listing(name, path, &listing, settings, locations, monitor)
+    Listing::of_archives(&packed::files_of(path, &["tar"]), settings)
 }
 
-fn load_listing(
+/// Reads the pictures of a listing, or takes them from the cache if they were decoded before with the same settings.
+pub(crate) fn load(
     name: String,
     folder: &Path,
     listing: &Listing,
@@ -143,15 +126,13 @@ fn look(
     let (mut pictures, mut broken) = (vec![], listing.broken.clone());
     let mut rows = listing.tables.rows();
     let mut heads = vec![];
-    for (block, files) in listing.files.chunks(BLOCK).enumerate() {
-        let first = block * BLOCK;
-        let read = rows.take(first..first + files.len())?;
-        let head = |(i, file): (usize, &listing::Listed)| {
+    for files in listing.files.chunks(BLOCK) {
+        let read = rows.take(files.iter().filter_map(|file| file.content.row()))?;
+        let head = |file: &listing::Listed| {
             monitor.check()?;
-            Ok(head(file, read.get(&(first + i)), settings))
+            Ok(head(file, file.content.row().and_then(|row| read.get(&row)), settings))
         };
-        let found: Vec<_> =
-            files.par_iter().enumerate().map(head).collect::<Result<_, Interrupted>>()?;
+        let found: Vec<_> = files.par_iter().map(head).collect::<Result<_, Interrupted>>()?;
         heads.extend(found);
     }
     for ((place, file), head) in listing.files.iter().enumerate().zip(heads) {
@@ -180,7 +161,7 @@ fn head(
     settings: &Pictures,
 ) -> Result<picture::Header, String> {
     let name = Path::new(&file.name);
-    if !matches!(file.content, content::Content::Row) {
+    if !matches!(file.content, content::Content::Row(_)) {
         let (start, length) = file.content.head()?;
         let found = picture::read_header(&start, length, name, settings);
         if found.is_ok() || start.len() as u64 == length {
@@ -201,11 +182,10 @@ pub(crate) struct KnownFile {
 
 /// All files of pictures of a folder, without opening them.
 pub(crate) fn known_files(folder: &Path, settings: &Pictures) -> Result<Vec<KnownFile>, Error> {
-    let mut listing = Listing::of(folder)?;
+    let listing = list(folder, settings)?;
     if listing.files.is_empty() {
         return Err(no_pictures(folder, &listing, listing.broken.clone()));
     }
-    labels::label(&mut listing, folder, settings)?;
     let names: Vec<&str> = listing.files.iter().map(|file| file.name.as_str()).collect();
     let places = tree::Tree::of(&names).places;
     let known = |(file, place): (&listing::Listed, Option<tree::Place>)| {

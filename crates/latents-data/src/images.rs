@@ -330,6 +330,21 @@ impl Images {
         Images { shape: [c, w, h], stored }
     }
 
+    /// Images of one channel with that channel three times, as colours, in memory: `[n, 3, h, w]`. Images of more channels stay as they are.
+    #[must_use]
+    pub fn coloured(&self) -> Self {
+        let [1, h, w] = self.shape else { return self.clone() };
+        let stored = match self.pixels() {
+            Pixels::Bytes(bytes) => {
+                Stored::Bytes(bytes.chunks_exact(h * w).flat_map(|plane| plane.repeat(3)).collect())
+            }
+            Pixels::Words(words) => {
+                Stored::Words(words.chunks_exact(h * w).flat_map(|plane| plane.repeat(3)).collect())
+            }
+        };
+        Images { shape: [3, h, w], stored }
+    }
+
     /// All pixels scaled to `[0, 1]` (divided by the largest integer), `[n, c, h, w]`.
     #[must_use]
     pub fn to_unit(&self) -> Vec<f32> {

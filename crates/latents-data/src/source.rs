@@ -9,8 +9,10 @@ use latents_progress::Monitor;
 
 use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::folder::PictureShard;
 use crate::locations::Locations;
 use crate::pictures::Pictures;
+use crate::shard::Shard;
 use crate::{arrays, fashion, folder, idx_folder, sample, tables};
 
 /// The place that a data set comes from. Written and parsed as `fashion-mnist`, `fashion-mnist-sample`, `folder:DIR`, `npz:FILE`
@@ -155,10 +157,16 @@ impl Source {
     ) -> Result<Dataset, Error> {
         let name = self.to_string();
         match self {
-            Self::Folder(folder) => folder::load(name, folder, pictures, locations, monitor),
+            Self::Folder(path) => {
+                let listing = folder::list(path, pictures)?;
+                folder::load(name, path, &listing, pictures, locations, monitor)
+            }
             Self::Npz(file) => arrays::load(name, file, pictures, monitor),
             Self::Table(path) => tables::load(name, path, pictures, locations, monitor),
-            Self::Tar(path) => folder::load_archives(name, path, pictures, locations, monitor),
+            Self::Tar(path) => {
+                let listing = folder::list_archives(path, pictures)?;
+                folder::load(name, path, &listing, pictures, locations, monitor)
+            }
             Self::Idx(folder) if folder.is_dir() && pictures.only_transposes() => {
                 let origin = format!("IDX files in {}", folder.display());
                 let read = idx_folder::read(name, origin, folder, None, pictures.transpose)?;
@@ -169,6 +177,30 @@ impl Source {
             Self::FashionMnistSample => sample::load(),
             Self::Idx(folder) => Err(Error::NoSuchPath { path: folder.clone(), known: known() }),
         }
+    }
+}
+
+impl Source {
+    /// Reads one of several pieces of the pictures of a source, and no others; `None` for a source that does not have each picture in a file, a
+    /// row or an entry of its own. `pictures` should have the size, so that this is the same for all pieces.
+    ///
+    /// # Errors
+    /// As of [`Source::load_with`], and [`Error::Setting`] if the range of the values would have to be found in the pictures.
+    pub fn load_shard(
+        &self,
+        pictures: &Pictures,
+        shard: Shard,
+        monitor: &Monitor,
+    ) -> Result<Option<PictureShard>, Error> {
+        let (listing, path) = match self {
+            Self::Folder(path) => (Some(folder::list(path, pictures)?), path),
+            Self::Tar(path) => (Some(folder::list_archives(path, pictures)?), path),
+            Self::Table(path) => (tables::pictures(path, pictures)?, path),
+            _ => return Ok(None),
+        };
+        let Some(listing) = listing else { return Ok(None) };
+        let read = folder::load_shard(self.to_string(), path, listing, pictures, shard, monitor);
+        read.map(Some)
     }
 }
 

@@ -25,6 +25,24 @@ const FEWEST: usize = 4;
 const LABELS: [&str; 8] =
     ["label", "labels", "class", "category", "target", "y", "emotion", "digit"];
 
+/// Opens a table, or the tables of a folder.
+fn open(path: &Path) -> Result<Vec<TableFile>, Error> {
+    let files = files_of(path, &ENDINGS);
+    let files = if files.is_empty() { vec![path.to_owned()] } else { files };
+    Ok(files.iter().map(|file| TableFile::open(file)).collect::<Result<_, _>>()?)
+}
+
+/// Whether the tables have the bytes of pictures rather than pixels.
+fn has_pictures(tables: &[TableFile]) -> bool {
+    tables.iter().any(|table| picture_column(table).is_some())
+}
+
+/// The pictures of tables that have some.
+pub(crate) fn pictures(path: &Path, settings: &Pictures) -> Result<Option<folder::Listing>, Error> {
+    let tables = open(path)?;
+    has_pictures(&tables).then(|| folder::list_tables(tables, settings)).transpose()
+}
+
 /// Reads a table, or the tables of a folder as if they were one.
 pub(crate) fn load(
     name: String,
@@ -33,13 +51,10 @@ pub(crate) fn load(
     locations: &Locations,
     monitor: &Monitor,
 ) -> Result<Dataset, Error> {
-    let files = files_of(path, &ENDINGS);
-    let mut tables = vec![];
-    for file in if files.is_empty() { vec![path.to_owned()] } else { files } {
-        tables.push(TableFile::open(&file)?);
-    }
-    if tables.iter().any(|table| picture_column(table).is_some()) {
-        return folder::load_tables(name, path, tables, settings, locations, monitor);
+    let tables = open(path)?;
+    if has_pictures(&tables) {
+        let listing = folder::list_tables(tables, settings)?;
+        return folder::load(name, path, &listing, settings, locations, monitor);
     }
     settings.check()?;
     let content = |reason| Error::Arrays { file: path.into(), reason };

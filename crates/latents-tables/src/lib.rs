@@ -60,7 +60,7 @@ impl Format {
 /// [`Error::NoParquet`] without the feature, [`Error::File`] if the file cannot be written.
 pub fn write(path: &Path, table: &Table) -> Result<()> {
     match Format::of(path, &WRITE_ENDINGS)? {
-        Format::Parquet => write_parquet(path, table),
+        Format::Parquet => write_parquet(path, table, &[]),
         _ if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv")) => {
             csv::write(path, table, b'\t')
         }
@@ -76,16 +76,16 @@ pub fn write_csv(path: &Path, table: &Table) -> Result<()> {
     csv::write(path, table, b',')
 }
 
-/// Writes Parquet, compressed by Snappy.
+/// Writes Parquet, compressed by Snappy, with keys and values besides the columns.
 ///
 /// # Errors
 /// [`Error::NoParquet`] without the feature, [`Error::File`] if the file cannot be written.
-pub fn write_parquet(path: &Path, table: &Table) -> Result<()> {
+pub fn write_parquet(path: &Path, table: &Table, metadata: &[(&str, &str)]) -> Result<()> {
     #[cfg(feature = "parquet")]
-    return parquet::write(path, table);
+    return parquet::write(path, table, metadata);
     #[cfg(not(feature = "parquet"))]
     {
-        let _ = table;
+        let _ = (table, metadata);
         Err(Error::NoParquet { path: path.to_owned() })
     }
 }

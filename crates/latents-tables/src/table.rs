@@ -131,6 +131,30 @@ impl Table {
         self.columns.first().map_or(0, |column| column.values.len())
     }
 
+    /// Adds the rows of a table of the same columns.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] if its columns have other names or kinds.
+    pub fn append(&mut self, other: Self) -> Result<()> {
+        let of = |table: &Self| -> Vec<(String, Kind)> {
+            table.columns.iter().map(|c| (c.name.clone(), c.values.kind())).collect()
+        };
+        let (these, others) = (of(self), of(&other));
+        if these != others {
+            let different = these.iter().zip(&others).find(|(a, b)| a != b);
+            return Err(Error::Columns(match different {
+                Some(((a, kind), (b, other))) => {
+                    format!("column `{a}` of {kind} is followed by column `{b}` of {other}")
+                }
+                None => format!("{} columns are followed by {}", these.len(), others.len()),
+            }));
+        }
+        for (column, more) in self.columns.iter_mut().zip(other.columns) {
+            column.values.append(more.values);
+        }
+        Ok(())
+    }
+
     /// The column of a name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {

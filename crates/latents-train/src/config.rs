@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use latents_data::{Dataset, IN_MEMORY, ImageArrays, Labelled, Limits, Note, Pictures, Source};
+use latents_data::{
+    Dataset, IN_MEMORY, ImageArrays, Images, Labelled, Limits, Note, Pictures, Shard, Source,
+};
 use latents_engine::{Engine, Layout, Network, Optimizer, Schedule, Shape};
 use latents_models::ModelConfig;
 use latents_progress::{Monitor, count};
@@ -144,6 +146,17 @@ pub struct Foreign {
     pub array_shape: Option<Shape>,
 }
 
+/// One of several pieces of the images of another source than a run's own.
+#[derive(Clone, Debug)]
+pub struct ForeignShard {
+    /// The images of the piece, with the classes of all.
+    pub foreign: Foreign,
+    /// The number of the first of them among all, if they have no names.
+    pub first: usize,
+    /// SHA-256 of what tells this collection from others: the names of all its pictures, or its pixels.
+    pub collection: String,
+}
+
 /// The images of a run: source, shape and limits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -257,6 +270,49 @@ impl DataConfig {
         self.foreign(source, dataset, monitor)
     }
 
+    /// Opens one of several pieces of the images of another source, as [`DataConfig::open_foreign`] opens all. If each picture of the source is in
+    /// a file, a row or an entry of its own, the others are not read.
+    ///
+    /// # Errors
+    /// As of [`DataConfig::open_foreign`].
+    pub fn open_foreign_shard(
+        &self,
+        source: &str,
+        shard: Shard,
+        monitor: &Monitor,
+    ) -> Result<ForeignShard, Error> {
+        let pictures = self.foreign_pictures();
+        let Some(read) = source.parse::<Source>()?.load_shard(&pictures, shard, monitor)? else {
+            let foreign = self.open_foreign(source, monitor)?;
+            let mut digests = foreign.images.images.digest();
+            digests.extend(foreign.images.names.iter().flatten().map(|name| format!("\n{name}")));
+            let range = shard.range(foreign.images.len());
+            let first = range.start;
+            let images = foreign.images.at(&range.collect::<Vec<_>>());
+            let collection = latents_files::sha256(digests.as_bytes());
+            return Ok(ForeignShard { foreign: Foreign { images, ..foreign }, first, collection });
+        };
+        let mut foreign = match read.dataset {
+            Some(dataset) => self.foreign(source, dataset, monitor)?,
+            None => {
+                if !read.broken.is_empty() {
+                    let note = Note::Unreadable { pictures: read.broken };
+                    monitor.warning(&format!("{source}: {note}"));
+                }
+                let [c, h, w] = self.shape;
+                let none = Labelled::unlabelled(Images::new(c, h, w, vec![])?);
+                let images = Labelled { names: Some(vec![]), ..none };
+                Foreign { images, classes: vec![], array_shape: None }
+            }
+        };
+        foreign.classes = read.classes;
+        if !foreign.classes.is_empty() && foreign.images.labels.is_none() {
+            // Images of other pieces have labels.
+            foreign.images.labels = Some(vec![None; foreign.images.len()]);
+        }
+        Ok(ForeignShard { foreign, first: 0, collection: read.collection })
+    }
+
     /// Takes images in memory for this run's model, as [`DataConfig::open_foreign`] takes those of a file.
     ///
     /// # Errors
@@ -310,8 +366,11 @@ impl DataConfig {
         self.checked(source, Foreign { images, classes, array_shape })
     }
 
-    /// The images, if they have the run's shape.
-    fn checked(&self, source: &str, foreign: Foreign) -> Result<Foreign, Error> {
+    /// The images, if they have the run's shape; grey ones as colours, if the run's have some.
+    fn checked(&self, source: &str, mut foreign: Foreign) -> Result<Foreign, Error> {
+        if self.shape[0] == 3 && foreign.images.images.shape()[0] == 1 {
+            foreign.images.images = foreign.images.images.coloured();
+        }
         let shape = foreign.images.images.shape();
         if shape != self.shape {
             return Err(Error::ForeignShape { origin: source.to_owned(), shape, run: self.shape });

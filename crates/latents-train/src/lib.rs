@@ -49,7 +49,7 @@ mod run;
 mod trainer;
 mod training;
 
-pub use config::{DataConfig, Foreign, RunConfig};
+pub use config::{DataConfig, Foreign, ForeignShard, RunConfig};
 pub use encoder::EncoderTraining;
 pub use error::Error;
 pub use inputs::{inputs, pixels};

@@ -291,6 +291,14 @@ pub enum Error {
         /// The kind asked for.
         kind: String,
     },
+    /// Files of shards cannot be made one.
+    #[error("{}: {problem}", out.display())]
+    Shards {
+        /// The file that they would make.
+        out: PathBuf,
+        /// What is wrong with them.
+        problem: String,
+    },
     /// Two options contradict each other, or one does not apply.
     #[error("{0}")]
     Invalid(String),

@@ -47,6 +47,7 @@ mod search;
 mod selection;
 mod session;
 mod settings_file;
+mod shards;
 mod training_latents;
 mod traverse;
 mod tuner;
@@ -61,7 +62,7 @@ pub use latents_tables as tables;
 pub use latents_train as train;
 pub use latents_tune as tune;
 
-pub use latents_data::{Dataset, Labelled, Limits, Part, Pictures, Source};
+pub use latents_data::{Dataset, Labelled, Limits, Part, Pictures, Shard, Source};
 pub use latents_engine::Isa;
 pub use latents_explore::neighbours::Metric;
 pub use latents_explore::traverse::Interpolation;
@@ -81,8 +82,8 @@ pub use map::{LatentMap, MapMethod, Tsne};
 pub use model::TrainedModel;
 pub use outliers::{NearPair, Outlier, OutlierConfig, Outliers};
 pub use outputs::{
-    DUPLICATE_ENDINGS, OUTLIER_ENDINGS, PREDICTION_ENDINGS, SEARCH_ENDINGS, VECTOR_ENDINGS,
-    check_output,
+    DUPLICATE_ENDINGS, OUTLIER_ENDINGS, PREDICTION_ENDINGS, SEARCH_ENDINGS, SHARD_ENDINGS,
+    VECTOR_ENDINGS, check_output,
 };
 pub use predict::{ClassifierInput, Prediction, Predictions, Tta};
 pub use probe::{FewLabels, ProbeConfig, ProbeResults, VectorProbe};
@@ -93,6 +94,7 @@ pub use search::{Neighbour, QueryResult, SearchConfig, SearchIndex, SearchItem, 
 pub use selection::{SelectedImages, Selection};
 pub use session::Session;
 pub use settings_file::{setting_paths, settings_file};
+pub use shards::{Merged, ShardFile, merge, shard_file};
 pub use traverse::{Axes, LatentPoint, Traversal};
 pub use tuner::{
     BestTrial, ProgramTarget, TuneResults, TuneSummary, TunedStudy, Tuner, best_settings,

@@ -16,6 +16,8 @@ pub const SEARCH_ENDINGS: [&str; 4] = ["json", "npz", "csv", "md"];
 pub const DUPLICATE_ENDINGS: [&str; 4] = ["csv", "tsv", "parquet", "json"];
 /// The endings of files of outliers.
 pub const OUTLIER_ENDINGS: [&str; 4] = ["json", "csv", "tsv", "parquet"];
+/// The endings of files of shards.
+pub const SHARD_ENDINGS: [&str; 1] = ["parquet"];
 /// The endings of files of predictions.
 pub const PREDICTION_ENDINGS: [&str; 5] = ["csv", "tsv", "parquet", "json", "md"];
 
@@ -103,11 +105,19 @@ pub(crate) fn save_vectors(
         arrays.extend(origin.arrays());
         return Ok(npz::write(path, &arrays)?);
     }
+    Ok(latents_tables::write(path, &vector_table(columns, origin)?)?)
+}
+
+/// Columns of numbers, after what is known of the images.
+pub(crate) fn vector_table(
+    columns: &mut dyn Iterator<Item = (String, Vec<f32>)>,
+    origin: &Origin<'_>,
+) -> Result<Table> {
     let mut all = origin.columns();
     all.extend(columns.map(|(name, numbers)| {
         Column::new(name, Values::F32(numbers.into_iter().map(Some).collect()))
     }));
-    Ok(latents_tables::write(path, &Table::new(all)?)?)
+    Ok(Table::new(all)?)
 }
 
 #[cfg(test)]

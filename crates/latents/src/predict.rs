@@ -79,7 +79,7 @@ impl Predictions {
     }
 
     /// The columns `input`, `class`, `label`, `probability`, and `probability of CLASS` for each class.
-    fn columns(&self) -> Result<latents_tables::Table> {
+    pub(crate) fn columns(&self) -> Result<latents_tables::Table> {
         let all = &self.predictions;
         let texts = |text: fn(&Prediction) -> &String| {
             Values::Text(all.iter().map(|p| Some(text(p).clone())).collect())
@@ -112,7 +112,12 @@ impl ClassifierInput {
     /// The images of a part of a data set; without names of their own they are called `SOURCE:NUMBER`.
     #[must_use]
     pub fn of(images: &Labelled, source: &str) -> Self {
-        let numbered = || (0..images.len()).map(|i| format!("{source}:{i}")).collect();
+        Self::from(0, images, source)
+    }
+
+    /// The same of images of which the first has this number.
+    pub(crate) fn from(first: usize, images: &Labelled, source: &str) -> Self {
+        let numbered = || (first..first + images.len()).map(|i| format!("{source}:{i}")).collect();
         ClassifierInput {
             names: images.names.clone().unwrap_or_else(numbered),
             values: images.images.to_unit(),
@@ -122,7 +127,7 @@ impl ClassifierInput {
 
 impl TrainedModel {
     /// Whether it learns classes; an error says which kinds do.
-    fn check_classifier(&self) -> Result<()> {
+    pub(crate) fn check_classifier(&self) -> Result<()> {
         if self.config.model.target() == Target::Class {
             return Ok(());
         }
@@ -177,10 +182,19 @@ impl TrainedModel {
     /// # Errors
     /// If the model does not classify, or there are no images.
     pub fn predict(&mut self, input: ClassifierInput, tta: Option<Tta>) -> Result<Predictions> {
-        self.check_classifier()?;
         if input.names.is_empty() {
             return Err(Error::Invalid("there are no images".into()));
         }
+        self.classify(input, tta)
+    }
+
+    /// Classifies any number of images.
+    pub(crate) fn classify(
+        &mut self,
+        input: ClassifierInput,
+        tta: Option<Tta>,
+    ) -> Result<Predictions> {
+        self.check_classifier()?;
         let all = self.probabilities(Inputs::Values(&input.values), tta)?;
         let classes = self.classes().to_vec();
         let labels = argmax(&all, classes.len());

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{Session, TrainedModel, VECTOR_ENDINGS, check_output, count};
+use latents::{SHARD_ENDINGS, Session, Shard, TrainedModel, VECTOR_ENDINGS, check_output, count};
 use serde::Serialize;
 
 use crate::commands::settings::ImageFlags;
+use crate::commands::tell_shard;
 use crate::output::Output;
 
 /// Turn images into latent vectors
@@ -24,6 +25,9 @@ pub(crate) struct Encode {
     /// File to write: .npz, .csv, .tsv or .parquet
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Encode one of several equal pieces only, such as 0/8, as FILE-00000-of-00008.parquet; `latents merge` makes one file of all
+    #[arg(long, value_name = "INDEX/COUNT")]
+    shard: Option<Shard>,
 }
 
 #[derive(Serialize)]
@@ -35,8 +39,15 @@ struct Encoded<'a> {
 
 impl Encode {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
-        check_output(&self.out, &VECTOR_ENDINGS)?;
+        check_output(
+            &self.out,
+            if self.shard.is_some() { &SHARD_ENDINGS } else { &VECTOR_ENDINGS },
+        )?;
         let mut model = TrainedModel::open(&self.run, session)?;
+        if let Some(shard) = self.shard {
+            let file = model.encode_shard(&self.images.selection(), shard, &self.out)?;
+            return tell_shard(&file, output);
+        }
         let d = model.latent_space()?.dim;
         let selected = model.select(&self.images.selection())?;
         let z = model.encode_selected(&selected)?;

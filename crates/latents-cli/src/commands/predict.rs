@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{PREDICTION_ENDINGS, Session, TrainedModel, check_output, count};
+use latents::{
+    PREDICTION_ENDINGS, SHARD_ENDINGS, Session, Shard, TrainedModel, check_output, count,
+};
 
-use crate::commands::Tta;
+use crate::commands::{Tta, tell_shard};
 use crate::output::Output;
 
 /// Predict the class of images
@@ -29,10 +31,19 @@ pub(crate) struct Predict {
     /// File to write the table to: .csv, .tsv, .parquet or .json, with the probability of each class, or .md
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Classify one of several equal pieces only, such as 0/8, as FILE-00000-of-00008.parquet; `latents merge` makes one file of all
+    #[arg(long, value_name = "INDEX/COUNT", requires = "data", requires = "out")]
+    shard: Option<Shard>,
 }
 
 impl Predict {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
+        if let (Some(source), Some(out), Some(shard)) = (&self.data, &self.out, self.shard) {
+            check_output(out, &SHARD_ENDINGS)?;
+            let mut model = TrainedModel::open(&self.run, session)?;
+            let file = model.predict_shard(source, self.tta.map(Into::into), shard, out)?;
+            return tell_shard(&file, output);
+        }
         if let Some(out) = &self.out {
             check_output(out, &PREDICTION_ENDINGS)?;
         }

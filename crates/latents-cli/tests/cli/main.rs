@@ -17,6 +17,7 @@ mod init;
 mod interrupt;
 mod latents;
 mod search;
+mod shards;
 mod shell;
 mod study;
 mod support;

@@ -26,8 +26,8 @@ pub(crate) enum Content {
         offset: u64,
         length: u64,
     },
-    /// The row of a table, which is read in the order of its rows.
-    Row,
+    /// The row of this number, of all tables; rows are read in order.
+    Row(usize),
 }
 
 impl Content {
@@ -36,7 +36,7 @@ impl Content {
         match self {
             Self::File(path) => picture::bytes(path).map(Cow::Owned),
             Self::Part { length, .. } => self.part(*length).map(Cow::Owned),
-            Self::Row => match read {
+            Self::Row(_) => match read {
                 Some(Ok(bytes)) => Ok(Cow::Borrowed(bytes)),
                 Some(Err(reason)) => Err(reason.clone()),
                 None => Err("its row is missing".into()),
@@ -56,7 +56,7 @@ impl Content {
                 Ok((bytes, length))
             }
             Self::Part { length, .. } => Ok((self.part((*length).min(HEAD))?, *length)),
-            Self::Row => Err("its row is missing".into()),
+            Self::Row(_) => Err("its row is missing".into()),
         }
     }
 
@@ -72,6 +72,14 @@ impl Content {
             return Err("it is cut short".into());
         }
         Ok(bytes)
+    }
+
+    /// Its row, if it is in a table.
+    pub(crate) fn row(&self) -> Option<usize> {
+        match self {
+            Self::Row(row) => Some(*row),
+            _ => None,
+        }
     }
 
     /// The file, if the picture has its own.
@@ -104,12 +112,16 @@ pub(crate) struct Rows<'a> {
 
 impl Tables {
     pub(crate) fn rows(&self) -> Rows<'_> {
-        Rows { tables: &self.files, next: 0, batches: None, ready: vec![].into_iter(), row: 0 }
+        Rows::of(&self.files)
     }
 }
 
-impl Rows<'_> {
-    /// The bytes of some rows, in ascending order; rows between them are skipped.
+impl<'a> Rows<'a> {
+    fn of(tables: &'a [(TableFile, String)]) -> Self {
+        Rows { tables, next: 0, batches: None, ready: vec![].into_iter(), row: 0 }
+    }
+
+    /// The bytes of some rows; rows between them are skipped. Those before the last ones are read from the start.
     pub(crate) fn take(
         &mut self,
         wanted: impl IntoIterator<Item = usize>,
@@ -119,6 +131,9 @@ impl Rows<'_> {
             return Ok(found);
         }
         for row in wanted {
+            if row < self.row && !found.contains_key(&row) {
+                *self = Self::of(self.tables);
+            }
             while self.row <= row {
                 let Some(bytes) = self.advance()? else { return Ok(found) };
                 if self.row == row + 1 {

@@ -50,29 +50,9 @@ pub(super) fn decode(
 ) -> Result<Kept, Error> {
     let Looked { pictures, mut broken } = looked;
     let names: Vec<&str> = pictures.iter().map(|p| p.name.as_str()).collect();
-    let known = |p: &Picture| listing.files[p.file].known.as_ref();
-    let packed = !listing.tables.files.is_empty();
-    let (places, of_folders) =
-        if packed || pictures.iter().all(|p| known(p).is_some_and(|k| k.part.is_some())) {
-            let place = |p: &Picture| {
-                let Known { part, label } = known(p).cloned().unwrap_or_default();
-                Some(Place { part, class: label })
-            };
-            (pictures.iter().map(place).collect(), vec![])
-        } else {
-            let Tree { mut places, mut notes } = Tree::of(&names);
-            if pictures.iter().any(|p| known(p).is_some()) {
-                // Labels do not come from folders then, and no picture is a stray.
-                for (place, picture) in places.iter_mut().zip(&pictures) {
-                    let Known { part, label } = known(picture).cloned().unwrap_or_default();
-                    let place = place.get_or_insert_default();
-                    place.part = part.or(place.part);
-                    place.class = label;
-                }
-                notes.retain(|note| !note.is_about_classes());
-            }
-            (places, notes)
-        };
+    let known: Vec<Option<&Known>> =
+        pictures.iter().map(|p| listing.files[p.file].known.as_ref()).collect();
+    let (places, of_folders) = places(&names, &known, listing.is_packed());
     let (pictures, places): (Vec<_>, Vec<_>) =
         pictures.into_iter().zip(places).filter_map(|(p, place)| Some((p, place?))).unzip();
     let mut notes = vec![note_on_sizes(&pictures, [h, w], settings)];
@@ -138,6 +118,34 @@ pub(super) fn decode(
     cache.keep(about, decoded.scratch, decoded.planes, &order)
 }
 
+/// The part and the class of each picture, from what is known of it or else from its folders; `None` for one that is left out. Notes say how
+/// these were found.
+pub(super) fn places(
+    names: &[&str],
+    known: &[Option<&Known>],
+    packed: bool,
+) -> (Vec<Option<Place>>, Vec<Note>) {
+    if packed || known.iter().all(|known| known.is_some_and(|known| known.part.is_some())) {
+        let place = |known: &Option<&Known>| {
+            let Known { part, label } = known.cloned().unwrap_or_default();
+            Some(Place { part, class: label })
+        };
+        return (known.iter().map(place).collect(), vec![]);
+    }
+    let Tree { mut places, mut notes } = Tree::of(names);
+    if known.iter().any(Option::is_some) {
+        // Labels do not come from folders then, and no picture is a stray.
+        for (place, known) in places.iter_mut().zip(known) {
+            let Known { part, label } = known.cloned().unwrap_or_default();
+            let place = place.get_or_insert_default();
+            place.part = part.or(place.part);
+            place.class = label;
+        }
+        notes.retain(|note| !note.is_about_classes());
+    }
+    (places, notes)
+}
+
 /// Whether bytes of grey or colour do not hold the pictures.
 fn is_deep(pictures: &[Picture], settings: &Pictures) -> bool {
     let plain =
@@ -170,12 +178,13 @@ impl Work<'_> {
         let task = self.monitor.task(format!("reading {} pictures", count(total)));
         let mut done = 0;
         let mut rows = self.listing.tables.rows();
+        let row = |one: &Picture| self.listing.files[one.file].content.row();
         for block in blocks(self.pictures) {
-            let taken = rows.take(block.iter().map(|one| one.file))?;
+            let taken = rows.take(block.iter().filter_map(|one| row(one)))?;
             let read_one = |one: &Picture| {
                 self.monitor.check()?;
                 let content = &self.listing.files[one.file].content;
-                Ok(read(one, &|| content.bytes(taken.get(&one.file))))
+                Ok(read(one, &|| content.bytes(row(one).and_then(|row| taken.get(&row)))))
             };
             let decoded: Vec<_> =
                 block.par_iter().map(read_one).collect::<Result<_, Interrupted>>()?;
@@ -304,6 +313,13 @@ impl Work<'_> {
         } else {
             vec![(0..planes).collect()]
         };
+        if self.listing.is_shard
+            && precision != Precision::Bytes
+            && !matches!(settings.range, Range::Values(_))
+        {
+            let problem = "black and white of pictures of more than 8 bits depend on all of them, so that a shard needs a `range` in the settings".to_owned();
+            return Err(Error::Setting { problem });
+        }
         if let Range::Values(ends) = &settings.range {
             if ends.len() != 1 && ends.len() != planes {
                 let problem = format!(

@@ -56,6 +56,8 @@ pub(crate) struct Listing {
     pub(super) class_names: BTreeMap<String, Vec<String>>,
     /// The tables that have the pictures, if they are rows.
     pub(super) tables: Tables,
+    /// Whether there are other pictures, so that nothing can be concluded from the contents of these.
+    pub(super) is_shard: bool,
 }
 
 impl Listing {
@@ -70,7 +72,13 @@ impl Listing {
             classes: None,
             class_names: BTreeMap::new(),
             tables: Tables::default(),
+            is_shard: false,
         }
+    }
+
+    /// Whether the pictures are rows of tables.
+    pub(super) fn is_packed(&self) -> bool {
+        !self.tables.files.is_empty()
     }
 
     /// Lists a folder and its sub-folders. Symbolic links are followed, except to a parent folder. Names that start with a dot are

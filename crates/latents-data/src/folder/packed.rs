@@ -74,7 +74,7 @@ impl Listing {
                 let own = names.as_ref().and_then(|names| names[row].clone());
                 let name = own.unwrap_or_else(|| format!("{file}[{row}]"));
                 listing.files.push(Listed {
-                    content: Content::Row,
+                    content: Content::Row(start + row),
                     name,
                     stamp: format!("{file_stamp} {row}"),
                     written: written.unwrap_or(std::time::UNIX_EPOCH),

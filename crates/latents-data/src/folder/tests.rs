@@ -10,6 +10,16 @@ use latents_progress::{Cancel, Progress, Reporter, count};
 use super::*;
 use crate::pictures::Fit;
 
+/// Reads the pictures of a folder.
+fn read(
+    folder: &Path,
+    settings: &Pictures,
+    locations: &Locations,
+    monitor: &Monitor,
+) -> Result<Dataset, Error> {
+    load("x".into(), folder, &list(folder, settings)?, settings, locations, monitor)
+}
+
 /// A folder of pictures, a cache, and the settings.
 struct Case {
     place: tempfile::TempDir,
@@ -51,14 +61,18 @@ impl Case {
     }
 
     fn load(&self) -> Result<Dataset, Error> {
-        load("x".into(), &self.folder(), &self.settings, &self.locations, &Monitor::default())
+        self.load_with(&Monitor::default())
+    }
+
+    fn load_with(&self, monitor: &Monitor) -> Result<Dataset, Error> {
+        read(&self.folder(), &self.settings, &self.locations, monitor)
     }
 
     /// Loads, and says whether any picture had to be decoded.
     fn decodes(&self) -> (Dataset, bool) {
         let log = Arc::new(Log::default());
         let monitor = Monitor::new(log.clone(), Cancel::default());
-        let set = load("x".into(), &self.folder(), &self.settings, &self.locations, &monitor);
+        let set = self.load_with(&monitor);
         let decoded = !log.0.lock().unwrap().is_empty();
         (set.unwrap(), decoded)
     }
@@ -212,7 +226,7 @@ fn reading_is_reported_and_can_be_cancelled() {
     }
     let (log, cancel) = (Arc::new(Log::default()), Cancel::default());
     let monitor = Monitor::new(log.clone(), cancel.clone());
-    let load = || load("x".into(), &case.folder(), &case.settings, &case.locations, &monitor);
+    let load = || read(&case.folder(), &case.settings, &case.locations, &monitor);
     let set = load().unwrap();
     let report = |done| ("reading 3 pictures".to_owned(), done, 3);
     assert_eq!(*log.0.lock().unwrap(), [report(3)]);
@@ -364,13 +378,8 @@ fn impossible_settings_and_places() {
     assert!(matches!(case.load(), Err(Error::Setting { .. })));
     case.settings = Pictures { size: Some([0, 4]), ..Pictures::default() };
     assert!(matches!(case.load(), Err(Error::Setting { .. })));
-    let nowhere = load(
-        "x".into(),
-        Path::new("/no/where"),
-        &Pictures::default(),
-        &case.locations,
-        &Monitor::default(),
-    );
+    let nowhere =
+        read(Path::new("/no/where"), &Pictures::default(), &case.locations, &Monitor::default());
     assert!(matches!(nowhere, Err(Error::Io { .. })));
 }
 
@@ -389,9 +398,8 @@ fn labels_come_from_a_table_beside_the_pictures() {
             place: tempfile::tempdir().unwrap(),
         }
     };
-    let load = |settings: Pictures| {
-        load("x".into(), &case.folder(), &settings, &case.locations, &Monitor::default())
-    };
+    let load =
+        |settings: Pictures| read(&case.folder(), &settings, &case.locations, &Monitor::default());
     table("train.csv", "id_code,label\n0000,cat\n0001,dog\n0002,cat\n0009,dog\n");
     let set = load(all()).unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
@@ -480,7 +488,14 @@ fn archives_of_samples_are_read() {
     }
     let settings = Pictures { test_fraction: 0.0, ..Pictures::default() };
     let load = |path: &Path| {
-        load_archives("x".into(), path, &settings, &Locations::nowhere(), &Monitor::default())
+        load(
+            "x".into(),
+            path,
+            &list_archives(path, &settings)?,
+            &settings,
+            &Locations::nowhere(),
+            &Monitor::default(),
+        )
     };
     let set = load(folder.path()).unwrap();
     assert_eq!((set.train.len(), set.classes.len()), (10, 2));
@@ -547,7 +562,7 @@ fn deep_pictures_are_mapped_by_one_range() {
     let with = |range: &str| {
         let settings =
             Pictures { test_fraction: 0.0, range: range.parse().unwrap(), ..Pictures::default() };
-        load("x".into(), &case.folder(), &settings, &case.locations, &Monitor::default()).unwrap()
+        read(&case.folder(), &settings, &case.locations, &Monitor::default()).unwrap()
     };
     let set = with("auto");
     assert_eq!((set.range, set.pictures.range.to_string().as_str()), ([0.0, 4095.0], "0..4095"));

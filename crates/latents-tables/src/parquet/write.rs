@@ -10,6 +10,7 @@ use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int64Type,
 };
 use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
@@ -20,8 +21,8 @@ use crate::{Error, Result};
 /// Rows of a row group.
 const GROUP: usize = 1 << 16;
 
-/// Writes a table.
-pub(crate) fn write(path: &Path, table: &Table) -> Result<()> {
+/// Writes a table, and keys and values.
+pub(crate) fn write(path: &Path, table: &Table, metadata: &[(&str, &str)]) -> Result<()> {
     // The crate may refuse a schema, for instance one of an empty name.
     let schema =
         schema(table).map_err(|e| Error::content(path, format!("it cannot be written ({e})")))?;
@@ -34,6 +35,11 @@ pub(crate) fn write(path: &Path, table: &Table) -> Result<()> {
             let path = ColumnPath::new(vec![column.name.clone()]);
             properties = properties.set_column_dictionary_enabled(path, true);
         }
+    }
+    if !metadata.is_empty() {
+        let pair =
+            |(key, value): &(&str, &str)| KeyValue::new((*key).to_owned(), (*value).to_owned());
+        properties = properties.set_key_value_metadata(Some(metadata.iter().map(pair).collect()));
     }
     let properties = Arc::new(properties.build());
     latents_files::write_with(path, |out| {

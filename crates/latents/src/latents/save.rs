@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use latents_data::npz::{Array, Numbers};
+use latents_tables::Table;
 
 use super::Latents;
 use crate::error::Result;
-use crate::outputs::{Origin, save_vectors};
+use crate::outputs::{Origin, save_vectors, vector_table};
 
 impl Latents {
     /// Writes a file in the format of its ending, one of [`VECTOR_ENDINGS`](crate::VECTOR_ENDINGS).
@@ -26,22 +27,32 @@ impl Latents {
         };
         let mut arrays = vec![floats("z", &self.z)];
         arrays.extend(self.log_variances.as_deref().map(|logvar| floats("logvar", logvar)));
+        save_vectors(path.as_ref(), arrays, &mut self.columns(), &self.origin())
+    }
+
+    /// The columns that a table of them has.
+    pub(crate) fn table(&self) -> Result<Table> {
+        vector_table(&mut self.columns(), &self.origin())
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (String, Vec<f32>)> {
         let all = [("z", Some(&self.z)), ("logvar", self.log_variances.as_ref())];
-        let mut columns = all
-            .into_iter()
-            .filter_map(|(name, numbers)| Some((name, numbers?)))
-            .flat_map(|(name, numbers)| {
+        all.into_iter().filter_map(|(name, numbers)| Some((name, numbers?))).flat_map(
+            move |(name, numbers)| {
                 (0..self.dim).map(move |i| {
                     let column = numbers.iter().skip(i).step_by(self.dim).copied().collect();
                     (format!("{name}{i}"), column)
                 })
-            });
-        let origin = Origin {
+            },
+        )
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin {
             names: self.names.as_deref(),
             parts: self.parts.as_deref(),
             labels: self.labels.as_deref(),
             classes: &self.classes,
-        };
-        save_vectors(path.as_ref(), arrays, &mut columns, &origin)
+        }
     }
 }
