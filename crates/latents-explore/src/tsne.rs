@@ -31,6 +31,8 @@ use crate::rows::Rows;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TsneConfig {
+    /// Dimensions of the map: 2, or 1 for a line, on which the second coordinate of every point is 0.
+    pub components: usize,
     /// Perplexity: effective number of neighbours. Lowered to a third of the number of other rows if it is more than that.
     pub perplexity: f64,
     /// Factor of the attraction during the early iterations, in which clusters form.
@@ -48,6 +50,7 @@ pub struct TsneConfig {
 impl Default for TsneConfig {
     fn default() -> Self {
         TsneConfig {
+            components: 2,
             perplexity: 30.0,
             early_exaggeration: 12.0,
             early_iterations: 250,
@@ -86,6 +89,9 @@ impl TsneConfig {
     /// Checks the settings for `n` rows; returns the perplexity to use.
     fn check(&self, n: usize) -> Result<f64, Error> {
         let range = |what, range, got: f64| Err(Error::Range { what, range, got });
+        if !(1..=2).contains(&self.components) {
+            return range("dimensions of the map", "1 or 2", self.components as f64);
+        }
         if !(self.perplexity > 1.0 && self.perplexity.is_finite()) {
             return range("perplexity", "more than 1", self.perplexity);
         }
@@ -121,7 +127,7 @@ pub fn tsne(rows: Rows<'_>, config: &TsneConfig, monitor: &Monitor) -> Result<Ma
     tsne_from(rows, None, config, monitor)
 }
 
-/// Computes a map as [`tsne`] does, from a start `[n, 2]` if there is one, which is scaled so that its first axis has a standard deviation of 1e-4.
+/// Computes a map as [`tsne`] does, from a start `[n, components]` if there is one, which is scaled so that its first axis has a standard deviation of 1e-4.
 ///
 /// # Errors
 /// As [`tsne`]; and if the start has another size or a number that is not finite.
@@ -140,18 +146,22 @@ pub fn tsne_from(
     let affinities = Affinities::symmetric(&found, &conditional(&found, perplexity));
     drop(found);
 
-    let given = from.map(|from| given_start(from, n)).transpose()?;
+    let components = config.components;
+    let given = from.map(|from| given_start(from, n, components)).transpose()?;
     let starts = if n <= FEW_STARTS && given.is_none() { STARTS } else { 1 };
     let task = monitor.task("t-SNE");
     let steps = u64::from(config.early_iterations + config.iterations);
     let mut best: Option<Map> = None;
     for attempt in 0..starts {
-        let start = match (attempt, &given) {
+        let mut start = match (attempt, &given) {
             (_, Some(given)) => given.clone(),
             (0, None) => start(rows, config.seed, monitor)?,
             _ => random_start(n, config.seed, attempt),
         };
-        let mut descent = Descent::new(start, &affinities);
+        if components == 1 {
+            start.iter_mut().for_each(|y| y[1] = 0.0);
+        }
+        let mut descent = Descent::new(start, &affinities, components);
         // The usual least rate makes few rows overshoot; every other attempt does without.
         let least = if attempt % 2 == 0 { LEAST_RATE } else { 0.0 };
         for step in 0..steps {
@@ -172,17 +182,19 @@ pub fn tsne_from(
     best.ok_or(Error::TooFew { what: "t-SNE", needed: 5, got: n })
 }
 
-/// A start `[n, 2]` from elsewhere, scaled down.
-fn given_start(from: &[f32], n: usize) -> Result<Vec<Point>, Error> {
-    if from.len() != 2 * n {
-        return Err(Error::Size { what: "the start of the map", expected: 2 * n, got: from.len() });
+/// A start `[n, components]` from elsewhere, scaled down.
+fn given_start(from: &[f32], n: usize, components: usize) -> Result<Vec<Point>, Error> {
+    let expected = components * n;
+    if from.len() != expected {
+        return Err(Error::Size { what: "the start of the map", expected, got: from.len() });
     }
-    Rows::new(from, 2)?;
-    let first = || from.iter().step_by(2).map(|&x| f64::from(x));
+    Rows::new(from, components)?;
+    let first = || from.iter().step_by(components).map(|&x| f64::from(x));
     let mean = first().sum::<f64>() / n as f64;
     let variance = first().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n as f64;
     let scale = if variance > 0.0 { START / libm::sqrt(variance) as f32 } else { 1.0 };
-    Ok(from.chunks_exact(2).map(|p| [p[0] * scale, p[1] * scale]).collect())
+    let point = |p: &[f32]| [0, 1].map(|a| p.get(a).map_or(0.0, |x| x * scale));
+    Ok(from.chunks_exact(components).map(point).collect())
 }
 
 /// An initialisation of no particular order.
@@ -321,6 +333,28 @@ mod tests {
         assert!(one.kl < 1.2, "{}", one.kl);
         assert_eq!(one.xy, from(&large).unwrap().xy, "the scale of the start does not matter");
         assert!(matches!(from(&start[2..]), Err(Error::Size { expected: 240, got: 238, .. })));
+    }
+
+    #[test]
+    fn a_map_may_be_a_line() {
+        let x = clusters();
+        let rows = Rows::new(&x, 6).unwrap();
+        let config = TsneConfig { components: 1, iterations: 300, ..Default::default() };
+        let run = |from: Option<&[f32]>| tsne_from(rows, from, &config, &Monitor::default());
+        let map = run(None).unwrap();
+        assert!(map.xy.chunks_exact(2).all(|y| y[1] == 0.0));
+        // The clusters are intervals that do not overlap.
+        let mut sorted: Vec<(f32, usize)> = (0..120).map(|i| (map.xy[2 * i], i / 40)).collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert_eq!(sorted.chunk_by(|a, b| a.1 == b.1).count(), 3);
+        let many = crate::samplers::normal(1000, 6, 1);
+        let map = tsne(Rows::new(&many, 6).unwrap(), &config, &Monitor::default()).unwrap();
+        assert!(map.xy.chunks_exact(2).all(|y| y[1] == 0.0 && y[0].is_finite()));
+        let start = crate::samplers::normal(120, 1, 5);
+        assert!(run(Some(&start)).unwrap().kl.is_finite());
+        assert!(matches!(run(Some(&start[1..])), Err(Error::Size { expected: 120, .. })));
+        let wrong = TsneConfig { components: 3, ..config.clone() };
+        assert!(matches!(tsne(rows, &wrong, &Monitor::default()), Err(Error::Range { .. })));
     }
 
     #[test]

@@ -40,6 +40,8 @@ fn on_rows<T: Send>(
 #[derive(Clone, Copy, FromPyObject)]
 pub(crate) struct TsneSettings {
     #[pyo3(item)]
+    components: usize,
+    #[pyo3(item)]
     perplexity: f64,
     #[pyo3(item)]
     early_exaggeration: f64,
@@ -64,7 +66,9 @@ pub(crate) fn tsne<'py>(
     start: Option<Matrix<'py>>,
     settings: TsneSettings,
 ) -> PyResult<(Floats<'py>, f64, f64)> {
+    let components = settings.components;
     let config = TsneConfig {
+        components,
         perplexity: settings.perplexity,
         early_exaggeration: settings.early_exaggeration,
         early_iterations: settings.early_iterations,
@@ -74,14 +78,16 @@ pub(crate) fn tsne<'py>(
     };
     let start = start.as_ref().map(Matrix::values).transpose()?;
     let map = on_rows(py, &rows, |rows, session| {
-        let random = settings.random.then(|| samplers::normal(rows.len(), 2, settings.seed));
+        let random =
+            settings.random.then(|| samplers::normal(rows.len(), components, settings.seed));
         tsne_from(rows, start.or(random.as_deref()), &config, session)
     })?;
     let n = map.xy.len() / 2;
-    Ok((array(py, map.xy, &[n, 2])?, map.kl, map.perplexity))
+    let places = map.xy.chunks_exact(2).flat_map(|y| &y[..components]).copied().collect();
+    Ok((array(py, places, &[n, components])?, map.kl, map.perplexity))
 }
 
-/// The places `[m, 2]` of new rows on a map of others.
+/// The places `[m, components]` of new rows on a map of others.
 #[pyfunction]
 pub(crate) fn tsne_transform<'py>(
     py: Python<'py>,
@@ -89,12 +95,15 @@ pub(crate) fn tsne_transform<'py>(
     map: Matrix<'py>,
     new: Matrix<'py>,
 ) -> PyResult<Floats<'py>> {
-    let (map, (new, d)) = (map.values()?, (new.values()?, new.dim()));
+    let (components, (new, d)) = (map.dim(), (new.values()?, new.dim()));
+    let place_of = |y: &[f32]| [0, 1].map(|a| y.get(a).copied().unwrap_or(0.0));
+    let map: Vec<f32> = map.values()?.chunks_exact(components).flat_map(place_of).collect();
     let placed = on_rows(py, &rows, |rows, session| {
-        place(rows, map, Rows::new(new, d)?, &TransformConfig::default(), session)
+        place(rows, &map, Rows::new(new, d)?, &TransformConfig::default(), session)
     })?;
     let m = placed.len() / 2;
-    array(py, placed, &[m, 2])
+    let places = placed.chunks_exact(2).flat_map(|y| &y[..components]).copied().collect();
+    array(py, places, &[m, components])
 }
 
 /// Principal components of rows: so many, or as many as explain a part of the variance. Returns mean `[d]`, components `[k, d]`, variance `[k]`, its ratio `[k]`, the

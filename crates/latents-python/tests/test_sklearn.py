@@ -17,23 +17,8 @@ TOOLS = [latents.TSNE(perplexity=3, max_iter=60), latents.PCA(), latents.KMeans(
 # A classifier needs the encoder of another model, or images that the study's convolutions fit.
 MODELS = [latents.Autoencoder(epochs=1), latents.VAE(epochs=1), latents.CNN(epochs=40)]
 
-LINE = "it maps to a plane, and the check asks for a line (n_components=1)"
 
-
-def expected(estimator):
-    """Checks that fail, and why that is right."""
-    if isinstance(estimator, latents.TSNE):
-        return {
-            "check_dont_overwrite_parameters": LINE,
-            "check_fit2d_1feature": LINE,
-            "check_fit2d_predict1d": LINE,
-            "check_methods_sample_order_invariance": LINE,
-            "check_methods_subset_invariance": LINE,
-        }
-    return {}
-
-
-@parametrize_with_checks(TOOLS + MODELS, expected_failed_checks=expected)
+@parametrize_with_checks(TOOLS + MODELS)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

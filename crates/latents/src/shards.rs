@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use latents_data::Shard;
 use latents_files::FileError;
-use latents_tables::{Table, TableFile, write_parquet};
+use latents_tables::{Column, Table, TableFile, Values, write_parquet};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainedModel;
@@ -49,6 +49,8 @@ pub struct Merged {
 struct Origin {
     shard: Shard,
     rows: usize,
+    /// [`digest`] of the rows.
+    digest: String,
     #[serde(flatten)]
     whole: Whole,
 }
@@ -190,7 +192,7 @@ impl Piece {
     /// Writes the rows of its images.
     fn write(self, out: PathBuf, shard: Shard, table: &Table) -> Result<ShardFile> {
         let images = self.selected.images.len();
-        let origin = Origin { shard, rows: images, whole: self.whole };
+        let origin = Origin { shard, rows: images, digest: digest(table), whole: self.whole };
         write_parquet(&out, table, &[(KEY, &serde_json::to_string(&origin)?)])?;
         Ok(ShardFile { out, shard, images })
     }
@@ -236,6 +238,12 @@ pub fn merge(out: impl AsRef<Path>, session: &Session) -> Result<Merged> {
         }
         let names: Vec<&str> = file.fields().iter().map(|field| field.name.as_str()).collect();
         let rows = file.read_columns(&names)?;
+        if digest(&rows) != origin.digest {
+            return Err(wrong(format!(
+                "{} is damaged: its rows are not those that were written; run shard {shard} again",
+                path.display()
+            )));
+        }
         match &mut all {
             None => all = Some(rows),
             Some(all) => all.append(rows).map_err(|e| wrong(format!("{}: {e}", path.display())))?,
@@ -244,6 +252,33 @@ pub fn merge(out: impl AsRef<Path>, session: &Session) -> Result<Merged> {
     let all = all.ok_or_else(|| wrong("there are no shards".into()))?;
     write_parquet(out, &all, &[])?;
     Ok(Merged { out: out.to_owned(), shards: count, rows: all.rows() })
+}
+
+/// SHA-256 of the columns of a table, by their names and values.
+fn digest(table: &Table) -> String {
+    fn bytes<T>(values: &[Option<T>], add: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(values.len() * (1 + size_of::<T>()));
+        for value in values {
+            bytes.push(value.is_some().into());
+            value.iter().for_each(|value| add(value, &mut bytes));
+        }
+        bytes
+    }
+    let text = |text: &String, bytes: &mut Vec<u8>| {
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    };
+    let mut all = vec![];
+    for Column { name, values } in &table.columns {
+        let values = match values {
+            Values::F32(x) => bytes(x, |x, bytes| bytes.extend(x.to_le_bytes())),
+            Values::I64(x) => bytes(x, |x, bytes| bytes.extend(x.to_le_bytes())),
+            other => bytes(&other.texts().unwrap_or_default(), text),
+        };
+        text(name, &mut all);
+        text(&latents_files::sha256(&values), &mut all);
+    }
+    latents_files::sha256(&all)
 }
 
 /// The number of pieces whose files lie beside `out`, or what is wrong with them.

@@ -79,6 +79,7 @@ pub(crate) fn kinds(postgres: Option<&str>) -> Vec<Work> {
     let residual = "ae --design residual --flip 0 --shift 0 --data fashion-mnist-sample \
                     --train-limit 64 --test-limit 32 --latent-dim 8";
     let encode = "encode --run ae --out z.npz";
+    let shard = "encode --run ae --out z.parquet --shard";
     let tune = "tune ae [few] --epochs 2 --trials 4 --sampler random --out tuned";
     let study = "study fashion-mnist-sample --quick --only S1 --out study";
     let vectors = "study --latents z.npz --out vectors";
@@ -91,6 +92,11 @@ pub(crate) fn kinds(postgres: Option<&str>) -> Vec<Work> {
         Work::new("encode", encode, "z.npz")
             .after(train_ae)
             .read_by("map --latents z.npz --method pca --out map.npz"),
+        Work::new("encode, a shard", &format!("{shard} 1/2"), "z-00001-of-00002.parquet")
+            .seldom()
+            .after(train_ae)
+            .after(&format!("{shard} 0/2"))
+            .read_by("merge z.parquet --json"),
         Work::new("map", "map --run ae --iterations 50 --out map.npz", "map.npz").after(train_ae),
         Work::new("tune", tune, "tuned")
             .read_by("tune show sqlite:///tuned/study.db#ae --out shown --json"),

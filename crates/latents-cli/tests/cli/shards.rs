@@ -108,6 +108,17 @@ fn what_does_not_belong_together_is_not_merged() {
     sandbox.ok("encode --run ae --data photos --out x.parquet");
     sandbox.write("z-00002-of-00003.parquet", sandbox.read("x.parquet"));
     assert!(fails("merge z.parquet").contains("is not a file of a shard"));
+    // A flipped bit is told, or without effect. The format itself does not notice that of a number.
+    let (whole, mut told) = (sandbox.read("z.parquet"), 0);
+    for at in (0..40).map(|i| i * kept.len() / 40) {
+        let mut flipped = kept.clone();
+        flipped[at] ^= 1;
+        sandbox.write("z-00002-of-00003.parquet", &flipped);
+        let said = sandbox.run("merge z.parquet");
+        told += usize::from(said.stderr.contains("its rows are not those that were written"));
+        assert!(said.code == Some(1) || sandbox.read("z.parquet") == whole, "bit at {at}");
+    }
+    assert!(told > 0);
     sandbox.write("z-00002-of-00003.parquet", &kept[..kept.len() / 2]);
     assert!(fails("merge z.parquet").contains("z-00002-of-00003.parquet"));
 

@@ -31,6 +31,8 @@ struct Rates {
     scale: f32,
     rate: f32,
     momentum: f32,
+    /// Axes along which points move.
+    axes: usize,
 }
 
 /// The moves of the points from `first` on.
@@ -49,14 +51,14 @@ impl WithSimd for Moves<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Rates { exaggeration, scale, rate, momentum } = self.rates;
+        let Rates { exaggeration, scale, rate, momentum, axes } = self.rates;
         for (l, (next, motion)) in self.next.iter_mut().zip(self.motions).enumerate() {
             let i = self.first + l;
             let y = self.points[i];
             let attraction = attraction(y, self.affinities.row(i), self.points);
             let repulsion = self.repulsions[i].1;
             let mut step = [0.0f32; 2];
-            for a in 0..2 {
+            for a in 0..axes {
                 let gradient = exaggeration * attraction[a] + scale * repulsion[a];
                 let keeps_sign = (gradient > 0.0) != (motion.velocity[a] > 0.0);
                 let gain = if keeps_sign { motion.gain[a] + 0.2 } else { motion.gain[a] * 0.8 };
@@ -77,19 +79,21 @@ pub(crate) struct Descent<'a> {
     next: Vec<Point>,
     motions: Vec<Motion>,
     affinities: &'a Affinities,
+    /// Axes along which points move.
+    axes: usize,
     solver: Solver,
 }
 
 impl<'a> Descent<'a> {
-    pub(crate) fn new(points: Vec<Point>, affinities: &'a Affinities) -> Self {
+    pub(crate) fn new(points: Vec<Point>, affinities: &'a Affinities, axes: usize) -> Self {
         let motions = vec![Motion { velocity: [0.0; 2], gain: [1.0; 2] }; points.len()];
         let next = points.clone();
-        Descent { points, next, motions, affinities, solver: Solver::default() }
+        Descent { points, next, motions, affinities, axes, solver: Solver::default() }
     }
 
     /// One step down `sum_j (exaggeration p_ij - q_ij) (y_i - y_j) / (1 + |y_i - y_j|^2)`, a quarter of the gradient.
     pub(crate) fn step(&mut self, exaggeration: f32, rate: f32, momentum: f32) {
-        let Descent { points, next, motions, affinities, solver } = self;
+        let Descent { points, next, motions, affinities, axes, solver } = self;
         let repulsions = solver.of_others(points, CHUNK);
         let z = normaliser(&repulsions);
         let scale = (0.5 / z) as f32;
@@ -97,7 +101,7 @@ impl<'a> Descent<'a> {
         chunks.enumerate().for_each(|(c, (next, motions))| {
             let (first, points, affinities, repulsions) =
                 (c * CHUNK, &**points, *affinities, &*repulsions);
-            let rates = Rates { exaggeration, scale, rate, momentum };
+            let rates = Rates { exaggeration, scale, rate, momentum, axes: *axes };
             dispatch(Moves { first, points, affinities, repulsions, rates, next, motions });
         });
         let centre = [0, 1].map(|a| {

@@ -84,11 +84,13 @@ pub fn tsne_transform(
     let found = search(new, rows, k, false, monitor)?;
     let p = conditional(&found, perplexity);
     let map: Vec<Point> = xy.chunks_exact(2).map(|y| [y[0], y[1]]).collect();
+    // On a line, new points stay on it.
+    let axes = if map.iter().all(|y| y[1] == 0.0) { 1 } else { 2 };
     let potential = Solver::default().potential(&map);
     let points = found.index.par_chunks(k).zip(p.par_chunks(k)).map(|(index, p)| {
         let row: Vec<(u32, f32)> = index.iter().copied().zip(p.iter().copied()).collect();
         monitor.check()?;
-        Ok(settle(&row, &map, &potential, config))
+        Ok(settle(&row, &map, &potential, axes, config))
     });
     Ok(points.collect::<Result<Vec<Point>, Interrupted>>()?.into_flattened())
 }
@@ -98,6 +100,7 @@ fn settle(
     row: &[(u32, f32)],
     map: &[Point],
     potential: &Potential,
+    axes: usize,
     config: &TransformConfig,
 ) -> Point {
     let mut y = [0, 1].map(|a| median(row, |j| map[j][a]));
@@ -108,7 +111,8 @@ fn settle(
         let (value, repulsion) = potential.at(y);
         let gradient =
             [0, 1].map(|a| exaggeration * attraction[a] + 0.5 * repulsion[a] / value.max(1e-6));
-        let step = [0, 1].map(|a| MOMENTUM * velocity[a] - rate * gradient[a]);
+        let mut step = [0, 1].map(|a| MOMENTUM * velocity[a] - rate * gradient[a]);
+        step[axes..].fill(0.0);
         let length = (step[0] * step[0] + step[1] * step[1]).sqrt();
         velocity = step.map(|s| if length > MAX_STEP { s * MAX_STEP / length } else { s });
         y = [0, 1].map(|a| y[a] + velocity[a]);
@@ -153,6 +157,9 @@ mod tests {
         for i in 0..120 {
             assert!(nearest.of(i).iter().all(|&j| j as usize / 40 == i / 40), "row {i}");
         }
+        let line: Vec<f32> = map.xy.chunks_exact(2).flat_map(|y| [y[0], 0.0]).collect();
+        let placed_on_line = place(&line, &new[..60]).unwrap();
+        assert!(placed_on_line.chunks_exact(2).all(|y| y[1] == 0.0));
         let alone = place(&map.xy, &new[60..66]).unwrap();
         assert_eq!(alone, placed[20..22]);
         let wrong = place(&map.xy[2..], &x);

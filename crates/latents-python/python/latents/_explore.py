@@ -44,12 +44,12 @@ def _candidates(clusters: int) -> int:
 class TSNE(Estimator):
     """Maps rows to the plane so that neighbours stay together (van der Maaten and Hinton, 2008).
 
-    Exact neighbours, repulsion by Fourier transforms: ten and more times faster than scikit-learn's, and new rows can be placed on a map.
+    Exact neighbours, repulsion by Fourier transforms: ten times faster than scikit-learn's, and new rows can be placed on a map.
 
     Parameters
     ----------
     n_components : int
-        Always 2.
+        2, or 1 for a line.
     perplexity : float
         Effective number of neighbours; lowered, with a warning, if there are fewer than three times as many other rows.
     early_exaggeration : float
@@ -58,7 +58,7 @@ class TSNE(Estimator):
         With "auto": the number of rows divided by the exaggeration, but at least 200.
     max_iter : int
         Iterations, with those of the exaggeration.
-    init : "pca", "random" or array [n, 2]
+    init : "pca", "random" or array [n, n_components]
         Where the points start; scaled to a standard deviation of 1e-4.
     metric : "euclidean"
         How distances are measured.
@@ -69,7 +69,7 @@ class TSNE(Estimator):
 
     Attributes
     ----------
-    embedding_ : array [n, 2] of float32
+    embedding_ : array [n, n_components] of float32
         The map.
     kl_divergence_ : float
         The divergence of the similarities on the map from those of the rows, in nats.
@@ -147,8 +147,9 @@ class TSNE(Estimator):
         import numpy as np
 
         rows = rows_of(self, X, fit=True, least=5)
-        if self.n_components != 2:
-            raise ValueError(f"n_components must be 2, not {self.n_components!r}: maps are planes; for other dimensions use PCA")
+        components = _whole("n_components", self.n_components, 1)
+        if components > 2:
+            raise ValueError(f"n_components must be 1 or 2, not {components}: maps are planes or lines; for other dimensions use PCA")
         if self.metric != "euclidean":
             raise ValueError(f"metric must be 'euclidean', not {self.metric!r}; for cosine distances, scale the rows to length 1 first")
         steps = _whole("max_iter", self.max_iter, 1)
@@ -157,11 +158,12 @@ class TSNE(Estimator):
         start = None
         if not isinstance(self.init, str):
             start = np.ascontiguousarray(self.init, dtype=np.float32)
-            if start.shape != (len(rows), 2):
-                raise ValueError(f"init has shape {start.shape}, but ({len(rows)}, 2) is expected")
+            if start.shape != (len(rows), components):
+                raise ValueError(f"init has shape {start.shape}, but ({len(rows)}, {components}) is expected")
         elif self.init not in ("pca", "random"):
             raise ValueError(f"init must be 'pca', 'random' or an array, not {self.init!r}")
         settings = {
+            "components": components,
             "perplexity": perplexity,
             "early_exaggeration": _number("early_exaggeration", self.early_exaggeration, 1.0),
             "early_iterations": min(steps, 250),
@@ -179,7 +181,7 @@ class TSNE(Estimator):
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
-        """Makes a map of rows ``[n, d]`` and returns it, ``[n, 2]``."""
+        """Makes a map of rows ``[n, d]`` and returns it, ``[n, n_components]``."""
         return self.fit(X).embedding_
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -192,7 +194,7 @@ class TSNE(Estimator):
 
         Returns
         -------
-        array [m, 2] of float32
+        array [m, n_components] of float32
             Their places.
         """
         check_fitted(self, "embedding_")
