@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::files;
 
 /// Files whose bytes depend on nothing but settings and seed, by their ending. Databases and pages hold times.
-const KEPT: [&str; 5] = ["safetensors", "npz", "jsonl", "json", "toml"];
+const KEPT: [&str; 6] = ["safetensors", "npz", "parquet", "jsonl", "json", "toml"];
 /// Members of JSON objects that are times.
 const TIMES: [&str; 2] = ["seconds", "samples_per_second"];
 
