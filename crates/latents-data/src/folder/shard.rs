@@ -41,7 +41,12 @@ pub(crate) fn load_shard(
     shard: Shard,
     monitor: &Monitor,
 ) -> Result<PictureShard, Error> {
-    settings.check()?;
+    if settings.size.is_none() && shard.count() > 1 {
+        let problem = "a shard needs the `size` of the images, which would depend on all pictures";
+        return Err(Error::Setting { problem: problem.to_owned() });
+    }
+    // All of them are read.
+    let settings = &Pictures { test_fraction: 0.0, ..settings.clone() };
     let mut names = Sha256::new();
     for file in &listing.files {
         names.update((file.name.len() as u64).to_le_bytes());
@@ -62,7 +67,7 @@ pub(crate) fn load_shard(
 }
 
 impl Listing {
-    /// Keeps the pictures of a piece, in the order that they have among the images of the whole data set, each with the number of its class there
+    /// Keeps the pictures of a piece, in the order that they have among the images of the whole data set of which none is held out, each with the number of its class there
     /// as its label; returns the names of all classes.
     fn keep_shard(&mut self, settings: &Pictures, shard: Shard) -> Vec<String> {
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
@@ -78,8 +83,7 @@ impl Listing {
             labels: &labels,
             copies: (0..kept.len()).collect(),
         };
-        let whole = Pictures { test_fraction: 0.0, ..settings.clone() };
-        let Arranged(parts) = described.arrange(&whole, &mut vec![]);
+        let Arranged(parts) = described.arrange(settings, &mut vec![]);
         let order: Vec<usize> = parts.into_iter().flatten().collect();
 
         let mut files: Vec<_> = std::mem::take(&mut self.files).into_iter().map(Some).collect();
@@ -249,6 +253,8 @@ mod tests {
         let error = load(&settings(), shard(2)).unwrap_err().to_string();
         assert!(error.contains("a shard needs a `range`"), "{error}");
         assert!(load(&settings(), shard(1)).unwrap().dataset.is_some());
+        let sizeless = Pictures { size: None, ..Pictures::default() };
+        assert!(matches!(load(&sizeless, shard(2)), Err(Error::Setting { .. })));
         let ranged = Pictures { range: "0..4000".parse().unwrap(), ..settings() };
         assert_eq!(load(&ranged, shard(2)).unwrap().dataset.unwrap().train.len(), 2);
     }
