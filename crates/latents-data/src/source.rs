@@ -181,11 +181,12 @@ impl Source {
 }
 
 impl Source {
-    /// Reads one of several pieces of the pictures of a source, and no others; `None` for a source that does not have each picture in a file, a
-    /// row or an entry of its own. `pictures` should have the size, so that this is the same for all pieces.
+    /// Reads one of several pieces of the pictures of a source, and no others; `None` for a source that does not have each picture in a
+    /// file, a row or an entry of its own. None is held out for testing.
     ///
     /// # Errors
-    /// As of [`Source::load_with`], and [`Error::Setting`] if the range of the values would have to be found in the pictures.
+    /// As of [`Source::load_with`], and [`Error::Setting`] if `pictures` lack the size, or the range of values of more than 8 bits, which
+    /// would have to be found in all pictures.
     pub fn load_shard(
         &self,
         pictures: &Pictures,
