@@ -43,6 +43,7 @@ def die_once(marker):
 
 
 def on_ray(run, photos, out, marker):
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)

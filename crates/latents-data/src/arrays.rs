@@ -113,6 +113,10 @@ impl Numbers for FileNumbers<'_> {
     fn is_words(&self) -> bool {
         matches!(self.dtype.get(1..2), Some("u" | "i")) && !self.is_bytes()
     }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        self.items.plain_bytes()
+    }
 }
 
 /// An array of one of the files.

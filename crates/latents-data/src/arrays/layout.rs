@@ -72,13 +72,6 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Whether the numbers are in the order `[n, c, h, w]`.
-    pub(crate) fn is_in_order(&self) -> bool {
-        let [h, w] = self.size;
-        let [channel, row, column] = self.steps;
-        (self.channels == 1 || channel == h * w) && row == w && column == 1
-    }
-
     /// The shape of one image, `[c, h, w]`.
     pub(crate) fn image(&self) -> [usize; 3] {
         [self.channels, self.size[0], self.size[1]]

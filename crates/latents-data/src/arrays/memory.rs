@@ -116,7 +116,7 @@ impl<'a> ImageArrays<'a> {
     pub fn own_bytes(&self, shape: [usize; 3], settings: &Pictures) -> Option<&'a [u8]> {
         let ArrayNumbers::U8(bytes) = self.numbers else { return None };
         let layout = Layout::of(&self.info(), settings.shape.as_deref()).ok()?;
-        let is_own = layout.is_in_order() && layout.image() == shape;
+        let is_own = layout.is_ours() && layout.image() == shape;
         (is_own && settings.keeps_bytes() && !settings.transpose).then_some(bytes)
     }
 

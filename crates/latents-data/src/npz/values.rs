@@ -146,6 +146,8 @@ pub(crate) struct Items<'a> {
     bytes: &'a [u8],
     size: usize,
     read: fn(&[u8]) -> f64,
+    /// Whether they are unsigned integers of 8 bits.
+    is_bytes: bool,
 }
 
 impl<'a> Items<'a> {
@@ -182,7 +184,13 @@ impl<'a> Items<'a> {
             (Kind::Float, 4) => reader!(f32),
             (Kind::Float, _) => reader!(f64),
         };
-        Some(Self { bytes: &values.bytes, size: values.item.size, read })
+        let is_bytes = matches!((values.item.kind, values.item.size), (Kind::Unsigned, 1));
+        Some(Self { bytes: &values.bytes, size: values.item.size, read, is_bytes })
+    }
+
+    /// All of them, if they are bytes.
+    pub(crate) fn plain_bytes(&self) -> Option<&'a [u8]> {
+        self.is_bytes.then_some(self.bytes)
     }
 
     pub(crate) fn get(&self, i: usize) -> f64 {
