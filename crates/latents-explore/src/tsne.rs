@@ -159,7 +159,9 @@ pub fn tsne_from(
             _ => random_start(n, config.seed, attempt),
         };
         if components == 1 {
-            start.iter_mut().for_each(|y| y[1] = 0.0);
+            for y in &mut start {
+                y[1] = 0.0;
+            }
         }
         let mut descent = Descent::new(start, &affinities, components);
         // The usual least rate makes few rows overshoot; every other attempt does without.

@@ -292,18 +292,17 @@ impl DataConfig {
             let collection = latents_files::sha256(digests.as_bytes());
             return Ok(ForeignShard { foreign: Foreign { images, ..foreign }, first, collection });
         };
-        let mut foreign = match read.dataset {
-            Some(dataset) => self.foreign(source, dataset, monitor)?,
-            None => {
-                if !read.broken.is_empty() {
-                    let note = Note::Unreadable { pictures: read.broken };
-                    monitor.warning(&format!("{source}: {note}"));
-                }
-                let [c, h, w] = self.shape;
-                let none = Labelled::unlabelled(Images::new(c, h, w, vec![])?);
-                let images = Labelled { names: Some(vec![]), ..none };
-                Foreign { images, classes: vec![], array_shape: None }
+        let mut foreign = if let Some(dataset) = read.dataset {
+            self.foreign(source, dataset, monitor)?
+        } else {
+            if !read.broken.is_empty() {
+                let note = Note::Unreadable { pictures: read.broken };
+                monitor.warning(&format!("{source}: {note}"));
             }
+            let [c, h, w] = self.shape;
+            let none = Labelled::unlabelled(Images::new(c, h, w, vec![])?);
+            let images = Labelled { names: Some(vec![]), ..none };
+            Foreign { images, classes: vec![], array_shape: None }
         };
         foreign.classes = read.classes;
         if !foreign.classes.is_empty() && foreign.images.labels.is_none() {

@@ -187,13 +187,11 @@ impl TrainedModel {
     /// # Errors
     /// As [`TrainedModel::foreign_arrays`] and [`TrainedModel::encode`].
     pub fn encode_arrays(&mut self, arrays: ImageArrays<'_>) -> Result<Latents> {
-        match arrays.own_bytes(self.shape(), &self.config.data.pictures) {
-            Some(bytes) => self.encode_pixels(Pixels::Bytes(bytes)),
-            None => {
-                let foreign = self.foreign_arrays(arrays)?;
-                self.encode(&foreign.images)
-            }
+        if let Some(bytes) = arrays.own_bytes(self.shape(), &self.config.data.pictures) {
+            return self.encode_pixels(Pixels::Bytes(bytes));
         }
+        let foreign = self.foreign_arrays(arrays)?;
+        self.encode(&foreign.images)
     }
 
     /// The number of images that these pixels are.

@@ -260,7 +260,9 @@ fn digest(table: &Table) -> String {
         let mut bytes = Vec::with_capacity(values.len() * (1 + size_of::<T>()));
         for value in values {
             bytes.push(value.is_some().into());
-            value.iter().for_each(|value| add(value, &mut bytes));
+            if let Some(value) = value {
+                add(value, &mut bytes);
+            }
         }
         bytes
     }

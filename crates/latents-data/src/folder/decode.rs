@@ -126,11 +126,11 @@ pub(super) fn places(
     packed: bool,
 ) -> (Vec<Option<Place>>, Vec<Note>) {
     if packed || known.iter().all(|known| known.is_some_and(|known| known.part.is_some())) {
-        let place = |known: &Option<&Known>| {
+        let place = |known: Option<&Known>| {
             let Known { part, label } = known.cloned().unwrap_or_default();
             Some(Place { part, class: label })
         };
-        return (known.iter().map(place).collect(), vec![]);
+        return (known.iter().copied().map(place).collect(), vec![]);
     }
     let Tree { mut places, mut notes } = Tree::of(names);
     if known.iter().any(Option::is_some) {
@@ -180,7 +180,7 @@ impl Work<'_> {
         let mut rows = self.listing.tables.rows();
         let row = |one: &Picture| self.listing.files[one.file].content.row();
         for block in blocks(self.pictures) {
-            let taken = rows.take(block.iter().filter_map(|one| row(one)))?;
+            let taken = rows.take(block.iter().filter_map(row))?;
             let read_one = |one: &Picture| {
                 self.monitor.check()?;
                 let content = &self.listing.files[one.file].content;

@@ -110,6 +110,7 @@ mod tests {
     #[test]
     fn equal_points_do_not_push_each_other() {
         let found = potentials(&[[3.0, -1.0]; 20]);
-        assert!(found.iter().all(|&(value, gradient)| value == 19.0 && gradient == [0.0; 2]));
+        let pushes = |(value, [x, y]): (f32, Point)| (value - 19.0).abs() + x.abs() + y.abs() > 0.0;
+        assert!(!found.into_iter().any(pushes));
     }
 }
