@@ -281,15 +281,17 @@ impl Images {
     /// If an index is not below [`len`](Self::len).
     #[must_use]
     pub fn at(&self, indices: &[usize]) -> Self {
+        fn of<T: Copy>(pixels: &[T], indices: &[usize], size: usize) -> Vec<T> {
+            let mut chosen = Vec::with_capacity(indices.len() * size);
+            for &i in indices {
+                chosen.extend_from_slice(&pixels[i * size..(i + 1) * size]);
+            }
+            chosen
+        }
         let size = self.numbers();
-        let ranges = indices.iter().map(|&i| i * size..(i + 1) * size);
         let stored = match self.pixels() {
-            Pixels::Bytes(bytes) => {
-                Stored::Bytes(ranges.flat_map(|r| &bytes[r]).copied().collect())
-            }
-            Pixels::Words(words) => {
-                Stored::Words(ranges.flat_map(|r| &words[r]).copied().collect())
-            }
+            Pixels::Bytes(bytes) => Stored::Bytes(of(bytes, indices, size)),
+            Pixels::Words(words) => Stored::Words(of(words, indices, size)),
         };
         Images { shape: self.shape, stored }
     }

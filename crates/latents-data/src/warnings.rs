@@ -28,17 +28,18 @@ pub(crate) struct Seen {
 impl Seen {
     /// Of the pixels of one picture.
     pub(crate) fn of(pixels: Pixels<'_>) -> Self {
+        // Each end by itself, which the compiler turns into vector instructions.
         let mut hasher = DefaultHasher::new();
         let (least, most, white) = match pixels {
             Pixels::Bytes(bytes) => {
                 hasher.write(bytes);
-                let ends = bytes.iter().fold((u8::MAX, 0), |(a, b), &x| (a.min(x), b.max(x)));
-                (ends.0.into(), ends.1.into(), 255)
+                let least = bytes.iter().fold(u8::MAX, |a, &x| a.min(x));
+                (least.into(), bytes.iter().fold(0, |a: u8, &x| a.max(x)).into(), 255)
             }
             Pixels::Words(words) => {
                 hasher.write(bytemuck::cast_slice(words));
-                let ends = words.iter().fold((u16::MAX, 0), |(a, b), &x| (a.min(x), b.max(x)));
-                (ends.0, ends.1, u16::MAX)
+                let least = words.iter().fold(u16::MAX, |a, &x| a.min(x));
+                (least, words.iter().fold(0, |a: u16, &x| a.max(x)), u16::MAX)
             }
         };
         Self { digest: hasher.finish(), least, most, white }
