@@ -58,8 +58,8 @@ def maps(name, X):
 
 def beside_the_command():
     """Training and encoding by the package and by the command, in turn: the whole process of each."""
-    train = ["--latent-dim", "32", "--epochs", "4", "--seed", "1"]
-    ours = [sys.executable, "-c", f"import latents; latents.Autoencoder(latent_dim=32, epochs=4, seed=1).fit(latents.open({options.source!r}), out='python')"]
+    train = ["--latent-dim", "32", "--epochs", "12", "--seed", "1"]
+    ours = [sys.executable, "-c", f"import latents; latents.Autoencoder(latent_dim=32, epochs=12, seed=1).fit(latents.open({options.source!r}), out='python')"]
     theirs = [options.command, "train", "ae", "--data", options.source, *train, "--out", "command"]
     # So many images that starting Python is a small part.
     encode = [sys.executable, "-c", "import latents, numpy; numpy.savez('p.npz', z=latents.load('python').encode(numpy.load('large.npz')['image']))"]
