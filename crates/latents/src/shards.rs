@@ -294,14 +294,14 @@ fn shard_count(out: &Path) -> Result<Result<usize, String>> {
     let mut found: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for entry in entries {
         let name = entry.map_err(FileError::on("read the folder", folder))?.file_name();
-        let numbers = name.to_str().and_then(|name| {
+        let shard = name.to_str().and_then(|name| {
             let name = name.strip_prefix(&stem)?.strip_prefix('-')?;
             let (index, count) =
                 name.strip_suffix(&ending)?.strip_suffix('.')?.split_once("-of-")?;
-            Some((index.parse::<usize>().ok()?, count.parse::<usize>().ok()?))
+            Shard::new(index.parse().ok()?, count.parse().ok()?).ok()
         });
-        if let Some((index, count)) = numbers {
-            found.entry(count).or_default().insert(index);
+        if let Some(shard) = shard {
+            found.entry(shard.count()).or_default().insert(shard.index());
         }
     }
     let example = format!("{stem}-00000-of-00008.{ending}");
