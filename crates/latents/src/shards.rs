@@ -62,7 +62,7 @@ struct Whole {
     work: String,
     /// SHA-256 of the model's parameters.
     model: String,
-    /// Where the images are from.
+    /// The source of the images.
     images: String,
     /// SHA-256 of what tells these images from others.
     collection: String,

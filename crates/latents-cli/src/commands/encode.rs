@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{SHARD_ENDINGS, Session, Shard, TrainedModel, VECTOR_ENDINGS, check_output, count};
+use latents::{Session, Shard, TrainedModel, VECTOR_ENDINGS, check_output, count};
 use serde::Serialize;
 
 use crate::commands::settings::ImageFlags;
@@ -39,15 +39,13 @@ struct Encoded<'a> {
 
 impl Encode {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
-        check_output(
-            &self.out,
-            if self.shard.is_some() { &SHARD_ENDINGS } else { &VECTOR_ENDINGS },
-        )?;
-        let mut model = TrainedModel::open(&self.run, session)?;
         if let Some(shard) = self.shard {
+            let mut model = TrainedModel::open(&self.run, session)?;
             let file = model.encode_shard(&self.images.selection(), shard, &self.out)?;
             return tell_shard(&file, output);
         }
+        check_output(&self.out, &VECTOR_ENDINGS)?;
+        let mut model = TrainedModel::open(&self.run, session)?;
         let d = model.latent_space()?.dim;
         let selected = model.select(&self.images.selection())?;
         let z = model.encode_selected(&selected)?;

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use latents::{
-    PREDICTION_ENDINGS, SHARD_ENDINGS, Session, Shard, TrainedModel, check_output, count,
-};
+use latents::{PREDICTION_ENDINGS, Session, Shard, TrainedModel, check_output, count};
 
 use crate::commands::{Tta, tell_shard};
 use crate::output::Output;
@@ -39,7 +37,6 @@ pub(crate) struct Predict {
 impl Predict {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         if let (Some(source), Some(out), Some(shard)) = (&self.data, &self.out, self.shard) {
-            check_output(out, &SHARD_ENDINGS)?;
             let mut model = TrainedModel::open(&self.run, session)?;
             let file = model.predict_shard(source, self.tta.map(Into::into), shard, out)?;
             return tell_shard(&file, output);

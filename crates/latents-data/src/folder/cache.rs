@@ -389,7 +389,7 @@ fn crc_of(mut from: impl Read) -> io::Result<u32> {
 }
 
 /// SHA-256 of texts with their lengths, in hexadecimal digits.
-fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut sum = Sha256::new();
     for text in texts {
         sum.update((text.len() as u64).to_le_bytes());

@@ -4,15 +4,14 @@
 use std::path::Path;
 
 use latents_progress::Monitor;
-use sha2::{Digest, Sha256};
 
+use super::cache::digest;
 use super::decode::places;
 use super::listing::{Known, Listing};
 use super::load;
 use crate::arrange::{Arranged, Described, classes};
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::images::hexadecimal;
 use crate::locations::Locations;
 use crate::part::Part;
 use crate::pictures::Pictures;
@@ -47,12 +46,7 @@ pub(crate) fn load_shard(
     }
     // All of them are read.
     let settings = &Pictures { test_fraction: 0.0, ..settings.clone() };
-    let mut names = Sha256::new();
-    for file in &listing.files {
-        names.update((file.name.len() as u64).to_le_bytes());
-        names.update(&file.name);
-    }
-    let collection = hexadecimal(&names.finalize());
+    let collection = digest(listing.files.iter().map(|file| file.name.as_str()));
     let classes = listing.keep_shard(settings, shard);
     let (mut dataset, mut broken) = (None, vec![]);
     if !listing.files.is_empty() {

@@ -48,23 +48,28 @@ impl Solver {
     /// The potential and its gradient at each of the points, without the contribution of the point itself.
     pub(crate) fn of_others(&mut self, points: &[Point], chunk: usize) -> Vec<(f32, Point)> {
         let n = points.len();
-        if n <= FEW || n * n <= PAIRS * size(extent(bounds(points))).0.pow(2) {
+        let corners = bounds(points);
+        if n <= FEW || n * n <= PAIRS * size(extent(corners)).0.pow(2) {
             return potentials(points);
         }
-        let potential = self.potential(points);
+        let potential = self.within(corners, points);
         points.par_iter().with_min_len(chunk).map(|&y| potential.of_others(y)).collect()
     }
 
     /// The potential of a unit charge at each of `points`. There must be at least one, and all must be finite.
     pub(crate) fn potential(&mut self, points: &[Point]) -> Potential {
-        let (low, high) = bounds(points);
-        let (side, step) = size(extent((low, high)));
+        self.within(bounds(points), points)
+    }
+
+    /// The same, of points in a box that is known.
+    fn within(&mut self, corners: (Point, Point), points: &[Point]) -> Potential {
+        let (side, step) = size(extent(corners));
         let differs = |c: &Convolution| c.side != side || c.step.to_bits() != step.to_bits();
         if self.convolution.as_ref().is_none_or(differs) {
             self.convolution = Some(Convolution::new(side, step));
         }
         let Some(convolution) = &self.convolution else { unreachable!("it was set above") };
-        let origin = low.map(|v| v - MARGIN as f32 * step);
+        let origin = corners.0.map(|v| v - MARGIN as f32 * step);
         let half = side / 2;
         let charges = deposit(points, origin, step, half);
         let grid = convolution.apply(&charges);
