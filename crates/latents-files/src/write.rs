@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use crate::fault::{self, Output, Step};
 use crate::{FileError, create_folder};
 
@@ -52,9 +54,7 @@ pub fn write_with(
         }
         sweep_stale(folder);
         fault::at(Step::Create, path)?;
-        let mut file = builder.tempfile_in(folder)?;
-        // Held, so that nobody takes it for one that a killed process left. Some systems have no locks; there it is only young.
-        let _ = file.as_file().try_lock();
+        let mut file = held(|| builder.tempfile_in(folder))?;
         let mut out = BufWriter::new(Output::new(file.as_file_mut(), path));
         fill(&mut out)?;
         out.flush()?;
@@ -71,6 +71,19 @@ pub fn write_with(
         Ok(())
     };
     attempt().map_err(FileError::on("write", path))
+}
+
+/// Makes a temporary file and holds its lock, so that no sweep takes it for one that a killed process left. A sweep may have taken one that was made but not yet
+/// held: then another is made. Some systems have no locks; there nothing is swept.
+fn held(make: impl Fn() -> io::Result<NamedTempFile>) -> io::Result<NamedTempFile> {
+    loop {
+        let file = make()?;
+        // Waits for a sweep that holds it, which is soon done.
+        let _ = file.as_file().lock();
+        if file.path().exists() {
+            return Ok(file);
+        }
+    }
 }
 
 /// What receives the contents that are written to a path.
@@ -142,7 +155,6 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Removes temporary files that killed processes left in a folder and its subfolders, however young they are; those that a process still writes stay.
-/// Call it where others write seldom: a file that another process has made in this very instant may go, which is an error to that process.
 pub fn sweep(folder: &Path) {
     temporary(folder).for_each(|file| remove_if_left(&file));
     for entry in entries(folder) {
@@ -227,6 +239,26 @@ mod tests {
         left.sort();
         assert_eq!(left, [".latents-held.tmp", ".latents-kept", "below", "kept.tmp"]);
         assert!(!below.exists());
+    }
+
+    #[test]
+    fn a_sweep_takes_nothing_from_those_who_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    sweep(folder.path());
+                }
+            });
+            let make = || {
+                let mut builder = tempfile::Builder::new();
+                builder.prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder.path())
+            };
+            let taken = (0..20_000).filter(|_| !held(make).unwrap().path().exists()).count();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(taken, 0);
+        });
     }
 
     #[test]
