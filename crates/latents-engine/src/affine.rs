@@ -1,5 +1,6 @@
 //! Convolutions, transposed convolutions and linear layers: the kernel that computes each pass, and how it runs on a micro-batch. A
-//! sum is a table of taps ([`Gather`], [`Dot`]) or, for 3x3 kernels of many channels, a sum in Winograd's domain.
+//! sum is a table of taps ([`Gather`], [`Dot`]), for 3x3 kernels of many channels a sum in Winograd's domain, or, in bfloat16, a sum of
+//! tiles.
 
 use std::ops::Range;
 
@@ -9,11 +10,16 @@ use crate::isa::Isa;
 use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::gather::{Finish, GatherRun};
+use crate::kernels::tile_products::{ProductsScratch, TileProductsRun};
+use crate::kernels::tile_sum::{BLOCKS, TileSumRun};
+use crate::kernels::tiles::{Pair, TILE, Tile};
 use crate::kernels::winograd::{Collect, Spread, SpreadGradient};
 use crate::layer::Layer;
 use crate::network::Node;
+use crate::precision::Precision;
 use crate::shape::Shape;
 use crate::simd::LANES;
+use crate::tiles::{self, TileProducts, TileSum, View};
 use crate::winograd::{POSITIONS, Winograd, WinogradDot};
 
 /// A convolution, transposed convolution or linear layer.
@@ -38,6 +44,7 @@ pub(crate) struct Affine {
 pub(crate) enum Sum {
     Taps(Gather),
     Winograd(Box<Winograd>),
+    Tiles(TileSum),
 }
 
 /// The gradient of the weights of a convolution.
@@ -45,6 +52,7 @@ pub(crate) enum Sum {
 pub(crate) enum Products {
     Places(Dot),
     Winograd(Box<WinogradDot>),
+    Tiles(Box<TileProducts>),
 }
 
 /// How the gradient of a weight is summed over the batch.
@@ -64,22 +72,34 @@ pub(crate) enum WeightGradient {
         outputs: usize,
         /// Offset of the input and, after it, of the gradient of the output in the record of a micro-batch; in numbers.
         offset: usize,
+        /// Whether they are multiplied in tiles.
+        tiles: bool,
     },
 }
 
 /// Packed weights of one affine operation; empty for other operations.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Packed<E> {
-    pub(crate) forward: Vec<E>,
-    pub(crate) backward: Vec<E>,
+    pub(crate) forward: Weights<E>,
+    pub(crate) backward: Weights<E>,
 }
 
-/// Buffers for the transforms of Winograd's sums; they grow to the size of the largest.
+/// Packed weights of a sum, in its numbers or rounded to tiles.
+#[derive(Debug, Default)]
+pub(crate) struct Weights<E> {
+    numbers: Vec<E>,
+    tiles: Buffer<Pair>,
+}
+
+/// Buffers for the transforms of Winograd's sums and for tiles; they grow to the size of the largest.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<E> {
     tiles: Buffer<E>,
     others: Buffer<E>,
     pairs: Buffer<E>,
+    right: Buffer<Pair>,
+    sums: Vec<[Tile; 4]>,
+    pub(crate) products: ProductsScratch,
 }
 
 /// The geometry of an affine layer, and whether its forward pass goes down (from big to small).
@@ -130,8 +150,28 @@ pub(crate) fn record_dot(
     }
 }
 
+/// The same in bfloat16, for some of the outputs.
+pub(crate) fn record_tiles(
+    [inputs, outputs]: [usize; 2],
+    offset: usize,
+    record_len: usize,
+    micro_batches: usize,
+    rows: &Range<usize>,
+) -> TileProducts {
+    debug_assert!(rows.end <= outputs);
+    let view = |channels, first| View {
+        channels,
+        first,
+        plane: LANES,
+        steps: [0, record_len],
+        size: [1, micro_batches],
+    };
+    let small = view(rows.len(), offset + (inputs + rows.start) * LANES);
+    TileProducts::of(small, view(inputs, offset), [1, 1], [1, 1], [0, 0])
+}
+
 /// The first `n` numbers of a buffer, which grows if it is shorter.
-fn room<E: Element>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
+pub(crate) fn room<E: Copy + Default>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
     if numbers.len() < n {
         *numbers = Buffer::zeros(n);
     }
@@ -139,38 +179,61 @@ fn room<E: Element>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
 }
 
 /// A part of the weights of a sum, to be packed in the order in which the kernels read them.
-pub(crate) struct Packing<'a, E> {
-    sum: &'a Sum,
-    /// `[out, in, kernel_h, kernel_w]`, or `[in, out, ..]` for the other direction.
-    weights: &'a [E],
-    /// A part of [`Gather::pack`].
-    pack: &'a [u32],
-    /// The destination; for Winograd's sums, one slice for each position.
-    out: Vec<&'a mut [E]>,
+pub(crate) enum Packing<'a, E> {
+    Numbers {
+        sum: &'a Sum,
+        /// `[out, in, kernel_h, kernel_w]`, or `[in, out, ..]` for the other direction.
+        weights: &'a [E],
+        /// A part of [`Gather::pack`].
+        pack: &'a [u32],
+        /// The destination; for Winograd's sums, one slice for each position.
+        out: Vec<&'a mut [E]>,
+    },
+    Tiles {
+        sum: &'a TileSum,
+        weights: &'a [E],
+        /// The first of the tiles.
+        first: usize,
+        tiles: &'a mut [Pair],
+    },
 }
 
 impl<E: Element> Packing<'_, E> {
-    pub(crate) fn run(mut self) {
-        match self.sum {
-            Sum::Taps(_) => {
-                for (out, &from) in self.out[0].iter_mut().zip(self.pack) {
-                    *out = self.weights[from as usize];
+    pub(crate) fn run(self) {
+        match self {
+            Packing::Numbers { sum: Sum::Winograd(winograd), weights, pack, mut out } => {
+                winograd.transform(weights, pack, &mut out);
+            }
+            Packing::Numbers { weights, pack, mut out, .. } => {
+                for (out, &from) in out[0].iter_mut().zip(pack) {
+                    *out = weights[from as usize];
                 }
             }
-            Sum::Winograd(winograd) => winograd.transform(self.weights, self.pack, &mut self.out),
+            Packing::Tiles { sum, weights, first, tiles } => sum.pack(weights, first, tiles),
         }
     }
 }
 
+/// Whether a layer is computed in tiles.
+pub(crate) fn in_tiles(geometry: &Geometry, precision: Precision) -> bool {
+    precision == Precision::Bf16 && tiles::fits(geometry)
+}
+
 impl Sum {
     /// From the big image to the small one.
-    pub(crate) fn down(geometry: &Geometry) -> Sum {
+    pub(crate) fn down(geometry: &Geometry, precision: Precision) -> Sum {
+        if in_tiles(geometry, precision) {
+            return Sum::Tiles(TileSum::down(geometry));
+        }
         let winograd = Winograd::down(geometry).map(Box::new);
         winograd.map_or_else(|| Sum::Taps(geometry.down()), Sum::Winograd)
     }
 
     /// From the small image to the big one.
-    pub(crate) fn up(geometry: &Geometry) -> Sum {
+    pub(crate) fn up(geometry: &Geometry, precision: Precision) -> Sum {
+        if in_tiles(geometry, precision) {
+            return Sum::Tiles(TileSum::up(geometry));
+        }
         let winograd = Winograd::up(geometry).map(Box::new);
         winograd.map_or_else(|| Sum::Taps(geometry.up()), Sum::Winograd)
     }
@@ -180,47 +243,79 @@ impl Sum {
         match self {
             Sum::Taps(gather) => (&gather.pack, 1),
             Sum::Winograd(winograd) => (&winograd.matrix.pack, POSITIONS),
+            Sum::Tiles(_) => (&[], 0),
         }
     }
 
-    /// Number of packed weights.
-    pub(crate) fn packed_len(&self) -> usize {
+    /// Room for packed weights.
+    pub(crate) fn room<E: Element>(&self) -> Weights<E> {
         let (pack, positions) = self.pack();
-        pack.len() * positions
+        let numbers = vec![E::default(); pack.len() * positions];
+        let tiles = match self {
+            Sum::Tiles(sum) => Buffer::zeros(sum.left() * TILE),
+            _ => Buffer::default(),
+        };
+        Weights { numbers, tiles }
+    }
+
+    /// Numbers of so many bytes that the packed weights take.
+    pub(crate) fn packed_len(&self, bytes: usize) -> usize {
+        let (pack, positions) = self.pack();
+        match self {
+            Sum::Tiles(sum) => sum.left() * size_of::<[Pair; TILE]>() / bytes,
+            _ => pack.len() * positions,
+        }
     }
 
     /// Divides the packing of the weights into parts.
     pub(crate) fn packings<'a, E>(
         &'a self,
         weights: &'a [E],
-        out: &'a mut [E],
+        out: &'a mut Weights<E>,
     ) -> Vec<Packing<'a, E>> {
         const CHUNK: usize = 8_192;
-        let (pack, _) = self.pack();
-        let parts = pack.chunks(CHUNK);
-        let mut all: Vec<_> =
-            parts.map(|pack| Packing { sum: self, weights, pack, out: vec![] }).collect();
-        for position in out.chunks_mut(pack.len().max(1)) {
-            for (packing, out) in all.iter_mut().zip(position.chunks_mut(CHUNK)) {
-                packing.out.push(out);
+        if let Sum::Tiles(sum) = self {
+            let each = CHUNK / TILE;
+            let parts = out.tiles.chunks_mut(each * TILE).enumerate();
+            return parts
+                .map(|(i, tiles)| Packing::Tiles { sum, weights, first: i * each, tiles })
+                .collect();
+        }
+        let (pack, positions) = self.pack();
+        let mut all: Vec<Vec<&mut [E]>> = vec![];
+        all.resize_with(pack.len().div_ceil(CHUNK), || Vec::with_capacity(positions));
+        for position in out.numbers.chunks_mut(pack.len().max(1)) {
+            for (parts, out) in all.iter_mut().zip(position.chunks_mut(CHUNK)) {
+                parts.push(out);
             }
         }
-        all
+        let parts = pack.chunks(CHUNK).zip(all);
+        parts.map(|(pack, out)| Packing::Numbers { sum: self, weights, pack, out }).collect()
     }
 
     /// Computes the sum for a micro-batch, `[channel][pixel][lane]`. `bias` has one number for each output channel; `None` means zero.
     pub(crate) fn run<E: Element>(
         &self,
         isa: Isa,
-        (weights, bias): (&[E], Option<&[E]>),
+        (weights, bias): (&Weights<E>, Option<&[E]>),
         input: &[E],
         output: &mut [E],
         finish: Finish<E>,
         scratch: &mut Scratch<E>,
     ) {
+        let Weights { numbers: weights, tiles: left } = weights;
         let winograd = match self {
             Sum::Taps(plan) => {
                 return E::gather(isa, GatherRun { plan, weights, bias, input, output, finish });
+            }
+            Sum::Tiles(plan) => {
+                let right = room(&mut scratch.right, plan.right() * TILE);
+                scratch.sums.resize(BLOCKS, [[0.0; TILE]; 4]);
+                let sums = &mut scratch.sums;
+                return E::tile_sum(
+                    isa,
+                    TileSumRun { plan, left, right, sums, bias, input, output, finish },
+                );
             }
             Sum::Winograd(winograd) => winograd,
         };
@@ -246,7 +341,10 @@ impl Sum {
 }
 
 impl Products {
-    pub(crate) fn new(geometry: &Geometry) -> Products {
+    pub(crate) fn new(geometry: &Geometry, precision: Precision) -> Products {
+        if in_tiles(geometry, precision) {
+            return Products::Tiles(Box::new(TileProducts::new(geometry)));
+        }
         let winograd = WinogradDot::new(geometry).map(Box::new);
         winograd.map_or_else(|| Products::Places(geometry.dot()), Products::Winograd)
     }
@@ -263,6 +361,10 @@ impl Products {
         let winograd = match self {
             Products::Places(plan) => {
                 return E::dot(isa, DotRun { plan, rows: 0..plan.rows, a: small, b: big, out });
+            }
+            Products::Tiles(plan) => {
+                let scratch = &mut scratch.products;
+                return E::tile_products(isa, TileProductsRun { plan, small, big, out, scratch });
             }
             Products::Winograd(winograd) => winograd,
         };
@@ -303,7 +405,7 @@ impl Affine {
                 products.add(isa, small, big, weight, scratch);
                 E::channel_sums(isa, ChannelSums { input: output, out: bias });
             }
-            WeightGradient::Record { inputs, outputs, offset } => {
+            WeightGradient::Record { inputs, outputs, offset, .. } => {
                 let record = &mut record[*offset..offset + (inputs + outputs) * LANES];
                 let (x, gradient) = record.split_at_mut(inputs * LANES);
                 x.copy_from_slice(input);

@@ -90,6 +90,6 @@ pub struct Backward<E> {
     /// The penalty of each sample `[n]`, neither weighted nor averaged, as in [`Losses::penalty`].
     pub penalty: Vec<f64>,
     /// d objective / d input, of the input's shape `[n, c, h, w]`; the penalty is included. `None` unless the engine was made by
-    /// [`crate::Engine::with_input_gradients`].
+    /// [`crate::EngineOptions::input_gradients`].
     pub input_gradients: Option<Vec<E>>,
 }

@@ -14,7 +14,17 @@ use crate::kernels::loss::Loss;
 use crate::network::{Layout, Network};
 use crate::parameter::Parameter;
 use crate::planner;
+use crate::precision::Precision;
 use crate::runtime::Runtime;
+
+/// What an [`Engine`] is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// The numbers that products are computed in.
+    pub precision: Precision,
+    /// Whether [`Engine::backward`] also returns the gradient of the inputs. A training step takes slightly longer then; the results are the same bits.
+    pub input_gradients: bool,
+}
 
 /// Computes outputs, losses and gradients of a network in numbers of type `E`: `f32`, or `f64` to check gradients. The crate's
 /// documentation has an example of a training loop.
@@ -23,36 +33,31 @@ pub struct Engine<E = f32> {
     layout: Layout,
     runtime: Arc<Runtime>,
     executor: Box<dyn Executor<E>>,
-    input_gradients: bool,
+    options: EngineOptions,
 }
 
 impl<E: Element> Engine<E> {
-    /// Checks the network and allocates its buffers.
+    /// Checks the network and allocates its buffers, with the default options.
     ///
     /// # Errors
     /// Those of [`Network::layout`].
     pub fn new(network: &Network, runtime: Arc<Runtime>) -> Result<Self, Error> {
-        Engine::make(network, runtime, false)
+        Engine::with_options(network, runtime, EngineOptions::default())
     }
 
-    /// An engine whose [`Engine::backward`] also returns the gradient of the inputs. A training step takes slightly longer than with
-    /// [`Engine::new`]; the results are the same bits.
+    /// Checks the network and allocates its buffers.
     ///
     /// # Errors
     /// Those of [`Network::layout`].
-    pub fn with_input_gradients(network: &Network, runtime: Arc<Runtime>) -> Result<Self, Error> {
-        Engine::make(network, runtime, true)
-    }
-
-    fn make(
+    pub fn with_options(
         network: &Network,
         runtime: Arc<Runtime>,
-        input_gradients: bool,
+        options: EngineOptions,
     ) -> Result<Self, Error> {
         let layout = network.layout()?;
-        let plan = planner::plan(&layout, input_gradients);
+        let plan = planner::plan(&layout, options);
         let executor = Box::new(ExactExecutor::new(plan, Arc::clone(&runtime)));
-        Ok(Engine { layout, runtime, executor, input_gradients })
+        Ok(Engine { layout, runtime, executor, options })
     }
 
     /// The shapes and parameters of the network.
@@ -73,10 +78,15 @@ impl<E: Element> Engine<E> {
     ///
     /// # Errors
     /// Those of [`Network::layout`].
-    pub fn step_memory(network: &Network, samples: usize, threads: usize) -> Result<u64, Error> {
+    pub fn step_memory(
+        network: &Network,
+        options: EngineOptions,
+        samples: usize,
+        threads: usize,
+    ) -> Result<u64, Error> {
         let layout = network.layout()?;
-        let plan = planner::plan(&layout, false);
-        Ok(size_of::<E>() as u64 * crate::exact::step_len(&plan, samples, threads))
+        let plan = planner::plan(&layout, options);
+        Ok(size_of::<E>() as u64 * crate::exact::step_len::<E>(&plan, samples, threads))
     }
 
     /// The worker threads and the instruction set.
@@ -187,12 +197,13 @@ impl<E: Element> Engine<E> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use latents_engine::{Engine, Inputs, Layer, Network, Pass, Runtime, Section};
+    /// use latents_engine::{Engine, EngineOptions, Inputs, Layer, Network, Pass, Runtime, Section};
     ///
     /// # fn main() -> Result<(), latents_engine::Error> {
     /// let layers = vec![Layer::Linear { out_features: 1 }];
     /// let network = Network { input: [2, 1, 1], sections: vec![Section { name: "critic".into(), layers }] };
-    /// let mut engine = Engine::<f64>::with_input_gradients(&network, Arc::new(Runtime::new(None, None)?))?;
+    /// let options = EngineOptions { input_gradients: true, ..EngineOptions::default() };
+    /// let mut engine = Engine::<f64>::with_options(&network, Arc::new(Runtime::new(None, None)?), options)?;
     /// let (parameters, x, pass) = ([2.0, -1.0, 0.0], [1.0, 0.0, 0.0, 3.0], Pass::Evaluate);
     /// let y = engine.outputs(&parameters, Inputs::Values(&x), 0..1, pass)?;
     /// assert_eq!(y, [2.0, -3.0]);
@@ -230,7 +241,8 @@ impl<E: Element> Engine<E> {
         let numbers = |layer: usize| job.samples * self.numbers(layer);
         expect_size("gradients of the output", output_gradients.values.len(), numbers(layers.end))?;
         expect_size("gradients", gradients.len(), self.layout.parameter_count())?;
-        let mut inputs = self.input_gradients.then(|| vec![E::default(); numbers(layers.start)]);
+        let mut inputs =
+            self.options.input_gradients.then(|| vec![E::default(); numbers(layers.start)]);
         let range = self.layout.parameters_of(layers);
         let gradients = Gradients { parameters: gradients, range, inputs: inputs.as_deref_mut() };
         let losses = self.executor.gradients(&job, Head::Gradients(output_gradients), gradients);

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::affine::{Packed, Packing, Sum, WeightGradient, record_dot};
+use crate::affine::{Packed, Packing, Sum, WeightGradient, record_dot, record_tiles};
 use crate::batch::Targets;
 use crate::buffer::Buffer;
 use crate::criterion::{Criterion, Losses};
 use crate::executor::{Executor, Gradients, Head, Job};
 use crate::kernels::Element;
 use crate::kernels::dot::{ChannelSums, DotRun};
+use crate::kernels::tile_products::TileProductsRun;
 use crate::lanes::from_lanes;
 use crate::plan::{Op, Piece, Plan, Source};
 use crate::runtime::Runtime;
@@ -39,21 +40,21 @@ fn workspace<E>(workspaces: &[Mutex<Workspace<E>>]) -> MutexGuard<'_, Workspace<
     own.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The numbers of an operation's packed parameters, for the forward and the backward pass.
-fn packed_lens(op: &Op) -> [usize; 2] {
-    match op {
-        Op::Affine(affine) => {
-            [affine.forward.packed_len(), affine.backward.as_ref().map_or(0, Sum::packed_len)]
-        }
-        _ => [0; 2],
-    }
+/// The sums of an operation, forward and backward.
+fn sums(op: &Op) -> impl Iterator<Item = &Sum> {
+    let sums = match op {
+        Op::Affine(affine) => [Some(&affine.forward), affine.backward.as_ref()],
+        _ => [None; 2],
+    };
+    sums.into_iter().flatten()
 }
 
 /// About how many numbers the training steps of so many samples take on so many threads, as [`ExactExecutor`] allocates them.
-pub(crate) fn step_len(plan: &Plan, samples: usize, threads: usize) -> u64 {
+pub(crate) fn step_len<E>(plan: &Plan, samples: usize, threads: usize) -> u64 {
     let sum = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
     let workspace = sum(&plan.buffers) + sum(&plan.masks) + sum(&plan.places);
-    let packed: Vec<usize> = plan.ops.iter().flat_map(packed_lens).collect();
+    let packed = plan.ops.iter().flat_map(sums).map(|sum| sum.packed_len(size_of::<E>()));
+    let packed: Vec<usize> = packed.collect();
     let micro_batches = samples.div_ceil(LANES) as u64;
     let shards = micro_batches.min(SHARDS as u64);
     threads as u64 * workspace
@@ -65,8 +66,9 @@ pub(crate) fn step_len(plan: &Plan, samples: usize, threads: usize) -> u64 {
 impl<E: Element> ExactExecutor<E> {
     pub(crate) fn new(plan: Plan, runtime: Arc<Runtime>) -> Self {
         let packed = plan.ops.iter().map(|op| {
-            let [forward, backward] = packed_lens(op).map(|len| vec![E::default(); len]);
-            Packed { forward, backward }
+            let mut room = sums(op).map(Sum::room);
+            let mut next = || room.next().unwrap_or_default();
+            Packed { forward: next(), backward: next() }
         });
         let packed = packed.collect();
         let workspaces =
@@ -173,17 +175,22 @@ impl<E: Element> ExactExecutor<E> {
                         }
                     }
                 }),
+                Source::Rows { .. } if micro_batches == 0 => {}
                 Source::Rows { op, rows } => {
-                    let (shape, offset) = self.record(*op);
-                    let dot = record_dot(shape, offset, record_len, micro_batches);
+                    let (shape, offset, tiles) = self.record(*op);
                     let (a, b) = (&self.records[..], &self.records[..]);
-                    let run = DotRun { plan: &dot, rows: rows.clone(), a, b, out };
-                    if micro_batches > 0 {
-                        E::dot(isa, run);
+                    if tiles {
+                        let plan = record_tiles(shape, offset, record_len, micro_batches, rows);
+                        let mut workspace = workspace(&self.workspaces);
+                        let scratch = &mut workspace.scratch.products;
+                        let run = TileProductsRun { plan: &plan, small: a, big: b, out, scratch };
+                        return E::tile_products(isa, run);
                     }
+                    let dot = record_dot(shape, offset, record_len, micro_batches);
+                    E::dot(isa, DotRun { plan: &dot, rows: rows.clone(), a, b, out });
                 }
                 Source::Bias { op } => {
-                    let ([inputs, outputs], offset) = self.record(*op);
+                    let ([inputs, outputs], offset, _) = self.record(*op);
                     let start = offset + inputs * LANES;
                     for record in self.records.chunks_exact(record_len) {
                         let input = &record[start..start + outputs * LANES];
@@ -194,10 +201,13 @@ impl<E: Element> ExactExecutor<E> {
         });
     }
 
-    fn record(&self, op: usize) -> ([usize; 2], usize) {
+    /// Inputs and outputs of a linear layer, the offset of its record, and whether it is multiplied in tiles.
+    fn record(&self, op: usize) -> ([usize; 2], usize, bool) {
         match &self.plan.ops[op] {
             Op::Affine(affine) => match affine.gradient {
-                WeightGradient::Record { inputs, outputs, offset } => ([inputs, outputs], offset),
+                WeightGradient::Record { inputs, outputs, offset, tiles } => {
+                    ([inputs, outputs], offset, tiles)
+                }
                 WeightGradient::Shard { .. } => unreachable!("pieces name linear layers"),
             },
             _ => unreachable!("pieces name linear layers"),

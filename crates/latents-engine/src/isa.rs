@@ -8,6 +8,8 @@ use crate::error::Error;
 /// The instruction set that the kernels run on. The results do not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
+    /// [`Isa::Avx512`], and matrices of bfloat16 (AMX; on Linux only). Only networks in [`crate::Precision::Bf16`] are faster with it.
+    Amx,
     /// 512-bit vectors (x86-64 with AVX-512 F, BW, CD, DQ and VL).
     Avx512,
     /// 256-bit vectors with fused multiply-add (x86-64 since Haswell and Zen).
@@ -19,7 +21,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    const ALL: [Isa; 4] = [Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
+    const ALL: [Isa; 5] = [Isa::Amx, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
 
     /// The best instruction set of this machine.
     #[must_use]
@@ -33,8 +35,15 @@ impl Isa {
         Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
+    /// Whether it has the vectors of AVX-512.
+    pub(crate) fn has_avx512(self) -> bool {
+        matches!(self, Isa::Amx | Isa::Avx512)
+    }
+
     fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512.is_available() && crate::kernels::amx::is_available(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => pulp::x86::V4::try_new().is_some(),
             #[cfg(target_arch = "x86_64")]
@@ -51,6 +60,7 @@ impl Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Isa::Amx => "amx",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
             Isa::Neon => "neon",

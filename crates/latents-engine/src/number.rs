@@ -11,6 +11,10 @@ pub trait Number:
     fn from_f64(x: f64) -> Self;
     /// The same number as `f64`.
     fn to_f64(self) -> f64;
+    /// The nearest number of this type.
+    fn from_f32(x: f32) -> Self;
+    /// The nearest `f32`.
+    fn to_f32(self) -> f32;
     /// `self + other`.
     #[must_use]
     fn plus(self, other: Self) -> Self;
@@ -54,6 +58,14 @@ macro_rules! number {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self.into()
+            }
+            #[inline(always)]
+            fn from_f32(x: f32) -> Self {
+                x.into()
+            }
+            #[inline(always)]
+            fn to_f32(self) -> f32 {
+                self as f32
             }
             #[inline(always)]
             fn plus(self, other: Self) -> Self {

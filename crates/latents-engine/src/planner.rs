@@ -8,13 +8,15 @@
 
 use std::ops::Range;
 
-use crate::affine::{Affine, Products, Sum, WeightGradient, geometry};
+use crate::affine::{Affine, Products, Sum, WeightGradient, geometry, in_tiles};
+use crate::engine::EngineOptions;
 use crate::geometry::{Geometry, Windows};
 use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
 use crate::network::{Layout, Node};
 use crate::plan::{Normalize, Op, Piece, Plan, Pool, Source};
+use crate::precision::Precision;
 use crate::shape::Shape;
 use crate::simd::LANES;
 
@@ -36,7 +38,8 @@ fn windows(layer: &Layer, input: Shape, output: Shape) -> Option<(Windows, bool)
 
 /// The plan of a network. With `input_gradients`, it also computes the gradient of the input of each section: each section then begins
 /// with a copy of its input, and the gradient stays in the copy. All other gradients are the same bits.
-pub(crate) fn plan(layout: &Layout, input_gradients: bool) -> Plan {
+pub(crate) fn plan(layout: &Layout, options: EngineOptions) -> Plan {
+    let EngineOptions { precision, input_gradients } = options;
     let plan = Plan {
         ops: vec![],
         buffers: vec![],
@@ -52,7 +55,7 @@ pub(crate) fn plan(layout: &Layout, input_gradients: bool) -> Plan {
         condition: layout.condition_features(),
         copies: vec![],
     };
-    let mut planner = Planner { layout, plan, shared: vec![], input_gradients };
+    let mut planner = Planner { layout, plan, shared: vec![], precision, input_gradients };
     let mut current = planner.buffer(layout.shape(0), None);
     planner.shared[current] = true;
     for section in (0..layout.section_count()).map(|i| layout.section(i)) {
@@ -89,6 +92,7 @@ struct Planner<'a> {
     plan: Plan,
     /// For each buffer, whether another operation of the forward pass reads it later.
     shared: Vec<bool>,
+    precision: Precision,
     input_gradients: bool,
 }
 
@@ -289,8 +293,9 @@ impl Planner<'_> {
             let plan = &mut self.plan;
             let (inputs, outputs) = (geometry.big[0], geometry.small[0]);
             let op = plan.ops.len();
-            // Large enough for a task to be worthwhile, small enough that every thread gets some.
-            let step = (16_384 / inputs).clamp(4, 64).next_multiple_of(4);
+            let tiles = in_tiles(geometry, self.precision);
+            // Large enough for a task to be worthwhile, small enough that every thread gets some. In tiles, each task rounds all inputs.
+            let step = if tiles { 128 } else { (16_384 / inputs).clamp(4, 64).next_multiple_of(4) };
             for first in (0..outputs).step_by(step) {
                 let rows = first..(first + step).min(outputs);
                 let range = weight.start + rows.start * inputs..weight.start + rows.end * inputs;
@@ -299,11 +304,11 @@ impl Planner<'_> {
             plan.pieces.push(Piece { range: bias.clone(), source: Source::Bias { op } });
             let offset = plan.record_len;
             plan.record_len += (inputs + outputs) * LANES;
-            WeightGradient::Record { inputs, outputs, offset }
+            WeightGradient::Record { inputs, outputs, offset, tiles }
         } else {
             let offset = self.shard(weight.start..bias.end);
             WeightGradient::Shard {
-                products: Products::new(geometry),
+                products: Products::new(geometry, self.precision),
                 offset,
                 output_is_small: down,
             }
@@ -311,10 +316,11 @@ impl Planner<'_> {
         // Nothing needs the gradients before the first parameters.
         let has_parameters = |op: &Op| matches!(op, Op::Affine(_) | Op::Normalize(_));
         let wanted = self.input_gradients || self.plan.ops.iter().any(has_parameters);
+        let precision = self.precision;
         let (forward, backward) = if down {
-            (Sum::down(geometry), wanted.then(|| Sum::up(geometry)))
+            (Sum::down(geometry, precision), wanted.then(|| Sum::up(geometry, precision)))
         } else {
-            (Sum::up(geometry), wanted.then(|| Sum::down(geometry)))
+            (Sum::up(geometry, precision), wanted.then(|| Sum::down(geometry, precision)))
         };
         self.plan.ops.push(Op::Affine(Box::new(Affine {
             input,

@@ -227,7 +227,7 @@ impl<K: Kernel<f32>> pulp::NullaryFnOnce for CarryHalf<K> {
 /// Runs a kernel on the widest vectors of an instruction set.
 pub(crate) fn dispatch_f32<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Avx512
+    if isa.has_avx512()
         && let Some(simd) = pulp::x86::V4::try_new()
     {
         return pulp::Simd::vectorize(simd, Carry::<K, true>(kernel));
@@ -238,7 +238,7 @@ pub(crate) fn dispatch_f32<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Output {
 /// Runs a kernel on vectors of at most half a micro-batch.
 pub(crate) fn dispatch_f32_half<K: Kernel<f32>>(isa: Isa, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Avx512
+    if isa.has_avx512()
         && let Some(simd) = pulp::x86::V4::try_new()
     {
         return simd.vectorize(CarryHalf(kernel, *simd));

@@ -48,7 +48,7 @@ pub(crate) struct Workspace<E> {
     masks: Vec<Buffer<E>>,
     statistics: Vec<Vec<Statistics<E>>>,
     places: Vec<Buffer<E>>,
-    scratch: Scratch<E>,
+    pub(crate) scratch: Scratch<E>,
     /// The penalty of each sample in the last forward pass.
     pub(crate) penalty: [f64; LANES],
     /// The gradient of the scale of the likelihood.

@@ -1,6 +1,8 @@
 //! The kernels: all loops over numbers, written once over [`crate::simd::Simd`] and run on the instruction set of the machine. The only
 //! unsafe code of the project is here and in `simd`; each kernel checks the sizes of its arguments before it begins.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 pub(crate) mod dot;
 pub(crate) mod elementwise;
 pub(crate) mod gather;
@@ -10,6 +12,9 @@ pub(crate) mod noise;
 pub(crate) mod normalize;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod tile_products;
+pub(crate) mod tile_sum;
+pub(crate) mod tiles;
 pub(crate) mod winograd;
 
 use crate::isa::Isa;
@@ -23,6 +28,8 @@ use loss::LossRun;
 use noise::Noise;
 use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
+use tile_products::TileProductsRun;
+use tile_sum::{FinishTiles, TileSumRun};
 use winograd::{Collect, Spread, SpreadGradient};
 
 /// A number type of an engine: `f32`, or `f64` to check gradients. Do not implement it for other types.
@@ -69,6 +76,12 @@ pub trait Element: Number {
     fn scale(isa: Isa, run: Scale<'_, Self>);
     #[doc(hidden)]
     fn add(isa: Isa, run: Add<'_, Self>);
+    #[doc(hidden)]
+    fn tile_sum(isa: Isa, run: TileSumRun<'_, Self>);
+    #[doc(hidden)]
+    fn finish_tiles(isa: Isa, run: FinishTiles<'_, Self>);
+    #[doc(hidden)]
+    fn tile_products(isa: Isa, run: TileProductsRun<'_, Self>);
     #[doc(hidden)]
     fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
 }
@@ -133,6 +146,15 @@ macro_rules! element {
             }
             fn add(isa: Isa, run: Add<'_, Self>) {
                 $dispatch(isa, run);
+            }
+            fn tile_sum(isa: Isa, run: TileSumRun<'_, Self>) {
+                run.run(isa);
+            }
+            fn finish_tiles(isa: Isa, run: FinishTiles<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn tile_products(isa: Isa, run: TileProductsRun<'_, Self>) {
+                run.run(isa);
             }
             fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {
                 $dispatch(isa, run)

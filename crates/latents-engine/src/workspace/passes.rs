@@ -35,7 +35,7 @@ impl<E: Element> Workspace<E> {
                 Op::Affine(affine) => {
                     let (input, output) = pair(&mut self.buffers, affine.input, affine.output);
                     let bias = Some(&shared.job.parameters[affine.bias.clone()]);
-                    let weights = (&packed.forward[..], bias);
+                    let weights = (&packed.forward, bias);
                     let finish = finish(affine.rectify, Finish::Rectify);
                     affine.forward.run(
                         shared.isa,

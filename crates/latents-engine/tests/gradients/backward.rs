@@ -8,7 +8,7 @@ use latents_engine::{
 use latents_random::{Purpose, stream};
 
 use super::differences::{check, contrastive};
-use super::{Case, WIDE, bits, case, is_trained, narrow, runtime, ways};
+use super::{Case, INPUT_GRADIENTS, WIDE, bits, case, is_trained, narrow, runtime, ways};
 
 const WEIGHT: f64 = 0.7;
 
@@ -31,7 +31,8 @@ fn backward_of_the_squared_error_is_the_gradient_of_the_loss() {
         let of = Targets::Values(&targets);
         let losses =
             engine.gradients(&parameters, batch, of, criterion, pass, &mut expected).unwrap();
-        let both = Engine::<f32>::with_input_gradients(&network, Arc::clone(&runtime)).unwrap();
+        let both =
+            Engine::<f32>::with_options(&network, Arc::clone(&runtime), INPUT_GRADIENTS).unwrap();
         for (i, mut engine) in [engine, both].into_iter().enumerate() {
             let outputs = engine.outputs(&parameters, batch, 0..2, pass).unwrap();
             let scale = (2.0 / outputs.len() as f64) as f32;
@@ -56,7 +57,7 @@ fn gradients_of_a_loss_of_the_whole_batch_are_its_differences() {
         let Case { network, parameters, inputs, pass, .. } = case(seed);
         let n = inputs.len() / network.input.iter().product::<usize>();
         let mut engine =
-            Engine::<f64>::with_input_gradients(&network, Arc::clone(&runtime)).unwrap();
+            Engine::<f64>::with_options(&network, Arc::clone(&runtime), INPUT_GRADIENTS).unwrap();
         let layout = engine.layout().clone();
         let mut gradients = vec![0.0; parameters.len()];
         let mut step = |parameters: &[f64], inputs: &[f64]| {
@@ -99,7 +100,7 @@ fn backward_by_sections_is_backward_of_the_whole() {
         let batch = Inputs::Values(&inputs[..]);
         let new = Engine::<f64>::new(&network, Arc::clone(&runtime)).unwrap();
         let mut engine =
-            Engine::<f64>::with_input_gradients(&network, Arc::clone(&runtime)).unwrap();
+            Engine::<f64>::with_options(&network, Arc::clone(&runtime), INPUT_GRADIENTS).unwrap();
         let layout = engine.layout().clone();
         let middle = engine.outputs(&parameters, batch, 0..1, pass).unwrap();
         let outputs = engine.outputs(&parameters, batch, 0..2, pass).unwrap();
@@ -141,7 +142,8 @@ fn threads_and_instruction_sets_do_not_change_a_bit_of_backward() {
         let batch = Inputs::Values(&inputs[..]);
         let mut results = ways.iter().map(|runtime| {
             let mut engine =
-                Engine::<f32>::with_input_gradients(&network, Arc::clone(runtime)).unwrap();
+                Engine::<f32>::with_options(&network, Arc::clone(runtime), INPUT_GRADIENTS)
+                    .unwrap();
             let outputs = engine.outputs(&parameters, batch, 0..2, pass).unwrap();
             let mut gradients = vec![0.0; parameters.len()];
             let back =

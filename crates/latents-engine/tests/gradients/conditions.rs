@@ -10,7 +10,7 @@ use latents_random::{Purpose, Stream, stream};
 
 use super::differences::{check, contrastive};
 use super::networks::{between, network};
-use super::{bits, is_trained, narrow, runtime, ways};
+use super::{INPUT_GRADIENTS, bits, is_trained, narrow, runtime, ways};
 
 const FEATURES: usize = 3;
 
@@ -67,7 +67,7 @@ fn gradients_of_conditional_networks_are_differences() {
     for seed in 0..60 {
         let Case { network, parameters, inputs, conditions, n, pass } = case(seed);
         let mut engine =
-            Engine::<f64>::with_input_gradients(&network, Arc::clone(&runtime)).unwrap();
+            Engine::<f64>::with_options(&network, Arc::clone(&runtime), INPUT_GRADIENTS).unwrap();
         let layout = engine.layout().clone();
         let mut gradients = vec![0.0; parameters.len()];
         let mut step = |parameters: &[f64], inputs: &[f64]| {

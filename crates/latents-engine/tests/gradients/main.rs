@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backward;
+mod bf16;
 mod conditions;
 mod differences;
 mod networks;
@@ -11,14 +12,17 @@ mod networks;
 use std::sync::Arc;
 
 use latents_engine::{
-    Criterion, Engine, Init, Inputs, Isa, Layer, Layout, Loss, Mixup, Network, Pass, Role, Runtime,
-    Section, Targets, initialize,
+    Criterion, Engine, EngineOptions, Init, Inputs, Isa, Layer, Layout, Loss, Mixup, Network, Pass,
+    Precision, Role, Runtime, Section, Targets, initialize,
 };
 use latents_random::{Purpose, Stream, stream};
 use networks::{between, network, norm, wide};
 
 /// Seeds from here on give wide networks.
 const WIDE: u64 = 1_000;
+
+const INPUT_GRADIENTS: EngineOptions =
+    EngineOptions { precision: Precision::Full, input_gradients: true };
 
 /// The kinds of some layers and of the layers inside them.
 fn kinds(layers: &[Layer]) -> Vec<&'static str> {

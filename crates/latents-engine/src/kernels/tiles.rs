@@ -1,0 +1,310 @@
+//! Sums of products in bfloat16 (the upper half of an `f32`), tile by tile. A left tile is 16 rows of 32 numbers and a right one 32 numbers of 16 columns, both in pairs; their product is added to 16 x 16 sums in `f32`.
+//!
+//! One product of two tiles has the bits of Intel's `TDPBF16PS`: for each sum, the products of the first numbers of the pairs are added to zero by fused multiply-adds in order, those of the second numbers likewise, and
+//! then `sum + (first + second)`. Every other instruction set computes the same with fused multiply-adds of `f32`. (`VDPBF16PS`, of AVX-512, fuses the numbers of a pair into one sum, so its bits differ.)
+//! The instruction takes subnormal numbers for zero. None occurs: numbers below [`SMALLEST`] are zero in bfloat16, so every product and every sum is a multiple of 2^-124. Infinities and NaN pass through; which NaN
+//! it is, is not defined.
+
+#![allow(unsafe_code)]
+
+use crate::isa::Isa;
+use crate::number::Number;
+use crate::simd::{Kernel, Simd, dispatch_f32};
+
+/// Rows and columns of sums in a tile. A micro-batch is as wide.
+pub(crate) const SIDE: usize = 16;
+
+/// Pairs of numbers in a row of a left tile and in a column of a right one.
+pub(crate) const PAIRS: usize = 16;
+
+/// Two numbers in bfloat16: the first in the lower half, the second in the upper one.
+pub(crate) type Pair = u32;
+
+/// Pairs in a tile: `[row][pair]` on the left side, `[pair][column]` on the right side.
+pub(crate) const TILE: usize = SIDE * PAIRS;
+
+/// 16 x 16 sums, `[row][column]`.
+pub(crate) type Tile = [f32; TILE];
+
+/// The offsets in bytes of the two tiles that a step multiplies.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) left: i32,
+    pub(crate) right: i32,
+}
+
+/// Four products for each step, by the places that the offsets of steps are added to. Sums are in the order of the rows, and then of the columns.
+pub(crate) enum Block {
+    /// Two left and two right tiles.
+    Square([*const Pair; 2], [*const Pair; 2]),
+    /// Four left tiles and one right one.
+    Tall([*const Pair; 4], *const Pair),
+    /// One left tile and four right ones.
+    Wide(*const Pair, [*const Pair; 4]),
+}
+
+impl Block {
+    /// The two tiles of each sum.
+    fn pairs(&self) -> [[*const Pair; 2]; 4] {
+        match *self {
+            Block::Square([a, b], [x, y]) => [[a, x], [a, y], [b, x], [b, y]],
+            Block::Tall(left, right) => left.map(|left| [left, right]),
+            Block::Wide(left, right) => right.map(|right| [left, right]),
+        }
+    }
+}
+
+/// What multiplies tiles.
+pub(crate) trait Machine {
+    /// Adds the products of all steps to `sums`, in order.
+    ///
+    /// # Safety
+    /// Each pointer of the block plus the offset of each step on its side is the address of a tile that can be read.
+    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4]);
+}
+
+/// Work for a [`Machine`].
+pub(crate) trait TileWork {
+    /// Implementations are `#[inline(always)]`, so that they are compiled for the instruction set of the caller.
+    fn run<M: Machine>(self, machine: M);
+}
+
+/// Runs work on the tiles of this machine, or on its vectors.
+pub(crate) fn dispatch(isa: Isa, work: impl TileWork) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Amx && super::amx::is_available() {
+        // SAFETY: tiles are available, and the machine is dropped here.
+        return work.run(unsafe { super::amx::Amx::new() });
+    }
+    struct Emulate<W>(W);
+    impl<W: TileWork> Kernel<f32> for Emulate<W> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd<E = f32>>(self, s: S) {
+            self.0.run(Emulated { s, left: [0.0; 2 * TILE], right: [0.0; 2 * TILE] });
+        }
+    }
+    dispatch_f32(isa, Emulate(work));
+}
+
+/// The same products by vectors.
+struct Emulated<S> {
+    s: S,
+    /// The left tile: `[row][pair][2]`.
+    left: [f32; 2 * TILE],
+    /// The right tile: `[pair][2][column]`.
+    right: [f32; 2 * TILE],
+}
+
+/// Rows that are summed together.
+const ROWS: usize = 4;
+
+impl<S: Simd<E = f32>> Machine for Emulated<S> {
+    #[inline(always)]
+    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4]) {
+        let tiles = block.pairs();
+        for step in steps {
+            let mut before = [std::ptr::null(); 2];
+            for (&[left, right], sums) in tiles.iter().zip(&mut *sums) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    if left != before[0] {
+                        self.widen_left(&*left.wrapping_byte_offset(step.left as isize).cast());
+                    }
+                    if right != before[1] {
+                        self.widen_right(&*right.wrapping_byte_offset(step.right as isize).cast());
+                    }
+                }
+                before = [left, right];
+                self.multiply(sums);
+            }
+        }
+    }
+}
+
+/// The two numbers of a pair.
+#[inline(always)]
+fn numbers(pair: Pair) -> [f32; 2] {
+    [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
+}
+
+impl<S: Simd<E = f32>> Emulated<S> {
+    #[inline(always)]
+    fn widen_left(&mut self, tile: &[Pair; TILE]) {
+        for (out, &pair) in self.left.as_chunks_mut().0.iter_mut().zip(tile) {
+            *out = numbers(pair);
+        }
+    }
+
+    #[inline(always)]
+    fn widen_right(&mut self, tile: &[Pair; TILE]) {
+        let rows = self.right.as_chunks_mut::<{ 2 * SIDE }>().0.iter_mut();
+        for (out, row) in rows.zip(tile.as_chunks::<SIDE>().0) {
+            for (column, &pair) in row.iter().enumerate() {
+                let [first, second] = numbers(pair);
+                out[column] = first;
+                out[SIDE + column] = second;
+            }
+        }
+    }
+
+    /// Adds the product of the two tiles.
+    #[inline(always)]
+    fn multiply(&self, sums: &mut Tile) {
+        let s = self.s;
+        for row in (0..SIDE).step_by(ROWS) {
+            for column in (0..SIDE).step_by(S::WIDTH) {
+                let mut first = [s.splat(0.0); ROWS];
+                let mut second = [s.splat(0.0); ROWS];
+                // SAFETY: a vector from `column` ends in the same row, because `WIDTH` divides `SIDE`.
+                unsafe {
+                    for pair in 0..PAIRS {
+                        let right = self.right.as_ptr().add(2 * pair * SIDE + column);
+                        let (x, y) = (s.load(right), s.load(right.add(SIDE)));
+                        for r in 0..ROWS {
+                            let at = 2 * ((row + r) * PAIRS + pair);
+                            first[r] = s.fma(s.splat(self.left[at]), x, first[r]);
+                            second[r] = s.fma(s.splat(self.left[at + 1]), y, second[r]);
+                        }
+                    }
+                    for r in 0..ROWS {
+                        let sum = sums.as_mut_ptr().add((row + r) * SIDE + column);
+                        s.store(sum, s.add(s.load(sum), s.add(first[r], second[r])));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers below are zero in bfloat16, so that no sum of products is subnormal: products are multiples of 2^-124.
+const SMALLEST: f32 = 1.0 / (1_u64 << 55) as f32;
+
+/// The nearest bfloat16 of each of two numbers; of two as near, the even one.
+#[inline(always)]
+pub(crate) fn pair<E: Number>(first: E, second: E) -> Pair {
+    round(first.to_f32()) >> 16 | round(second.to_f32()) & 0xffff_0000
+}
+
+/// The bits of a number, of which the upper half is the nearest bfloat16.
+#[inline(always)]
+fn round(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let nearest = bits.wrapping_add(0x7fff).wrapping_add(bits >> 16 & 1);
+    // A NaN stays one.
+    let kept = if x.is_nan() { bits | 0x0040_0000 } else { nearest };
+    if x.abs() < SMALLEST { 0 } else { kept }
+}
+
+/// A number in bfloat16, as `f32`.
+#[cfg(test)]
+pub(crate) fn rounded(x: f32) -> f32 {
+    numbers(pair(x, 0.0))[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_and_ties_to_even() {
+        for (x, expected) in [
+            (1.0, 1.0),
+            (-0.0, 0.0),
+            (1.0 + 1.0 / 256.0, 1.0),
+            (1.0 + 3.0 / 256.0, 1.0 + 4.0 / 256.0),
+            (1.0 + 1.001 / 256.0, 1.0 + 2.0 / 256.0),
+            (-3.14159, -3.140625),
+            (f32::MAX, f32::INFINITY),
+            (f32::NEG_INFINITY, f32::NEG_INFINITY),
+            (SMALLEST, SMALLEST),
+            (-SMALLEST * 0.999, 0.0),
+            (1e-40, 0.0),
+        ] {
+            assert_eq!(rounded(x).to_bits(), f32::to_bits(expected), "{x}");
+        }
+        assert!(rounded(f32::NAN).is_nan());
+        // A NaN whose bits are all in the lower half.
+        assert!(rounded(f32::from_bits(0x7f80_0001)).is_nan());
+    }
+
+    struct Sum<'a> {
+        left: &'a [Pair],
+        right: &'a [Pair],
+        steps: &'a [Step],
+        sums: &'a mut [Tile; 4],
+        shape: usize,
+    }
+
+    impl TileWork for Sum<'_> {
+        #[inline(always)]
+        fn run<M: Machine>(self, mut machine: M) {
+            let left = [0, 1, 2, 3].map(|i| self.left[i * TILE..].as_ptr());
+            let right = [0, 1, 2, 3].map(|i| self.right[i * TILE..].as_ptr());
+            let block = match self.shape {
+                0 => Block::Square([left[0], left[1]], [right[0], right[1]]),
+                1 => Block::Tall(left, right[0]),
+                _ => Block::Wide(left[0], right),
+            };
+            // SAFETY: steps are at most as far as the buffers have spare tiles.
+            unsafe { machine.sum(&block, self.steps, self.sums) };
+        }
+    }
+
+    /// Random pairs of very different sizes, with zeros, the smallest numbers and cancellation.
+    fn pairs(seed: u32, n: usize) -> Vec<Pair> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let mut number = || {
+            let x = (next() % 2001) as f32 / 1000.0 - 1.0;
+            match next() % 8 {
+                0 => 0.0,
+                1 => x * SMALLEST * 4.0,
+                2 => x * 1e10,
+                _ => x,
+            }
+        };
+        (0..n).map(|_| pair(number(), number())).collect()
+    }
+
+    #[test]
+    fn every_instruction_set_sums_in_the_order_that_is_written_above() {
+        let (left, right) = (pairs(1, 8 * TILE), pairs(2, 8 * TILE));
+        let at = |tile: usize| (tile * size_of::<[Pair; TILE]>()) as i32;
+        let steps = [(0, 3), (4, 0), (2, 1)].map(|(l, r)| Step { left: at(l), right: at(r) });
+        for shape in 0..3 {
+            for start in [[[0.0; TILE]; 4], [[1.5; TILE]; 4]] {
+                let mut expected = start;
+                for (i, sums) in expected.iter_mut().enumerate() {
+                    let (l, r) = [(i / 2, i % 2), (i, 0), (0, i)][shape];
+                    for step in &steps {
+                        let of = |offset: i32| offset as usize / 4;
+                        let left = &left[l * TILE + of(step.left)..][..TILE];
+                        let right = &right[r * TILE + of(step.right)..][..TILE];
+                        for (at, sum) in sums.iter_mut().enumerate() {
+                            let (row, column) = (at / SIDE, at % SIDE);
+                            let mut parts = [0.0_f32; 2];
+                            for p in 0..PAIRS {
+                                let a = numbers(left[row * PAIRS + p]);
+                                let b = numbers(right[p * SIDE + column]);
+                                parts = [0, 1].map(|i| a[i].mul_add(b[i], parts[i]));
+                            }
+                            *sum += parts[0] + parts[1];
+                        }
+                    }
+                }
+                for isa in Isa::available() {
+                    let mut sums = start;
+                    let (left, right, steps) = (&left, &right, &steps);
+                    dispatch(isa, Sum { left, right, steps, sums: &mut sums, shape });
+                    let bits = |sums: &[Tile; 4]| sums.map(|tile| tile.map(f32::to_bits));
+                    assert!(bits(&sums) == bits(&expected), "{isa}, shape {shape}");
+                }
+            }
+        }
+    }
+}
