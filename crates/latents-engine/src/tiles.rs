@@ -4,7 +4,7 @@
 //! a weight gradient, a left tile is two pixels of the small image (16 channels by the samples of both), and a right one is two pixels of the big image.
 
 use crate::geometry::{Gather, Geometry};
-use crate::kernels::tiles::{PAIRS, Pair, SIDE, Step, TILE, pair};
+use crate::kernels::tiles::{HALF, PAIRS, Pair, SIDE, Step, TILE, pair};
 use crate::number::Number;
 use crate::simd::LANES;
 
@@ -12,7 +12,7 @@ use crate::simd::LANES;
 pub(crate) const GROUP: usize = 2 * PAIRS;
 
 /// Pairs of a pixel of the big image in the tiles of a weight gradient: 16 channels by the samples of a micro-batch.
-pub(crate) const PIXEL: usize = LANES / 2 * SIDE;
+pub(crate) const PIXEL: usize = HALF * SIDE;
 
 /// Bytes of the tiles of both images that are multiplied before the next rows of pixels, so that they stay in the cache of the core.
 const STRIP: usize = 512 << 10;
@@ -112,24 +112,24 @@ impl TileSum {
 
     /// Rounds some of the weights to left tiles, which begin with tile `first`.
     pub(crate) fn pack<E: Number>(&self, weights: &[E], first: usize, tiles: &mut [Pair]) {
+        // From one channel to the next.
+        let [out_step, in_step] =
+            if self.transposed { [1, self.out_channels] } else { [self.in_channels, 1] };
+        let [out_step, in_step] = [out_step * self.places, in_step * self.places];
+        tiles.fill(0);
         for (tile, out) in (first..).zip(tiles.as_chunks_mut::<TILE>().0) {
             let (row, of_row) = (tile / self.row(), tile % self.row());
             let (group, place) = (of_row / self.places, of_row % self.places);
-            for (at, out) in out.iter_mut().enumerate() {
-                let o = row * SIDE + at / PAIRS;
-                let number = |c: usize| {
-                    if o >= self.out_channels || c >= self.in_channels {
-                        return E::default();
-                    }
-                    let pair = if self.transposed {
-                        c * self.out_channels + o
-                    } else {
-                        o * self.in_channels + c
-                    };
-                    weights[pair * self.places + place]
-                };
-                let c = group * GROUP + 2 * (at % PAIRS);
-                *out = pair(number(c), number(c + 1));
+            let channels = (group * GROUP..self.in_channels).take(GROUP).len();
+            for (o, out) in (row * SIDE..self.out_channels).zip(out.as_chunks_mut::<PAIRS>().0) {
+                let from = o * out_step + group * GROUP * in_step + place;
+                let number = |c: usize| weights[from + c * in_step].to_f32();
+                for (p, out) in out[..channels / 2].iter_mut().enumerate() {
+                    *out = pair(number(2 * p), number(2 * p + 1));
+                }
+                if !channels.is_multiple_of(2) {
+                    out[channels / 2] = pair(number(channels - 1), 0.0);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Measures the engine, and the machine's peak next to it. Each command prints one line of JSON:
 //!
 //! ```text
-//! cargo bench -p latents-train -- COMMAND [--seconds S] [--images N] [--threads T] [--isa NAME]
+//! cargo bench -p latents-train -- COMMAND [--seconds S] [--images N] [--threads T] [--isa NAME] [--precision full|bf16]
 //! ```
 //!
 //! - `train-step`: a training step of the reference study's autoencoder (64 latents, batch 256, no dropout);
@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use latents_engine::{
-    Criterion, Engine, Group, Init, Inputs, Isa, Layer, Loss, Network, Optimizer, Pass, Rule,
-    Runtime, Section, Targets, initialize,
+    Criterion, Engine, EngineOptions, Group, Init, Inputs, Isa, Layer, Loss, Network, Optimizer,
+    Pass, Precision, Rule, Runtime, Section, Targets, initialize,
 };
 use latents_models::{AutoencoderConfig, CnnConfig, ENCODER, Model, VaeConfig};
 use latents_random::{Purpose, stream};
@@ -48,6 +48,7 @@ struct Bench {
     seconds: f64,
     /// Images that are encoded at once.
     images: u32,
+    precision: Precision,
     runtime: Arc<Runtime>,
 }
 
@@ -70,6 +71,13 @@ impl Bench {
         Ok(Bench {
             seconds: option("--seconds").map_or(Ok(5.0), |s| s.parse())?,
             images: option("--images").map_or(Ok(IMAGES), |s| s.parse())?.min(IMAGES),
+            precision: match option("--precision").map(String::as_str) {
+                None | Some("full") => Precision::Full,
+                Some("bf16") => Precision::Bf16,
+                Some(other) => {
+                    return Err(format!("the precisions are full and bf16, not `{other}`").into());
+                }
+            },
             runtime: Arc::new(Runtime::new(threads, isa)?),
         })
     }
@@ -93,7 +101,8 @@ impl Bench {
     }
 
     fn subject(&self, network: &Network) -> Result<Subject, Box<dyn Error>> {
-        let engine = Engine::new(network, Arc::clone(&self.runtime))?;
+        let options = EngineOptions { precision: self.precision, ..EngineOptions::default() };
+        let engine = Engine::with_options(network, Arc::clone(&self.runtime), options)?;
         let parameters = initialize(engine.layout(), Init::default(), 1);
         let mut pixels = vec![0u8; IMAGES as usize * 784];
         stream(1, Purpose::Synthetic, 0, 0).fill_bytes(&mut pixels);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use latents_data::{
     Dataset, IN_MEMORY, ImageArrays, Images, Labelled, Limits, Note, Pictures, Shard, Source,
 };
-use latents_engine::{Engine, Layout, Network, Optimizer, Schedule, Shape};
+use latents_engine::{Engine, EngineOptions, Layout, Network, Optimizer, Schedule, Shape};
 use latents_models::ModelConfig;
 use latents_progress::{Monitor, count};
 use schemars::JsonSchema;
@@ -97,7 +97,12 @@ impl RunConfig {
     /// [`Error::Memory`] if it needs more than [`latents_files::memory_limit`], or the errors of [`RunConfig::network`].
     pub fn check_memory(&self, threads: usize) -> Result<(), Error> {
         let network = self.network()?;
-        let of_step = Engine::<f32>::step_memory(&network, self.training.batch_size, threads)?;
+        let of_step = Engine::<f32>::step_memory(
+            &network,
+            EngineOptions::default(),
+            self.training.batch_size,
+            threads,
+        )?;
         let numbers = network.layout()?.parameter_count() as u64;
         let of_parameters = COPIES * size_of::<f32>() as u64 * numbers;
         let [c, h, w] = self.data.shape;

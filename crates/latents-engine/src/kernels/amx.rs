@@ -4,9 +4,16 @@
 #![allow(unsafe_code)]
 
 use std::arch::asm;
+use std::arch::x86_64::{
+    __cpuid, __cpuid_count, __m512, __m512i, _CMP_NLT_UQ, _mm512_abs_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtne2ps_pbh, _mm512_maskz_mov_ps, _mm512_permutex2var_epi64, _mm512_permutexvar_epi16,
+    _mm512_set1_ps, _mm512_setr_epi64, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+};
 use std::sync::LazyLock;
 
-use super::tiles::{Block, Machine, Step, Tile};
+use super::tiles::{Block, HALF, Machine, Pair, SIDE, SMALLEST, Step, Tile, TileWork};
+use crate::simd::LANES;
 
 /// Whether the processor has tiles of bfloat16 and the system lets this process use them. The first call asks the system.
 pub(crate) fn is_available() -> bool {
@@ -14,18 +21,19 @@ pub(crate) fn is_available() -> bool {
     *AVAILABLE
 }
 
-/// Whether the processor has them.
+/// Whether the processor has them, and rounds to bfloat16.
 fn has_tiles() -> bool {
-    use std::arch::x86_64::{__cpuid, __cpuid_count};
     const TILES: u32 = 1 << 24;
     const BF16: u32 = 1 << 22;
     // The function that says which others there are is available on every x86-64.
-    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (TILES | BF16) == TILES | BF16
+    __cpuid(0).eax >= 7
+        && __cpuid_count(7, 0).edx & (TILES | BF16) == TILES | BF16
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bf16")
 }
 
 /// Whether the system keeps them when it changes threads.
 fn saves_tiles() -> bool {
-    use std::arch::x86_64::__cpuid;
     const KNOWS: u32 = 1 << 27;
     const TILES: u32 = 0b11 << 17;
     if __cpuid(1).ecx & KNOWS == 0 {
@@ -79,38 +87,103 @@ struct Shapes {
 /// Tiles in registers; dropping it empties them.
 pub(crate) struct Amx(());
 
-impl Amx {
-    /// Prepares the tiles of this thread.
-    ///
-    /// # Safety
-    /// [`is_available`], and the value stays in this thread.
-    pub(crate) unsafe fn new() -> Amx {
-        let mut shapes = Shapes {
-            palette: 1,
-            start_row: 0,
-            reserved: [0; 14],
-            row_bytes: [0; 16],
-            rows: [0; 16],
-        };
-        shapes.row_bytes[..8].fill(64);
-        shapes.rows[..8].fill(16);
-        // SAFETY: the caller's promise; the shapes are those that the instruction reads.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack, readonly)) };
-        Amx(())
-    }
+/// Runs work on tiles.
+///
+/// # Safety
+/// [`is_available`].
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(crate) unsafe fn run(work: impl TileWork) {
+    let mut shapes =
+        Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+    shapes.row_bytes[..8].fill(64);
+    shapes.rows[..8].fill(16);
+    // SAFETY: the caller's promise; the shapes are those that the instruction reads. Dropping `Amx` empties the tiles.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack, readonly)) };
+    work.run(&mut Amx(()));
 }
 
 impl Drop for Amx {
     fn drop(&mut self) {
-        // SAFETY: the tiles were available in `new`.
+        // SAFETY: there is an `Amx` only inside `run`.
         unsafe { asm!("tilerelease", options(nomem, nostack)) };
     }
 }
 
+/// Rounds two rows to bfloat16, the first into the lower half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn round(first: &[f32; LANES], second: &[f32; LANES]) -> __m512i {
+    let flushed = |row: &[f32; LANES]| {
+        // SAFETY: both sides are plain data of 64 bytes.
+        let row: __m512 = unsafe { std::mem::transmute(*row) };
+        // A NaN is not less than anything.
+        let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(row), _mm512_set1_ps(SMALLEST));
+        _mm512_maskz_mov_ps(kept, row)
+    };
+    // SAFETY: both sides are plain data of 64 bytes.
+    unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(flushed(second), flushed(first))) }
+}
+
+/// The pairs of 16 rows, with rows and columns exchanged.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn transpose(rows: &[[f32; LANES]; SIDE]) -> [__m512i; HALF] {
+    // The pairs of rows i and i + 8. Quarters of a vector are exchanged like single vectors of four pairs.
+    let both: [__m512i; 8] = std::array::from_fn(|i| round(&rows[i], &rows[i + 8]));
+    // Of four rows each: pairs 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+    let fours = |i: usize| {
+        let [a, b, c, d] = [both[i], both[i + 1], both[i + 2], both[i + 3]];
+        let (low, high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let others = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        [
+            _mm512_unpacklo_epi64(low, others.0),
+            _mm512_unpackhi_epi64(low, others.0),
+            _mm512_unpacklo_epi64(high, others.1),
+            _mm512_unpackhi_epi64(high, others.1),
+        ]
+    };
+    let (first, second) = (fours(0), fours(4));
+    let even = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+    let odd = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+    std::array::from_fn(|j| {
+        let order = if j < 4 { even } else { odd };
+        _mm512_permutex2var_epi64(first[j % 4], order, second[j % 4])
+    })
+}
+
+/// The pairs of one number from each row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn zip(first: &[f32; LANES], second: &[f32; LANES]) -> __m512i {
+    // SAFETY: both sides are plain data of 64 bytes.
+    let places: __m512i = unsafe { std::mem::transmute(ZIPPED) };
+    _mm512_permutexvar_epi16(places, round(first, second))
+}
+
+/// For each 16-bit number of two rows in pairs, its place when the rows follow each other.
+const ZIPPED: [u16; 2 * LANES] = {
+    let mut places = [0; 2 * LANES];
+    let mut i = 0;
+    while i < LANES {
+        places[2 * i] = i as u16;
+        places[2 * i + 1] = (LANES + i) as u16;
+        i += 1;
+    }
+    places
+};
+
 /// The four sums of a block over its steps. `$load` loads tiles and multiplies them for the offsets in `{a}` and `{b}`, with `{t}` to compute addresses in.
 macro_rules! sum {
-    ($steps:expr, $sums:expr, [$($load:literal,)*], $($name:ident = $pointer:expr,)*) => {
+    ($steps:expr, $sums:expr, $keep:expr, [$($load:literal,)*], $($name:ident = $pointer:expr,)*) => {
         asm!(
+            "test {t:e}, {t:e}",
+            "jnz 4f",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "jmp 2f",
+            "4:",
             "tileloadd tmm0, [{sums} + {row}]",
             "tileloadd tmm1, [{sums} + {row} + 1024]",
             "tileloadd tmm2, [{sums} + {row} + 2048]",
@@ -128,7 +201,7 @@ macro_rules! sum {
             "tilestored [{sums} + {row} + 1024], tmm1",
             "tilestored [{sums} + {row} + 2048], tmm2",
             "tilestored [{sums} + {row} + 3072], tmm3",
-            t = out(reg) _,
+            t = inout(reg) usize::from($keep) => _,
             step = inout(reg) $steps.as_ptr_range().start => _,
             end = in(reg) $steps.as_ptr_range().end,
             sums = in(reg) $sums,
@@ -144,7 +217,26 @@ macro_rules! sum {
 }
 
 impl Machine for Amx {
-    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4]) {
+    #[inline(always)]
+    fn neighbours(&self, first: &[f32; LANES], second: &[f32; LANES]) -> [Pair; LANES] {
+        // SAFETY: an `Amx` is used only inside `run`; both sides of a transmute are plain data of 64 bytes.
+        unsafe { std::mem::transmute(round(first, second)) }
+    }
+
+    #[inline(always)]
+    fn zip(&self, first: &[f32; LANES], second: &[f32; LANES]) -> [Pair; LANES] {
+        // SAFETY: an `Amx` is used only inside `run`; both sides of a transmute are plain data of 64 bytes.
+        unsafe { std::mem::transmute(zip(first, second)) }
+    }
+
+    #[inline(always)]
+    fn transpose(&self, rows: &[[f32; LANES]; SIDE]) -> [[Pair; SIDE]; HALF] {
+        // SAFETY: an `Amx` is used only inside `run`; both sides of a transmute are plain data of the same size.
+        unsafe { std::mem::transmute(transpose(rows)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4], keep: bool) {
         let sums = sums.as_mut_ptr();
         // SAFETY: the caller's promise: every tile of every step is readable. The tiles of this thread are prepared.
         unsafe {
@@ -152,6 +244,7 @@ impl Machine for Amx {
                 Block::Square([a0, a1], [b0, b1]) => sum!(
                     steps,
                     sums,
+                    keep,
                     [
                         "lea {t}, [{b0} + {b}]",
                         "tileloadd tmm6, [{t} + {row}]",
@@ -174,6 +267,7 @@ impl Machine for Amx {
                 Block::Tall([a0, a1, a2, a3], b0) => sum!(
                     steps,
                     sums,
+                    keep,
                     [
                         "lea {t}, [{b0} + {b}]",
                         "tileloadd tmm7, [{t} + {row}]",
@@ -199,6 +293,7 @@ impl Machine for Amx {
                 Block::Wide(a0, [b0, b1, b2, b3]) => sum!(
                     steps,
                     sums,
+                    keep,
                     [
                         "lea {t}, [{a0} + {a}]",
                         "tileloadd tmm7, [{t} + {row}]",

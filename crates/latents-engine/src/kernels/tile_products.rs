@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::Element;
-use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, Step, TILE, Tile, TileWork, dispatch, pair};
+use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, Step, TILE, Tile, TileWork, dispatch};
 use crate::affine::room;
 use crate::buffer::Buffer;
 use crate::isa::Isa;
@@ -14,9 +14,6 @@ use crate::tiles::{PIXEL, TileProducts};
 
 /// Steps of the sums of one position of the kernel before the next one's, so that tiles of both sides stay in the first-level cache.
 const STEPS: usize = 10;
-
-/// Pairs of samples in a micro-batch.
-const HALF: usize = LANES / 2;
 
 /// One run of [`TileProducts`]; adds to `out`.
 pub(crate) struct TileProductsRun<'a, E> {
@@ -57,24 +54,27 @@ impl<E: Element> TileProductsRun<'_, E> {
             scratch.sums.resize(sums, [[0.0; TILE]; 4]);
         }
         let sums = &mut scratch.sums[..sums];
-        sums.as_flattened_mut().as_flattened_mut().fill(0.0);
         let height = plan.small.size[0];
         for first in (0..height).step_by(plan.strip) {
             let strip = first..(first + plan.strip).min(height);
             let steps = &plan.steps[..strip.len() * plan.across()];
-            vectorize(isa, || {
-                round_small(plan, small, strip.clone(), left);
-                round_big(plan, big, strip, right);
-            });
-            dispatch(isa, Products { plan, steps, left, right, sums });
+            dispatch(isa, Products { plan, small, big, strip, steps, left, right, sums });
         }
-        vectorize(isa, || add(plan, sums, out));
+        if height > 0 {
+            vectorize(isa, || add(plan, sums, out));
+        }
     }
 }
 
 /// Tiles of some rows, `[block of channels][row][pair of pixels][channel][pair of samples]`; what is beyond the image is zero.
 #[inline(always)]
-fn round_small<E: Element>(plan: &TileProducts, image: &[E], rows: Range<usize>, out: &mut [Pair]) {
+fn round_small<M: Machine, E: Element>(
+    machine: &M,
+    plan: &TileProducts,
+    image: &[E],
+    rows: Range<usize>,
+    out: &mut [Pair],
+) {
     let view = &plan.small;
     let across = plan.across();
     let block = plan.strip * across * TILE;
@@ -88,14 +88,12 @@ fn round_small<E: Element>(plan: &TileProducts, image: &[E], rows: Range<usize>,
         for (y, out) in rows.clone().zip(out.chunks_exact_mut(across * TILE)) {
             let line = view.first + channel * view.plane + y * view.steps[0];
             for (x, tile) in out.chunks_exact_mut(TILE).enumerate() {
-                let halves = tile[row..][..PAIRS].as_chunks_mut::<HALF>().0;
-                for (x, out) in (2 * x..).zip(halves) {
-                    if x < view.size[1] {
-                        round_samples(&image[line + x * view.steps[1]..], out);
-                    } else {
-                        out.fill(0);
-                    }
-                }
+                let pixel = |x: usize| match x < view.size[1] {
+                    true => samples(&image[line + x * view.steps[1]..]),
+                    false => [0.0; LANES],
+                };
+                let pairs = machine.neighbours(&pixel(2 * x), &pixel(2 * x + 1));
+                tile[row..][..PAIRS].copy_from_slice(&pairs);
             }
         }
     }
@@ -103,7 +101,13 @@ fn round_small<E: Element>(plan: &TileProducts, image: &[E], rows: Range<usize>,
 
 /// Pixels that some rows are multiplied with, `[block of channels][row][place in a step][pixel][pair of samples][channel]`, with the padding, which is zero.
 #[inline(always)]
-fn round_big<E: Element>(plan: &TileProducts, image: &[E], rows: Range<usize>, out: &mut [Pair]) {
+fn round_big<M: Machine, E: Element>(
+    machine: &M,
+    plan: &TileProducts,
+    image: &[E],
+    rows: Range<usize>,
+    out: &mut [Pair],
+) {
     let view = &plan.big;
     let (line, lines) = (plan.line(), plan.lines(plan.strip));
     let width = plan.phase() * plan.stride[1];
@@ -120,13 +124,11 @@ fn round_big<E: Element>(plan: &TileProducts, image: &[E], rows: Range<usize>, o
                     continue;
                 };
                 let pixel = view.first + y * view.steps[0] + x * view.steps[1];
-                let mut pairs = [[0; HALF]; SIDE];
-                for (channel, pairs) in channels.clone().zip(&mut pairs) {
-                    round_samples(&image[pixel + channel * view.plane..], pairs);
+                let mut rows = [[0.0; LANES]; SIDE];
+                for (channel, row) in channels.clone().zip(&mut rows) {
+                    *row = samples(&image[pixel + channel * view.plane..]);
                 }
-                for (half, out) in out.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-                    *out = pairs.map(|pairs| pairs[half]);
-                }
+                out.copy_from_slice(machine.transpose(&rows).as_flattened());
             }
         }
     }
@@ -135,42 +137,47 @@ fn round_big<E: Element>(plan: &TileProducts, image: &[E], rows: Range<usize>, o
 /// Adds the sums to the gradient.
 #[inline(always)]
 fn add<E: Element>(plan: &TileProducts, sums: &[[Tile; 4]], out: &mut [E]) {
-    let (rows, columns, places) = (plan.small.channels, plan.big.channels, plan.places());
+    let (columns, places) = (plan.big.channels, plan.places());
     let across = blocks(columns).div_ceil(2);
-    for row in 0..rows {
-        for column in 0..columns {
-            let block = row / (2 * SIDE) * across + column / (2 * SIDE);
-            let tile = row / SIDE % 2 * 2 + column / SIDE % 2;
-            let at = row % SIDE * SIDE + column % SIDE;
-            let out = &mut out[(row * columns + column) * places..][..places];
-            for (out, sums) in out.iter_mut().zip(&sums[block * places..]) {
-                *out = out.plus(E::from_f32(sums[tile][at]));
+    for (row, out) in out.chunks_exact_mut(columns * places).enumerate() {
+        for (block, out) in out.chunks_mut(SIDE * places).enumerate() {
+            let sums = &sums[(row / (2 * SIDE) * across + block / 2) * places..];
+            let tile = row / SIDE % 2 * 2 + block % 2;
+            for (place, sums) in sums[..places].iter().enumerate() {
+                let sums = &sums[tile][row % SIDE * SIDE..][..SIDE];
+                for (out, &sum) in out.chunks_exact_mut(places).zip(sums) {
+                    out[place] = out[place].plus(E::from_f32(sum));
+                }
             }
         }
     }
 }
 
-/// The samples of a pixel in pairs.
+/// The samples of a pixel.
 #[inline(always)]
-fn round_samples<E: Element>(samples: &[E], out: &mut [Pair; HALF]) {
-    for (out, &[first, second]) in out.iter_mut().zip(samples[..LANES].as_chunks().0) {
-        *out = pair(first, second);
-    }
+fn samples<E: Element>(numbers: &[E]) -> [f32; LANES] {
+    numbers.as_chunks().0[0].map(E::to_f32)
 }
 
 /// The products of a strip of rows.
-struct Products<'a> {
+struct Products<'a, E> {
     plan: &'a TileProducts,
+    small: &'a [E],
+    big: &'a [E],
+    strip: Range<usize>,
     steps: &'a [Step],
-    left: &'a [Pair],
-    right: &'a [Pair],
+    left: &'a mut [Pair],
+    right: &'a mut [Pair],
     sums: &'a mut [[Tile; 4]],
 }
 
-impl TileWork for Products<'_> {
+impl<E: Element> TileWork for Products<'_, E> {
     #[inline(always)]
-    fn run<M: Machine>(self, mut machine: M) {
-        let Products { plan, steps, left, right, sums } = self;
+    fn run<M: Machine>(self, machine: &mut M) {
+        let Products { plan, small, big, strip, steps, left, right, sums } = self;
+        let keep = strip.start > 0;
+        round_small(machine, plan, small, strip.clone(), left);
+        round_big(machine, plan, big, strip, right);
         let (rows, columns) = (blocks(plan.small.channels), blocks(plan.big.channels));
         let (row, column) = (left.len() / rows, right.len() / columns);
         let mut sums = sums.chunks_exact_mut(plan.places());
@@ -180,13 +187,13 @@ impl TileWork for Products<'_> {
                 // Those beyond the end are computed again, and not added.
                 let lefts = [0, 1].map(|i| left[(first_row + i).min(rows - 1) * row..].as_ptr());
                 let rights = [0, 1].map(|i| &right[(first_column + i).min(columns - 1) * column..]);
-                for steps in steps.chunks(STEPS) {
+                for (turn, steps) in steps.chunks(STEPS).enumerate() {
                     for (place, sums) in sums.iter_mut().enumerate() {
                         let rights = rights.map(|right| right[plan.place(place)..].as_ptr());
                         let block = Block::Square(lefts, rights);
                         // SAFETY: `TileProducts` builds steps so that each is a tile of both sides for every position of the kernel; `run` made room
                         // for them.
-                        unsafe { machine.sum(&block, steps, sums) };
+                        unsafe { machine.sum(&block, steps, sums, keep || turn > 0) };
                     }
                 }
             }

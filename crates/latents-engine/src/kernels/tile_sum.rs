@@ -4,10 +4,10 @@
 
 use super::Element;
 use super::gather::Finish;
-use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, TILE, Tile, TileWork, dispatch, pair};
+use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, TILE, Tile, TileWork, dispatch};
 use crate::isa::Isa;
 use crate::number::Number;
-use crate::simd::{Kernel, LANES, Simd, vectorize};
+use crate::simd::{Kernel, LANES, Simd};
 use crate::tiles::{GROUP, TileSum};
 
 /// Blocks of sums whose steps are computed in turn.
@@ -35,7 +35,7 @@ pub(crate) struct TileSumRun<'a, E> {
 }
 
 impl<E: Element> TileSumRun<'_, E> {
-    pub(crate) fn run(mut self, isa: Isa) {
+    pub(crate) fn run(self, isa: Isa) {
         let plan = self.plan;
         assert_eq!(self.left.len(), plan.left() * TILE);
         assert_eq!(self.right.len(), plan.right() * TILE);
@@ -43,39 +43,28 @@ impl<E: Element> TileSumRun<'_, E> {
         assert_eq!(self.input.len(), plan.in_channels * plan.in_plane);
         assert_eq!(self.output.len(), plan.out_channels * plan.out_plane);
         assert!(self.bias.is_none_or(|b| b.len() == plan.out_channels));
-        vectorize(isa, || self.round_input());
         dispatch(isa, Products { run: self, isa });
     }
+}
 
-    /// `[group of channels][pixel][pair of channels][lane]`; channels that fill the last group up are zero.
-    #[inline(always)]
-    fn round_input(&mut self) {
-        let plane = self.plan.in_plane;
-        let groups = self.input.chunks(GROUP * plane);
-        for (input, out) in groups.zip(self.right.chunks_exact_mut(plane / LANES * TILE)) {
-            let pairs = input.len().div_ceil(2 * plane);
-            for (p, input) in input.chunks(2 * plane).enumerate() {
-                let (first, second) = input.split_at(plane);
-                let pixels = out.chunks_exact_mut(TILE).map(|tile| &mut tile[p * LANES..][..LANES]);
-                let first = first.as_chunks::<LANES>().0;
-                let second = second.as_chunks::<LANES>().0;
-                if second.is_empty() {
-                    for (out, first) in pixels.zip(first) {
-                        for (out, &x) in out.iter_mut().zip(first) {
-                            *out = pair(x, E::default());
-                        }
-                    }
-                } else {
-                    for ((out, first), second) in pixels.zip(first).zip(second) {
-                        for ((out, &x), &y) in out.iter_mut().zip(first).zip(second) {
-                            *out = pair(x, y);
-                        }
-                    }
-                }
+/// Rounds the input to right tiles, `[group of channels][pixel][pair of channels][lane]`; channels that fill the last group up are zero.
+#[inline(always)]
+fn round_input<M: Machine, E: Element>(machine: &M, plan: &TileSum, input: &[E], out: &mut [Pair]) {
+    let plane = plan.in_plane;
+    let groups = input.chunks(GROUP * plane);
+    for (input, out) in groups.zip(out.chunks_exact_mut(plane / LANES * TILE)) {
+        for (p, input) in input.chunks(2 * plane).enumerate() {
+            let first = input.as_chunks::<LANES>().0;
+            let (first, second) = first.split_at(plane / LANES);
+            for (pixel, first) in first.iter().enumerate() {
+                let second = second.get(pixel).map_or([0.0; LANES], |x| x.map(E::to_f32));
+                let pairs = machine.zip(&first.map(E::to_f32), &second);
+                out[pixel * TILE + p * LANES..][..LANES].copy_from_slice(&pairs);
             }
-            if pairs < PAIRS {
-                out.chunks_exact_mut(TILE).for_each(|tile| tile[pairs * LANES..].fill(0));
-            }
+        }
+        let pairs = input.len().div_ceil(2 * plane);
+        if pairs < PAIRS {
+            out.chunks_exact_mut(TILE).for_each(|tile| tile[pairs * LANES..].fill(0));
         }
     }
 }
@@ -88,9 +77,10 @@ struct Products<'a, E> {
 
 impl<E: Element> TileWork for Products<'_, E> {
     #[inline(always)]
-    fn run<M: Machine>(self, mut machine: M) {
-        let Products { run: TileSumRun { plan, left, right, sums, bias, output, finish, .. }, isa } =
-            self;
+    fn run<M: Machine>(self, machine: &mut M) {
+        let TileSumRun { plan, left, right, sums, bias, input, output, finish } = self.run;
+        let isa = self.isa;
+        round_input(machine, plan, input, right);
         let (left, right) = (left.as_ptr(), right.as_ptr());
         let blocks = plan.out_channels.div_ceil(SIDE);
         for class in &plan.classes {
@@ -108,8 +98,9 @@ impl<E: Element> TileWork for Products<'_, E> {
                     let each = strip.len().div_ceil(columns);
                     // With a single block, nothing is gained by turns.
                     let turn = if each == 1 { class.steps.len().max(1) } else { STEPS };
-                    sums[..each].as_flattened_mut().as_flattened_mut().fill(0.0);
-                    for steps in class.steps.chunks(turn) {
+                    // At least one turn, also for pixels that no tap meets.
+                    for from in (0..class.steps.len().max(1)).step_by(turn) {
+                        let steps = &class.steps[from..class.steps.len().min(from + turn)];
                         for (pixels, sums) in strip.chunks(columns).zip(&mut *sums) {
                             let right = |i: usize| {
                                 let (base, _) = pixels[i.min(pixels.len() - 1)];
@@ -122,7 +113,7 @@ impl<E: Element> TileWork for Products<'_, E> {
                             };
                             // SAFETY: `TileSum` builds steps and pixels so that each step is a tile of the weights of a block of output channels,
                             // and base plus step a tile of the input; `run` has checked the lengths of both.
-                            unsafe { machine.sum(&block, steps, sums) };
+                            unsafe { machine.sum(&block, steps, sums, from > 0) };
                         }
                     }
                     let finish = FinishTiles {

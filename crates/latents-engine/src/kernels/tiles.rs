@@ -8,14 +8,16 @@
 #![allow(unsafe_code)]
 
 use crate::isa::Isa;
-use crate::number::Number;
-use crate::simd::{Kernel, Simd, dispatch_f32};
+use crate::simd::{Kernel, LANES, Simd, dispatch_f32};
 
 /// Rows and columns of sums in a tile. A micro-batch is as wide.
 pub(crate) const SIDE: usize = 16;
 
 /// Pairs of numbers in a row of a left tile and in a column of a right one.
 pub(crate) const PAIRS: usize = 16;
+
+/// Pairs of samples in a micro-batch.
+pub(crate) const HALF: usize = LANES / 2;
 
 /// Two numbers in bfloat16: the first in the lower half, the second in the upper one.
 pub(crate) type Pair = u32;
@@ -57,32 +59,55 @@ impl Block {
 
 /// What multiplies tiles.
 pub(crate) trait Machine {
-    /// Adds the products of all steps to `sums`, in order.
+    /// Adds the products of all steps to `sums` in order, or to zero if the sums are not to be kept.
     ///
     /// # Safety
     /// Each pointer of the block plus the offset of each step on its side is the address of a tile that can be read.
-    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4]);
+    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4], keep: bool);
+
+    /// Rounds two rows, in pairs of neighbours.
+    #[inline(always)]
+    fn neighbours(&self, first: &[f32; LANES], second: &[f32; LANES]) -> [Pair; LANES] {
+        std::array::from_fn(|i| {
+            let row = if i < HALF { first } else { second };
+            pair(row[2 * (i % HALF)], row[2 * (i % HALF) + 1])
+        })
+    }
+
+    /// Rounds numbers, in pairs of one from each side.
+    #[inline(always)]
+    fn zip(&self, first: &[f32; LANES], second: &[f32; LANES]) -> [Pair; LANES] {
+        std::array::from_fn(|i| pair(first[i], second[i]))
+    }
+
+    /// Rounds 16 rows, in pairs of neighbours, and exchanges rows and columns of pairs.
+    #[inline(always)]
+    fn transpose(&self, rows: &[[f32; LANES]; SIDE]) -> [[Pair; SIDE]; HALF] {
+        std::array::from_fn(|i| {
+            std::array::from_fn(|row| pair(rows[row][2 * i], rows[row][2 * i + 1]))
+        })
+    }
 }
 
 /// Work for a [`Machine`].
 pub(crate) trait TileWork {
     /// Implementations are `#[inline(always)]`, so that they are compiled for the instruction set of the caller.
-    fn run<M: Machine>(self, machine: M);
+    fn run<M: Machine>(self, machine: &mut M);
 }
 
 /// Runs work on the tiles of this machine, or on its vectors.
 pub(crate) fn dispatch(isa: Isa, work: impl TileWork) {
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Amx && super::amx::is_available() {
-        // SAFETY: tiles are available, and the machine is dropped here.
-        return work.run(unsafe { super::amx::Amx::new() });
+        // SAFETY: tiles are available.
+        return unsafe { super::amx::run(work) };
     }
     struct Emulate<W>(W);
     impl<W: TileWork> Kernel<f32> for Emulate<W> {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd<E = f32>>(self, s: S) {
-            self.0.run(Emulated { s, left: [0.0; 2 * TILE], right: [0.0; 2 * TILE] });
+            self.0.run(&mut Emulated { s, left: [0.0; 2 * TILE], right: [0.0; 2 * TILE] });
         }
     }
     dispatch_f32(isa, Emulate(work));
@@ -102,7 +127,10 @@ const ROWS: usize = 4;
 
 impl<S: Simd<E = f32>> Machine for Emulated<S> {
     #[inline(always)]
-    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4]) {
+    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4], keep: bool) {
+        if !keep {
+            sums.as_flattened_mut().fill(0.0);
+        }
         let tiles = block.pairs();
         for step in steps {
             let mut before = [std::ptr::null(); 2];
@@ -179,12 +207,12 @@ impl<S: Simd<E = f32>> Emulated<S> {
 }
 
 /// Numbers below are zero in bfloat16, so that no sum of products is subnormal: products are multiples of 2^-124.
-const SMALLEST: f32 = 1.0 / (1_u64 << 55) as f32;
+pub(crate) const SMALLEST: f32 = 1.0 / (1_u64 << 55) as f32;
 
 /// The nearest bfloat16 of each of two numbers; of two as near, the even one.
 #[inline(always)]
-pub(crate) fn pair<E: Number>(first: E, second: E) -> Pair {
-    round(first.to_f32()) >> 16 | round(second.to_f32()) & 0xffff_0000
+pub(crate) fn pair(first: f32, second: f32) -> Pair {
+    round(first) >> 16 | round(second) & 0xffff_0000
 }
 
 /// The bits of a number, of which the upper half is the nearest bfloat16.
@@ -229,17 +257,72 @@ mod tests {
         assert!(rounded(f32::from_bits(0x7f80_0001)).is_nan());
     }
 
+    struct Round<'a> {
+        rows: &'a [[f32; LANES]; SIDE],
+        transposed: &'a mut [[Pair; SIDE]; HALF],
+        zipped: &'a mut [Pair; LANES],
+        neighbours: &'a mut [Pair; LANES],
+    }
+
+    impl TileWork for Round<'_> {
+        #[inline(always)]
+        fn run<M: Machine>(self, machine: &mut M) {
+            *self.transposed = machine.transpose(self.rows);
+            *self.zipped = machine.zip(&self.rows[0], &self.rows[1]);
+            *self.neighbours = machine.neighbours(&self.rows[0], &self.rows[1]);
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_rounds_alike() {
+        let mut bits = 0x9e37_79b9_u32;
+        for _ in 0..2_000 {
+            let rows = [(); SIDE].map(|()| {
+                [(); LANES].map(|()| {
+                    bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    // All exponents, and numbers near those below which all is zero; no NaN but quiet ones.
+                    let x = f32::from_bits(if bits % 5 == 0 {
+                        0x2400_0000 + bits % 64 - 32
+                    } else {
+                        bits
+                    });
+                    if x.is_nan() { f32::NAN } else { x }
+                })
+            });
+            for isa in Isa::available() {
+                let mut transposed = [[0; SIDE]; HALF];
+                let (mut zipped, mut neighbours) = ([0; LANES], [0; LANES]);
+                let round = Round {
+                    rows: &rows,
+                    transposed: &mut transposed,
+                    zipped: &mut zipped,
+                    neighbours: &mut neighbours,
+                };
+                dispatch(isa, round);
+                let of_row = |row: usize, i: usize| pair(rows[row][2 * i], rows[row][2 * i + 1]);
+                for i in 0..LANES {
+                    assert_eq!(zipped[i], pair(rows[0][i], rows[1][i]), "{isa}");
+                    assert_eq!(neighbours[i], of_row(i / HALF, i % HALF), "{isa}");
+                    for column in 0..HALF {
+                        assert_eq!(transposed[column][i], of_row(i, column), "{isa}");
+                    }
+                }
+            }
+        }
+    }
+
     struct Sum<'a> {
         left: &'a [Pair],
         right: &'a [Pair],
         steps: &'a [Step],
         sums: &'a mut [Tile; 4],
         shape: usize,
+        keep: bool,
     }
 
     impl TileWork for Sum<'_> {
         #[inline(always)]
-        fn run<M: Machine>(self, mut machine: M) {
+        fn run<M: Machine>(self, machine: &mut M) {
             let left = [0, 1, 2, 3].map(|i| self.left[i * TILE..].as_ptr());
             let right = [0, 1, 2, 3].map(|i| self.right[i * TILE..].as_ptr());
             let block = match self.shape {
@@ -248,7 +331,7 @@ mod tests {
                 _ => Block::Wide(left[0], right),
             };
             // SAFETY: steps are at most as far as the buffers have spare tiles.
-            unsafe { machine.sum(&block, self.steps, self.sums) };
+            unsafe { machine.sum(&block, self.steps, self.sums, self.keep) };
         }
     }
 
@@ -277,8 +360,9 @@ mod tests {
         let at = |tile: usize| (tile * size_of::<[Pair; TILE]>()) as i32;
         let steps = [(0, 3), (4, 0), (2, 1)].map(|(l, r)| Step { left: at(l), right: at(r) });
         for shape in 0..3 {
-            for start in [[[0.0; TILE]; 4], [[1.5; TILE]; 4]] {
-                let mut expected = start;
+            for keep in [false, true] {
+                let start = [[1.5; TILE]; 4];
+                let mut expected = if keep { start } else { [[0.0; TILE]; 4] };
                 for (i, sums) in expected.iter_mut().enumerate() {
                     let (l, r) = [(i / 2, i % 2), (i, 0), (0, i)][shape];
                     for step in &steps {
@@ -300,9 +384,9 @@ mod tests {
                 for isa in Isa::available() {
                     let mut sums = start;
                     let (left, right, steps) = (&left, &right, &steps);
-                    dispatch(isa, Sum { left, right, steps, sums: &mut sums, shape });
+                    dispatch(isa, Sum { left, right, steps, sums: &mut sums, shape, keep });
                     let bits = |sums: &[Tile; 4]| sums.map(|tile| tile.map(f32::to_bits));
-                    assert!(bits(&sums) == bits(&expected), "{isa}, shape {shape}");
+                    assert!(bits(&sums) == bits(&expected), "{isa}, shape {shape}, keep {keep}");
                 }
             }
         }
