@@ -309,7 +309,7 @@ impl Sum {
                 return E::gather(isa, GatherRun { plan, weights, bias, input, output, finish });
             }
             Sum::Tiles(plan) => {
-                let right = room(&mut scratch.right, plan.right() * TILE);
+                let right = room(&mut scratch.right, plan.right_len());
                 scratch.sums.resize(BLOCKS, [[0.0; TILE]; 4]);
                 let sums = &mut scratch.sums;
                 return E::tile_sum(

@@ -1,15 +1,12 @@
 //! Convolutions and linear layers in bfloat16: their sums as steps over pairs of tiles ([`crate::kernels::tiles`]), and the order of their numbers in tiles.
 //!
-//! For an output or an input gradient, a left tile is weights (16 output channels by 32 input channels at one position of the kernel), and a right tile is one input pixel (32 channels by the samples of a micro-batch). For
-//! a weight gradient, a left tile is two pixels of the small image (16 channels by the samples of both), and a right one is two pixels of the big image.
+//! For an output or an input gradient, a left tile is weights (up to 16 output channels by up to 32 input channels at one position of the kernel), and a right tile is one input pixel (as many channels by the samples of a
+//! micro-batch). For a weight gradient, a left tile is two pixels of the small image (up to 16 channels by the samples of both), and a right one is two pixels of the big image.
 
 use crate::geometry::{Gather, Geometry};
-use crate::kernels::tiles::{HALF, PAIRS, Pair, SIDE, Step, TILE, pair};
+use crate::kernels::tiles::{HALF, PAIRS, Pair, SIDE, Step, TILE, TileShape, pair};
 use crate::number::Number;
 use crate::simd::LANES;
-
-/// Channels in a right tile of a sum.
-pub(crate) const GROUP: usize = 2 * PAIRS;
 
 /// Pairs of a pixel of the big image in the tiles of a weight gradient: 16 channels by the samples of a micro-batch.
 pub(crate) const PIXEL: usize = HALF * SIDE;
@@ -18,15 +15,20 @@ pub(crate) const PIXEL: usize = HALF * SIDE;
 const STRIP: usize = 512 << 10;
 
 /// The minimum product of the channels on both sides; the tiles of smaller layers would be nearly empty.
-const CHANNELS: usize = 256;
+const CHANNELS: usize = 128;
 
 /// Whether the sums and products of a layer are computed in tiles. It depends on shapes alone.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
     let Geometry { small, big, .. } = geometry;
     // Offsets of steps have 31 bits.
-    let bytes = |[c, h, w]: [usize; 3]| c.next_multiple_of(GROUP) * h * w * (TILE / PAIRS) * 2;
+    let bytes = |[c, h, w]: [usize; 3]| (c + 2 * PAIRS) * h * w * LANES * size_of::<Pair>();
     let short = |image| i32::try_from(bytes(image)).is_ok();
     small[0] * big[0] >= CHANNELS && small[0].min(big[0]) > 1 && short(*small) && short(*big)
+}
+
+/// The largest of the even parts into which `n` is divided so that each is at most `most`.
+fn even(n: usize, most: usize) -> usize {
+    n.div_ceil(n.div_ceil(most))
 }
 
 /// Pixels whose sums have the same steps.
@@ -47,6 +49,8 @@ pub(crate) struct TileSum {
     pub(crate) in_plane: usize,
     /// Numbers of a channel of the output.
     pub(crate) out_plane: usize,
+    /// Rows of a tile are output channels, pairs are of input channels.
+    pub(crate) shape: TileShape,
     places: usize,
     /// Whether weights are `[in, out, ..]`.
     transposed: bool,
@@ -70,18 +74,21 @@ impl TileSum {
         transposed: bool,
     ) -> TileSum {
         let tile = size_of::<[Pair; TILE]>();
-        let (places, groups) = (gather.terms / in_channels, in_channels.div_ceil(GROUP));
+        let pairs = in_channels.div_ceil(2);
+        let shape = TileShape { rows: even(out_channels, SIDE), pairs: even(pairs, PAIRS) };
+        let pixel = shape.pairs * LANES * size_of::<Pair>();
+        let (places, groups) = (gather.terms / in_channels, pairs.div_ceil(shape.pairs));
         let classes = gather.classes.iter().map(|class| {
             // The first channel has the taps of all.
             let taps = &class.taps[..class.taps.len() / in_channels];
             let steps = (0..groups).flat_map(|group| {
                 taps.iter().map(move |tap| Step {
                     left: ((group * places + tap.w as usize) * tile) as i32,
-                    right: (group * h * w * tile) as i32 + tap.x / LANES as i32 * tile as i32,
+                    right: (group * h * w * pixel) as i32 + tap.x / LANES as i32 * pixel as i32,
                 })
             });
             let pixels = class.pixels.iter();
-            let pixels = pixels.map(|&(base, out)| (base / LANES as i32 * tile as i32, out));
+            let pixels = pixels.map(|&(base, out)| (base / LANES as i32 * pixel as i32, out));
             TileClass { steps: steps.collect(), pixels: pixels.collect() }
         });
         TileSum {
@@ -90,24 +97,34 @@ impl TileSum {
             out_channels,
             in_plane: h * w * LANES,
             out_plane: gather.out_plane,
+            shape,
             places,
             transposed,
         }
     }
 
-    /// Left tiles for each 16 output channels.
+    /// Input channels in a right tile.
+    pub(crate) fn group(&self) -> usize {
+        2 * self.shape.pairs
+    }
+
+    fn groups(&self) -> usize {
+        self.in_channels.div_ceil(self.group())
+    }
+
+    /// Left tiles for the output channels of a tile.
     pub(crate) fn row(&self) -> usize {
-        self.in_channels.div_ceil(GROUP) * self.places
+        self.groups() * self.places
     }
 
     /// Number of left tiles.
     pub(crate) fn left(&self) -> usize {
-        self.out_channels.div_ceil(SIDE) * self.row()
+        self.out_channels.div_ceil(self.shape.rows) * self.row()
     }
 
-    /// Number of right tiles.
-    pub(crate) fn right(&self) -> usize {
-        self.in_channels.div_ceil(GROUP) * self.in_plane / LANES
+    /// Pairs in all right tiles.
+    pub(crate) fn right_len(&self) -> usize {
+        self.groups() * self.in_plane * self.shape.pairs
     }
 
     /// Rounds some of the weights to left tiles, which begin with tile `first`.
@@ -120,9 +137,10 @@ impl TileSum {
         for (tile, out) in (first..).zip(tiles.as_chunks_mut::<TILE>().0) {
             let (row, of_row) = (tile / self.row(), tile % self.row());
             let (group, place) = (of_row / self.places, of_row % self.places);
-            let channels = (group * GROUP..self.in_channels).take(GROUP).len();
-            for (o, out) in (row * SIDE..self.out_channels).zip(out.as_chunks_mut::<PAIRS>().0) {
-                let from = o * out_step + group * GROUP * in_step + place;
+            let channels = (self.in_channels - group * self.group()).min(self.group());
+            let rows = row * self.shape.rows..self.out_channels.min((row + 1) * self.shape.rows);
+            for (o, out) in rows.zip(out.as_chunks_mut::<PAIRS>().0) {
+                let from = o * out_step + group * self.group() * in_step + place;
                 let number = |c: usize| weights[from + c * in_step].to_f32();
                 for (p, out) in out[..channels / 2].iter_mut().enumerate() {
                     *out = pair(number(2 * p), number(2 * p + 1));
@@ -157,6 +175,8 @@ pub(crate) struct TileProducts {
     kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
+    /// Rows of a tile are channels of the small image.
+    pub(crate) shape: TileShape,
     /// Rows of the small image that are multiplied at once.
     pub(crate) strip: usize,
     /// One for each two pixels of the rows of a strip.
@@ -180,9 +200,11 @@ impl TileProducts {
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> TileProducts {
-        let mut all = TileProducts { small, big, kernel, stride, padding, strip: 1, steps: vec![] };
+        let shape = TileShape { rows: even(small.channels, SIDE), pairs: PAIRS };
+        let mut all =
+            TileProducts { small, big, kernel, stride, padding, shape, strip: 1, steps: vec![] };
         let pair = size_of::<Pair>();
-        let row = all.across() * TILE * small.channels.div_ceil(SIDE)
+        let row = all.across() * TILE * small.channels.div_ceil(shape.rows)
             + stride[0] * all.line() * big.channels.div_ceil(SIDE);
         all.strip = (STRIP / (pair * row).max(1)).clamp(1, small.size[0].max(1));
         for y in 0..all.strip {

@@ -12,7 +12,7 @@ use std::arch::x86_64::{
 };
 use std::sync::LazyLock;
 
-use super::tiles::{Block, HALF, Machine, Pair, SIDE, SMALLEST, Step, Tile, TileWork};
+use super::tiles::{Block, HALF, Machine, Pair, SIDE, SMALLEST, Step, Tile, TileShape, TileWork};
 use crate::simd::LANES;
 
 /// Whether the processor has tiles of bfloat16 and the system lets this process use them. The first call asks the system.
@@ -74,7 +74,7 @@ fn permit() -> bool {
     false
 }
 
-/// The shapes of the eight tiles, all of 16 rows of 64 bytes.
+/// The shapes of the eight tiles.
 #[repr(C, align(64))]
 struct Shapes {
     palette: u8,
@@ -92,11 +92,14 @@ pub(crate) struct Amx(());
 /// # Safety
 /// [`is_available`].
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(crate) unsafe fn run(work: impl TileWork) {
+pub(crate) unsafe fn run(shape: TileShape, work: impl TileWork) {
     let mut shapes =
         Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+    let (rows, pairs) = (shape.rows as u8, shape.pairs as u8);
+    // Four tiles of sums, two of the left side, two of the right one.
+    shapes.rows[..8].copy_from_slice(&[rows, rows, rows, rows, rows, rows, pairs, pairs]);
     shapes.row_bytes[..8].fill(64);
-    shapes.rows[..8].fill(16);
+    shapes.row_bytes[4..6].fill(4 * u16::from(pairs));
     // SAFETY: the caller's promise; the shapes are those that the instruction reads. Dropping `Amx` empties the tiles.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack, readonly)) };
     work.run(&mut Amx(()));
@@ -270,19 +273,19 @@ impl Machine for Amx {
                     keep,
                     [
                         "lea {t}, [{b0} + {b}]",
-                        "tileloadd tmm7, [{t} + {row}]",
+                        "tileloadd tmm6, [{t} + {row}]",
                         "lea {t}, [{a0} + {a}]",
                         "tileloadd tmm4, [{t} + {row}]",
                         "lea {t}, [{a1} + {a}]",
                         "tileloadd tmm5, [{t} + {row}]",
-                        "tdpbf16ps tmm0, tmm4, tmm7",
+                        "tdpbf16ps tmm0, tmm4, tmm6",
                         "lea {t}, [{a2} + {a}]",
-                        "tileloadd tmm6, [{t} + {row}]",
-                        "tdpbf16ps tmm1, tmm5, tmm7",
-                        "lea {t}, [{a3} + {a}]",
                         "tileloadd tmm4, [{t} + {row}]",
-                        "tdpbf16ps tmm2, tmm6, tmm7",
-                        "tdpbf16ps tmm3, tmm4, tmm7",
+                        "tdpbf16ps tmm1, tmm5, tmm6",
+                        "lea {t}, [{a3} + {a}]",
+                        "tileloadd tmm5, [{t} + {row}]",
+                        "tdpbf16ps tmm2, tmm4, tmm6",
+                        "tdpbf16ps tmm3, tmm5, tmm6",
                     ],
                     a0 = a0,
                     a1 = a1,
@@ -296,19 +299,19 @@ impl Machine for Amx {
                     keep,
                     [
                         "lea {t}, [{a0} + {a}]",
-                        "tileloadd tmm7, [{t} + {row}]",
-                        "lea {t}, [{b0} + {b}]",
                         "tileloadd tmm4, [{t} + {row}]",
+                        "lea {t}, [{b0} + {b}]",
+                        "tileloadd tmm6, [{t} + {row}]",
                         "lea {t}, [{b1} + {b}]",
-                        "tileloadd tmm5, [{t} + {row}]",
-                        "tdpbf16ps tmm0, tmm7, tmm4",
+                        "tileloadd tmm7, [{t} + {row}]",
+                        "tdpbf16ps tmm0, tmm4, tmm6",
                         "lea {t}, [{b2} + {b}]",
                         "tileloadd tmm6, [{t} + {row}]",
-                        "tdpbf16ps tmm1, tmm7, tmm5",
+                        "tdpbf16ps tmm1, tmm4, tmm7",
                         "lea {t}, [{b3} + {b}]",
-                        "tileloadd tmm4, [{t} + {row}]",
-                        "tdpbf16ps tmm2, tmm7, tmm6",
-                        "tdpbf16ps tmm3, tmm7, tmm4",
+                        "tileloadd tmm7, [{t} + {row}]",
+                        "tdpbf16ps tmm2, tmm4, tmm6",
+                        "tdpbf16ps tmm3, tmm4, tmm7",
                     ],
                     a0 = a0,
                     b0 = b0,

@@ -35,7 +35,7 @@ pub(crate) struct ProductsScratch {
     sums: Vec<[Tile; 4]>,
 }
 
-/// Blocks of 16 channels.
+/// Blocks of 16 channels of the big image.
 fn blocks(channels: usize) -> usize {
     channels.div_ceil(SIDE)
 }
@@ -45,11 +45,12 @@ impl<E: Element> TileProductsRun<'_, E> {
         let TileProductsRun { plan, small, big, out, scratch } = self;
         let (rows, columns, places) = (plan.small.channels, plan.big.channels, plan.places());
         assert_eq!(out.len(), rows * columns * places);
-        let left = blocks(rows) * plan.strip * plan.across() * TILE;
+        let rows = rows.div_ceil(plan.shape.rows);
+        let left = rows * plan.strip * plan.across() * TILE;
         let left = room(&mut scratch.left, left);
         let right = blocks(columns) * plan.lines(plan.strip) * plan.line();
         let right = room(&mut scratch.right, right);
-        let sums = blocks(rows).div_ceil(2) * blocks(columns).div_ceil(2) * places;
+        let sums = rows.div_ceil(2) * blocks(columns).div_ceil(2) * places;
         if scratch.sums.len() < sums {
             scratch.sums.resize(sums, [[0.0; TILE]; 4]);
         }
@@ -58,7 +59,11 @@ impl<E: Element> TileProductsRun<'_, E> {
         for first in (0..height).step_by(plan.strip) {
             let strip = first..(first + plan.strip).min(height);
             let steps = &plan.steps[..strip.len() * plan.across()];
-            dispatch(isa, Products { plan, small, big, strip, steps, left, right, sums });
+            dispatch(
+                isa,
+                plan.shape,
+                Products { plan, small, big, strip, steps, left, right, sums },
+            );
         }
         if height > 0 {
             vectorize(isa, || add(plan, sums, out));
@@ -66,7 +71,7 @@ impl<E: Element> TileProductsRun<'_, E> {
     }
 }
 
-/// Tiles of some rows, `[block of channels][row][pair of pixels][channel][pair of samples]`; what is beyond the image is zero.
+/// Tiles of some rows, `[block of channels][row][pair of pixels][channel][pair of samples]`; pixels beyond the image are zero. Channels beyond the last have any value, because their sums are not used.
 #[inline(always)]
 fn round_small<M: Machine, E: Element>(
     machine: &M,
@@ -78,13 +83,9 @@ fn round_small<M: Machine, E: Element>(
     let view = &plan.small;
     let across = plan.across();
     let block = plan.strip * across * TILE;
-    for channel in 0..blocks(view.channels) * SIDE {
-        let row = channel % SIDE * PAIRS;
-        let out = &mut out[channel / SIDE * block..][..block];
-        if channel >= view.channels {
-            out.chunks_exact_mut(TILE).for_each(|tile| tile[row..][..PAIRS].fill(0));
-            continue;
-        }
+    for channel in 0..view.channels {
+        let row = channel % plan.shape.rows * PAIRS;
+        let out = &mut out[channel / plan.shape.rows * block..][..block];
         for (y, out) in rows.clone().zip(out.chunks_exact_mut(across * TILE)) {
             let line = view.first + channel * view.plane + y * view.steps[0];
             for (x, tile) in out.chunks_exact_mut(TILE).enumerate() {
@@ -140,11 +141,12 @@ fn add<E: Element>(plan: &TileProducts, sums: &[[Tile; 4]], out: &mut [E]) {
     let (columns, places) = (plan.big.channels, plan.places());
     let across = blocks(columns).div_ceil(2);
     for (row, out) in out.chunks_exact_mut(columns * places).enumerate() {
+        let (left, row) = (row / plan.shape.rows, row % plan.shape.rows);
         for (block, out) in out.chunks_mut(SIDE * places).enumerate() {
-            let sums = &sums[(row / (2 * SIDE) * across + block / 2) * places..];
-            let tile = row / SIDE % 2 * 2 + block % 2;
+            let sums = &sums[(left / 2 * across + block / 2) * places..];
+            let tile = left % 2 * 2 + block % 2;
             for (place, sums) in sums[..places].iter().enumerate() {
-                let sums = &sums[tile][row % SIDE * SIDE..][..SIDE];
+                let sums = &sums[tile][row * SIDE..][..SIDE];
                 for (out, &sum) in out.chunks_exact_mut(places).zip(sums) {
                     out[place] = out[place].plus(E::from_f32(sum));
                 }
@@ -178,7 +180,8 @@ impl<E: Element> TileWork for Products<'_, E> {
         let keep = strip.start > 0;
         round_small(machine, plan, small, strip.clone(), left);
         round_big(machine, plan, big, strip, right);
-        let (rows, columns) = (blocks(plan.small.channels), blocks(plan.big.channels));
+        let rows = plan.small.channels.div_ceil(plan.shape.rows);
+        let columns = blocks(plan.big.channels);
         let (row, column) = (left.len() / rows, right.len() / columns);
         let mut sums = sums.chunks_exact_mut(plan.places());
         for first_row in (0..rows).step_by(2) {

@@ -4,11 +4,11 @@
 
 use super::Element;
 use super::gather::Finish;
-use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, TILE, Tile, TileWork, dispatch};
+use super::tiles::{Block, Machine, Pair, SIDE, TILE, Tile, TileWork, dispatch};
 use crate::isa::Isa;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
-use crate::tiles::{GROUP, TileSum};
+use crate::tiles::TileSum;
 
 /// Blocks of sums whose steps are computed in turn.
 pub(crate) const BLOCKS: usize = 16;
@@ -38,12 +38,12 @@ impl<E: Element> TileSumRun<'_, E> {
     pub(crate) fn run(self, isa: Isa) {
         let plan = self.plan;
         assert_eq!(self.left.len(), plan.left() * TILE);
-        assert_eq!(self.right.len(), plan.right() * TILE);
+        assert_eq!(self.right.len(), plan.right_len());
         assert_eq!(self.sums.len(), BLOCKS);
         assert_eq!(self.input.len(), plan.in_channels * plan.in_plane);
         assert_eq!(self.output.len(), plan.out_channels * plan.out_plane);
         assert!(self.bias.is_none_or(|b| b.len() == plan.out_channels));
-        dispatch(isa, Products { run: self, isa });
+        dispatch(isa, plan.shape, Products { run: self, isa });
     }
 }
 
@@ -51,20 +51,21 @@ impl<E: Element> TileSumRun<'_, E> {
 #[inline(always)]
 fn round_input<M: Machine, E: Element>(machine: &M, plan: &TileSum, input: &[E], out: &mut [Pair]) {
     let plane = plan.in_plane;
-    let groups = input.chunks(GROUP * plane);
-    for (input, out) in groups.zip(out.chunks_exact_mut(plane / LANES * TILE)) {
+    let pixel = plan.shape.pairs * LANES;
+    let groups = input.chunks(plan.group() * plane);
+    for (input, out) in groups.zip(out.chunks_exact_mut(plane / LANES * pixel)) {
         for (p, input) in input.chunks(2 * plane).enumerate() {
-            let first = input.as_chunks::<LANES>().0;
-            let (first, second) = first.split_at(plane / LANES);
-            for (pixel, first) in first.iter().enumerate() {
-                let second = second.get(pixel).map_or([0.0; LANES], |x| x.map(E::to_f32));
+            let lanes = input.as_chunks::<LANES>().0;
+            let (first, second) = lanes.split_at(plane / LANES);
+            for (at, first) in first.iter().enumerate() {
+                let second = second.get(at).map_or([0.0; LANES], |x| x.map(E::to_f32));
                 let pairs = machine.zip(&first.map(E::to_f32), &second);
-                out[pixel * TILE + p * LANES..][..LANES].copy_from_slice(&pairs);
+                out[at * pixel + p * LANES..][..LANES].copy_from_slice(&pairs);
             }
         }
         let pairs = input.len().div_ceil(2 * plane);
-        if pairs < PAIRS {
-            out.chunks_exact_mut(TILE).for_each(|tile| tile[pairs * LANES..].fill(0));
+        if pairs < plan.shape.pairs {
+            out.chunks_exact_mut(pixel).for_each(|pixel| pixel[pairs * LANES..].fill(0));
         }
     }
 }
@@ -82,7 +83,8 @@ impl<E: Element> TileWork for Products<'_, E> {
         let isa = self.isa;
         round_input(machine, plan, input, right);
         let (left, right) = (left.as_ptr(), right.as_ptr());
-        let blocks = plan.out_channels.div_ceil(SIDE);
+        let tile = plan.shape.rows;
+        let blocks = plan.out_channels.div_ceil(tile);
         for class in &plan.classes {
             let mut first = 0;
             while first < blocks {
@@ -120,7 +122,8 @@ impl<E: Element> TileWork for Products<'_, E> {
                         sums: &sums[..each],
                         pixels: strip,
                         columns,
-                        channels: first * SIDE..((first + rows) * SIDE).min(plan.out_channels),
+                        channels: first * tile..((first + rows) * tile).min(plan.out_channels),
+                        tile,
                         plane: plan.out_plane,
                         bias,
                         output,
@@ -141,6 +144,8 @@ pub(crate) struct FinishTiles<'a, E> {
     /// Pixels of a block.
     columns: usize,
     channels: std::ops::Range<usize>,
+    /// Channels of a tile.
+    tile: usize,
     plane: usize,
     bias: Option<&'a [E]>,
     output: &'a mut [E],
@@ -157,8 +162,8 @@ impl<E: Number> Kernel<E> for FinishTiles<'_, E> {
             for (column, &(_, at)) in pixels.iter().enumerate() {
                 for channel in self.channels.clone() {
                     let row = channel - first;
-                    let tile = &sums[row / SIDE * self.columns + column];
-                    let sums: [f32; SIDE] = tile.as_chunks().0[row % SIDE];
+                    let tile = &sums[row / self.tile * self.columns + column];
+                    let sums: [f32; SIDE] = tile.as_chunks().0[row % self.tile];
                     let sums = sums.map(E::from_f32);
                     let bias = s.splat(self.bias.map_or(E::default(), |bias| bias[channel]));
                     let out = &mut self.output[channel * self.plane + at as usize..][..LANES];

@@ -10,6 +10,15 @@
 use crate::isa::Isa;
 use crate::simd::{Kernel, LANES, Simd, dispatch_f32};
 
+/// The part of each tile that is used; the other numbers have any value and any sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TileShape {
+    /// Rows of left tiles and of sums, at most [`SIDE`].
+    pub(crate) rows: usize,
+    /// Pairs in a row of left tiles, and rows of right ones, at most [`PAIRS`].
+    pub(crate) pairs: usize,
+}
+
 /// Rows and columns of sums in a tile. A micro-batch is as wide.
 pub(crate) const SIDE: usize = 16;
 
@@ -62,7 +71,7 @@ pub(crate) trait Machine {
     /// Adds the products of all steps to `sums` in order, or to zero if the sums are not to be kept.
     ///
     /// # Safety
-    /// Each pointer of the block plus the offset of each step on its side is the address of a tile that can be read.
+    /// Each pointer of the block plus the offset of each step on its side is the address of a tile that can be read: all of a left one, and the rows of the right one that are used.
     unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4], keep: bool);
 
     /// Rounds two rows, in pairs of neighbours.
@@ -96,26 +105,29 @@ pub(crate) trait TileWork {
 }
 
 /// Runs work on the tiles of this machine, or on its vectors.
-pub(crate) fn dispatch(isa: Isa, work: impl TileWork) {
+pub(crate) fn dispatch(isa: Isa, shape: TileShape, work: impl TileWork) {
+    assert!((1..=SIDE).contains(&shape.rows) && (1..=PAIRS).contains(&shape.pairs));
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Amx && super::amx::is_available() {
         // SAFETY: tiles are available.
-        return unsafe { super::amx::run(work) };
+        return unsafe { super::amx::run(shape, work) };
     }
-    struct Emulate<W>(W);
+    struct Emulate<W>(TileShape, W);
     impl<W: TileWork> Kernel<f32> for Emulate<W> {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd<E = f32>>(self, s: S) {
-            self.0.run(&mut Emulated { s, left: [0.0; 2 * TILE], right: [0.0; 2 * TILE] });
+            let (left, right) = ([0.0; 2 * TILE], [0.0; 2 * TILE]);
+            self.1.run(&mut Emulated { s, shape: self.0, left, right });
         }
     }
-    dispatch_f32(isa, Emulate(work));
+    dispatch_f32(isa, Emulate(shape, work));
 }
 
 /// The same products by vectors.
 struct Emulated<S> {
     s: S,
+    shape: TileShape,
     /// The left tile: `[row][pair][2]`.
     left: [f32; 2 * TILE],
     /// The right tile: `[pair][2][column]`.
@@ -138,10 +150,13 @@ impl<S: Simd<E = f32>> Machine for Emulated<S> {
                 // SAFETY: the caller's promise.
                 unsafe {
                     if left != before[0] {
-                        self.widen_left(&*left.wrapping_byte_offset(step.left as isize).cast());
+                        let left = left.wrapping_byte_offset(step.left as isize);
+                        self.widen_left(std::slice::from_raw_parts(left, TILE));
                     }
                     if right != before[1] {
-                        self.widen_right(&*right.wrapping_byte_offset(step.right as isize).cast());
+                        let right = right.wrapping_byte_offset(step.right as isize);
+                        let pairs = self.shape.pairs * SIDE;
+                        self.widen_right(std::slice::from_raw_parts(right, pairs));
                     }
                 }
                 before = [left, right];
@@ -159,14 +174,14 @@ fn numbers(pair: Pair) -> [f32; 2] {
 
 impl<S: Simd<E = f32>> Emulated<S> {
     #[inline(always)]
-    fn widen_left(&mut self, tile: &[Pair; TILE]) {
+    fn widen_left(&mut self, tile: &[Pair]) {
         for (out, &pair) in self.left.as_chunks_mut().0.iter_mut().zip(tile) {
             *out = numbers(pair);
         }
     }
 
     #[inline(always)]
-    fn widen_right(&mut self, tile: &[Pair; TILE]) {
+    fn widen_right(&mut self, tile: &[Pair]) {
         let rows = self.right.as_chunks_mut::<{ 2 * SIDE }>().0.iter_mut();
         for (out, row) in rows.zip(tile.as_chunks::<SIDE>().0) {
             for (column, &pair) in row.iter().enumerate() {
@@ -181,13 +196,13 @@ impl<S: Simd<E = f32>> Emulated<S> {
     #[inline(always)]
     fn multiply(&self, sums: &mut Tile) {
         let s = self.s;
-        for row in (0..SIDE).step_by(ROWS) {
+        for row in (0..self.shape.rows).step_by(ROWS) {
             for column in (0..SIDE).step_by(S::WIDTH) {
                 let mut first = [s.splat(0.0); ROWS];
                 let mut second = [s.splat(0.0); ROWS];
                 // SAFETY: a vector from `column` ends in the same row, because `WIDTH` divides `SIDE`.
                 unsafe {
-                    for pair in 0..PAIRS {
+                    for pair in 0..self.shape.pairs {
                         let right = self.right.as_ptr().add(2 * pair * SIDE + column);
                         let (x, y) = (s.load(right), s.load(right.add(SIDE)));
                         for r in 0..ROWS {
@@ -298,7 +313,7 @@ mod tests {
                     zipped: &mut zipped,
                     neighbours: &mut neighbours,
                 };
-                dispatch(isa, round);
+                dispatch(isa, TileShape { rows: SIDE, pairs: PAIRS }, round);
                 let of_row = |row: usize, i: usize| pair(rows[row][2 * i], rows[row][2 * i + 1]);
                 for i in 0..LANES {
                     assert_eq!(zipped[i], pair(rows[0][i], rows[1][i]), "{isa}");
@@ -359,7 +374,8 @@ mod tests {
         let (left, right) = (pairs(1, 8 * TILE), pairs(2, 8 * TILE));
         let at = |tile: usize| (tile * size_of::<[Pair; TILE]>()) as i32;
         let steps = [(0, 3), (4, 0), (2, 1)].map(|(l, r)| Step { left: at(l), right: at(r) });
-        for shape in 0..3 {
+        for (shape, rows, pairs) in [(0, 16, 16), (1, 16, 3), (2, 5, 16), (0, 1, 1), (1, 9, 8)] {
+            let shape_of_tiles = TileShape { rows, pairs };
             for keep in [false, true] {
                 let start = [[1.5; TILE]; 4];
                 let mut expected = if keep { start } else { [[0.0; TILE]; 4] };
@@ -372,7 +388,7 @@ mod tests {
                         for (at, sum) in sums.iter_mut().enumerate() {
                             let (row, column) = (at / SIDE, at % SIDE);
                             let mut parts = [0.0_f32; 2];
-                            for p in 0..PAIRS {
+                            for p in 0..pairs {
                                 let a = numbers(left[row * PAIRS + p]);
                                 let b = numbers(right[p * SIDE + column]);
                                 parts = [0, 1].map(|i| a[i].mul_add(b[i], parts[i]));
@@ -384,8 +400,15 @@ mod tests {
                 for isa in Isa::available() {
                     let mut sums = start;
                     let (left, right, steps) = (&left, &right, &steps);
-                    dispatch(isa, Sum { left, right, steps, sums: &mut sums, shape, keep });
-                    let bits = |sums: &[Tile; 4]| sums.map(|tile| tile.map(f32::to_bits));
+                    dispatch(
+                        isa,
+                        shape_of_tiles,
+                        Sum { left, right, steps, sums: &mut sums, shape, keep },
+                    );
+                    let bits = |sums: &[Tile; 4]| {
+                        sums.map(|tile| tile[..rows * SIDE].to_vec())
+                            .map(|rows| rows.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+                    };
                     assert!(bits(&sums) == bits(&expected), "{isa}, shape {shape}, keep {keep}");
                 }
             }
