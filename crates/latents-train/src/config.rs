@@ -2,11 +2,12 @@
 //! settings from several sources.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use latents_data::{
     Dataset, IN_MEMORY, ImageArrays, Images, Labelled, Limits, Note, Pictures, Shard, Source,
 };
-use latents_engine::{Engine, EngineOptions, Layout, Network, Optimizer, Schedule, Shape};
+use latents_engine::{Engine, EngineOptions, Layout, Network, Optimizer, Runtime, Schedule, Shape};
 use latents_models::ModelConfig;
 use latents_progress::{Monitor, count};
 use schemars::JsonSchema;
@@ -90,6 +91,18 @@ impl RunConfig {
         Ok(self.model.network(self.data.shape, self.data.classes.len())?)
     }
 
+    /// The engine that computes the run's network.
+    ///
+    /// # Errors
+    /// Those of [`RunConfig::network`].
+    pub fn engine(&self, runtime: Arc<Runtime>) -> Result<Engine, Error> {
+        Ok(Engine::with_options(&self.network()?, runtime, self.engine_options())?)
+    }
+
+    fn engine_options(&self) -> EngineOptions {
+        EngineOptions { precision: self.training.precision, ..EngineOptions::default() }
+    }
+
     /// Checks, before anything is allocated, that there is memory to train on so many threads: for the buffers of a step, and for the parameters,
     /// their gradient, the state of the optimiser, and the copies that a checkpoint makes of them.
     ///
@@ -99,7 +112,7 @@ impl RunConfig {
         let network = self.network()?;
         let of_step = Engine::<f32>::step_memory(
             &network,
-            EngineOptions::default(),
+            self.engine_options(),
             self.training.batch_size,
             threads,
         )?;

@@ -180,7 +180,7 @@ impl<'a> Trainer<'a> {
         };
         let (training, validation, without_label) = data.samples(classes, settings)?;
         config.check_memory(runtime.threads())?;
-        let engine = Engine::new(&config.network()?, Arc::clone(runtime))?;
+        let engine = config.engine(Arc::clone(runtime))?;
         if without_label > 0 {
             let without_label = count(without_label as u64);
             monitor.note(&format!("{without_label} images without a label are left out"));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use latents_data::Augmentation;
-use latents_engine::{Group, Init, Layout, Schedule};
+use latents_engine::{Group, Init, Layout, Precision, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,10 @@ pub struct TrainingConfig {
     pub label_smoothing: f64,
     /// Data augmentation of the training images.
     pub augmentation: Augmentation,
+    /// Numbers in which products of convolutions and linear layers are computed: `f32`, or `bf16` (8 bits of precision; much faster on processors with AMX, slower on others, which give the same results).
+    #[serde(skip_serializing_if = "Precision::is_full")]
+    #[schemars(example = &"bf16")]
+    pub precision: Precision,
     /// Initial weights and training of a classifier's encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderTraining>,
@@ -71,6 +75,7 @@ impl Default for TrainingConfig {
             schedule: Schedule::Constant,
             label_smoothing: 0.0,
             augmentation: Augmentation::default(),
+            precision: Precision::Full,
             encoder: None,
         }
     }

@@ -47,7 +47,7 @@ impl TrainedModel {
     pub fn open(dir: impl AsRef<Path>, session: &Session) -> Result<Self> {
         let run = session.run(dir);
         let config = run.config()?;
-        let engine = Engine::new(&config.network()?, session.runtime()?)?;
+        let engine = config.engine(session.runtime()?)?;
         let parameters = run.parameters(&engine)?;
         Ok(TrainedModel { run, config, engine, parameters, session: session.clone() })
     }

@@ -651,6 +651,7 @@ class Autoencoder(_LatentModel):
         momentum: float | None = None,
         nesterov: bool | None = None,
         init: str | None = None,
+        precision: str | None = None,
         clip_norm: float | None = None,
         patience: int | None = None,
         schedule: dict[str, Any] | None = None,
@@ -677,6 +678,7 @@ class Autoencoder(_LatentModel):
         self.momentum = momentum
         self.nesterov = nesterov
         self.init = init
+        self.precision = precision
         self.clip_norm = clip_norm
         self.patience = patience
         self.schedule = schedule
@@ -742,6 +744,7 @@ class VAE(_LatentModel):
         momentum: float | None = None,
         nesterov: bool | None = None,
         init: str | None = None,
+        precision: str | None = None,
         clip_norm: float | None = None,
         patience: int | None = None,
         schedule: dict[str, Any] | None = None,
@@ -774,6 +777,7 @@ class VAE(_LatentModel):
         self.momentum = momentum
         self.nesterov = nesterov
         self.init = init
+        self.precision = precision
         self.clip_norm = clip_norm
         self.patience = patience
         self.schedule = schedule
@@ -828,6 +832,7 @@ class CNN(_ClassModel):
         momentum: float | None = None,
         nesterov: bool | None = None,
         init: str | None = None,
+        precision: str | None = None,
         clip_norm: float | None = None,
         patience: int | None = None,
         schedule: dict[str, Any] | None = None,
@@ -852,6 +857,7 @@ class CNN(_ClassModel):
         self.momentum = momentum
         self.nesterov = nesterov
         self.init = init
+        self.precision = precision
         self.clip_norm = clip_norm
         self.patience = patience
         self.schedule = schedule
@@ -914,6 +920,7 @@ class Classifier(_ClassModel):
         momentum: float | None = None,
         nesterov: bool | None = None,
         init: str | None = None,
+        precision: str | None = None,
         clip_norm: float | None = None,
         patience: int | None = None,
         schedule: dict[str, Any] | None = None,
@@ -937,6 +944,7 @@ class Classifier(_ClassModel):
         self.momentum = momentum
         self.nesterov = nesterov
         self.init = init
+        self.precision = precision
         self.clip_norm = clip_norm
         self.patience = patience
         self.schedule = schedule
