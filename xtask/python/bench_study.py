@@ -26,18 +26,8 @@ from sklearn.mixture import GaussianMixture
 from torch import nn
 
 import idx
-from bench_torch import (
-    BATCH,
-    autoencoder,
-    channels_last,
-    hold_out,
-    load,
-    mean_loss,
-    negative_bound,
-    optimiser,
-    train_epoch,
-    variational,
-)
+from bench_torch import BATCH, autoencoder, hold_out, load, mean_loss, optimiser, train_epoch
+from torch_networks import channels_last, negative_bound, variational
 
 ADAM = SimpleNamespace(optimizer="adam", lr=1e-3, weight_decay=1e-4)
 

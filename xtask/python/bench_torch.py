@@ -1,19 +1,20 @@
-"""PyTorch's side of `cargo xtask versus step`, `versus vae` and `versus cnn`: the study's autoencoder, its variational one and a
-plain convolutional classifier, eager, channels_last.
+"""PyTorch's side of `cargo xtask versus step`, `vae`, `cnn`, `default-cnn`, `pictures` and `encode`: training steps and an encoder,
+channels_last, with fused optimisers.
 
-    python bench_torch.py train-step --seconds 10
-    python bench_torch.py vae-step --seconds 10
-    python bench_torch.py cnn-step --seconds 10
+    python bench_torch.py train-step --mode compile --precision bf16 --seconds 10
+    python bench_torch.py default-cnn-step --batch 128 --seconds 10
     python bench_torch.py encode --images 10000 --seconds 10
     python bench_torch.py train --data DIR --epochs 42 --latent-dim 64 --lr 5e-4 \\
         --weight-decay 1e-4 --dropout 0.2 --seed 0
 
-`train-step`, `vae-step`, `cnn-step` and `encode` measure speed on random images that already lie in memory as f32, in the
-layout that PyTorch likes best, and print one line of JSON. `train` trains on real IDX files as a
-careful practitioner would, and prints one line of JSON an epoch and one at the end.
+`train-step`, `vae-step`, `cnn-step`, `default-cnn-step`, `pictures-step` and `residual-pictures-step` measure a training step of
+Adam, `encode` the study's encoder, on random images that already lie in memory as f32, in the layout that PyTorch likes best. Each
+prints one line of JSON; if the mode or the precision cannot run here, the line has the `error` instead of a speed. `train` trains
+on real IDX files as a careful practitioner would, and prints one line of JSON an epoch and one at the end.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -24,8 +25,21 @@ from torch import nn
 
 import idx
 from load_model import Autoencoder
+from torch_networks import (
+    channels_last,
+    classification,
+    default_cnn,
+    negative_bound,
+    pictures,
+    plain_cnn,
+    reconstruction,
+    residual_pictures,
+    variational,
+)
 
 BATCH = 256
+GREY = (1, 28, 28)
+COLOUR = (3, 64, 64)
 
 
 def report(**values):
@@ -35,27 +49,28 @@ def report(**values):
     print(json.dumps(values | common), flush=True)
 
 
-def channels_last(tensor_or_module):
-    return tensor_or_module.to(memory_format=torch.channels_last)
-
-
 def optimiser(args, parameters):
-    """Adam with L2 in the gradient (or plain SGD)."""
-    if args.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=args.lr, weight_decay=args.weight_decay)
-    return torch.optim.Adam(parameters, lr=args.lr, weight_decay=args.weight_decay)
+    """Adam with L2 in the gradient (or plain SGD), fused where this PyTorch can."""
+    kind = torch.optim.SGD if args.optimizer == "sgd" else torch.optim.Adam
+    parameters, settings = list(parameters), {"lr": args.lr, "weight_decay": args.weight_decay}
+    try:
+        return kind(parameters, fused=True, **settings)
+    except (RuntimeError, TypeError):
+        return kind(parameters, **settings)
 
 
 def step(model, optimizer, batch):
     optimizer.zero_grad(set_to_none=True)
-    loss = nn.functional.mse_loss(model(batch), batch)
+    loss = reconstruction(model, batch)
     loss.backward()
     optimizer.step()
     return loss
 
 
 def samples_per_second(work, samples, seconds):
-    """Calls `work` for some seconds, after a second that is not counted."""
+    """Calls `work` for some seconds, after a few calls, in which it is compiled, and a second more that are not counted."""
+    for _ in range(3):
+        work()
     start = time.perf_counter()
     while time.perf_counter() - start < min(1.0, seconds):
         work()
@@ -66,96 +81,114 @@ def samples_per_second(work, samples, seconds):
     return calls * samples / elapsed
 
 
-def train_step(args):
-    model = channels_last(Autoencoder(args.latent_dim)).train()
+def in_mode(args, work, **options):
+    """Compiled if that is the mode: as a whole, for each shape anew."""
+    if args.mode == "eager":
+        return work
+    return torch.compile(work, fullgraph=True, dynamic=False, options=options)
+
+
+def in_precision(args):
+    if args.precision == "f32":
+        return contextlib.nullcontext()
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+def parameter_count(model):
+    """With the running statistics of normalisation, as we count."""
+    return sum(t.numel() for t in model.state_dict().values() if t.is_floating_point())
+
+
+def images(args, shape=GREY):
+    """Batches of random images; few of large ones."""
+    count = 16 if shape == GREY else 4
+    return [(channels_last(torch.rand(args.batch, *shape)),) for _ in range(count)]
+
+
+def labelled(args):
+    return [(*batch, torch.randint(10, (args.batch,))) for batch in images(args)]
+
+
+def measure_steps(args, model, loss, batches):
+    model = channels_last(model).train()
     optimizer = optimiser(args, model.parameters())
-    batches = [channels_last(torch.rand(BATCH, 1, 28, 28)) for _ in range(16)]
+    loss = in_mode(args, loss)
     turn = iter(range(1 << 62))
 
     def work():
-        step(model, optimizer, batches[next(turn) % len(batches)])
+        optimizer.zero_grad(set_to_none=True)
+        with in_precision(args):
+            value = loss(model, *batches[next(turn) % len(batches)])
+        value.backward()
+        optimizer.step()
 
-    rate = samples_per_second(work, BATCH, args.seconds)
-    report(train_samples_per_second=round(rate, 1))
+    rate = samples_per_second(work, args.batch, args.seconds)
+    report(
+        mode=args.mode,
+        precision=args.precision,
+        fused_optimizer=bool(optimizer.defaults.get("fused")),
+        parameters=parameter_count(model),
+        train_samples_per_second=round(rate, 1),
+    )
 
 
-def variational(latent_dim):
-    """The study's variational autoencoder: means and log-variances out of the encoder, logits out of the decoder."""
-    model = Autoencoder(latent_dim)
-    model.encoder[-2] = nn.Linear(64, 2 * latent_dim)
-    model.decoder[-1] = nn.Identity()
-    return channels_last(model)
-
-
-def negative_bound(model, batch):
-    """The evidence bound with a Bernoulli likelihood and one draw; the mean over the batch, negative."""
-    mean, log_variance = model.encoder(batch).chunk(2, dim=1)
-    z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-    fit = nn.functional.binary_cross_entropy_with_logits(model.decoder(z), batch, reduction="sum")
-    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
-    return (fit + divergence) / len(batch)
+def train_step(args):
+    measure_steps(args, Autoencoder(args.latent_dim), reconstruction, images(args))
 
 
 def vae_step(args):
-    model = variational(args.latent_dim).train()
-    optimizer = optimiser(args, model.parameters())
-    batches = [channels_last(torch.rand(BATCH, 1, 28, 28)) for _ in range(16)]
-    turn = iter(range(1 << 62))
-
-    def work():
-        optimizer.zero_grad(set_to_none=True)
-        negative_bound(model, batches[next(turn) % len(batches)]).backward()
-        optimizer.step()
-
-    rate = samples_per_second(work, BATCH, args.seconds)
-    report(train_samples_per_second=round(rate, 1))
+    measure_steps(args, variational(args.latent_dim), negative_bound, images(args))
 
 
 def cnn_step(args):
-    """Two convolutions of 32 channels and two of 64, each normalised; 256 units; ten classes."""
+    measure_steps(args, plain_cnn(), classification, labelled(args))
 
-    def stage(into, out):
-        both = [(into, out), (out, out)]
-        conv = [
-            [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
-            for a, b in both
-        ]
-        return [*conv[0], *conv[1], nn.MaxPool2d(2)]
 
-    head = [nn.Flatten(), nn.Linear(64 * 49, 256), nn.ReLU(), nn.Linear(256, 10)]
-    model = channels_last(nn.Sequential(*stage(1, 32), *stage(32, 64), *head)).train()
-    optimizer = optimiser(args, model.parameters())
-    batches = [
-        (channels_last(torch.rand(BATCH, 1, 28, 28)), torch.randint(10, (BATCH,)))
-        for _ in range(16)
-    ]
-    turn = iter(range(1 << 62))
+def default_cnn_step(args):
+    measure_steps(args, default_cnn(), classification, labelled(args))
 
-    def work():
-        images, labels = batches[next(turn) % len(batches)]
-        optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(model(images), labels).backward()
-        optimizer.step()
 
-    rate = samples_per_second(work, BATCH, args.seconds)
-    report(train_samples_per_second=round(rate, 1))
+def pictures_step(args):
+    measure_steps(args, pictures(), reconstruction, images(args, COLOUR))
+
+
+def residual_pictures_step(args):
+    measure_steps(args, residual_pictures(), reconstruction, images(args, COLOUR))
 
 
 def encode(args):
-    encoder = channels_last(Autoencoder(args.latent_dim)).eval().encoder
-    images = channels_last(torch.rand(args.images, 1, 28, 28))
+    model = channels_last(Autoencoder(args.latent_dim)).eval()
+    images = channels_last(torch.rand(args.images, *GREY))
     rates = {}
     with torch.no_grad():
+        # The weights do not change.
+        encoder = in_mode(args, model.encoder, freezing=True)
         sizes = sorted({min(size, args.images) for size in (256, 1000, 10000)})
         for size in sizes:
 
             def work():
-                for batch in images.split(size):
-                    encoder(batch)
+                with in_precision(args):
+                    for batch in images.split(size):
+                        encoder(batch)
 
             rates[size] = samples_per_second(work, args.images, args.seconds / len(sizes))
     best = max(rates, key=rates.get)
-    report(encode_samples_per_second=round(rates[best], 1), batch_size=best)
+    report(
+        mode=args.mode,
+        precision=args.precision,
+        parameters=parameter_count(model),
+        encode_samples_per_second=round(rates[best], 1),
+        batch_size=best,
+    )
+
+
+def measure(args):
+    """Runs a measurement, or prints why it cannot run."""
+    try:
+        args.measurement(args)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        print(json.dumps({"mode": args.mode, "precision": args.precision, "error": reason}))
 
 
 def mean_loss(model, images):
@@ -244,30 +277,38 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     commands = parser.add_subparsers(required=True)
-    for name, run in [
+    steps = [
         ("train-step", train_step),
         ("vae-step", vae_step),
         ("cnn-step", cnn_step),
-        ("encode", encode),
-        ("train", train),
-    ]:
+        ("default-cnn-step", default_cnn_step),
+        ("pictures-step", pictures_step),
+        ("residual-pictures-step", residual_pictures_step),
+    ]
+    for name, measurement in [*steps, ("encode", encode)]:
         command = commands.add_parser(name)
-        command.set_defaults(run=run, optimizer="adam")
-        command.add_argument("--latent-dim", type=int, default=44 if run is vae_step else 64)
-        if run is not train:
-            command.add_argument("--seconds", type=float, default=10.0)
-        if run is encode:
+        command.set_defaults(run=measure, measurement=measurement, optimizer="adam")
+        command.add_argument("--mode", choices=["eager", "compile"], default="eager")
+        command.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+        command.add_argument("--seconds", type=float, default=10.0)
+        command.add_argument("--latent-dim", type=int, default=44 if name == "vae-step" else 64)
+        if measurement is encode:
             command.add_argument("--images", type=int, default=10000)
-            continue
-        command.add_argument("--lr", type=float, default=5e-4)
-        command.add_argument("--weight-decay", type=float, default=1e-4)
-        if run is train:
-            command.add_argument("--data", required=True, help="folder of the four IDX files")
-            command.add_argument("--epochs", type=int, default=42)
-            command.add_argument("--dropout", type=float, default=0.2)
-            command.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
-            command.add_argument("--schedule", choices=["constant", "cosine"], default="constant")
-            command.add_argument("--seed", type=int, default=0)
+        else:
+            command.add_argument("--batch", type=int, default=BATCH)
+            command.add_argument("--lr", type=float, default=5e-4)
+            command.add_argument("--weight-decay", type=float, default=1e-4)
+    command = commands.add_parser("train")
+    command.set_defaults(run=train)
+    command.add_argument("--data", required=True, help="folder of the four IDX files")
+    command.add_argument("--epochs", type=int, default=42)
+    command.add_argument("--latent-dim", type=int, default=64)
+    command.add_argument("--lr", type=float, default=5e-4)
+    command.add_argument("--weight-decay", type=float, default=1e-4)
+    command.add_argument("--dropout", type=float, default=0.2)
+    command.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
+    command.add_argument("--schedule", choices=["constant", "cosine"], default="constant")
+    command.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.run(args)

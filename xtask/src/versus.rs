@@ -5,9 +5,9 @@
 mod decode;
 mod duplicates;
 mod functions;
+mod modes;
 mod network;
 mod python;
-mod step;
 mod storage;
 mod study;
 mod tsne;
@@ -29,17 +29,23 @@ pub(crate) struct Options {
     #[command(subcommand)]
     what: Option<What>,
     #[command(flatten)]
-    step: step::Options,
+    step: network::Options,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Training step and encoder of the autoencoder, with PyTorch; the same as `versus` alone.
-    Step(step::Options),
+    /// Training step of the study's autoencoder, with PyTorch; the same as `versus` alone.
+    Step(network::Options),
     /// Training step of the variational autoencoder, with PyTorch.
     Vae(network::Options),
-    /// Training step of a convolutional classifier, with PyTorch.
+    /// Training step of a plain convolutional classifier, with PyTorch.
     Cnn(network::Options),
+    /// Training step of the classifier of `latents train cnn`, with PyTorch.
+    DefaultCnn(network::Options),
+    /// Training steps of autoencoders of colour images of 64 x 64, with PyTorch.
+    Pictures(network::Options),
+    /// Encoder of the study's autoencoder, with PyTorch.
+    Encode(network::Options),
     /// `latents tune ae`, with Optuna and PyTorch: time and best trial.
     Tune(tune::Options),
     /// TPE on test functions, with Optuna: the best values found.
@@ -60,10 +66,13 @@ enum What {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     match &options.what {
-        None => step::run(workspace, &options.step),
-        Some(What::Step(options)) => step::run(workspace, options),
+        None => network::run(workspace, &options.step, network::STEP),
+        Some(What::Step(options)) => network::run(workspace, options, network::STEP),
         Some(What::Vae(options)) => network::run(workspace, options, network::VAE),
         Some(What::Cnn(options)) => network::run(workspace, options, network::CNN),
+        Some(What::DefaultCnn(options)) => network::run(workspace, options, network::DEFAULT_CNN),
+        Some(What::Pictures(options)) => network::run(workspace, options, network::PICTURES),
+        Some(What::Encode(options)) => network::run(workspace, options, network::ENCODE),
         Some(What::Tune(options)) => tune::run(workspace, options),
         Some(What::Functions(options)) => functions::run(workspace, options),
         Some(What::Tsne(options)) => tsne::run(workspace, options),

@@ -1,17 +1,19 @@
 //! Measures the engine, and the machine's peak next to it. Each command prints one line of JSON:
 //!
 //! ```text
-//! cargo bench -p latents-train -- COMMAND [--seconds S] [--images N] [--threads T] [--isa NAME] [--precision full|bf16]
+//! cargo bench -p latents-train -- COMMAND [--seconds S] [--batch N] [--images N] [--threads T] [--isa NAME] [--precision f32|bf16]
 //! ```
 //!
-//! - `train-step`: a training step of the reference study's autoencoder (64 latents, batch 256, no dropout);
+//! - `train-step`: a training step of the reference study's autoencoder (64 latents, no dropout);
 //! - `vae-step`: one of its variational autoencoder (44 latents, Bernoulli likelihood);
 //! - `cnn-step`: one of a plain convolutional classifier (two convolutions of 32 channels, two of 64, each normalised);
 //! - `default-cnn-step`: one of this project's own convolutional classifier;
+//! - `pictures-step`: one of an autoencoder of the study's design for colour images of 64x64;
+//! - `residual-pictures-step`: one of the residual autoencoder for a large collection of them;
 //! - `encode`: the autoencoder's encoder, on `--images` images at a time.
 //!
-//! `xtask/python/bench_torch.py` takes the same measurements with PyTorch, under the same names. Without a command all are taken in turn, and the
-//! peak memory is that of all so far.
+//! Steps are of Adam, on batches of 256 unless told otherwise. `xtask/python/bench_torch.py` takes the same measurements with PyTorch, under the
+//! same names. Without a command all are taken in turn, and the peak memory is that of all so far.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -21,16 +23,25 @@ use std::time::Instant;
 
 use latents_engine::{
     Criterion, Engine, EngineOptions, Group, Init, Inputs, Isa, Layer, Loss, Network, Optimizer,
-    Pass, Precision, Rule, Runtime, Section, Targets, initialize,
+    Pass, Precision, Rule, Runtime, Section, Shape, Targets, initialize,
 };
 use latents_models::{AutoencoderConfig, CnnConfig, ENCODER, Model, VaeConfig};
 use latents_random::{Purpose, stream};
 
-const COMMANDS: [&str; 5] = ["train-step", "vae-step", "cnn-step", "default-cnn-step", "encode"];
+const COMMANDS: [&str; 7] = [
+    "train-step",
+    "vae-step",
+    "cnn-step",
+    "default-cnn-step",
+    "pictures-step",
+    "residual-pictures-step",
+    "encode",
+];
 const BATCH: u32 = 256;
+/// Grey images that are kept, and encoded at once; of colour images, as many as have no more bytes.
 const IMAGES: u32 = 10_000;
-/// Of an image.
-const SHAPE: [usize; 3] = [1, 28, 28];
+const GREY: Shape = [1, 28, 28];
+const COLOUR: Shape = [3, 64, 64];
 
 fn main() -> Result<(), Box<dyn Error>> {
     // `cargo bench` adds `--bench`.
@@ -46,6 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Bench {
     /// Of each measurement.
     seconds: f64,
+    /// Samples of a training step.
+    batch: u32,
     /// Images that are encoded at once.
     images: u32,
     precision: Precision,
@@ -56,7 +69,7 @@ struct Bench {
 struct Subject {
     engine: Engine,
     parameters: Vec<f32>,
-    /// `[IMAGES, 1, 28, 28]`, random.
+    /// `[n, c, h, w]`, random.
     pixels: Vec<u8>,
 }
 
@@ -70,12 +83,13 @@ impl Bench {
         let isa: Option<Isa> = option("--isa").map(|s| s.parse()).transpose()?;
         Ok(Bench {
             seconds: option("--seconds").map_or(Ok(5.0), |s| s.parse())?,
+            batch: option("--batch").map_or(Ok(BATCH), |s| s.parse())?,
             images: option("--images").map_or(Ok(IMAGES), |s| s.parse())?.min(IMAGES),
             precision: match option("--precision").map(String::as_str) {
-                None | Some("full") => Precision::Full,
+                None | Some("f32") => Precision::Full,
                 Some("bf16") => Precision::Bf16,
                 Some(other) => {
-                    return Err(format!("the precisions are full and bf16, not `{other}`").into());
+                    return Err(format!("the precisions are f32 and bf16, not `{other}`").into());
                 }
             },
             runtime: Arc::new(Runtime::new(threads, isa)?),
@@ -85,17 +99,24 @@ impl Bench {
     fn measure(&self, command: &str) -> Result<(), Box<dyn Error>> {
         let mean_squared_error = Criterion::from(Loss::MeanSquaredError);
         let cross_entropy = Criterion::from(Loss::CrossEntropy { label_smoothing: 0.0 });
-        let autoencoder =
-            || AutoencoderConfig { dropout: 0.0, ..Default::default() }.network(SHAPE, 0);
+        let study = |shape| {
+            let design = AutoencoderConfig::for_images(shape);
+            AutoencoderConfig { dropout: 0.0, ..design }.network(shape, 0)
+        };
         let vae = VaeConfig::default();
         match command {
-            "train-step" => self.train_step(command, &autoencoder()?, mean_squared_error),
-            "vae-step" => self.train_step(command, &vae.network(SHAPE, 0)?, vae.criterion()),
+            "train-step" => self.train_step(command, &study(GREY)?, mean_squared_error),
+            "vae-step" => self.train_step(command, &vae.network(GREY, 0)?, vae.criterion()),
             "cnn-step" => self.train_step(command, &plain_cnn(), cross_entropy),
             "default-cnn-step" => {
-                self.train_step(command, &CnnConfig::default().network(SHAPE, 10)?, cross_entropy)
+                self.train_step(command, &CnnConfig::default().network(GREY, 10)?, cross_entropy)
             }
-            "encode" => self.encode(&autoencoder()?),
+            "pictures-step" => self.train_step(command, &study(COLOUR)?, mean_squared_error),
+            "residual-pictures-step" => {
+                let residual = AutoencoderConfig::for_collection(COLOUR, 10_000);
+                self.train_step(command, &residual.network(COLOUR, 0)?, mean_squared_error)
+            }
+            "encode" => self.encode(&study(GREY)?),
             _ => Err(format!("the commands are {}, not `{command}`", COMMANDS.join(", ")).into()),
         }
     }
@@ -104,7 +125,8 @@ impl Bench {
         let options = EngineOptions { precision: self.precision, ..EngineOptions::default() };
         let engine = Engine::with_options(network, Arc::clone(&self.runtime), options)?;
         let parameters = initialize(engine.layout(), Init::default(), 1);
-        let mut pixels = vec![0u8; IMAGES as usize * 784];
+        let [grey, numbers] = [GREY, network.input].map(|shape| shape.iter().product::<usize>());
+        let mut pixels = vec![0u8; IMAGES as usize * grey / numbers * numbers];
         stream(1, Purpose::Synthetic, 0, 0).fill_bytes(&mut pixels);
         Ok(Subject { engine, parameters, pixels })
     }
@@ -117,19 +139,21 @@ impl Bench {
         criterion: Criterion,
     ) -> Result<(), Box<dyn Error>> {
         let Subject { mut engine, mut parameters, pixels } = self.subject(network)?;
-        // Forward, input gradients and weight gradients: three times the forward pass. The first layer needs no input gradient: for an
-        // autoencoder that is left out (along an axis, 54 pairs of a pixel and a position of the kernel are inside the image); for a CNN it is
-        // little.
-        let is_cnn = matches!(criterion.loss, Loss::CrossEntropy { .. });
-        let first = if is_cnn { 0.0 } else { 2.0 * f64::from(8 * 54 * 54) };
-        let flops = 3.0 * 2.0 * engine.multiply_adds() as f64 - first;
+        // Forward, input gradients and weight gradients: three times the forward pass. The first layers need no input gradient.
+        let first = first_layers(&network.sections[0].layers[0]);
+        let firsts = first.into_iter().map(|layer| self.multiply_adds(network.input, layer));
+        let first = firsts.sum::<Result<u64, _>>()?;
+        let flops = 2.0 * (3 * engine.multiply_adds() - first) as f64;
         let rule = Rule::Adam { betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 1e-4 };
         let groups = Group::of(engine.layout(), 0..parameters.len(), rule, 5e-4);
         let mut optimizer = Optimizer::new(groups, parameters.len())?;
         let mut gradients = vec![0.0; parameters.len()];
         let peak = latents_engine::peak_gflops(&self.runtime);
+        let images = (pixels.len() / network.input.iter().product::<usize>()) as u32;
+        let is_cnn = matches!(criterion.loss, Loss::CrossEntropy { .. });
         let rate = self.rate(|at| {
-            let index: Vec<u32> = (0..BATCH).map(|i| (at * BATCH + i * 7) % IMAGES).collect();
+            let batch = self.batch;
+            let index: Vec<u32> = (0..batch).map(|i| (at * batch + i * 7) % images).collect();
             let classes: Vec<u16> = index.iter().map(|i| (i % 10) as u16).collect();
             let inputs = Inputs::Images { pixels: pixels[..].into(), index: &index };
             let targets = if is_cnn { Targets::Classes(&classes) } else { Targets::Inputs };
@@ -141,14 +165,22 @@ impl Bench {
         })?;
         let gflops = rate * flops / 1e9;
         println!(
-            "{{\"command\": \"{command}\", \"train_samples_per_second\": {rate:.1}, \"gflops\": {gflops:.1}, \"peak_gflops\": {peak:.1}, \
+            "{{\"command\": \"{command}\", \"parameters\": {}, \"train_samples_per_second\": {rate:.1}, \"gflops\": {gflops:.1}, \"peak_gflops\": {peak:.1}, \
              \"fraction_of_peak\": {:.3}, \"isa\": \"{}\", \"threads\": {}, \"peak_rss_mib\": {}}}",
+            parameters.len(),
             gflops / peak,
             self.runtime.isa(),
             self.runtime.threads(),
             peak_rss_mib(),
         );
         Ok(())
+    }
+
+    /// Multiply-adds of the forward pass of one image through one layer.
+    fn multiply_adds(&self, input: Shape, layer: &Layer) -> Result<u64, latents_engine::Error> {
+        let section = Section { name: "first".into(), layers: vec![layer.clone()] };
+        let network = Network { input, sections: vec![section] };
+        Ok(Engine::<f32>::new(&network, Arc::clone(&self.runtime))?.multiply_adds())
     }
 
     fn encode(&self, network: &Network) -> Result<(), Box<dyn Error>> {
@@ -160,8 +192,9 @@ impl Bench {
             Ok(black_box(latents).len() / 64)
         })?;
         println!(
-            "{{\"command\": \"encode\", \"encode_samples_per_second\": {rate:.0}, \"peak_rss_mib\": {}}}",
-            peak_rss_mib()
+            "{{\"command\": \"encode\", \"parameters\": {}, \"encode_samples_per_second\": {rate:.0}, \"peak_rss_mib\": {}}}",
+            parameters.len(),
+            peak_rss_mib(),
         );
         Ok(())
     }
@@ -188,7 +221,13 @@ impl Bench {
     }
 }
 
-/// The convolutional network of `xtask/python/bench_torch.py`.
+/// The layers that the input reaches first: those of the branch and of the shortcut of a sum.
+fn first_layers(layer: &Layer) -> Vec<&Layer> {
+    let Layer::Residual { layers, shortcut, .. } = layer else { return vec![layer] };
+    [layers, shortcut].iter().filter_map(|path| path.first()).flat_map(first_layers).collect()
+}
+
+/// The convolutional network of `xtask/python/torch_networks.py`.
 fn plain_cnn() -> Network {
     let mut features = vec![];
     for channels in [32, 64] {
@@ -204,7 +243,7 @@ fn plain_cnn() -> Network {
         vec![Layer::Linear { out_features: 256 }, Layer::Relu, Layer::Linear { out_features: 10 }];
     let sections = [("features", features), ("classifier", classifier)];
     let sections = sections.map(|(name, layers)| Section { name: name.into(), layers });
-    Network { input: SHAPE, sections: sections.into() }
+    Network { input: GREY, sections: sections.into() }
 }
 
 /// Peak memory of this process, in MiB; 0 if the system does not report it.
