@@ -5,7 +5,9 @@
 //! in PyTorch's order and layouts. The engine processes micro-batches of [`LANES`] samples with the samples innermost in memory, so
 //! strides, padding and odd sizes do not slow down the vector units, and a pass stays in the cache of one core.
 //!
-//! The same call gives the same bits on any number of threads and any instruction set ([`Isa`]): every sum has one fixed order.
+//! The same call gives the same bits on any number of threads and any instruction set ([`Isa`]): every sum has one fixed order. With
+//! [`Precision::Bf16`], products are of numbers in bfloat16, which processors with AMX multiply much faster; the bits are the same on all
+//! others.
 //!
 //! A [`Loss`] of the engine is a sum over samples. For an objective that couples the samples of a batch (contrastive, adversarial,
 //! codebooks), compute its gradient with respect to the output of [`Engine::outputs`] and backpropagate it with

@@ -7,8 +7,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{assert_same, autoencoder, contents, finish, runtime, sample, small, variational};
-use latents_engine::Isa;
-use latents_models::{Likelihood, Regularizer, VaeConfig};
+use latents_engine::{Isa, Precision};
+use latents_models::{CnnConfig, Likelihood, ModelConfig, Regularizer, VaeConfig};
 use latents_train::RunConfig;
 
 /// The contents of a run on 297 images: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
@@ -64,6 +64,30 @@ fn a_variational_autoencoder_learns_the_same_bytes_everywhere() {
             assert!(kl > 0.0 && (fit + kl - loss(epoch)).abs() < 1e-9 * fit.abs());
         }
         assert!(loss(2) < loss(0), "it learns: {epochs:?}");
+    }
+}
+
+#[test]
+fn bf16_gives_the_same_bytes_everywhere_and_other_ones_than_f32() {
+    let mut models = vec![small(2).model, variational(|_| {})];
+    models.push(ModelConfig::Cnn(CnnConfig { channels: vec![8, 16], ..CnnConfig::default() }));
+    for model in models {
+        let mut config = RunConfig { model, ..small(2) };
+        config.data.classes = (0..10).map(|class| class.to_string()).collect();
+        let f32 = trained(&config, 2, Isa::detect());
+        config.training.precision = Precision::Bf16;
+        let reference = trained(&config, 1, Isa::detect());
+        let kind = config.model.kind();
+        assert!(f32["model.safetensors"] != reference["model.safetensors"], "{kind}");
+        for isa in Isa::available() {
+            assert_same(&trained(&config, 2, isa), &reference, &format!("{kind}, {isa}"));
+        }
+        let losses = [&f32, &reference].map(|run| {
+            let last = run["metrics.jsonl"].split(|&b| b == b'\n').rev().nth(1).unwrap();
+            let last: serde_json::Value = serde_json::from_slice(last).unwrap();
+            last["train_loss"].as_f64().unwrap()
+        });
+        assert!((losses[0] / losses[1] - 1.0).abs() < 0.02, "{kind}: {losses:?}");
     }
 }
 

@@ -42,7 +42,7 @@ fn saves_tiles() -> bool {
     let enabled: u32;
     // SAFETY: the system has set the bit of `xgetbv`; register 0 always exists.
     unsafe {
-        asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack))
+        asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack));
     };
     enabled & TILES == TILES
 }

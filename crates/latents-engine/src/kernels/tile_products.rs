@@ -89,9 +89,9 @@ fn round_small<M: Machine, E: Element>(
         for (y, out) in rows.clone().zip(out.chunks_exact_mut(across * TILE)) {
             let line = view.first + channel * view.plane + y * view.steps[0];
             for (x, tile) in out.chunks_exact_mut(TILE).enumerate() {
-                let pixel = |x: usize| match x < view.size[1] {
-                    true => samples(&image[line + x * view.steps[1]..]),
-                    false => [0.0; LANES],
+                let pixel = |x: usize| {
+                    let inside = x < view.size[1];
+                    if inside { samples(&image[line + x * view.steps[1]..]) } else { [0.0; LANES] }
                 };
                 let pairs = machine.neighbours(&pixel(2 * x), &pixel(2 * x + 1));
                 tile[row..][..PAIRS].copy_from_slice(&pairs);

@@ -112,16 +112,18 @@ pub(crate) fn dispatch(isa: Isa, shape: TileShape, work: impl TileWork) {
         // SAFETY: tiles are available.
         return unsafe { super::amx::run(shape, work) };
     }
-    struct Emulate<W>(TileShape, W);
-    impl<W: TileWork> Kernel<f32> for Emulate<W> {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd<E = f32>>(self, s: S) {
-            let (left, right) = ([0.0; 2 * TILE], [0.0; 2 * TILE]);
-            self.1.run(&mut Emulated { s, shape: self.0, left, right });
-        }
-    }
     dispatch_f32(isa, Emulate(shape, work));
+}
+
+/// Runs work on vectors.
+struct Emulate<W>(TileShape, W);
+impl<W: TileWork> Kernel<f32> for Emulate<W> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<E = f32>>(self, s: S) {
+        let (left, right) = ([0.0; 2 * TILE], [0.0; 2 * TILE]);
+        self.1.run(&mut Emulated { s, shape: self.0, left, right });
+    }
 }
 
 /// The same products by vectors.
@@ -258,7 +260,7 @@ mod tests {
             (1.0 + 1.0 / 256.0, 1.0),
             (1.0 + 3.0 / 256.0, 1.0 + 4.0 / 256.0),
             (1.0 + 1.001 / 256.0, 1.0 + 2.0 / 256.0),
-            (-3.14159, -3.140625),
+            (-2.7, -2.703_125),
             (f32::MAX, f32::INFINITY),
             (f32::NEG_INFINITY, f32::NEG_INFINITY),
             (SMALLEST, SMALLEST),
@@ -296,7 +298,7 @@ mod tests {
                 [(); LANES].map(|()| {
                     bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     // All exponents, and numbers near those below which all is zero; no NaN but quiet ones.
-                    let x = f32::from_bits(if bits % 5 == 0 {
+                    let x = f32::from_bits(if bits.is_multiple_of(5) {
                         0x2400_0000 + bits % 64 - 32
                     } else {
                         bits
