@@ -18,7 +18,7 @@ use crate::layer::Layer;
 use crate::network::Node;
 use crate::precision::Precision;
 use crate::shape::Shape;
-use crate::simd::LANES;
+use crate::simd::{LANES, vectorize};
 use crate::tiles::{self, TileProducts, TileSum, View};
 use crate::winograd::{POSITIONS, Winograd, WinogradDot};
 
@@ -199,7 +199,7 @@ pub(crate) enum Packing<'a, E> {
 }
 
 impl<E: Element> Packing<'_, E> {
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, isa: Isa) {
         match self {
             Packing::Numbers { sum: Sum::Winograd(winograd), weights, pack, mut out } => {
                 winograd.transform(weights, pack, &mut out);
@@ -209,7 +209,9 @@ impl<E: Element> Packing<'_, E> {
                     *out = weights[from as usize];
                 }
             }
-            Packing::Tiles { sum, weights, first, tiles } => sum.pack(weights, first, tiles),
+            Packing::Tiles { sum, weights, first, tiles } => {
+                vectorize(isa, || sum.pack(weights, first, tiles));
+            }
         }
     }
 }

@@ -94,7 +94,8 @@ impl<E: Element> ExactExecutor<E> {
                 parts.extend(sum.packings(weights, &mut packed.backward));
             }
         }
-        parts.into_par_iter().for_each(Packing::run);
+        let isa = self.runtime.isa();
+        parts.into_par_iter().for_each(|part: Packing<'_, E>| part.run(isa));
     }
 
     /// The forward and backward pass of every micro-batch; `each` micro-batches share a shard.

@@ -128,26 +128,40 @@ impl TileSum {
     }
 
     /// Rounds some of the weights to left tiles, which begin with tile `first`.
+    #[inline(always)]
     pub(crate) fn pack<E: Number>(&self, weights: &[E], first: usize, tiles: &mut [Pair]) {
         // From one channel to the next.
         let [out_step, in_step] =
             if self.transposed { [1, self.out_channels] } else { [self.in_channels, 1] };
         let [out_step, in_step] = [out_step * self.places, in_step * self.places];
-        tiles.fill(0);
+        let mut numbers = [[0.0; 2 * PAIRS]; SIDE];
         for (tile, out) in (first..).zip(tiles.as_chunks_mut::<TILE>().0) {
             let (row, of_row) = (tile / self.row(), tile % self.row());
             let (group, place) = (of_row / self.places, of_row % self.places);
-            let channels = (self.in_channels - group * self.group()).min(self.group());
-            let rows = row * self.shape.rows..self.out_channels.min((row + 1) * self.shape.rows);
-            for (o, out) in rows.zip(out.as_chunks_mut::<PAIRS>().0) {
-                let from = o * out_step + group * self.group() * in_step + place;
-                let number = |c: usize| weights[from + c * in_step].to_f32();
-                for (p, out) in out[..channels / 2].iter_mut().enumerate() {
-                    *out = pair(number(2 * p), number(2 * p + 1));
+            let (first_row, first) = (row * self.shape.rows, group * self.group());
+            let rows = (self.out_channels - first_row).min(self.shape.rows);
+            let columns = (self.in_channels - first).min(self.group());
+            if [rows, columns] != [SIDE, 2 * PAIRS] {
+                numbers.as_flattened_mut().fill(0.0);
+            }
+            let weights = &weights[first_row * out_step + first * in_step + place..];
+            // The nearest weights in turn, because lines of the cache that are far from each other displace each other.
+            if out_step < in_step {
+                for c in 0..columns {
+                    for (o, numbers) in numbers[..rows].iter_mut().enumerate() {
+                        numbers[c] = weights[c * in_step + o * out_step].to_f32();
+                    }
                 }
-                if !channels.is_multiple_of(2) {
-                    out[channels / 2] = pair(number(channels - 1), 0.0);
+            } else {
+                for (o, numbers) in numbers[..rows].iter_mut().enumerate() {
+                    for (c, number) in numbers[..columns].iter_mut().enumerate() {
+                        *number = weights[o * out_step + c * in_step].to_f32();
+                    }
                 }
+            }
+            let pairs = numbers.as_flattened().as_chunks().0;
+            for (out, &[first, second]) in out.iter_mut().zip(pairs) {
+                *out = pair(first, second);
             }
         }
     }
