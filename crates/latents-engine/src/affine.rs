@@ -260,13 +260,14 @@ impl Sum {
         Weights { numbers, tiles }
     }
 
-    /// Numbers of so many bytes that the packed weights take.
-    pub(crate) fn packed_len(&self, bytes: usize) -> usize {
+    /// Bytes of the packed weights, and of the input that each thread rounds to tiles.
+    pub(crate) fn memory<E>(&self) -> [u64; 2] {
         let (pack, positions) = self.pack();
-        match self {
-            Sum::Tiles(sum) => sum.left() * size_of::<[Pair; TILE]>() / bytes,
-            _ => pack.len() * positions,
-        }
+        let bytes = match self {
+            Sum::Tiles(sum) => [sum.left() * TILE, sum.right_len()].map(|n| n * size_of::<Pair>()),
+            _ => [pack.len() * positions * size_of::<E>(), 0],
+        };
+        bytes.map(|n| n as u64)
     }
 
     /// Divides the packing of the weights into parts.

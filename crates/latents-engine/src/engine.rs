@@ -86,7 +86,7 @@ impl<E: Element> Engine<E> {
     ) -> Result<u64, Error> {
         let layout = network.layout()?;
         let plan = planner::plan(&layout, options);
-        Ok(size_of::<E>() as u64 * crate::exact::step_len::<E>(&plan, samples, threads))
+        Ok(crate::exact::step_memory::<E>(&plan, samples, threads))
     }
 
     /// The worker threads and the instruction set.

@@ -49,18 +49,20 @@ fn sums(op: &Op) -> impl Iterator<Item = &Sum> {
     sums.into_iter().flatten()
 }
 
-/// About how many numbers the training steps of so many samples take on so many threads, as [`ExactExecutor`] allocates them.
-pub(crate) fn step_len<E>(plan: &Plan, samples: usize, threads: usize) -> u64 {
-    let sum = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
-    let workspace = sum(&plan.buffers) + sum(&plan.masks) + sum(&plan.places);
-    let packed = plan.ops.iter().flat_map(sums).map(|sum| sum.packed_len(size_of::<E>()));
-    let packed: Vec<usize> = packed.collect();
+/// About how many bytes the training steps of so many samples take on so many threads, as [`ExactExecutor`] allocates them.
+pub(crate) fn step_memory<E>(plan: &Plan, samples: usize, threads: usize) -> u64 {
+    let numbers = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
+    let workspace = numbers(&plan.buffers) + numbers(&plan.masks) + numbers(&plan.places);
     let micro_batches = samples.div_ceil(LANES) as u64;
     let shards = micro_batches.min(SHARDS as u64);
-    threads as u64 * workspace
-        + sum(&packed)
+    let numbers = threads as u64 * workspace
         + shards * plan.shard_len as u64
-        + micro_batches * plan.record_len as u64
+        + micro_batches * plan.record_len as u64;
+    let sums = || plan.ops.iter().flat_map(sums).map(Sum::memory::<E>);
+    let rounded = sums().map(|[_, rounded]| rounded).max().unwrap_or(0);
+    numbers * size_of::<E>() as u64
+        + sums().map(|[packed, _]| packed).sum::<u64>()
+        + threads as u64 * rounded
 }
 
 impl<E: Element> ExactExecutor<E> {
