@@ -1,5 +1,5 @@
-//! The exact executor: computes in the number type of the engine on all worker threads. Every sum has one fixed order, so the bits are
-//! the same on any number of threads and any instruction set.
+//! The exact executor: computes the operations of a plan on all worker threads. Every sum has one fixed order, so the bits are the same on
+//! any number of threads and any instruction set.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,10 +2,10 @@
 //! An [`Executor`] is made for the plan of one network and does the job for a whole batch: it packs the parameters, runs the
 //! micro-batches forward and backward, and assembles the gradients. The engine makes one dynamic call per job.
 //!
-//! [`crate::exact`] is the only executor. It computes in the number type of the engine, with every sum in one fixed order. Another way
-//! to compute (bf16, a GPU) is another executor. It must give the same bits on every run and any number of threads. If they differ from
-//! the bits of the exact executor, a run must choose it by its own name in the settings, and it must never replace the exact executor
-//! silently.
+//! [`crate::exact`] is the only executor. It computes as the plan says (in the number type of the engine, or products in bfloat16), with
+//! every sum in one fixed order. Another device (a GPU) is another executor. It must give the same bits on every run and any number of
+//! threads. If they differ from the bits of the exact executor, a run must choose it by its own name in the settings, as it chooses
+//! [`crate::Precision`], and it must never replace the exact executor silently.
 
 use std::fmt;
 use std::ops::Range;
