@@ -31,6 +31,13 @@ fn even(n: usize, most: usize) -> usize {
     n.div_ceil(n.div_ceil(most))
 }
 
+/// The same relation of pixels between images of one channel.
+fn of_one_channel(geometry: &Geometry) -> Geometry {
+    let mut one = *geometry;
+    (one.small[0], one.big[0]) = (1, 1);
+    one
+}
+
 /// Pixels whose sums have the same steps.
 #[derive(Clone, Debug)]
 pub(crate) struct TileClass {
@@ -59,14 +66,15 @@ pub(crate) struct TileSum {
 impl TileSum {
     /// From the big image to the small one.
     pub(crate) fn down(geometry: &Geometry) -> TileSum {
-        TileSum::new(geometry.big, geometry.small[0], &geometry.down(), false)
+        TileSum::new(geometry.big, geometry.small[0], &of_one_channel(geometry).down(), false)
     }
 
     /// From the small image to the big one.
     pub(crate) fn up(geometry: &Geometry) -> TileSum {
-        TileSum::new(geometry.small, geometry.big[0], &geometry.up(), true)
+        TileSum::new(geometry.small, geometry.big[0], &of_one_channel(geometry).up(), true)
     }
 
+    /// `gather` is the sum of one channel.
     fn new(
         [in_channels, h, w]: [usize; 3],
         out_channels: usize,
@@ -77,12 +85,10 @@ impl TileSum {
         let pairs = in_channels.div_ceil(2);
         let shape = TileShape { rows: even(out_channels, SIDE), pairs: even(pairs, PAIRS) };
         let pixel = shape.pairs * LANES * size_of::<Pair>();
-        let (places, groups) = (gather.terms / in_channels, pairs.div_ceil(shape.pairs));
+        let (places, groups) = (gather.terms, pairs.div_ceil(shape.pairs));
         let classes = gather.classes.iter().map(|class| {
-            // The first channel has the taps of all.
-            let taps = &class.taps[..class.taps.len() / in_channels];
             let steps = (0..groups).flat_map(|group| {
-                taps.iter().map(move |tap| Step {
+                class.taps.iter().map(move |tap| Step {
                     left: ((group * places + tap.w as usize) * tile) as i32,
                     right: (group * h * w * pixel) as i32 + tap.x / LANES as i32 * pixel as i32,
                 })
@@ -218,8 +224,7 @@ impl TileProducts {
         let mut all =
             TileProducts { small, big, kernel, stride, padding, shape, strip: 1, steps: vec![] };
         let pair = size_of::<Pair>();
-        let row = all.across() * TILE * small.channels.div_ceil(shape.rows)
-            + stride[0] * all.line() * big.channels.div_ceil(SIDE);
+        let row = all.across() * TILE * all.rows() + stride[0] * all.line() * all.columns();
         all.strip = (STRIP / (pair * row).max(1)).clamp(1, small.size[0].max(1));
         for y in 0..all.strip {
             for x in 0..all.across() {
@@ -229,6 +234,16 @@ impl TileProducts {
             }
         }
         all
+    }
+
+    /// Left tiles for the channels of the small image.
+    pub(crate) fn rows(&self) -> usize {
+        self.small.channels.div_ceil(self.shape.rows)
+    }
+
+    /// Right tiles for the channels of the big image.
+    pub(crate) fn columns(&self) -> usize {
+        self.big.channels.div_ceil(SIDE)
     }
 
     /// Pairs of pixels in a row of the small image.
@@ -256,12 +271,12 @@ impl TileProducts {
         (rows - 1) * self.stride[0] + self.kernel[0]
     }
 
-    /// Where column `x` of the big image, with its padding, begins in a row, in pairs.
+    /// Offset of column `x` of the padded big image from the start of its row, in pairs.
     pub(crate) fn column(&self, x: usize) -> usize {
         (x % self.stride[1] * self.phase() + x / self.stride[1]) * PIXEL
     }
 
-    /// Where the right tiles of a position of the kernel begin, in pairs.
+    /// Offset of the right tiles of a kernel position, in pairs.
     pub(crate) fn place(&self, place: usize) -> usize {
         let (y, x) = (place / self.kernel[1], place % self.kernel[1]);
         y * self.line() + self.column(x)

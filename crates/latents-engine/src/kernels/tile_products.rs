@@ -35,22 +35,15 @@ pub(crate) struct ProductsScratch {
     sums: Vec<[Tile; 4]>,
 }
 
-/// Blocks of 16 channels of the big image.
-fn blocks(channels: usize) -> usize {
-    channels.div_ceil(SIDE)
-}
-
 impl<E: Element> TileProductsRun<'_, E> {
     pub(crate) fn run(self, isa: Isa) {
         let TileProductsRun { plan, small, big, out, scratch } = self;
-        let (rows, columns, places) = (plan.small.channels, plan.big.channels, plan.places());
-        assert_eq!(out.len(), rows * columns * places);
-        let rows = rows.div_ceil(plan.shape.rows);
-        let left = rows * plan.strip * plan.across() * TILE;
+        assert_eq!(out.len(), plan.small.channels * plan.big.channels * plan.places());
+        let left = plan.rows() * plan.strip * plan.across() * TILE;
         let left = room(&mut scratch.left, left);
-        let right = blocks(columns) * plan.lines(plan.strip) * plan.line();
+        let right = plan.columns() * plan.lines(plan.strip) * plan.line();
         let right = room(&mut scratch.right, right);
-        let sums = rows.div_ceil(2) * blocks(columns).div_ceil(2) * places;
+        let sums = plan.rows().div_ceil(2) * plan.columns().div_ceil(2) * plan.places();
         if scratch.sums.len() < sums {
             scratch.sums.resize(sums, [[0.0; TILE]; 4]);
         }
@@ -139,7 +132,7 @@ fn round_big<M: Machine, E: Element>(
 #[inline(always)]
 fn add<E: Element>(plan: &TileProducts, sums: &[[Tile; 4]], out: &mut [E]) {
     let (columns, places) = (plan.big.channels, plan.places());
-    let across = blocks(columns).div_ceil(2);
+    let across = plan.columns().div_ceil(2);
     for (row, out) in out.chunks_exact_mut(columns * places).enumerate() {
         let (left, row) = (row / plan.shape.rows, row % plan.shape.rows);
         for (block, out) in out.chunks_mut(SIDE * places).enumerate() {
@@ -180,8 +173,7 @@ impl<E: Element> TileWork for Products<'_, E> {
         let keep = strip.start > 0;
         round_small(machine, plan, small, strip.clone(), left);
         round_big(machine, plan, big, strip, right);
-        let rows = plan.small.channels.div_ceil(plan.shape.rows);
-        let columns = blocks(plan.big.channels);
+        let (rows, columns) = (plan.rows(), plan.columns());
         let (row, column) = (left.len() / rows, right.len() / columns);
         let mut sums = sums.chunks_exact_mut(plan.places());
         for first_row in (0..rows).step_by(2) {

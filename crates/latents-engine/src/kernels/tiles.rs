@@ -117,6 +117,7 @@ pub(crate) fn dispatch(isa: Isa, shape: TileShape, work: impl TileWork) {
 
 /// Runs work on vectors.
 struct Emulate<W>(TileShape, W);
+
 impl<W: TileWork> Kernel<f32> for Emulate<W> {
     type Output = ();
     #[inline(always)]
@@ -242,15 +243,14 @@ fn round(x: f32) -> u32 {
     if x.abs() < SMALLEST { 0 } else { kept }
 }
 
-/// A number in bfloat16, as `f32`.
-#[cfg(test)]
-pub(crate) fn rounded(x: f32) -> f32 {
-    numbers(pair(x, 0.0))[0]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A number in bfloat16, as `f32`.
+    fn rounded(x: f32) -> f32 {
+        numbers(pair(x, 0.0))[0]
+    }
 
     #[test]
     fn numbers_are_rounded_to_the_nearest_and_ties_to_even() {
