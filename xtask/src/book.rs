@@ -36,7 +36,7 @@ const DOCUMENTS: [&str; 8] = [
 ];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    workspace.build(&["--package", "latents-cli"])?;
+    workspace.build(&["--bin=latents"])?;
     let book = workspace.root.join(BOOK);
     let folder = book.join("commands");
     let pages = pages(&workspace.release("latents"))?;

@@ -42,8 +42,8 @@ struct Counts {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let postgres = work::postgres();
-    let features: &[&str] = if postgres.is_some() { &["--features=postgres"] } else { &[] };
-    workspace.build(&[&["--package=latents-cli", "--bin=latents"], features].concat())?;
+    let features = if postgres.is_some() { "--features=latents-cli/postgres" } else { "--features=" };
+    workspace.build(&["--bin=latents", features])?;
     let latents = workspace.release("latents");
 
     let kinds: Vec<Work> = work::kinds(postgres.as_deref())

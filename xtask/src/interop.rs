@@ -9,6 +9,9 @@ use anyhow::Result;
 
 use crate::{Workspace, call};
 
+/// Builds with every feature. All chores that need some of them take all, so that one build serves them all.
+const WITH_EVERYTHING: [&str; 2] = ["--package=latents-python", "--features=latents-python/wheel"];
+
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let install = [
         "--only-binary=:all:",
@@ -26,15 +29,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ];
     let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client, astropy.io.fits, pydicom, gdcm";
     let python = workspace.python("python", modules, &install)?;
-    // In one build, so that what they share is compiled once.
+    // In one build, so that what they share is compiled once, and of the features that a wheel has.
     workspace.build(&[
         "--package=latents-cli",
         "--package=latents",
         "--package=latents-report",
         "--package=latents-tables",
-        // Its wheel is built later, of the same features of the same packages.
-        "--package=latents-python",
-        "--features=latents-python/wheel,latents-cli/postgres,latents-cli/all-formats,latents-cli/tls,latents-tables/parquet",
+        WITH_EVERYTHING[0],
+        WITH_EVERYTHING[1],
         "--bin=latents",
         "--example=tables",
         "--example=report",
@@ -57,10 +59,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         command
     };
     call(beside_postgres().arg(&python).arg(&check_study).arg(&latents))?;
-    let suite = ["test", "--release", "--package", "latents-tune", "--features", "postgres"];
+    let suite = ["test", "--release", "--package=latents-tune", "--test=storage"];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tests = beside_postgres();
-    tests.arg(cargo).args(suite).args(["--test", "storage"]);
+    tests.arg(cargo).args(suite).args(WITH_EVERYTHING);
     call(tests.current_dir(&workspace.root))?;
     report(workspace, &python)?;
     crate::python::run(workspace)?;

@@ -82,7 +82,7 @@ impl Workspace {
         self.target.join("release").join(name)
     }
 
-    /// `cargo build --release` with these arguments.
+    /// `cargo build --release` with these arguments. What names no package is built with the features that `cargo test --release` builds with, and so is not compiled again.
     fn build(&self, arguments: &[&str]) -> Result<()> {
         call(self.cargo().args(["build", "--release"]).args(arguments))
     }

@@ -42,6 +42,7 @@ mod linear;
 pub mod metrics;
 mod mixture;
 pub mod neighbours;
+mod panels;
 mod pca;
 pub mod probes;
 mod products;

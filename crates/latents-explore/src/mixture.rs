@@ -1,15 +1,17 @@
 //! Gaussian mixture models with full covariances, fitted by expectation-maximisation (Dempster, Laird and Rubin, 1977; as scikit-learn's
 //! `GaussianMixture`), to model the density of latents, draw new ones, and choose the number of components by BIC.
 
+mod component;
+
 use latents_progress::{Interrupted, Monitor};
 use latents_random::{Purpose, Stream, stream};
-use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use self::component::{Component, Joint};
 use crate::error::Error;
 use crate::kmeans::{KmeansConfig, kmeans_with};
 use crate::lanes::{dispatch, ordered_sum};
-use crate::linear::{cholesky, mean, scatter, whitening};
+use crate::linear::{mean, scatter};
 use crate::rows::Rows;
 
 /// Rows per unit of parallel work; sums are added up in this order.
@@ -88,46 +90,6 @@ pub struct GaussianMixture {
     /// Weight of each component `[k]`; they sum to 1.
     weights: Vec<f64>,
     components: Vec<Component>,
-}
-
-#[derive(Clone, Debug)]
-struct Component {
-    /// `[d]`
-    mean: Vec<f64>,
-    /// `[d, d]`
-    covariance: Vec<f64>,
-    /// Lower Cholesky factor of the covariance `[d, d]`.
-    factor: Vec<f64>,
-    /// Transposed inverse of the factor `[d, d]`.
-    whitening: Vec<f64>,
-    /// Half the logarithm of the covariance's determinant.
-    half_log_det: f64,
-}
-
-impl Component {
-    fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, Error> {
-        let d = mean.len();
-        let factor = cholesky(&covariance, d).ok_or_else(|| {
-            let why = "a covariance of the Gaussian mixture is not positive definite";
-            Error::Invalid(format!("{why}: use fewer components or more rows"))
-        })?;
-        let whitening = whitening(&factor, d);
-        let half_log_det = (0..d).map(|i| libm::log(factor[i * d + i])).sum();
-        Ok(Component { mean, covariance, factor, whitening, half_log_det })
-    }
-
-    /// Logarithm of the density at `row`; `white` `[d]` is scratch space.
-    #[inline(always)]
-    fn log_density(&self, row: &[f32], white: &mut [f64]) -> f64 {
-        let d = self.mean.len();
-        white.fill(0.0);
-        for (i, (&v, m)) in row.iter().zip(&self.mean).enumerate() {
-            let upper = &self.whitening[i * d + i..(i + 1) * d];
-            crate::linear::axpy(f64::from(v) - m, upper, &mut white[i..]);
-        }
-        let square: f64 = white.iter().map(|w| w * w).sum();
-        -0.5 * (d as f64 * libm::log(std::f64::consts::TAU) + square) - self.half_log_det
-    }
 }
 
 impl GaussianMixture {
@@ -268,7 +230,7 @@ impl GaussianMixture {
                 monitor.check()?;
                 let first = i * CHUNK;
                 let rows = rows.slice(first..first + likelihoods.len());
-                dispatch(Joint { mixture: self, rows, out });
+                dispatch(self.joint(rows, out));
                 for (likelihood, out) in likelihoods.iter_mut().zip(out.chunks_exact_mut(k)) {
                     *likelihood = log_sum_exp(out);
                     for r in out.iter_mut() {
@@ -279,6 +241,10 @@ impl GaussianMixture {
             },
         )?;
         Ok(likelihoods)
+    }
+
+    fn joint<'a>(&'a self, rows: Rows<'a>, out: &'a mut [f64]) -> Joint<'a> {
+        Joint { components: &self.components, weights: &self.weights, rows, out }
     }
 
     /// Weight of each component `[k]`.
@@ -334,7 +300,7 @@ impl GaussianMixture {
         let sum = ordered_sum(rows.values(), CHUNK * self.dim, |start, part| {
             let [first, n] = [start, part.len()].map(|i| i / self.dim);
             let (rows, mut out) = (rows.slice(first..first + n), vec![0.0; n * k]);
-            dispatch(Joint { mixture: self, rows, out: &mut out });
+            dispatch(self.joint(rows, &mut out));
             out.chunks_exact(k).map(log_sum_exp).sum()
         });
         Ok(sum / rows.len() as f64)
@@ -397,30 +363,6 @@ impl GaussianMixture {
             rest < 0.0
         });
         found.unwrap_or(self.weights.len() - 1)
-    }
-}
-
-/// Writes the logarithm of the weighted density of each component at each row `[n, k]`.
-struct Joint<'a> {
-    mixture: &'a GaussianMixture,
-    rows: Rows<'a>,
-    out: &'a mut [f64],
-}
-
-impl WithSimd for Joint<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Joint { mixture: GaussianMixture { dim, weights, components }, rows, out } = self;
-        let (mut white, k) = (vec![0.0; *dim], weights.len());
-        // The rows are in the inner loop, so that a component's matrix stays in the cache.
-        for (c, (component, w)) in components.iter().zip(weights).enumerate() {
-            let weight = libm::log(*w);
-            for (row, out) in rows.iter().zip(out.chunks_exact_mut(k)) {
-                out[c] = component.log_density(row, &mut white) + weight;
-            }
-        }
     }
 }
 

@@ -8,9 +8,10 @@ use std::ops::Range;
 use latents_progress::Monitor;
 use rayon::prelude::*;
 
-use self::kernel::{Block, merged, panels};
+use self::kernel::{Block, merged};
 use crate::error::Error;
 use crate::lanes::{LANES, Lane, dispatch};
+use crate::panels::panels;
 use crate::rows::Rows;
 
 /// Queries per pass over all rows.

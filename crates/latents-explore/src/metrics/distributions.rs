@@ -5,10 +5,11 @@ use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::lanes::squared_distance;
 use crate::linear::{eigen, mean, scatter};
 use crate::metrics::statistics::Estimate;
 use crate::neighbours::search;
+use crate::panels::{TILE, compare, panels};
+use crate::products::{Factor, product, square};
 use crate::rows::Rows;
 
 /// Fréchet distance, squared as in the FID, of the Gaussians with the means and covariances of `a` `[n, d]` and `b` `[m, d]` (Dowson and
@@ -175,33 +176,35 @@ pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>, monitor: &Monitor) -> Result<Es
         .map(|i| {
             monitor.check()?;
             let part = i * size..(i + 1) * size;
-            Ok(discrepancy(a.slice(part.clone()), b.slice(part)))
+            discrepancy(a.slice(part.clone()), b.slice(part), monitor)
         })
         .collect();
     Ok(Estimate::of(&values?))
 }
 
 /// Unbiased squared maximum mean discrepancy of two arrays with the same number of rows.
-fn discrepancy(a: Rows<'_>, b: Rows<'_>) -> f64 {
-    let n = a.len() as f64;
+fn discrepancy(a: Rows<'_>, b: Rows<'_>, monitor: &Monitor) -> Result<f64, Interrupted> {
+    let (n, d) = (a.len() as f64, a.dim());
     let off = 1.0 / (n * (n - 1.0));
-    (kernel_sum(a, a, true) + kernel_sum(b, b, true)) * off
-        - 2.0 * kernel_sum(a, b, false) / (n * n)
+    let [a, b] =
+        [a, b].map(|rows| -> Vec<f64> { rows.values().iter().map(|&v| v.into()).collect() });
+    let [a, b] = [&a, &b].map(|values| Factor::new(values, d).transposed());
+    let within =
+        kernel_sum(&square(a, monitor)?, d, true) + kernel_sum(&square(b, monitor)?, d, true);
+    Ok(within * off - 2.0 * kernel_sum(&product(a, b, monitor)?, d, false) / (n * n))
 }
 
-/// Sum of the kernel over all pairs of rows; if `others`, without pairs `(i, i)`.
-fn kernel_sum(a: Rows<'_>, b: Rows<'_>, others: bool) -> f64 {
-    let d = a.dim() as f64;
-    let row = |i: usize| -> f64 {
-        let kernel = |j: usize| {
-            let dot: f64 =
-                a.row(i).iter().zip(b.row(j)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
-            let base = dot / d + 1.0;
+/// Sum of the kernel over all pairs of rows of `d` numbers, whose products are `[n, n]`; if `others`, without pairs `(i, i)`.
+fn kernel_sum(products: &[f64], d: usize, others: bool) -> f64 {
+    let n = products.len().isqrt();
+    let row = |(i, products): (usize, &[f64])| -> f64 {
+        let kernel = |(_, product): (usize, &f64)| {
+            let base = product / d as f64 + 1.0;
             base * base * base
         };
-        (0..b.len()).filter(|&j| !(others && i == j)).map(kernel).sum()
+        products.iter().enumerate().filter(|&(j, _)| !(others && i == j)).map(kernel).sum()
     };
-    let rows: Vec<f64> = (0..a.len()).into_par_iter().map(row).collect();
+    let rows: Vec<f64> = products.par_chunks(n).enumerate().map(row).collect();
     rows.iter().sum()
 }
 
@@ -239,16 +242,23 @@ fn within(points: Rows<'_>, rows: Rows<'_>, k: usize, monitor: &Monitor) -> Resu
     // Most points are in the ball of one of their nearest rows; only the others are compared with all rows.
     let some = 8.min(rows.len());
     let first = search(points, rows, some, false, monitor)?;
-    let inside = |i: usize| -> Result<usize, Interrupted> {
-        monitor.check()?;
-        let nearest = first.of(i).iter().zip(first.squared_of(i));
-        if nearest.clone().any(|(&j, &s)| s <= radius[j as usize]) {
-            return Ok(1);
-        }
-        let reaches = |j: usize| squared_distance(points.row(i), rows.row(j)) <= radius[j];
-        Ok(usize::from((0..rows.len()).any(reaches)))
+    let far = |i: usize| {
+        let mut nearest = first.of(i).iter().zip(first.squared_of(i));
+        !nearest.any(|(&j, &s)| s <= radius[j as usize])
     };
-    let count =
-        (0..points.len()).into_par_iter().map(inside).sum::<Result<usize, Interrupted>>()?;
-    Ok(count as f64 / points.len() as f64)
+    let largest = radius.iter().copied().fold(0.0, f32::max);
+    let far: Vec<(&[f32], f32)> =
+        (0..points.len()).filter(|&i| far(i)).map(|i| (points.row(i), largest)).collect();
+    let panels = panels(rows);
+    let outside = |tile: &[(&[f32], f32)]| -> Result<usize, Interrupted> {
+        monitor.check()?;
+        let mut inside = [false; TILE];
+        compare(tile, &panels, rows.len(), |t, first, squared| {
+            let mut balls = squared.iter().zip(&radius[first..]);
+            inside[t] |= balls.any(|(s, r)| s <= r);
+        });
+        Ok(inside[..tile.len()].iter().filter(|inside| !**inside).count())
+    };
+    let outside = far.par_chunks(TILE).map(outside).sum::<Result<usize, Interrupted>>()?;
+    Ok((points.len() - outside) as f64 / points.len() as f64)
 }

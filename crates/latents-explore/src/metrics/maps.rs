@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::lanes::squared_distance;
 use crate::neighbours::{Neighbours, search};
+use crate::panels::{TILE, compare, panels};
 use crate::rows::Rows;
 
 /// Trustworthiness of a map `[n, 2]` of `space` `[n, d]`: 1 if the `k` nearest neighbours of every row on the map are among its `k` nearest
@@ -43,34 +44,71 @@ pub fn trustworthiness(
         return Err(Error::Range { what: "neighbours", range, got: k as f64 });
     }
     let near = others(map, k, monitor)?;
-    let penalty = |i: usize| -> Result<u64, Interrupted> {
+    let panels = panels(space);
+    let block = |block: usize| -> Result<u64, Interrupted> {
         monitor.check()?;
-        let row = space.row(i);
-        let key = |j: usize| {
-            let squared = squared_distance(row, space.row(j));
-            (u64::from(squared.to_bits()) << 32) | j as u64
-        };
-        // Count, for each neighbour on the map, the rows that are nearer in the space.
-        let mut neighbours: Vec<u64> = near.of(i).iter().map(|&j| key(j as usize)).collect();
+        let first = block * TILE;
+        let tile = first..n.min(first + TILE);
+        let mut ranks: Vec<Ranks> =
+            tile.clone().map(|i| Ranks::new(space, i, near.of(i))).collect();
+        let rows: Vec<(&[f32], f32)> =
+            tile.zip(&ranks).map(|(i, ranks)| (space.row(i), ranks.farthest)).collect();
+        compare(&rows, &panels, n, |t, begin, squared| {
+            ranks[t].count(first + t, begin, squared);
+        });
+        Ok(ranks.iter().map(Ranks::penalty).sum())
+    };
+    let blocks = (0..n.div_ceil(TILE)).into_par_iter();
+    let sum = blocks.map(block).sum::<Result<u64, Interrupted>>()?;
+    let (n, k) = (n as f64, k as f64);
+    Ok(1.0 - 2.0 * sum as f64 / (n * k * (2.0 * n - 3.0 * k - 1.0)))
+}
+
+/// How many rows are nearer to a row in the space than each of its neighbours on the map.
+struct Ranks {
+    /// The neighbours by distance in the space, then by row.
+    neighbours: Vec<u64>,
+    /// The squared distance of the last one.
+    farthest: f32,
+    /// The rows between each neighbour and the one before it `[k]`.
+    before: Vec<u64>,
+}
+
+impl Ranks {
+    /// Of row `i`, whose neighbours on the map are `near`.
+    fn new(space: Rows<'_>, i: usize, near: &[u32]) -> Self {
+        let squared = |j: u32| squared_distance(space.row(i), space.row(j as usize));
+        let mut neighbours: Vec<u64> = near.iter().map(|&j| key(squared(j), j as usize)).collect();
         neighbours.sort_unstable();
-        let mut before = vec![0u64; k];
-        for j in (0..n).filter(|&j| j != i) {
-            let rank = neighbours.partition_point(|&other| other <= key(j));
-            if let Some(count) = before.get_mut(rank) {
+        let farthest = near.iter().map(|&j| squared(j)).fold(0.0, f32::max);
+        Self { farthest, before: vec![0; near.len()], neighbours }
+    }
+
+    /// Counts the rows of a group, of which `own` is the row itself.
+    fn count(&mut self, own: usize, begin: usize, squared: &[f32]) {
+        for (j, &squared) in (begin..).zip(squared).filter(|&(j, _)| j != own) {
+            let rank = self.neighbours.partition_point(|&other| other <= key(squared, j));
+            if let Some(count) = self.before.get_mut(rank) {
                 *count += 1;
             }
         }
-        let mut rank = 0;
-        let each = before.iter().map(|count| {
+    }
+
+    /// The sum of the neighbours' ranks less `k`, where they are larger.
+    fn penalty(&self) -> u64 {
+        let (mut rank, k) = (0, self.before.len() as u64);
+        let each = self.before.iter().map(|count| {
             // The prefix sum is the number of rows that are nearer, or equally near with a lower index.
             rank += count;
-            (rank + 1).saturating_sub(k as u64)
+            (rank + 1).saturating_sub(k)
         });
-        Ok(each.sum())
-    };
-    let sum = (0..n).into_par_iter().map(penalty).sum::<Result<u64, Interrupted>>()?;
-    let (n, k) = (n as f64, k as f64);
-    Ok(1.0 - 2.0 * sum as f64 / (n * k * (2.0 * n - 3.0 * k - 1.0)))
+        each.sum()
+    }
+}
+
+/// A number that sorts by distance, then by row.
+fn key(squared: f32, row: usize) -> u64 {
+    (u64::from(squared.to_bits()) << 32) | row as u64
 }
 
 /// Continuity of a map: 1 if the `k` nearest neighbours of every row in the space are among its `k` nearest on the map. This is

@@ -3,27 +3,10 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::lanes::{LANES, Lane};
+use crate::panels::TILE;
 use crate::rows::Rows;
-
-/// Queries whose distances are summed together.
-const TILE: usize = 4;
-
-/// The rows in groups of 16, column by column: `[ceil(n / 16)][d][16]`.
-pub(super) fn panels(rows: Rows<'_>) -> Vec<Lane> {
-    let d = rows.dim();
-    let mut panels = vec![[0.0; LANES]; rows.len().div_ceil(LANES) * d];
-    panels.par_chunks_mut(d).enumerate().for_each(|(p, panel)| {
-        for lane in 0..LANES.min(rows.len() - p * LANES) {
-            for (group, &v) in panel.iter_mut().zip(rows.row(p * LANES + lane)) {
-                group[lane] = v;
-            }
-        }
-    });
-    panels
-}
 
 /// The `k` nearest rows to a query so far, as keys that sort by distance, then by row.
 struct Best {
