@@ -41,6 +41,7 @@ mod lanes;
 mod linear;
 pub mod metrics;
 mod mixture;
+mod multiply;
 pub mod neighbours;
 mod panels;
 mod pca;

@@ -4,10 +4,10 @@
 mod fit;
 
 use latents_progress::Monitor;
-use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::linear::{axpy, dot};
+use crate::linear::dot;
+use crate::multiply::{Matrix, multiply};
 use crate::rows::Rows;
 use fit::Fit;
 
@@ -172,18 +172,13 @@ impl Pca {
     /// # Errors
     /// If the rows have another number of columns.
     pub fn transform(&self, rows: Rows<'_>) -> Result<Vec<f32>, Error> {
-        let (d, k) = (self.mean.len(), self.variance.len());
+        let d = self.mean.len();
         expect(rows, d)?;
-        let (mut out, scales) = (vec![0.0f32; rows.len() * k], self.scales());
-        out.par_chunks_mut(k).zip(rows.values().par_chunks(d)).for_each(|(out, row)| {
-            let components = self.components.chunks_exact(d).zip(&scales);
-            for (out, (component, scale)) in out.iter_mut().zip(components) {
-                let terms = component.iter().zip(row).zip(&self.mean);
-                let sum = terms.map(|((c, &v), m)| c * (f64::from(v) - m)).sum::<f64>();
-                *out = (sum * scale) as f32;
-            }
-        });
-        Ok(out)
+        let scales = self.scales();
+        let components = Matrix::new(&self.components, d).transposed();
+        let centred = |i: usize, v: f32| f64::from(v) - self.mean[i];
+        // As a sum of no numbers, so that a sum of zeros has their sign.
+        Ok(multiply(rows, components, centred, |_| -0.0, |c, sum| (sum * scales[c]) as f32))
     }
 
     /// Whitened coordinates `[n, k]` of rows `[n, d]`: each is divided by its standard deviation, as scikit-learn's `PCA(whiten=True)` does,
@@ -214,20 +209,11 @@ impl Pca {
     pub fn inverse_transform(&self, coordinates: Rows<'_>) -> Result<Vec<f32>, Error> {
         let (d, k) = (self.mean.len(), self.variance.len());
         expect(coordinates, k)?;
-        let mut out = vec![0.0f32; coordinates.len() * d];
         let back = |scale: &f64| if *scale > 0.0 { scale.recip() } else { 0.0 };
         let scales: Vec<f64> = self.scales().iter().map(back).collect();
-        out.par_chunks_mut(d).zip(coordinates.values().par_chunks(k)).for_each(|(out, row)| {
-            let mut sums = self.mean.clone();
-            let components = self.components.chunks_exact(d).zip(&scales);
-            for ((component, scale), &c) in components.zip(row) {
-                axpy(f64::from(c) * scale, component, &mut sums);
-            }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = sum as f32;
-            }
-        });
-        Ok(out)
+        let components = Matrix::new(&self.components, d);
+        let scaled = |c: usize, v: f32| f64::from(v) * scales[c];
+        Ok(multiply(coordinates, components, scaled, |j| self.mean[j], |_, sum| sum as f32))
     }
 
     /// Mean squared error per value of the reconstruction of rows `[n, d]` from their coordinates.
