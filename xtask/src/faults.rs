@@ -42,7 +42,8 @@ struct Counts {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let postgres = work::postgres();
-    let features = if postgres.is_some() { "--features=latents-cli/postgres" } else { "--features=" };
+    let features =
+        if postgres.is_some() { "--features=latents-cli/postgres" } else { "--features=" };
     workspace.build(&["--bin=latents", features])?;
     let latents = workspace.release("latents");
 

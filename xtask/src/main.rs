@@ -82,7 +82,8 @@ impl Workspace {
         self.target.join("release").join(name)
     }
 
-    /// `cargo build --release` with these arguments. What names no package is built with the features that `cargo test --release` builds with, and so is not compiled again.
+    /// `cargo build --release` with these arguments. Without the name of a package, the features are those of `cargo test --release`, and nothing
+    /// is compiled again.
     fn build(&self, arguments: &[&str]) -> Result<()> {
         call(self.cargo().args(["build", "--release"]).args(arguments))
     }

@@ -25,20 +25,3 @@ pub(crate) fn ordered_sum<T: Sync>(
         items.par_chunks(chunk).enumerate().map(|(i, part)| sum(i * chunk, part)).collect();
     parts.iter().sum()
 }
-
-/// Squared Euclidean distance, accumulated in 16 partial sums.
-#[inline]
-pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
-    for (a, b) in whole_a.zip(whole_b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b) * (a - b);
-        }
-    }
-    for (sum, (a, b)) in sums.iter_mut().zip(rest) {
-        *sum += (a - b) * (a - b);
-    }
-    sums.iter().sum()
-}

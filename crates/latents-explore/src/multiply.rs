@@ -65,8 +65,8 @@ impl<'a> Matrix<'a> {
 #[derive(Default)]
 pub(crate) struct Scratch(Vec<[f64; TILE]>);
 
-/// Multiplies a group of rows, number by number `[matrix's rows]`, with a matrix: `visit` is called with each column, in order, and its product with every
-/// row. `start` is what the sum of a column starts from.
+/// Multiplies a group of rows, number by number `[matrix's rows]`, with a matrix: `visit` is called with each column, in order, and its
+/// product with every row. `start` is what the sum of a column starts from.
 #[inline(always)]
 pub(crate) fn products<S: Simd>(
     simd: S,
@@ -119,8 +119,8 @@ pub(crate) fn pack<'a>(
     }
 }
 
-/// The product of rows with a matrix `[rows, matrix's columns]`, in parallel. `number` gives the `i`-th number of a row from its value, `start` what the sum of a column starts
-/// from, and `finish` the value of a column from its sum.
+/// The product of rows with a matrix `[rows, matrix's columns]`, in parallel. `number` gives the `i`-th number of a row from its value,
+/// `start` what the sum of a column starts from, and `finish` the value of a column from its sum.
 pub(crate) fn multiply(
     rows: Rows<'_>,
     matrix: Matrix<'_>,

@@ -23,9 +23,9 @@ pub(crate) fn panels(rows: Rows<'_>) -> Vec<Lane> {
     panels
 }
 
-/// Compares some rows, one to four, with all of the `n` rows of `panels`. For each row and each group, in order, that has a row no farther from it than its limit (a squared
-/// distance), `visit` is called with the number of the row, the first row of the group, and the squared distances to all rows of the group. They have the bits of
-/// [`squared_distance`](crate::lanes::squared_distance).
+/// Compares some rows, one to four, with all of the `n` rows of `panels`. For each row and each group, in order, that has a row no farther
+/// from it than its limit (a squared distance), `visit` is called with the number of the row, the first row of the group, and the squared
+/// distances to all rows of the group.
 pub(crate) fn compare(
     rows: &[(&[f32], f32)],
     panels: &[Lane],
@@ -53,7 +53,7 @@ impl<F: FnMut(usize, usize, &[f32])> WithSimd for Compare<'_, F> {
         for (p, panel) in self.panels.chunks_exact(tile[0].len()).enumerate() {
             let first = p * LANES;
             let used = LANES.min(self.n - first);
-            let squared = squared_distances(simd, tile, panel);
+            let squared = distances(simd, tile, panel);
             for (t, (squared, (_, limit))) in squared.iter().zip(self.rows).enumerate() {
                 // The least of all, which takes fewer instructions than a comparison of each.
                 let nearest = squared.iter().copied().fold(f32::INFINITY, f32::min);
@@ -65,39 +65,37 @@ impl<F: FnMut(usize, usize, &[f32])> WithSimd for Compare<'_, F> {
     }
 }
 
-/// Squared distances of some rows to 16 rows, in the order of sums of [`squared_distance`](crate::lanes::squared_distance): every 16th column to one
-/// sum, and these sums in order.
+/// Squared distances of some rows to 16 rows, summed over the columns in order. In explicit vectors: whether the compiler makes vectors of
+/// loops over so many sums depends on how often it optimises them.
 #[inline(always)]
-fn squared_distances<S: Simd>(simd: S, rows: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
+pub(crate) fn distances<S: Simd>(simd: S, rows: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
     let mut squared = [[0.0f32; LANES]; TILE];
     let d = panel.len();
     let [a, b, c, e] = rows.map(|row| &row[..d]);
     for part in 0..S::as_simd_f32s(&squared[0]).0.len() {
-        let mut totals = [simd.splat_f32s(0.0); TILE];
-        for column in 0..LANES.min(d) {
-            let mut sums = [simd.splat_f32s(0.0); TILE];
-            for j in (column..d).step_by(LANES) {
-                let others = S::as_simd_f32s(&panel[j]).0[part];
-                for (sum, v) in sums.iter_mut().zip([a[j], b[j], c[j], e[j]]) {
-                    let difference = simd.sub_f32s(simd.splat_f32s(v), others);
-                    *sum = simd.add_f32s(*sum, simd.mul_f32s(difference, difference));
-                }
-            }
-            for (total, sum) in totals.iter_mut().zip(sums) {
-                *total = simd.add_f32s(*total, sum);
+        let mut sums = [simd.splat_f32s(0.0); TILE];
+        for (j, group) in panel.iter().enumerate() {
+            let others = S::as_simd_f32s(group).0[part];
+            for (sum, v) in sums.iter_mut().zip([a[j], b[j], c[j], e[j]]) {
+                let difference = simd.sub_f32s(simd.splat_f32s(v), others);
+                *sum = simd.mul_add_f32s(difference, difference, *sum);
             }
         }
-        for (squared, total) in squared.iter_mut().zip(totals) {
-            S::as_mut_simd_f32s(squared).0[part] = total;
+        for (squared, sum) in squared.iter_mut().zip(sums) {
+            S::as_mut_simd_f32s(squared).0[part] = sum;
         }
     }
     squared
 }
 
+/// The squared distance of two rows, with the bits of [`distances`].
+pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).fold(0.0, |sum, (a, b)| (a - b).mul_add(a - b, sum))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::squared_distance;
     use crate::samplers;
 
     #[test]

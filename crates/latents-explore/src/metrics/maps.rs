@@ -4,9 +4,8 @@ use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::lanes::squared_distance;
 use crate::neighbours::{Neighbours, search};
-use crate::panels::{TILE, compare, panels};
+use crate::panels::{TILE, compare, panels, squared_distance};
 use crate::rows::Rows;
 
 /// Trustworthiness of a map `[n, 2]` of `space` `[n, d]`: 1 if the `k` nearest neighbours of every row on the map are among its `k` nearest

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use crate::lanes::{LANES, Lane};
-use crate::panels::TILE;
+use crate::panels::{TILE, distances};
 use crate::rows::Rows;
 
 /// The `k` nearest rows to a query so far, as keys that sort by distance, then by row.
@@ -87,29 +87,6 @@ impl WithSimd for Block<'_> {
         }
         best.into_iter().map(Best::sorted).collect()
     }
-}
-
-/// Squared distances of some queries to 16 rows, summed over the columns in order. In explicit vectors: whether the compiler makes vectors of
-/// loops over so many sums depends on how often it optimises them.
-#[inline(always)]
-fn distances<S: Simd>(simd: S, queries: [&[f32]; TILE], panel: &[Lane]) -> [Lane; TILE] {
-    let mut squared = [[0.0f32; LANES]; TILE];
-    let d = panel.len();
-    let [a, b, c, e] = queries.map(|q| &q[..d]);
-    for part in 0..S::as_simd_f32s(&squared[0]).0.len() {
-        let mut sums = [simd.splat_f32s(0.0); TILE];
-        for (j, group) in panel.iter().enumerate() {
-            let rows = S::as_simd_f32s(group).0[part];
-            for (sum, q) in sums.iter_mut().zip([a[j], b[j], c[j], e[j]]) {
-                let difference = simd.sub_f32s(simd.splat_f32s(q), rows);
-                *sum = simd.mul_add_f32s(difference, difference, *sum);
-            }
-        }
-        for (squared, sum) in squared.iter_mut().zip(sums) {
-            S::as_mut_simd_f32s(squared).0[part] = sum;
-        }
-    }
-    squared
 }
 
 /// The `k` lowest keys of each query over all slices.
