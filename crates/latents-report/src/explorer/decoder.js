@@ -40,57 +40,48 @@ const LAYERS = {
   reshape: identity,
 
   linear(_, { weight, bias }, input, [features]) {
-    return (x) => {
-      const y = new Float32Array(features);
-      for (let o = 0; o < features; o++) {
-        let sum = bias[o];
-        for (let i = 0, w = o * x.length; i < x.length; i++, w++) sum += weight[w] * x[i];
-        y[o] = sum;
-      }
-      return y;
-    };
+    return (x) => products(weight, x, features, 1, bias);
   },
 
+  // Each number of the output is a product of the weights with the part of the input under the kernel.
   conv2d({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] }, { weight, bias }, [channels, h, w], [outputs, oh, ow]) {
+    const size = channels * kh * kw;
     return (x) => {
-      const y = new Float32Array(outputs * oh * ow);
-      for (let o = 0; o < outputs; o++) {
-        y.fill(bias[o], o * oh * ow, (o + 1) * oh * ow);
-        for (let c = 0; c < channels; c++)
-          for (let i = 0; i < kh; i++)
-            for (let j = 0; j < kw; j++) {
-              const v = weight[((o * channels + c) * kh + i) * kw + j];
-              const [firstRow, lastRow] = reach(i - ph, sh, h, oh);
-              const [first, last] = reach(j - pw, sw, w, ow);
-              for (let row = firstRow; row < lastRow; row++) {
-                const from = (c * h + row * sh + i - ph) * w + j - pw;
-                const to = (o * oh + row) * ow;
-                for (let column = first; column < last; column++) y[to + column] += v * x[from + column * sw];
-              }
+      const parts = new Float32Array(oh * ow * size);
+      for (let i = 0; i < kh; i++)
+        for (let j = 0; j < kw; j++) {
+          const [firstRow, lastRow] = reach(i - ph, sh, h, oh);
+          const [first, last] = reach(j - pw, sw, w, ow);
+          for (let row = firstRow; row < lastRow; row++)
+            for (let column = first; column < last; column++) {
+              let from = (row * sh + i - ph) * w + column * sw + j - pw;
+              let to = (row * ow + column) * size + i * kw + j;
+              for (let c = 0; c < channels; c++, from += h * w, to += kh * kw) parts[to] = x[from];
             }
-      }
-      return y;
+        }
+      return products(weight, parts, outputs, oh * ow, bias);
     };
   },
 
   // Every input pixel adds its weighted kernel to the output, except for the part that the padding cuts off.
   conv_transpose2d({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] }, { weight, bias }, [channels, h, w], [outputs, oh, ow]) {
+    const turned = transposed(weight, channels);
+    const none = new Float32Array(outputs * kh * kw);
     return (x) => {
+      const added = products(turned, transposed(x, channels), outputs * kh * kw, h * w, none);
       const y = new Float32Array(outputs * oh * ow);
       for (let o = 0; o < outputs; o++) {
         y.fill(bias[o], o * oh * ow, (o + 1) * oh * ow);
-        for (let c = 0; c < channels; c++)
-          for (let i = 0; i < kh; i++)
-            for (let j = 0; j < kw; j++) {
-              const v = weight[((c * outputs + o) * kh + i) * kw + j];
-              const [firstRow, lastRow] = reach(i - ph, sh, oh, h);
-              const [first, last] = reach(j - pw, sw, ow, w);
-              for (let row = firstRow; row < lastRow; row++) {
-                const from = (c * h + row) * w;
-                const to = (o * oh + row * sh + i - ph) * ow + j - pw;
-                for (let column = first; column < last; column++) y[to + column * sw] += v * x[from + column];
-              }
+        for (let i = 0; i < kh; i++)
+          for (let j = 0; j < kw; j++) {
+            const [firstRow, lastRow] = reach(i - ph, sh, oh, h);
+            const [first, last] = reach(j - pw, sw, ow, w);
+            for (let row = firstRow; row < lastRow; row++) {
+              const from = (((o * kh + i) * kw + j) * h + row) * w;
+              const to = (o * oh + row * sh + i - ph) * ow + j - pw;
+              for (let column = first; column < last; column++) y[to + column * sw] += added[from + column];
             }
+          }
       }
       return y;
     };
@@ -107,6 +98,54 @@ const LAYERS = {
       return y;
     };
   },
+};
+
+/**
+ * `weight` [outputs, size] times the transposed `parts` [count, size], plus `bias` [outputs]: [outputs, count]. Four outputs by two parts at a
+ * time, so that each number that is read is used several times.
+ */
+const products = (weight, parts, outputs, count, bias) => {
+  const size = parts.length / count;
+  const y = new Float32Array(outputs * count);
+  for (let o = 0; o < outputs; o += 4)
+    for (let p = 0; p < count; p += 2) {
+      // A tile at an edge repeats the last output or part.
+      const [o0, o1, o2, o3] = [o, o + 1, o + 2, o + 3].map((at) => Math.min(at, outputs - 1));
+      const q = Math.min(p + 1, count - 1);
+      let [w0, w1, w2, w3, a, b] = [o0 * size, o1 * size, o2 * size, o3 * size, p * size, q * size];
+      let [s0, s1, s2, s3, t0, t1, t2, t3] = [bias[o0], bias[o1], bias[o2], bias[o3], bias[o0], bias[o1], bias[o2], bias[o3]];
+      for (const end = a + size; a < end; a++, b++, w0++, w1++, w2++, w3++) {
+        const u = parts[a];
+        const v = parts[b];
+        const k0 = weight[w0];
+        const k1 = weight[w1];
+        const k2 = weight[w2];
+        const k3 = weight[w3];
+        s0 += k0 * u;
+        s1 += k1 * u;
+        s2 += k2 * u;
+        s3 += k3 * u;
+        t0 += k0 * v;
+        t1 += k1 * v;
+        t2 += k2 * v;
+        t3 += k3 * v;
+      }
+      y[o0 * count + p] = s0;
+      y[o1 * count + p] = s1;
+      y[o2 * count + p] = s2;
+      y[o3 * count + p] = s3;
+      y[o0 * count + q] = t0;
+      y[o1 * count + q] = t1;
+      y[o2 * count + q] = t2;
+      y[o3 * count + q] = t3;
+    }
+  return y;
+};
+
+/** The transposed matrix of one with some rows. */
+const transposed = (matrix, rows) => {
+  const columns = matrix.length / rows;
+  return Float32Array.from(matrix, (_, at) => matrix[(at % rows) * columns + Math.floor(at / rows)]);
 };
 
 /** The range of `k` in [0, count) for which `k * stride + offset` is in [0, size), as first and end. */
