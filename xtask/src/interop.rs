@@ -30,18 +30,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client, astropy.io.fits, pydicom, gdcm";
     let python = workspace.python("python", modules, &install)?;
     // In one build, so that what they share is compiled once, and of the features that a wheel has.
-    workspace.build(&[
+    let programs = [
         "--package=latents-cli",
         "--package=latents",
         "--package=latents-report",
         "--package=latents-tables",
-        WITH_EVERYTHING[0],
-        WITH_EVERYTHING[1],
         "--bin=latents",
         "--example=tables",
         "--example=report",
         "--example=decoders",
-    ])?;
+    ];
+    workspace.build(&[&programs[..], &WITH_EVERYTHING].concat())?;
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
     tables(workspace, &python)?;

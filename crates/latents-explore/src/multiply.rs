@@ -1,10 +1,12 @@
 //! Products of rows with a matrix in double precision, for 16 rows at a time: coordinates along components, rows from coordinates, whitened
 //! differences. Each number is a sum in the order of the matrix's rows, without fused multiply-adds, so that it is as fast where there are none.
+//! Unlike a product of [`products`](crate::products), it needs no copy of all rows in double precision.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::lanes::{LANES, dispatch};
+use crate::products::Factor;
 use crate::rows::Rows;
 
 /// Numbers of as many rows.
@@ -14,78 +16,29 @@ pub(crate) type Group = [f64; LANES];
 const TILE: usize = 4;
 const VECTORS: usize = 2;
 
-/// A matrix `[rows, columns]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
-    /// `[rows, columns]`; if transposed, `[columns, rows]`.
-    values: &'a [f64],
-    rows: usize,
-    columns: usize,
-    transposed: bool,
-    /// Whether numbers below the diagonal are 0.
-    upper: bool,
-}
-
-impl<'a> Matrix<'a> {
-    /// The matrix `[rows, columns]`.
-    pub(crate) fn new(values: &'a [f64], columns: usize) -> Self {
-        Self { values, rows: values.len() / columns, columns, transposed: false, upper: false }
-    }
-
-    /// The transposed matrix.
-    pub(crate) fn transposed(self) -> Self {
-        let Self { rows, columns, transposed, .. } = self;
-        Self { rows: columns, columns: rows, transposed: !transposed, ..self }
-    }
-
-    /// The same matrix, whose numbers below the diagonal are 0 and need not be added.
-    pub(crate) fn upper(self) -> Self {
-        Self { upper: true, ..self }
-    }
-
-    /// Some columns from `first` on, row by row. Beyond the last column there are zeros.
-    #[inline(always)]
-    fn columns(&self, first: usize, out: &mut Vec<[f64; TILE]>) {
-        let last = self.columns.min(first + TILE);
-        let rows = if self.upper { self.rows.min(last) } else { self.rows };
-        out.clear();
-        out.resize(rows, [0.0; TILE]);
-        for column in first..last {
-            let (start, step) =
-                if self.transposed { (column * self.rows, 1) } else { (column, self.columns) };
-            let column_of = self.values[start..].iter().step_by(step);
-            for (out, &value) in out.iter_mut().zip(column_of) {
-                out[column - first] = value;
-            }
-        }
-    }
-}
-
-/// What a product needs while it is computed.
-#[derive(Default)]
-pub(crate) struct Scratch(Vec<[f64; TILE]>);
-
 /// Multiplies a group of rows, number by number `[matrix's rows]`, with a matrix: `visit` is called with each column, in order, and its
-/// product with every row. `start` is what the sum of a column starts from.
+/// product with every row. `start` is what the sum of a column starts from; `scratch` is for numbers on the way.
 #[inline(always)]
-pub(crate) fn products<S: Simd>(
+pub(crate) fn multiply_group<S: Simd>(
     simd: S,
     group: &[Group],
-    matrix: Matrix<'_>,
-    scratch: &mut Scratch,
+    matrix: Factor<'_, f64>,
+    scratch: &mut Vec<f64>,
     start: impl Fn(usize) -> f64,
     mut visit: impl FnMut(usize, &Group),
 ) {
     let vectors = S::as_simd_f64s(&[0.0; LANES]).0.len();
-    for first in (0..matrix.columns).step_by(TILE) {
-        let columns = TILE.min(matrix.columns - first);
-        matrix.columns(first, &mut scratch.0);
+    for first in (0..matrix.columns()).step_by(TILE) {
+        let columns = first..matrix.columns().min(first + TILE);
+        let rows = matrix.rows_of(&columns);
+        scratch.resize(rows.len() * TILE, 0.0);
+        matrix.pack(&rows, &columns, TILE, scratch);
         let mut sums = [[0.0; LANES]; TILE];
         for part in (0..vectors).step_by(VECTORS) {
             let mut some: [_; TILE] = std::array::from_fn(|t| {
-                [simd.splat_f64s(if t < columns { start(first + t) } else { 0.0 }); VECTORS]
+                [simd.splat_f64s(if t < columns.len() { start(first + t) } else { 0.0 }); VECTORS]
             });
-            for (group, factors) in group.iter().zip(&scratch.0) {
+            for (group, factors) in group.iter().zip(scratch.as_chunks::<TILE>().0) {
                 let group = &S::as_simd_f64s(group).0[part..part + VECTORS];
                 for (sums, &factor) in some.iter_mut().zip(factors) {
                     let factor = simd.splat_f64s(factor);
@@ -98,8 +51,8 @@ pub(crate) fn products<S: Simd>(
                 S::as_mut_simd_f64s(sums).0[part..part + VECTORS].copy_from_slice(&some);
             }
         }
-        for (t, sums) in sums.iter().enumerate().take(columns) {
-            visit(first + t, sums);
+        for (column, sums) in columns.zip(&sums) {
+            visit(column, sums);
         }
     }
 }
@@ -123,14 +76,14 @@ pub(crate) fn pack<'a>(
 /// `start` what the sum of a column starts from, and `finish` the value of a column from its sum.
 pub(crate) fn multiply(
     rows: Rows<'_>,
-    matrix: Matrix<'_>,
+    matrix: Factor<'_, f64>,
     number: impl Fn(usize, f32) -> f64 + Sync,
     start: impl Fn(usize) -> f64 + Sync,
     finish: impl Fn(usize, f64) -> f32 + Sync,
 ) -> Vec<f32> {
-    let mut out = vec![0.0; rows.len() * matrix.columns];
+    let mut out = vec![0.0; rows.len() * matrix.columns()];
     let values = rows.values().par_chunks(LANES * rows.dim());
-    out.par_chunks_mut(LANES * matrix.columns).zip(values).for_each(|(out, values)| {
+    out.par_chunks_mut(LANES * matrix.columns()).zip(values).for_each(|(out, values)| {
         let (number, start, finish) = (&number, &start, &finish);
         dispatch(Multiply { values, matrix, number, start, finish, out });
     });
@@ -141,7 +94,7 @@ pub(crate) fn multiply(
 struct Multiply<'a, N, S, F> {
     /// `[n, matrix's rows]`
     values: &'a [f32],
-    matrix: Matrix<'a>,
+    matrix: Factor<'a, f64>,
     number: &'a N,
     start: &'a S,
     finish: &'a F,
@@ -160,10 +113,10 @@ where
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
         let Multiply { values, matrix, number, start, finish, out } = self;
-        let mut group = vec![[0.0; LANES]; matrix.rows];
-        pack(values.chunks_exact(matrix.rows), &mut group, number);
-        products(simd, &group, matrix, &mut Scratch::default(), start, |column, sums| {
-            for (out, &sum) in out.chunks_exact_mut(matrix.columns).zip(sums) {
+        let mut group = vec![[0.0; LANES]; matrix.rows()];
+        pack(values.chunks_exact(matrix.rows()), &mut group, number);
+        multiply_group(simd, &group, matrix, &mut vec![], start, |column, sums| {
+            for (out, &sum) in out.chunks_exact_mut(matrix.columns()).zip(sums) {
                 out[column] = finish(column, sum);
             }
         });
@@ -194,7 +147,7 @@ mod tests {
                 })
                 .map(f32::to_bits)
                 .collect();
-            for matrix in [Matrix::new(&numbers, k), Matrix::new(&turned, d).transposed()] {
+            for matrix in [Factor::new(&numbers, k), Factor::new(&turned, d).transposed()] {
                 let got = multiply(
                     rows,
                     matrix,
@@ -217,8 +170,8 @@ mod tests {
         let upper = |at: usize| if at / d > at % d { 0.0 } else { full[at] };
         let upper: Vec<f64> = (0..d * d).map(upper).collect();
         let by = |matrix| multiply(rows, matrix, |_, v| v.into(), |_| 0.0, |_, sum| sum as f32);
-        let matrix = Matrix::new(&upper, d);
+        let matrix = Factor::new(&upper, d);
         assert_eq!(by(matrix.upper()), by(matrix));
-        assert_ne!(by(Matrix::new(&full, d)), by(matrix));
+        assert_ne!(by(Factor::new(&full, d)), by(matrix));
     }
 }

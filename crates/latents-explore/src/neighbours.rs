@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use self::kernel::{Block, merged};
 use crate::error::Error;
 use crate::lanes::{LANES, Lane, dispatch};
-use crate::panels::panels;
+use crate::panels::{compare, of_key, panels};
 use crate::rows::Rows;
 
 /// Queries per pass over all rows.
@@ -213,6 +213,11 @@ impl NeighbourIndex {
         self.search(Rows::new(&queries, self.dim)?, k, Some(numbers), monitor)
     }
 
+    /// Compares some rows with all rows of the index, as [`compare`](crate::panels::compare) does.
+    pub(crate) fn compare(&self, rows: &[(&[f32], f32)], visit: impl FnMut(usize, usize, &[f32])) {
+        compare(rows, &self.panels, self.len, visit);
+    }
+
     /// The values of row `i`.
     fn row(&self, i: usize) -> impl Iterator<Item = f32> + '_ {
         let panel = &self.panels[i / LANES * self.dim..][..self.dim];
@@ -226,7 +231,7 @@ impl NeighbourIndex {
 
     /// The nearest rows to each query but the row of its own number, if `own` has one for each. Queries are of unit length for
     /// [`Metric::Cosine`]. Reports the number of queries that are done as the task `nearest neighbours`.
-    fn search(
+    pub(crate) fn search(
         &self,
         queries: Rows<'_>,
         k: usize,
@@ -261,8 +266,7 @@ impl NeighbourIndex {
                 };
                 for (i, best) in best.into_iter().enumerate() {
                     for (j, key) in best.into_iter().enumerate() {
-                        index[i * k + j] = key as u32;
-                        squared[i * k + j] = f32::from_bits((key >> 32) as u32);
+                        (squared[i * k + j], index[i * k + j]) = of_key(key);
                     }
                 }
             });

@@ -88,6 +88,16 @@ pub(crate) fn distances<S: Simd>(simd: S, rows: [&[f32]; TILE], panel: &[Lane]) 
     squared
 }
 
+/// A number that sorts by a squared distance, then by row.
+pub(crate) fn key(squared: f32, row: usize) -> u64 {
+    (u64::from(squared.to_bits()) << 32) | row as u64
+}
+
+/// The squared distance and the row of a [`key`].
+pub(crate) fn of_key(key: u64) -> (f32, u32) {
+    (f32::from_bits((key >> 32) as u32), key as u32)
+}
+
 /// The squared distance of two rows, with the bits of [`distances`].
 pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| (a - b).mul_add(a - b, sum))

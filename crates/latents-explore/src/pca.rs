@@ -7,7 +7,8 @@ use latents_progress::Monitor;
 
 use crate::error::Error;
 use crate::linear::dot;
-use crate::multiply::{Matrix, multiply};
+use crate::multiply::multiply;
+use crate::products::Factor;
 use crate::rows::Rows;
 use fit::Fit;
 
@@ -175,7 +176,7 @@ impl Pca {
         let d = self.mean.len();
         expect(rows, d)?;
         let scales = self.scales();
-        let components = Matrix::new(&self.components, d).transposed();
+        let components = Factor::new(&self.components, d).transposed();
         let centred = |i: usize, v: f32| f64::from(v) - self.mean[i];
         // As a sum of no numbers, so that a sum of zeros has their sign.
         Ok(multiply(rows, components, centred, |_| -0.0, |c, sum| (sum * scales[c]) as f32))
@@ -211,7 +212,7 @@ impl Pca {
         expect(coordinates, k)?;
         let back = |scale: &f64| if *scale > 0.0 { scale.recip() } else { 0.0 };
         let scales: Vec<f64> = self.scales().iter().map(back).collect();
-        let components = Matrix::new(&self.components, d);
+        let components = Factor::new(&self.components, d);
         let scaled = |c: usize, v: f32| f64::from(v) * scales[c];
         Ok(multiply(coordinates, components, scaled, |j| self.mean[j], |_, sum| sum as f32))
     }

@@ -82,6 +82,8 @@ pub(crate) struct Factor<'a, T> {
     rows: usize,
     columns: usize,
     transposed: bool,
+    /// Whether numbers below the diagonal are 0.
+    upper: bool,
     /// What is subtracted from each row of `values`.
     shift: Option<&'a [T]>,
 }
@@ -89,7 +91,26 @@ pub(crate) struct Factor<'a, T> {
 impl<'a, T: Real> Factor<'a, T> {
     /// The matrix `[rows, columns]`.
     pub(crate) fn new(values: &'a [T], columns: usize) -> Self {
-        Self { values, rows: values.len() / columns, columns, transposed: false, shift: None }
+        let rows = values.len() / columns;
+        Self { values, rows, columns, transposed: false, upper: false, shift: None }
+    }
+
+    /// The same matrix, whose numbers below the diagonal are 0, so that [`multiply`](crate::multiply) need not add them.
+    pub(crate) fn upper(self) -> Self {
+        Self { upper: true, ..self }
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The rows in which some columns have numbers other than 0.
+    pub(crate) fn rows_of(&self, columns: &Range<usize>) -> Range<usize> {
+        0..if self.upper { self.rows.min(columns.end) } else { self.rows }
     }
 
     /// The transposed matrix.
@@ -105,13 +126,20 @@ impl<'a, T: Real> Factor<'a, T> {
 
     /// Packs some rows of some columns as a tile `[rows, width]`, with zeros beyond the last column.
     #[inline(always)]
-    fn pack(&self, rows: &Range<usize>, columns: &Range<usize>, width: usize, out: &mut [T]) {
+    pub(crate) fn pack(
+        &self,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        width: usize,
+        out: &mut [T],
+    ) {
         match width {
             _ if columns.len() < width => self.pack_some(rows, columns, width, out),
             TILE => self.pack_all::<TILE>(rows, columns.start, out),
             32 => self.pack_all::<32>(rows, columns.start, out),
             16 => self.pack_all::<16>(rows, columns.start, out),
             8 => self.pack_all::<8>(rows, columns.start, out),
+            4 => self.pack_all::<4>(rows, columns.start, out),
             _ => self.pack_some(rows, columns, width, out),
         }
     }

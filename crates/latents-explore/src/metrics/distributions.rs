@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::linear::{eigen, mean, scatter};
 use crate::metrics::statistics::Estimate;
-use crate::neighbours::search;
-use crate::panels::{TILE, compare, panels};
+use crate::neighbours::{Metric, NeighbourIndex};
+use crate::panels::TILE;
 use crate::products::{Factor, product, square};
 use crate::rows::Rows;
 
@@ -237,11 +237,13 @@ pub fn precision_recall(
 /// Fraction of `points` on the manifold of `rows`.
 fn within(points: Rows<'_>, rows: Rows<'_>, k: usize, monitor: &Monitor) -> Result<f64, Error> {
     rows.at_least(k + 1, "a search for neighbours")?;
-    let near = search(rows, rows, k, true, monitor)?;
+    let index = NeighbourIndex::new(rows, Metric::Euclidean)?;
+    let own: Vec<usize> = (0..rows.len()).collect();
+    let near = index.search(rows, k, Some(&own), monitor)?;
     let radius: Vec<f32> = (0..rows.len()).map(|j| near.squared_of(j)[k - 1]).collect();
     // Most points are in the ball of one of their nearest rows; only the others are compared with all rows.
     let some = 8.min(rows.len());
-    let first = search(points, rows, some, false, monitor)?;
+    let first = index.search(points, some, None, monitor)?;
     let far = |i: usize| {
         let mut nearest = first.of(i).iter().zip(first.squared_of(i));
         !nearest.any(|(&j, &s)| s <= radius[j as usize])
@@ -249,11 +251,10 @@ fn within(points: Rows<'_>, rows: Rows<'_>, k: usize, monitor: &Monitor) -> Resu
     let largest = radius.iter().copied().fold(0.0, f32::max);
     let far: Vec<(&[f32], f32)> =
         (0..points.len()).filter(|&i| far(i)).map(|i| (points.row(i), largest)).collect();
-    let panels = panels(rows);
     let outside = |tile: &[(&[f32], f32)]| -> Result<usize, Interrupted> {
         monitor.check()?;
         let mut inside = [false; TILE];
-        compare(tile, &panels, rows.len(), |t, first, squared| {
+        index.compare(tile, |t, first, squared| {
             let mut balls = squared.iter().zip(&radius[first..]);
             inside[t] |= balls.any(|(s, r)| s <= r);
         });

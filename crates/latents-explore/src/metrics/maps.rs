@@ -4,8 +4,8 @@ use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::neighbours::{Neighbours, search};
-use crate::panels::{TILE, compare, panels, squared_distance};
+use crate::neighbours::{Metric, NeighbourIndex, Neighbours, search};
+use crate::panels::{TILE, key, of_key, squared_distance};
 use crate::rows::Rows;
 
 /// Trustworthiness of a map `[n, 2]` of `space` `[n, d]`: 1 if the `k` nearest neighbours of every row on the map are among its `k` nearest
@@ -43,7 +43,7 @@ pub fn trustworthiness(
         return Err(Error::Range { what: "neighbours", range, got: k as f64 });
     }
     let near = others(map, k, monitor)?;
-    let panels = panels(space);
+    let index = NeighbourIndex::new(space, Metric::Euclidean)?;
     let block = |block: usize| -> Result<u64, Interrupted> {
         monitor.check()?;
         let first = block * TILE;
@@ -51,8 +51,8 @@ pub fn trustworthiness(
         let mut ranks: Vec<Ranks> =
             tile.clone().map(|i| Ranks::new(space, i, near.of(i))).collect();
         let rows: Vec<(&[f32], f32)> =
-            tile.zip(&ranks).map(|(i, ranks)| (space.row(i), ranks.farthest)).collect();
-        compare(&rows, &panels, n, |t, begin, squared| {
+            tile.zip(&ranks).map(|(i, ranks)| (space.row(i), ranks.farthest())).collect();
+        index.compare(&rows, |t, begin, squared| {
             ranks[t].count(first + t, begin, squared);
         });
         Ok(ranks.iter().map(Ranks::penalty).sum())
@@ -67,8 +67,6 @@ pub fn trustworthiness(
 struct Ranks {
     /// The neighbours by distance in the space, then by row.
     neighbours: Vec<u64>,
-    /// The squared distance of the last one.
-    farthest: f32,
     /// The rows between each neighbour and the one before it `[k]`.
     before: Vec<u64>,
 }
@@ -79,8 +77,12 @@ impl Ranks {
         let squared = |j: u32| squared_distance(space.row(i), space.row(j as usize));
         let mut neighbours: Vec<u64> = near.iter().map(|&j| key(squared(j), j as usize)).collect();
         neighbours.sort_unstable();
-        let farthest = near.iter().map(|&j| squared(j)).fold(0.0, f32::max);
-        Self { farthest, before: vec![0; near.len()], neighbours }
+        Self { before: vec![0; near.len()], neighbours }
+    }
+
+    /// The squared distance of the last neighbour.
+    fn farthest(&self) -> f32 {
+        self.neighbours.last().map_or(0.0, |&last| of_key(last).0)
     }
 
     /// Counts the rows of a group, of which `own` is the row itself.
@@ -103,11 +105,6 @@ impl Ranks {
         });
         each.sum()
     }
-}
-
-/// A number that sorts by distance, then by row.
-fn key(squared: f32, row: usize) -> u64 {
-    (u64::from(squared.to_bits()) << 32) | row as u64
 }
 
 /// Continuity of a map: 1 if the `k` nearest neighbours of every row in the space are among its `k` nearest on the map. This is

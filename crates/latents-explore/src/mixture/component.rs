@@ -5,7 +5,8 @@ use pulp::{Simd, WithSimd};
 use crate::error::Error;
 use crate::lanes::LANES;
 use crate::linear::{cholesky, whitening};
-use crate::multiply::{Group, Matrix, Scratch, pack, products};
+use crate::multiply::{Group, multiply_group, pack};
+use crate::products::Factor;
 use crate::rows::Rows;
 
 #[derive(Clone, Debug)]
@@ -41,13 +42,13 @@ impl Component {
         simd: S,
         rows: impl Iterator<Item = &'a [f32]>,
         centred: &mut [Group],
-        scratch: &mut Scratch,
+        scratch: &mut Vec<f64>,
     ) -> Group {
         let d = self.mean.len();
         pack(rows, centred, |i, v| f64::from(v) - self.mean[i]);
-        let whitening = Matrix::new(&self.whitening, d).upper();
+        let whitening = Factor::new(&self.whitening, d).upper();
         let mut squares = [0.0; LANES];
-        products(
+        multiply_group(
             simd,
             centred,
             whitening,
@@ -82,7 +83,7 @@ impl WithSimd for Joint<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Joint { components, weights, rows, out } = self;
         let (k, n, d) = (weights.len(), rows.len(), rows.dim());
-        let (mut centred, mut scratch) = (vec![[0.0; LANES]; d], Scratch::default());
+        let (mut centred, mut scratch) = (vec![[0.0; LANES]; d], vec![]);
         // The rows are in the inner loop, so that a component's matrix stays in the cache.
         for (c, (component, w)) in components.iter().zip(weights).enumerate() {
             let weight = libm::log(*w);

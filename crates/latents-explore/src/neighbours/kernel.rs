@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use crate::lanes::{LANES, Lane};
-use crate::panels::{TILE, distances};
+use crate::panels::{TILE, distances, key, of_key};
 use crate::rows::Rows;
 
 /// The `k` nearest rows to a query so far, as keys that sort by distance, then by row.
@@ -23,7 +23,7 @@ impl Best {
 
     #[inline(always)]
     fn add(&mut self, squared: f32, row: usize) {
-        self.keys.push((u64::from(squared.to_bits()) << 32) | row as u64);
+        self.keys.push(key(squared, row));
         if self.keys.len() > 3 * self.k {
             self.cut();
         }
@@ -32,7 +32,7 @@ impl Best {
     #[inline(never)]
     fn cut(&mut self) {
         let (_, last, _) = self.keys.select_nth_unstable(self.k - 1);
-        self.limit = f32::from_bits((*last >> 32) as u32);
+        self.limit = of_key(*last).0;
         self.keys.truncate(self.k);
     }
 

@@ -1,8 +1,7 @@
 //! Components against those of the covariance matrix, however they are computed.
 
 use super::*;
-use crate::linear::axpy;
-use crate::linear::{eigen, scatter};
+use crate::linear::{axpy, eigen, scatter};
 
 fn fit(rows: Rows<'_>, components: usize) -> Result<Pca, Error> {
     Pca::fit(rows, components, &Monitor::default())
