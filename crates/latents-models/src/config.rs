@@ -102,6 +102,22 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether the network is given the class of each image as a condition; see [`Model::is_conditional`].
+            #[must_use]
+            pub fn is_conditional(&self) -> bool {
+                match self {
+                    $(ModelConfig::$variant(config) => config.is_conditional(),)+
+                }
+            }
+
+            /// Whether every image that the model is trained on must have a class; see [`Model::needs_classes`].
+            #[must_use]
+            pub fn needs_classes(&self) -> bool {
+                match self {
+                    $(ModelConfig::$variant(config) => config.needs_classes(),)+
+                }
+            }
+
             /// What training minimises, once any warm-up of the penalty is over.
             #[must_use]
             pub fn criterion(&self) -> Criterion {
@@ -266,7 +282,8 @@ mod tests {
             let text = toml::to_string(&model).unwrap();
             assert!(text.starts_with(&format!("kind = \"{kind}\"\n")), "{text}");
             assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap(), model);
-            let classes = if model.target() == Target::Class { 3 } else { 0 };
+            assert!(!model.is_conditional());
+            let classes = if model.needs_classes() { 3 } else { 0 };
             model.network([3, 20, 30], classes).unwrap();
             assert_eq!(model.encoder().is_some(), kind == "classifier");
             let about = ModelConfig::about(kind).unwrap();
@@ -306,6 +323,7 @@ mod tests {
             names("vae"),
             [
                 "beta",
+                "conditional",
                 "design",
                 "dropout",
                 "free_bits",

@@ -33,7 +33,8 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
         Self::for_images(image)
     }
 
-    /// The network for images of shape `[c, h, w]`. `classes` is the number of classes; models that reconstruct images ignore it.
+    /// The network for images of shape `[c, h, w]`. `classes` is the number of classes; models that do not
+    /// [need classes](Model::needs_classes) ignore it.
     ///
     /// # Errors
     /// If a setting is out of range, settings contradict each other, or a layer does not fit the images. The setting or the layer is named.
@@ -41,6 +42,16 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
 
     /// What the network's output is compared with.
     fn target(&self) -> Target;
+
+    /// Whether the network is given the class of each image as a condition, a one-hot vector ([`one_hot`](crate::one_hot)).
+    fn is_conditional(&self) -> bool {
+        false
+    }
+
+    /// Whether every image that the model is trained on must have a class: as the target, or as the condition.
+    fn needs_classes(&self) -> bool {
+        self.target() == Target::Class || self.is_conditional()
+    }
 
     /// What training minimises, once any warm-up of the penalty is over.
     fn criterion(&self) -> Criterion;

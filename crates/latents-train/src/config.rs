@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::components::fixed;
 use crate::encoder;
 use crate::error::Error;
+use crate::hints::nearest;
 use crate::training::TrainingConfig;
 
 /// All settings of a run. [`RunConfig::of_kind`] returns the defaults for a kind of model; `default` returns those of an autoencoder for 28x28 images.
@@ -230,6 +231,21 @@ impl DataConfig {
             pictures: dataset.pictures.clone(),
             train_limit: dataset.limits.train,
             test_limit: dataset.limits.test,
+        }
+    }
+
+    /// The number of the class of this name, from 0.
+    ///
+    /// # Errors
+    /// [`Error::UnknownClass`], with the most similar name.
+    pub fn class_named(&self, name: &str) -> Result<u16, Error> {
+        match self.classes.iter().position(|class| class == name) {
+            Some(class) => Ok(class as u16),
+            None => Err(Error::UnknownClass {
+                name: name.to_owned(),
+                nearest: nearest(name, &self.classes).cloned().unwrap_or_default(),
+                known: self.classes.clone(),
+            }),
         }
     }
 

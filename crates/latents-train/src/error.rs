@@ -175,6 +175,26 @@ pub enum Error {
     /// A classifier needs labels, and the images have none.
     #[error("this model needs class labels, and the images have none")]
     Unlabelled,
+    /// A conditional model is trained on images of which some have no label.
+    #[error(
+        "a conditional model needs the class of every training and validation image, and {missing} of {of} images have none; label them, leave them out, or train with conditional = false"
+    )]
+    MissingLabels {
+        /// How many images have no label.
+        missing: usize,
+        /// How many images there are.
+        of: usize,
+    },
+    /// There is no class of this name.
+    #[error("there is no class \"{name}\"{}; the classes of the run are {}", if nearest.is_empty() { String::new() } else { format!("; did you mean \"{nearest}\"?") }, known.join(", "))]
+    UnknownClass {
+        /// The name.
+        name: String,
+        /// The known name most similar to it.
+        nearest: String,
+        /// The names of the run's classes.
+        known: Vec<String>,
+    },
 }
 
 impl Error {

@@ -174,10 +174,10 @@ impl<'a> Trainer<'a> {
                 )));
             }
         }
-        let classes = match config.model.target() {
-            Target::Image => None,
-            Target::Class => Some(&config.data.classes[..]),
-        };
+        if config.model.is_conditional() {
+            data.check_labels()?;
+        }
+        let classes = config.model.needs_classes().then_some(&config.data.classes[..]);
         let (training, validation, without_label) = data.samples(classes, settings)?;
         config.check_memory(runtime.threads())?;
         let engine = config.engine(Arc::clone(runtime))?;
@@ -399,7 +399,12 @@ impl<'a> Trainer<'a> {
         let settings = &self.config.training;
         let images = self.training.images;
         let classes = self.training.classes_of(batch);
-        let mut targets = targets(classes.as_deref());
+        let mut targets = match (self.config.model.target(), &classes) {
+            (Target::Class, Some(classes)) => Targets::Classes(classes),
+            _ => Targets::Inputs,
+        };
+        let features = self.engine.layout().condition_features();
+        let mut conditions = self.training.conditions_of(batch, features);
         let (mut batch_of_inputs, mut pass) =
             (inputs(images, batch), Pass::Train { seed: settings.seed, epoch });
         let (places, mixed): (Vec<u32>, Vec<Mixup>);
@@ -408,7 +413,9 @@ impl<'a> Trainer<'a> {
             places = (0..batch.len() as u32).collect();
             batch_of_inputs =
                 Inputs::Images { pixels: pixels(self.augmented.pixels()), index: &places };
-            if let (Some(classes), false) = (&classes, self.augmented.shares.is_empty()) {
+            if !conditions.is_empty() && !self.augmented.shares.is_empty() {
+                conditions = mixed_conditions(&conditions, features, &self.augmented);
+            } else if let (Some(classes), false) = (&classes, self.augmented.shares.is_empty()) {
                 let shares = self.augmented.partners.iter().zip(&self.augmented.shares);
                 let mix = |(&class, (&partner, &weight)): (&u16, (&u32, &f32))| Mixup {
                     classes: [class, classes[partner as usize]],
@@ -424,7 +431,7 @@ impl<'a> Trainer<'a> {
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
         let losses = self.engine.gradients(
             parameters,
-            batch_of_inputs,
+            batch_of_inputs.with_conditions(&conditions),
             targets,
             criterion,
             pass,
@@ -458,6 +465,13 @@ fn terms(training: &Means, validation: Option<&Means>) -> Terms {
     terms
 }
 
-fn targets(classes: Option<&[u16]>) -> Targets<'_, f32> {
-    classes.map_or(Targets::Inputs, Targets::Classes)
+/// The conditions `[n, features]` of images that are mixed: those of both images, weighted as their pixels are.
+fn mixed_conditions(conditions: &[f32], features: usize, mixed: &Augmented) -> Vec<f32> {
+    let row = |i: usize| &conditions[i * features..(i + 1) * features];
+    let mut all = Vec::with_capacity(conditions.len());
+    for (i, (&partner, &share)) in mixed.partners.iter().zip(&mixed.shares).enumerate() {
+        let both = row(i).iter().zip(row(partner as usize));
+        all.extend(both.map(|(own, other)| share * own + (1.0 - share) * other));
+    }
+    all
 }

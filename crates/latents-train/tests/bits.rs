@@ -6,7 +6,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{assert_same, autoencoder, contents, finish, runtime, sample, small, variational};
+use common::{
+    assert_same, autoencoder, conditional, contents, finish, runtime, sample, small, variational,
+};
 use latents_engine::{Isa, Precision};
 use latents_models::{CnnConfig, Likelihood, ModelConfig, Regularizer, VaeConfig};
 use latents_train::RunConfig;
@@ -68,6 +70,49 @@ fn a_variational_autoencoder_learns_the_same_bytes_everywhere() {
 }
 
 #[test]
+fn a_conditional_model_learns_the_same_bytes_everywhere_and_uses_the_classes() {
+    let config = conditional(3);
+    let reference = trained(&config, 1, Isa::detect());
+    for isa in Isa::available() {
+        for threads in [2, 5] {
+            let how = format!("{threads} threads, {isa}");
+            assert_same(&trained(&config, threads, isa), &reference, &how);
+        }
+    }
+    let last = |run: &BTreeMap<String, Vec<u8>>, name: &str| {
+        let line = run["metrics.jsonl"].split(|&b| b == b'\n').rev().nth(1).unwrap();
+        serde_json::from_slice::<serde_json::Value>(line).unwrap()[name].as_f64().unwrap()
+    };
+    assert!(last(&reference, "val_kl") > 0.0);
+    // With other classes, the same images leave other weights; validation has no accuracy, since the classes are given.
+    let mut data = sample(297);
+    let all = data.labels.iter_mut().flatten().flatten();
+    all.for_each(|label| *label = (*label + 1) / 2);
+    let folder = tempfile::tempdir().unwrap();
+    finish(folder.path(), &config, &data, &runtime(2, Isa::detect())).unwrap();
+    let other = contents(folder.path());
+    assert!(other["model.safetensors"] != reference["model.safetensors"]);
+    assert!(last(&other, "val_loss").to_bits() != last(&reference, "val_loss").to_bits());
+    assert!(!String::from_utf8_lossy(&reference["metrics.jsonl"]).contains("accuracy"));
+}
+
+#[test]
+fn a_conditional_model_needs_the_class_of_every_image() {
+    let said = |change: fn(&mut latents_data::Labelled)| {
+        let mut data = sample(40);
+        change(&mut data);
+        let folder = tempfile::tempdir().unwrap();
+        let error = finish(folder.path(), &conditional(1), &data, &runtime(1, Isa::detect()));
+        error.unwrap_err().to_string()
+    };
+    let some = said(|data| data.labels.as_mut().unwrap()[7] = None);
+    assert!(some.contains("1 of 40 images have none; label them"), "{some}");
+    assert!(said(|data| data.labels = None).contains("40 of 40 images have none"));
+    let beyond = said(|data| data.labels.as_mut().unwrap()[7] = Some(10));
+    assert!(beyond.contains("label 10") && beyond.contains("10 classes"), "{beyond}");
+}
+
+#[test]
 fn bf16_gives_the_same_bytes_everywhere_and_other_ones_than_f32() {
     let mut models = vec![small(2).model, variational(|_| {})];
     models.push(ModelConfig::Cnn(CnnConfig { channels: vec![8, 16], ..CnnConfig::default() }));
@@ -94,11 +139,11 @@ fn bf16_gives_the_same_bytes_everywhere_and_other_ones_than_f32() {
 #[test]
 fn every_setting_of_the_family_changes_the_weights() {
     let weights = |change: fn(&mut VaeConfig)| {
-        let mut config = small(1);
+        let mut config = conditional(1);
         config.model = variational(change);
         trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
     };
-    let changes: [fn(&mut VaeConfig); 10] = [
+    let changes: [fn(&mut VaeConfig); 11] = [
         |_| {},
         |c| c.beta = 2.0,
         |c| c.warmup_epochs = 0.0,
@@ -107,6 +152,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| c.likelihood = Likelihood::Bernoulli,
         |c| c.likelihood = Likelihood::ContinuousBernoulli,
         |c| c.autoencoder.noise = 0.0,
+        |c| c.conditional = true,
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
     ];

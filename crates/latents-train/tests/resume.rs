@@ -10,9 +10,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{
-    assert_same, contents, one_step, runtime, sample, small, steps_until_finished, variational,
+    assert_same, conditional, contents, one_step, runtime, sample, small, steps_until_finished,
+    variational,
 };
-use latents_data::{Images, Labelled};
+use latents_data::{Images, Labelled, Mix};
 use latents_engine::{Isa, Runtime, Schedule};
 use latents_progress::{Cancel, Monitor, Progress, Reporter};
 use latents_train::{EpochMetrics, Error, Run, RunConfig, TrainSummary, train};
@@ -134,6 +135,19 @@ fn stopping_a_variational_autoencoder_after_every_step_changes_no_byte() {
     let folder = scene.stopped_after(EPOCHS * STEPS);
     assert_eq!(scene.steps_left(folder.path()), 0);
     assert_same(&contents(folder.path()), &scene.uninterrupted(), "vae");
+}
+
+/// So do the classes that the decoder is given, also those of images that are mixed.
+#[test]
+fn stopping_a_conditional_model_after_every_step_changes_no_byte() {
+    for mix in [None, Some(Mix::Mixup { alpha: 0.4 })] {
+        let mut scene = Scene::new();
+        scene.config = conditional(EPOCHS);
+        scene.config.training.augmentation.mix = mix;
+        let folder = scene.stopped_after(EPOCHS * STEPS);
+        assert_eq!(scene.steps_left(folder.path()), 0);
+        assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{mix:?}"));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use latents_engine::{Criterion, Element, Engine, Inputs, Layer, Layout, Loss, Pass, Targets};
+use latents_engine::{Batch, Criterion, Element, Engine, Layer, Layout, Loss, Pass, Targets};
 
 use latents_progress::Monitor;
 
@@ -18,7 +18,8 @@ pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
 
 /// The importance-weighted bound on log p(x) of each image, `[n]`, in nats: the logarithm of the mean of p(x|z) p(z) / q(z|x) over `draws`
 /// draws of z from q(z|x) (Burda et al., 2016). On average the bound does not fall as the number of draws grows. With one draw it is the
-/// evidence lower bound (ELBO), which training maximises.
+/// evidence lower bound (ELBO), which training maximises. Of a conditional model, whose batch has the images' classes y as conditions, it is
+/// a bound on log p(x|y).
 ///
 /// The seed and the image's index in the collection address its draws, so the bound of an image does not depend on other images.
 ///
@@ -46,10 +47,10 @@ pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
 /// # Errors
 /// [`Error::NotVariational`] if the network has no posterior or the criterion's loss is not a likelihood, [`Error::NoDraws`] if `draws` is 0,
 /// [`Error::Interrupted`] if `monitor` is cancelled, which is checked before each draw, and the errors of [`Engine::losses`].
-pub fn importance_bound<E: Element>(
+pub fn importance_bound<'a, E: Element>(
     engine: &mut Engine<E>,
     parameters: &[E],
-    inputs: Inputs<'_, E>,
+    batch: impl Into<Batch<'a, E>>,
     criterion: Criterion,
     seed: u64,
     draws: u64,
@@ -65,12 +66,13 @@ pub fn importance_bound<E: Element>(
     if draws == 0 {
         return Err(Error::NoDraws);
     }
+    let batch = batch.into();
     // For each image: the largest log-weight so far, and the sum of all weights as a multiple of the largest.
     let mut sums: Vec<(f64, f64)> = vec![];
     for draw in 0..draws {
         monitor.check()?;
         let pass = Pass::Importance { seed, draw };
-        let losses = engine.losses(parameters, inputs, Targets::Inputs, criterion, pass)?;
+        let losses = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
         sums.resize(losses.loss.len(), (f64::NEG_INFINITY, 0.0));
         let weights =
             losses.loss.iter().zip(&losses.penalty).map(|(loss, penalty)| -loss - penalty);

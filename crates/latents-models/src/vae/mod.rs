@@ -1,7 +1,8 @@
 //! The variational autoencoder and its relatives: the encoder and the decoder of an autoencoder, a penalty that draws the latents towards
-//! N(0, I), and a likelihood in place of the mean squared error.
+//! N(0, I), and a likelihood in place of the mean squared error. If the model is conditional, its decoder is given the class of the image.
 
 mod bound;
+mod condition;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 
 pub use bound::{importance_bound, posterior};
+pub use condition::one_hot;
 
 /// The penalty of the latents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +87,17 @@ pub struct VaeConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 0.1)]
     pub sigma: Option<f64>,
+    /// Whether the decoder is given the class of an image beside its latents: p(x|z, y) (Kingma et al., 2014, model M2; Sohn et al., 2015). The
+    /// encoder sees no class, q(z|x), so images are encoded without one. Every image must have a class label.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schemars(example = true)]
+    pub conditional: bool,
+}
+
+/// Whether a setting is off, so that `config.toml` of models without it stays as it was before there was one.
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_false(on: &bool) -> bool {
+    !on
 }
 
 impl Default for VaeConfig {
@@ -101,6 +114,7 @@ impl Default for VaeConfig {
             free_bits: 0.0,
             likelihood: Likelihood::Bernoulli,
             sigma: None,
+            conditional: false,
         }
     }
 }
@@ -120,9 +134,16 @@ impl Model for VaeConfig {
     }
 
     /// Sections [`ENCODER`] and [`DECODER`]. The encoder returns latents: the means of the posterior, unless a pass draws them. The decoder
-    /// returns images. The Bernoulli likelihoods take the input of the decoder's last layer.
-    fn network(&self, image: Shape, _classes: usize) -> Result<Network, Error> {
+    /// returns images. The Bernoulli likelihoods take the input of the decoder's last layer. The decoder of a conditional model appends the
+    /// one-hot vector of the class ([`one_hot`]) to the latents.
+    fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
         self.check()?;
+        if self.conditional && classes < 2 {
+            let reason = format!(
+                "conditional = true needs images with labels of at least 2 classes, and these have {classes}"
+            );
+            return Err(Error::setting("conditional", reason));
+        }
         let latents = self.autoencoder.latent_dim;
         let (encoded, layer) = match self.regularizer {
             Regularizer::Kl => (2 * latents, Layer::Gaussian),
@@ -135,6 +156,9 @@ impl Model for VaeConfig {
         let mut network = self.autoencoder.body(image, encoded)?;
         network.sections[ENCODER].layers.push(layer);
         let decoder = &mut network.sections[DECODER].layers;
+        if self.conditional {
+            decoder.insert(0, Layer::Condition { features: classes });
+        }
         match self.likelihood {
             Likelihood::Bernoulli => decoder.push(Layer::Sigmoid),
             Likelihood::ContinuousBernoulli => decoder.push(Layer::ContinuousBernoulliMean),
@@ -167,6 +191,10 @@ impl Model for VaeConfig {
 
     fn target(&self) -> Target {
         Target::Image
+    }
+
+    fn is_conditional(&self) -> bool {
+        self.conditional
     }
 
     fn criterion(&self) -> Criterion {
@@ -253,6 +281,10 @@ impl VaeConfig {
             if self.sigma.is_some() {
                 let reason = "the residual design learns sigma";
                 return Err(Error::setting("sigma", reason));
+            }
+            if self.conditional {
+                let reason = "conditional = true needs the design study: principal components, which the residual design keeps, take no class";
+                return Err(Error::setting("conditional", reason));
             }
         } else if self.autoencoder.refiner.is_some() {
             return Err(Error::setting("refiner", "a refiner belongs to the residual design"));

@@ -78,9 +78,10 @@ impl Trainer<'_> {
         let (images, index) = (from.images, &from.index[..SNAPSHOT_IMAGES.min(from.len())]);
         let originals: Vec<f32> =
             index.iter().flat_map(|&i| images.image_unit(i as usize)).collect();
-        let inputs = inputs(images, index);
+        let conditions = from.conditions_of(index, self.engine.layout().condition_features());
+        let batch = inputs(images, index).with_conditions(&conditions);
         let reconstructions =
-            self.engine.forward(&self.parameters, inputs, latents.reconstruct())?;
+            self.engine.forward(&self.parameters, batch, latents.reconstruct())?;
         let [c, h, w] = images.shape();
         let shape = [index.len(), c, h, w];
         let mut tensors = Tensors::default();

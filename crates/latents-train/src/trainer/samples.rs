@@ -1,9 +1,12 @@
 //! The images that a run trains or validates on: a collection, and which of its images take part.
 
 use latents_data::{Dataset, Images, Labelled, Note, split};
+use latents_engine::{Criterion, Engine, Losses, Pass, Targets};
+use latents_models::one_hot;
 
 use crate::components::SomeImages;
 use crate::error::Error;
+use crate::inputs::inputs;
 use crate::training::TrainingConfig;
 
 /// The images that a run is trained on, and the source's own validation images if it has some; otherwise a part of the former
@@ -31,7 +34,24 @@ impl<'a> From<&'a Dataset> for TrainingImages<'a> {
     }
 }
 
+/// Images whose conditions are made at once.
+const BLOCK: usize = 4096;
+
 impl<'a> TrainingImages<'a> {
+    /// Refuses images without a label, which a conditional model cannot decode.
+    ///
+    /// # Errors
+    /// [`Error::MissingLabels`].
+    pub(super) fn check_labels(self) -> Result<(), Error> {
+        let missing = |part: &Labelled| match &part.labels {
+            None => part.len(),
+            Some(labels) => labels.iter().filter(|label| label.is_none()).count(),
+        };
+        let parts = || [Some(self.train), self.validation].into_iter().flatten();
+        let (missing, of) = (parts().map(missing).sum(), parts().map(Labelled::len).sum());
+        if missing > 0 { Err(Error::MissingLabels { missing, of }) } else { Ok(()) }
+    }
+
     /// The samples to train and to validate on, and how many images have no label that a classifier with these classes needs.
     ///
     /// # Errors
@@ -55,7 +75,7 @@ impl<'a> TrainingImages<'a> {
     }
 }
 
-/// Images of a collection, with their classes if the model is a classifier.
+/// Images of a collection, with their classes if the model needs them.
 pub(super) struct Samples<'a> {
     pub(super) images: &'a Images,
     labels: Option<&'a [Option<u16>]>,
@@ -64,7 +84,7 @@ pub(super) struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// All images; of a classifier with these classes, all that have a label.
+    /// All images; of a model that needs these classes, all that have a label.
     fn all(data: &'a Labelled, classes: Option<&[String]>) -> Result<Self, Error> {
         let images = &data.images;
         let all = 0..images.len() as u32;
@@ -123,10 +143,41 @@ impl<'a> Samples<'a> {
         self.index.is_empty()
     }
 
-    /// The classes of the images at `index`, if the model is a classifier.
+    /// The classes of the images at `index`, if the model needs them.
     pub(super) fn classes_of(&self, index: &[u32]) -> Option<Vec<u16>> {
         let class =
             |&i: &u32| self.labels.and_then(|labels| labels[i as usize]).unwrap_or_default();
         self.labels.map(|_| index.iter().map(class).collect())
+    }
+
+    /// The conditions `[n, features]` of the images at `index`, which a conditional network takes: the one-hot vectors of their classes. Empty if
+    /// the network takes none.
+    pub(super) fn conditions_of(&self, index: &[u32], features: usize) -> Vec<f32> {
+        match self.classes_of(index) {
+            Some(classes) if features > 0 => one_hot(&classes, features),
+            _ => vec![],
+        }
+    }
+
+    /// The loss and the penalty of each image, compared with the image itself. Conditions are made block by block, because together they may be
+    /// large.
+    pub(super) fn losses(
+        &self,
+        engine: &mut Engine,
+        parameters: &[f32],
+        criterion: Criterion,
+        pass: Pass,
+    ) -> Result<Losses, Error> {
+        let features = engine.layout().condition_features();
+        let block = if features == 0 { self.len().max(1) } else { BLOCK };
+        let mut all = Losses { loss: vec![], penalty: vec![] };
+        for index in self.index.chunks(block) {
+            let conditions = self.conditions_of(index, features);
+            let batch = inputs(self.images, index).with_conditions(&conditions);
+            let some = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
+            all.loss.extend(some.loss);
+            all.penalty.extend(some.penalty);
+        }
+        Ok(all)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use latents_data::Augmentation;
-use latents_engine::{Pass, Targets};
+use latents_engine::Pass;
 use latents_explore::Pca;
 use latents_progress::Monitor;
 
@@ -12,7 +12,6 @@ use super::{Trainer, terms};
 use crate::components::{SomeImages, augmentation};
 use crate::config::RunConfig;
 use crate::error::Error;
-use crate::inputs::inputs;
 use crate::layer::is_line;
 use crate::metrics::EpochMetrics;
 
@@ -44,10 +43,9 @@ impl Trainer<'_> {
     /// Measures the model before its first step, as epoch 0. Training keeps it if no epoch is better.
     pub(super) fn measure_start(&mut self) -> Result<EpochMetrics, Error> {
         let began = Instant::now();
-        let inputs = inputs(self.training.images, &self.training.index);
         let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
-        let (targets, criterion) = (Targets::Inputs, self.criterion);
-        let losses = self.engine.losses(&self.parameters, inputs, targets, criterion, pass)?;
+        let (engine, parameters) = (&mut self.engine, &self.parameters);
+        let losses = self.training.losses(engine, parameters, self.criterion, pass)?;
         let training = self.means_of(losses.mean_loss(), losses.mean_penalty());
         let (validation, val_accuracy) = self.validate()?;
         let terms = terms(&training, validation.as_ref());

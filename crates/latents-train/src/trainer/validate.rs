@@ -1,7 +1,7 @@
 //! Validation: the mean loss, its terms, and the accuracy. This file does not change the model and writes no files.
 
-use latents_engine::{Pass, Targets};
-use latents_models::{Term, TermPart};
+use latents_engine::Pass;
+use latents_models::{Target, Term, TermPart};
 
 use super::Trainer;
 use crate::error::Error;
@@ -36,16 +36,17 @@ impl Trainer<'_> {
         if self.validation.is_empty() {
             return Ok((None, None));
         }
-        let inputs = inputs(self.validation.images, &self.validation.index);
-        if let Some(classes) = self.validation.classes_of(&self.validation.index) {
+        let classes = self.validation.classes_of(&self.validation.index);
+        if let (Target::Class, Some(classes)) = (self.config.model.target(), classes) {
+            let inputs = inputs(self.validation.images, &self.validation.index);
             let sections = 0..self.engine.layout().section_count();
             let logits = self.engine.forward(&self.parameters, inputs, sections)?;
             let (loss, accuracy) = cross_entropy(&logits, &classes);
             return Ok((Some(self.means_of(loss, 0.0)), Some(accuracy)));
         }
-        let (targets, seed) = (Targets::Inputs, self.config.training.seed);
-        let pass = Pass::Sample { seed, draw: 0 };
-        let losses = self.engine.losses(&self.parameters, inputs, targets, self.criterion, pass)?;
+        let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
+        let (engine, parameters) = (&mut self.engine, &self.parameters);
+        let losses = self.validation.losses(engine, parameters, self.criterion, pass)?;
         let means = self.means_of(losses.mean_loss(), losses.mean_penalty());
         Ok((Some(means), None))
     }

@@ -51,6 +51,15 @@ pub(crate) fn variational(change: impl FnOnce(&mut VaeConfig)) -> ModelConfig {
     ModelConfig::Vae(model)
 }
 
+/// The same, conditional on the classes of the sample.
+#[allow(dead_code)] // See `variational`.
+pub(crate) fn conditional(epochs: u64) -> RunConfig {
+    let mut config = small(epochs);
+    config.model = variational(|model| model.conditional = true);
+    config.data.classes = (0..10).map(|class| class.to_string()).collect();
+    config
+}
+
 pub(crate) fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
     Arc::new(Runtime::new(Some(threads), Some(isa)).expect("a few threads"))
 }
