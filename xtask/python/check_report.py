@@ -77,16 +77,18 @@ class Reader:
 def check_decoders(reader, folder):
     """Every kind of layer, on the engine's own answers; hostile texts do nothing."""
     answers = json.loads((folder / "decoders.json").read_text())
-    for page in ("hostile", "many"):
+    for page in ("hostile", "given", "many"):
         reader.open(folder / page / "report.html")
         for i, answer in enumerate(answers[page]):
             latents = np.array(answer["latents"]).reshape(-1, answer["dim"])
             expected = np.array(answer["images"]).reshape(len(latents), -1)
-            decode = f"[...{VIEW.format(i, 0)}.model.decode(Float32Array.from(z))]"
-            got = reader.browser.run(f"{json.dumps(latents.tolist())}.map(z => {decode})")
+            decode = f"[...{VIEW.format(i, 0)}.model.decode(Float32Array.from(z), {json.dumps(answer['labels'])}[k])]"
+            got = reader.browser.run(f"{json.dumps(latents.tolist())}.map((z, k) => {decode})")
             worst = np.abs(np.array(got) - expected).max()
             spread = expected.std()
             check(worst < 1 / 255 and spread > 0.05, f"{page} {i}: off by {worst:.1e} at most, of {spread:.2f}")
+        if page == "given":
+            check_class(reader)
     classes = reader.browser.run("document.querySelectorAll('.classes').length")
     check(classes == 1, "with labels there are classes to choose")
     frames = reader.browser.run(
@@ -103,6 +105,19 @@ def check_decoders(reader, folder):
     # The drawing with a handler, which a figure of ours never has, is what the policy is there for.
     check(others == [] and len(refused) > 0, f"no text runs, and the policy stops what would: {others}")
     reader.browser.complaints.clear()
+
+
+def check_class(reader):
+    """A conditional decoder is given the class of the image, until another is chosen."""
+    view = VIEW.format(0, 0)
+    own = reader.browser.run(f"{view}.decodeImage(4), [...{view}.image]")
+    said = reader.view("parts['decoded-caption'].textContent")
+    check("Reconstruction of image 4" in said and ", as 1 " in said, f"image 4 is decoded as its class: {said}")
+    choose = f"(s => {{ s.value = '2'; s.dispatchEvent(new Event('change')); }})({view}.parts.as)"
+    other = reader.browser.run(f"{choose}, [...{view}.image]")
+    said = reader.view("parts['decoded-caption'].textContent")
+    check("Reconstruction of image 4" in said and ", as 2 " in said, f"and as the one that is chosen: {said}")
+    check(np.abs(np.array(own) - np.array(other)).max() > 0.01, "which is another image")
 
 
 def check_mouse(reader):

@@ -54,6 +54,10 @@ fn of_library(error: &latents::Error) -> Option<String> {
         }
         E::NothingToTune => "they are given by flags; leave one out, or name a --space".into(),
         E::NotVariational { .. } => "leave --draws out".into(),
+        E::NotConditional { .. } => {
+            "leave --class out; `latents train vae --conditional` trains a conditional model".into()
+        }
+        E::ClassNeeded { .. } => "name it with --class NAME".into(),
         E::TtaWithoutClasses { .. } => "leave --tta out".into(),
         E::OtherStudy { kind, .. } => format!("`latents tune {kind}` makes such studies"),
         _ => return None,

@@ -182,10 +182,21 @@ impl Dataset {
         Images::chosen(self.0.all().0, self.0.classes.clone())
     }
 
-    /// The same data set with other images to measure results on.
+    /// The same data set with other images to measure results on. Their classes are found by their names; numbers that are no names of classes
+    /// count the classes.
     fn with_test(&self, images: &Bound<'_, Images>) -> Self {
         let mut data = latents::Dataset::clone(&self.0);
-        data.test = images.get().labelled().clone();
+        let images = images.get();
+        data.test = images.labelled().clone();
+        let place = |name: &String| data.classes.iter().position(|class| class == name);
+        let places: Vec<Option<usize>> = images.class_names().iter().map(place).collect();
+        let are_numbers = images.class_names().iter().all(|name| name.parse::<u16>().is_ok());
+        if !are_numbers || places.iter().all(Option::is_some) {
+            for label in data.test.labels.iter_mut().flatten() {
+                let place = label.and_then(|label| *places.get(usize::from(label))?);
+                *label = place.map(|place| place as u16);
+            }
+        }
         Dataset(Arc::new(data))
     }
 

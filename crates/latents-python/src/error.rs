@@ -89,6 +89,8 @@ fn is_argument(error: &latents::Error) -> bool {
                 | T::ForeignShape { .. }
                 | T::ForeignRange { .. }
                 | T::Model(_)
+                | T::MissingLabels { .. }
+                | T::UnknownClass { .. }
         ),
         E::Tune(inner) => matches!(
             inner,
@@ -104,6 +106,9 @@ fn is_argument(error: &latents::Error) -> bool {
         | E::Invalid(_)
         | E::ImagesOpen { .. }
         | E::LatentDim { .. }
+        | E::NotConditional { .. }
+        | E::ClassNeeded { .. }
+        | E::ClassesMissing { .. }
         | E::NoImage { .. }
         | E::NoSuchQuery { .. }
         | E::AmbiguousQuery { .. }

@@ -77,6 +77,16 @@ fn latents_of(py: Python<'_>, z: Latents) -> PyResult<Bound<'_, PyArrayDyn<f32>>
     array(py, z.z, &[n, d])
 }
 
+/// A latent as a point of a path.
+fn point(z: &[f32], name: &str, class: Option<String>) -> LatentPoint {
+    LatentPoint { z: z.to_vec(), name: name.into(), image: None, class }
+}
+
+/// The numbers of classes of a conditional model.
+fn numbers(model: &TrainedModel, names: &[String]) -> Result<Vec<u16>> {
+    names.iter().map(|name| model.class_named(name)).collect()
+}
+
 /// A serialised value as JSON.
 fn json(value: &impl serde::Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| exception(&error.into()))
@@ -180,11 +190,18 @@ impl Model {
         latents_of(py, self.call(py, |model, _| model.encode_arrays(images))?)
     }
 
-    /// The images `[n, c, h, w]` of latents `[n, d]`.
+    /// Whether the decoder is given the class of an image.
+    #[getter]
+    fn conditional(&self, py: Python<'_>) -> bool {
+        self.look(py, TrainedModel::is_conditional)
+    }
+
+    /// The images `[n, c, h, w]` of latents `[n, d]`; of a conditional model, as images of these classes `[n]`.
     fn decode<'py>(
         &self,
         py: Python<'py>,
         z: Matrix<'py>,
+        classes: Option<Vec<String>>,
     ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let (dim, z) = (z.dim(), z.values()?);
         let images = self.call(py, |model, _| {
@@ -192,7 +209,10 @@ impl Model {
             if dim != expected {
                 return Err(latents::Error::LatentDim { found: dim, expected });
             }
-            model.decode(z)
+            match classes {
+                Some(names) => model.decode_as(z, &numbers(model, &names)?),
+                None => model.decode(z),
+            }
         })?;
         images_of(py, images)
     }
@@ -204,7 +224,10 @@ impl Model {
         images: &Bound<'py, Images>,
     ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let images = images.get();
-        images_of(py, self.call(py, |model, _| model.reconstruct(images.labelled()))?)
+        let reconstructed = self.call(py, |model, _| {
+            model.reconstruct(&model.in_own_classes(images.labelled(), images.class_names()))
+        })?;
+        images_of(py, reconstructed)
     }
 
     /// The mean squared error of the reconstruction of each image `[n]`.
@@ -214,12 +237,16 @@ impl Model {
         images: &Bound<'py, Images>,
     ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let images = images.get();
-        let errors = self.call(py, |model, _| model.reconstruction_errors(images.labelled()))?;
+        let errors = self.call(py, |model, _| {
+            let own = model.in_own_classes(images.labelled(), images.class_names());
+            model.reconstruction_errors(&own)
+        })?;
         let n = errors.len();
         array(py, errors, &[n])
     }
 
-    /// New images `[n, c, h, w]`, and their latents `[n, d]`.
+    /// New images `[n, c, h, w]`, their latents `[n, d]`, and of a conditional model their classes `[n]`; in equal parts of some classes, or of
+    /// all.
     #[allow(clippy::type_complexity)]
     fn sample<'py>(
         &self,
@@ -228,7 +255,9 @@ impl Model {
         sampler: &str,
         components: usize,
         seed: u64,
-    ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<f32>>)> {
+        classes: Option<Vec<String>>,
+    ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<f32>>, Option<Vec<String>>)>
+    {
         let sampler = match sampler {
             "normal" => Sampler::Normal,
             "mixture" => Sampler::Mixture { components },
@@ -240,12 +269,16 @@ impl Model {
                 )));
             }
         };
-        let samples = self.call(py, |model, _| model.sample(n, sampler, seed))?;
+        let samples = self.call(py, |model, _| match classes {
+            Some(names) => model.sample_classes(n, &numbers(model, &names)?, sampler, seed),
+            None => model.sample(n, sampler, seed),
+        })?;
         let d = samples.z.len().checked_div(n).unwrap_or(0);
-        Ok((images_of(py, samples.images)?, array(py, samples.z, &[n, d])?))
+        let classes = samples.classes.map(|classes| classes.names_of_all());
+        Ok((images_of(py, samples.images)?, array(py, samples.z, &[n, d])?, classes))
     }
 
-    /// Images `[steps, c, h, w]` on the way between two latents, as a figure too.
+    /// Images `[steps, c, h, w]` on the way between two latents, as a figure too; of a conditional model, for each of some classes, or of all.
     #[allow(clippy::type_complexity)]
     fn traverse<'py>(
         &self,
@@ -254,16 +287,22 @@ impl Model {
         end: Matrix<'py>,
         steps: usize,
         spherical: bool,
+        classes: Option<Vec<String>>,
     ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, String)> {
-        let point =
-            |z: &[f32], name: &str| LatentPoint { z: z.to_vec(), name: name.into(), image: None };
+        let point = |z: &[f32], name: &str| point(z, name, None);
         let (from, to) = (point(start.values()?, "the first"), point(end.values()?, "the second"));
         let path = if spherical { Path::Spherical } else { Path::Linear };
-        let found = self.call(py, |model, _| model.traverse([&from, &to], steps, path))?;
+        let found = self.call(py, |model, _| {
+            if classes.is_none() && !model.is_conditional() {
+                return model.traverse([&from, &to], steps, path);
+            }
+            let classes = numbers(model, &classes.unwrap_or_default())?;
+            model.traverse_classes([&from, &to], steps, path, &classes)
+        })?;
         Ok((images_of(py, found.images)?, found.figure.svg().to_owned()))
     }
 
-    /// Images `[axes, steps, c, h, w]` along latent axes through a latent, as a figure too.
+    /// Images `[axes, steps, c, h, w]` along latent axes through a latent, as a figure too; of a conditional model, as images of a class.
     #[allow(clippy::type_complexity)]
     fn traverse_axes<'py>(
         &self,
@@ -271,10 +310,16 @@ impl Model {
         z: Matrix<'py>,
         axis: Option<usize>,
         steps: usize,
+        class: Option<String>,
     ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, String)> {
-        let point = LatentPoint { z: z.values()?.to_vec(), name: "the latent".into(), image: None };
+        let point = point(z.values()?, "the latent", class);
         let axes = axis.map_or(Axes::Largest, Axes::One);
-        let found = self.call(py, |model, _| model.traverse_axes(&point, axes, steps))?;
+        let found = self.call(py, |model, _| {
+            if let Some(class) = &point.class {
+                model.class_named(class)?;
+            }
+            model.traverse_axes(&point, axes, steps)
+        })?;
         let [c, h, w] = found.images.shape;
         let rows = found.images.len() / steps;
         let images = array(py, found.images.values, &[rows, steps, c, h, w])?;

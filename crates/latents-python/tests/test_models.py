@@ -224,3 +224,68 @@ def test_settings_are_checked(data):
     assert repr(latents.VAE(latent_dim=np.int64(4), seed=1)).startswith("VAE(latent_dim=")
     model = latents.VAE(latent_dim=np.int64(4), hidden=np.array([16]), epochs=1, schedule={"kind": "cosine"}).fit(data)
     assert model.config_["training"]["schedule"] == {"kind": "cosine"} and model.encode(data.test).shape == (120, 4)
+
+
+@pytest.fixture(scope="module")
+def cvae(data):
+    return latents.VAE(latent_dim=4, epochs=2, conditional=True, seed=1).fit(data)
+
+
+def test_a_conditional_model_makes_images_of_a_class(cvae, data):
+    assert cvae.config_["model"]["conditional"] is True and cvae.get_params()["conditional"] is True
+    images, z, names = cvae.sample(23, sampler="normal", return_latents=True, return_classes=True)
+    assert images.shape == (23, 1, 28, 28) and z.shape == (23, 4)
+    assert list(names[:4]) == [data.classes[0]] * 3 + [data.classes[1]] and len(set(names)) == 10
+    assert np.array_equal(cvae.decode(z, names), images)
+    coats = cvae.sample(3, sampler="normal", classes="Coat")
+    assert np.array_equal(coats, cvae.decode(z[:3], "Coat"))
+    assert not np.array_equal(coats, images[:3])
+    each = cvae.sample(3, sampler="normal", classes=["Bag", "Coat", "Bag"], return_classes=True)[1]
+    assert list(each) == ["Bag", "Coat", "Bag"]
+    with pytest.raises(ValueError, match='did you mean "Coat"'):
+        cvae.sample(2, classes="Goat")
+    with pytest.raises(ValueError, match="name one of its classes"):
+        cvae.decode(z)
+
+
+def test_a_conditional_model_decodes_images_as_their_classes(cvae, data, ae):
+    z = cvae.encode(data.test)
+    names = [data.classes[label] for label in data.test.labels]
+    own = cvae.decode(z, names)
+    assert np.allclose(own, cvae.reconstruct(data.test), atol=1e-6)
+    pixels = np.asarray(data.test)
+    assert np.array_equal(cvae.reconstruct(pixels, names), cvae.reconstruct(data.test))
+    assert cvae.score(pixels, names) == cvae.score(data.test) == -cvae.reconstruction_errors(data.test).mean(dtype=np.float64)
+    with pytest.raises(ValueError, match="120 of 120 have no label"):
+        cvae.reconstruct(pixels)
+    with pytest.raises(ValueError, match="no label"):
+        cvae.explore(pixels)
+    path = cvae.traverse(z[0], z[1], steps=3)
+    assert path.shape == (10, 3, 1, 28, 28)
+    coats = cvae.traverse(z[0], z[1], steps=3, classes="Coat")
+    assert np.array_equal(coats, path[data.classes.index("Coat")])
+    assert cvae.traverse(z[0], axis=1, steps=3, classes="Coat").shape == (1, 3, 1, 28, 28)
+    with pytest.raises(ValueError, match="name one of its classes"):
+        cvae.traverse(z[0], axis=1, steps=3)
+    assert "Decode as" in cvae.explore(data.test).html
+    assert len(cvae.outliers(data.test, top=3)) > 0
+    assert cvae.evaluate()["conditional"] is True
+    with pytest.raises(ValueError, match="model without a condition"):
+        ae.sample(2, classes="Coat")
+    with pytest.raises(ValueError, match="conditional=True"):
+        ae.sample(2, return_classes=True)
+
+
+def test_a_conditional_model_is_fitted_on_arrays_with_classes(images, labels, tmp_path):
+    few = images[:200]
+    with pytest.raises(ValueError, match="200 of 200 images have none"):
+        latents.VAE(latent_dim=4, epochs=1, conditional=True).fit(few)
+    y = np.where(labels[:200] < 5, "low", "high")
+    model = latents.VAE(latent_dim=4, epochs=1, conditional=True).fit(few, y)
+    assert model.sample(2, sampler="normal", classes="low").shape == (2, 1, 28, 28)
+    assert model.reconstruct(few[:3], y[:3]).shape == (3, 1, 28, 28)
+    model.save(tmp_path / "kept")
+    again = latents.load(tmp_path / "kept")
+    assert again.conditional is True
+    assert np.array_equal(again.sample(4, sampler="normal"), model.sample(4, sampler="normal"))
+    assert model.evaluate(few[:40], y[:40])["conditional"] is True

@@ -21,7 +21,7 @@ fn main() -> Fallible<()> {
     let mut blocks = vec![Block::Paragraph(HOSTILE.into())];
     let mut expected = vec![];
     for (name, layers) in decoders() {
-        let (explorer, answers) = explorer(&name, layers, 60, &runtime, false)?;
+        let (explorer, answers) = explorer_of(&name, layers, 60, &runtime, false)?;
         blocks.push(Block::Heading(name));
         blocks.push(Block::Explorer(explorer));
         expected.push(answers);
@@ -54,7 +54,7 @@ fn main() -> Fallible<()> {
     page.save(&dir.join("hostile"))?;
 
     let (_, study) = decoders().remove(0);
-    let (explorer, answers) = explorer("Ten thousand", study, 10_000, &runtime, true)?;
+    let (explorer, answers) = explorer_of("Ten thousand", study, 10_000, &runtime, true)?;
     let section = PageSection {
         id: "S4".into(),
         title: "Many".into(),
@@ -63,7 +63,17 @@ fn main() -> Fallible<()> {
     Page { title: "Ten thousand images".into(), sections: vec![section], ..Page::default() }
         .save(&dir.join("many"))?;
 
-    let answers = json!({ "hostile": expected, "many": [answers] });
+    let (name, layers) = conditional();
+    let (explorer, given) = explorer_of(&name, layers, 60, &runtime, true)?;
+    let section = PageSection {
+        id: "S4".into(),
+        title: "A class".into(),
+        blocks: vec![Block::Explorer(explorer)],
+    };
+    Page { title: "A conditional decoder".into(), sections: vec![section], ..Page::default() }
+        .save(&dir.join("given"))?;
+
+    let answers = json!({ "hostile": expected, "many": [answers], "given": [given] });
     std::fs::write(dir.join("decoders.json"), answers.to_string())?;
     Ok(())
 }
@@ -139,7 +149,7 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
     ]
 }
 
-fn explorer(
+fn explorer_of(
     name: &str,
     layers: Vec<Layer>,
     n: usize,
@@ -169,7 +179,15 @@ fn explorer(
         .enumerate()
         .map(|(i, z)| [z[0] * 4.0 + z[2], z[1] * 4.0 + (i as f32 * 0.618).fract()])
         .collect();
-    let images = engine.forward(&parameters, Inputs::Values(&latents), 0..1)?;
+    // Of a conditional decoder, an image is of the class of its label.
+    let features = engine.layout().condition_features();
+    let conditions: Vec<f32> = if features == 0 {
+        vec![]
+    } else {
+        (0..n * features).map(|i| f32::from(u8::from((i / features) % 3 == i % features))).collect()
+    };
+    let batch = Inputs::Values(&latents[..]).with_conditions(&conditions);
+    let images = engine.forward(&parameters, batch, 0..1)?;
     let pixels: Vec<u8> = images.iter().map(|v| (v * 255.0).round() as u8).collect();
     let errors: Vec<f32> = (0..n).map(|i| 0.01 + (i as f32 * 0.1).sin().abs() * 0.02).collect();
     let clusters: Vec<usize> = (0..n).map(|i| i % 12).collect();
@@ -198,9 +216,34 @@ fn explorer(
     })?;
     let some = 8.min(n);
     let numbers: usize = shape.iter().product();
-    let answers =
-        json!({ "latents": &latents[..some * d], "dim": d, "images": &images[..some * numbers] });
+    let answers = json!({
+        "latents": &latents[..some * d],
+        "dim": d,
+        "images": &images[..some * numbers],
+        "labels": &labels[..some],
+    });
     Ok((explorer, answers))
+}
+
+/// A decoder that is given one of three classes, also in the middle.
+fn conditional() -> (String, Vec<Layer>) {
+    let given = || Layer::Condition { features: 3 };
+    let layers = vec![
+        given(),
+        Layer::Linear { out_features: 40 },
+        Layer::Silu,
+        Layer::Reshape { shape: [10, 2, 2] },
+        given(),
+        Layer::ConvTranspose2d {
+            out_channels: 1,
+            kernel: [4; 2],
+            stride: [4; 2],
+            padding: [0; 2],
+            output_padding: [0; 2],
+        },
+        Layer::Sigmoid,
+    ];
+    ("A class beside the latents".into(), layers)
 }
 
 /// A decoder with residuals.

@@ -186,7 +186,7 @@ pub enum Error {
         of: usize,
     },
     /// There is no class of this name.
-    #[error("there is no class \"{name}\"{}; the classes of the run are {}", if nearest.is_empty() { String::new() } else { format!("; did you mean \"{nearest}\"?") }, known.join(", "))]
+    #[error("there is no class \"{name}\"; did you mean \"{nearest}\"? The classes of the run are {}", known.join(", "))]
     UnknownClass {
         /// The name.
         name: String,

@@ -275,6 +275,32 @@ pub enum Error {
         /// Its kind.
         kind: &'static str,
     },
+    /// A class is given for a model that takes none.
+    #[error("{} is a run of a model without a condition, which decodes latents alone; leave the class out, or use a run that was trained with conditional = true", run.display())]
+    NotConditional {
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// Latents of a conditional model are decoded, and no class is given.
+    #[error("{} is a run of a conditional model, which decodes latents as images of a class; name one of its classes: {}", run.display(), known.join(", "))]
+    ClassNeeded {
+        /// The run's folder.
+        run: PathBuf,
+        /// The names of its classes.
+        known: Vec<String>,
+    },
+    /// Images or latents of a conditional model have no class that it knows.
+    #[error("{} is a run of a conditional model, which needs a class to decode, and {missing} of {of} have no label that is one of its classes ({}); label them, or leave them out", run.display(), known.join(", "))]
+    ClassesMissing {
+        /// The run's folder.
+        run: PathBuf,
+        /// How many have none.
+        missing: usize,
+        /// How many there are.
+        of: usize,
+        /// The names of its classes.
+        known: Vec<String>,
+    },
     /// Test-time augmentation is asked of a model that does not classify.
     #[error("test-time augmentation needs a classifier, and {} is a run of kind `{kind}`", run.display())]
     TtaWithoutClasses {

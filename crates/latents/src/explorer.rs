@@ -123,7 +123,8 @@ impl TrainedModel {
     /// ```
     ///
     /// # Errors
-    /// If the model has no latents, there are fewer than five images, they are neither grey nor in colour, or the call was interrupted.
+    /// If the model has no latents, there are fewer than five images, they are neither grey nor in colour, a conditional model does not know the
+    /// class of one, or the call was interrupted.
     pub fn explorer(&mut self, images: &Labelled, classes: &[String], seed: u64) -> Result<Page> {
         let channels = self.shape()[0];
         if !matches!(channels, 1 | 3) {
@@ -132,14 +133,17 @@ impl TrainedModel {
             )));
         }
         let places = explored_places(self.shape().iter().product(), images.len());
-        let shown = images.at(&places);
+        // A conditional decoder takes the model's classes; those of images from elsewhere are found by their names.
+        let shown = self.in_own_classes(&images.at(&places), classes).into_owned();
+        let classes =
+            if self.is_conditional() { self.classes().to_vec() } else { classes.to_vec() };
         let latents = self.encode(&shown)?;
         let map = Tsne::default().seed(seed).fit(&latents, &self.session().clone())?;
         let map = map.xy.chunks_exact(2).map(|p| [p[0], p[1]]).collect();
         let model = self.explored(self.kind(), &shown, latents, map, seed)?;
         let numbers: Vec<u32> = places.iter().map(|&place| place as u32).collect();
         let numbers = (shown.len() < images.len()).then_some(&numbers[..]);
-        let section = explorer_section(&[model], &shown, numbers, classes, "an image")?;
+        let section = explorer_section(&[model], &shown, numbers, &classes, "an image")?;
         let title = format!("Latents of {} images", count(images.len() as u64));
         Ok(Page { title, sections: vec![section], ..Page::default() })
     }

@@ -208,7 +208,7 @@ impl TrainedModel {
         let chosen = data.one_of_each(KINDS);
         let places: Vec<usize> = chosen.iter().map(|(i, _)| *i).collect();
         let images = data.test.at(&places);
-        let decoded = self.reconstruct(&images)?.values;
+        let decoded = self.reconstruct(&self.in_own_classes(&images, &data.classes))?.values;
         let originals = images.images.to_unit();
         let rows = [row(&chosen, self.shape(), &originals), row(&chosen, self.shape(), &decoded)];
         let captions = ["original", "reconstruction"].map(str::to_owned);

@@ -142,10 +142,17 @@ impl ImageArray {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_with(path.as_ref(), None)
+    }
+
+    /// Writes the images and other arrays.
+    pub(crate) fn save_with(&self, path: &Path, others: Option<Vec<Array>>) -> Result<()> {
         let [c, h, w] = self.shape;
         let shape = vec![self.len(), c, h, w];
         let numbers = Numbers::F32(self.values.clone());
-        Ok(npz::write(path.as_ref(), &[Array { name: "image".into(), shape, numbers }])?)
+        let mut arrays = vec![Array { name: "image".into(), shape, numbers }];
+        arrays.extend(others.into_iter().flatten());
+        Ok(npz::write(path, &arrays)?)
     }
 
     /// The first 80 images in rows of ten.

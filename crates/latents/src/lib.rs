@@ -26,6 +26,7 @@
 //! them and keeps runs, [`tune`] searches for good settings of anything, [`explore`] maps, samples and measures vectors, and [`report`]
 //! draws figures and pages.
 
+mod conditional;
 mod data_summary;
 mod duplicates;
 mod error;
@@ -71,6 +72,7 @@ pub use latents_progress::{Cancel, Interrupted, Monitor, Progress, Reporter, cou
 pub use latents_train::{Run, RunConfig, SettingsLayer, TrainSummary};
 pub use latents_tune::{Space, StudyConfig};
 
+pub use conditional::SampledClasses;
 pub use data_summary::{ClassCount, class_counts, contact_sheet};
 pub use duplicates::{CopyKind, DuplicateConfig, Duplicates, Group, Keep, Member};
 pub use error::{Error, Result};

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latents_data::{Dataset, ImageArrays, Labelled, Pixels};
-use latents_engine::{Criterion, Engine, Inputs, Losses, Pass, Runtime, Shape, Targets};
-use latents_models::{LatentSpace, importance_bound, posterior};
+use latents_engine::{Engine, Inputs, Runtime, Shape};
+use latents_models::{LatentSpace, posterior};
 use latents_progress::Monitor;
 use latents_train::{Foreign, Run, RunConfig};
 
+use crate::conditional::{Conditions, batch};
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
 use crate::session::Session;
@@ -218,12 +219,13 @@ impl TrainedModel {
         pixels: Pixels<'_>,
         each: &mut dyn FnMut(&[f32], &[f32]),
     ) -> Result<()> {
-        let space = self.latent_space()?;
+        // No encoder is given a class.
+        let (space, none) = (self.latent_space()?, Conditions::default());
         let Some(layers) = posterior(self.engine.layout()) else {
             let layers = self.layers(space.encode);
-            return self.each_block(pixels, &layers, &mut |block, _| each(&block, &[]));
+            return self.each_block(pixels, &layers, &none, &mut |block, _| each(&block, &[]));
         };
-        self.each_block(pixels, &layers, &mut |block, _| {
+        self.each_block(pixels, &layers, &none, &mut |block, _| {
             // Means, then log-variances, of each image.
             for both in block.chunks_exact(2 * space.dim) {
                 let (means, logs) = both.split_at(space.dim);
@@ -244,57 +246,26 @@ impl TrainedModel {
     /// The images `[n, c, h, w]` of latents `[n, d]`.
     ///
     /// # Errors
-    /// If the model has no latents, or the numbers are not a whole number of vectors.
+    /// If the model has no latents, the numbers are not a whole number of vectors, or [`Error::ClassNeeded`] if the model is conditional:
+    /// [`TrainedModel::decode_as`] takes the classes.
     pub fn decode(&mut self, z: &[f32]) -> Result<ImageArray> {
-        let space = self.latent_space()?;
-        let mut values = vec![];
-        for block in z.chunks(BLOCK * space.dim) {
-            self.session.check()?;
-            let inputs = Inputs::Values(block);
-            values.extend(self.engine.forward(&self.parameters, inputs, space.decode.clone())?);
+        if self.is_conditional() {
+            return Err(self.class_needed());
         }
-        Ok(ImageArray { shape: self.shape(), values })
+        self.decode_given(z, &Conditions::default())
     }
 
-    /// The images `[n, c, h, w]` of latents that may be from elsewhere.
+    /// The images `[n, c, h, w]` of latents that may be from elsewhere. A conditional model decodes them as images of the classes that their
+    /// labels name.
     ///
     /// # Errors
-    /// If the model has no latents, or these have another number of dimensions.
+    /// If the model has no latents, these have another number of dimensions, or a conditional model does not know the class of one.
     pub fn decode_latents(&mut self, latents: &Latents) -> Result<ImageArray> {
         let dim = self.latent_space()?.dim;
         if latents.dim != dim {
             return Err(Error::LatentDim { found: latents.dim, expected: dim });
         }
-        self.decode(&latents.z)
-    }
-
-    /// The reconstructions `[n, c, h, w]` of images.
-    ///
-    /// # Errors
-    /// If the model has no latents, or the images have another shape.
-    pub fn reconstruct(&mut self, images: &Labelled) -> Result<ImageArray> {
-        self.check_shape(images)?;
-        let layers = self.layers(self.latent_space()?.reconstruct());
-        let values = self.in_blocks(images, &layers)?;
-        Ok(ImageArray { shape: self.shape(), values })
-    }
-
-    /// The mean squared error of each image's reconstruction `[n]`, over pixels from 0 to 1.
-    ///
-    /// # Errors
-    /// As [`TrainedModel::reconstruct`].
-    pub fn reconstruction_errors(&mut self, images: &Labelled) -> Result<Vec<f32>> {
-        self.check_shape(images)?;
-        let layers = self.layers(self.latent_space()?.reconstruct());
-        let numbers: usize = self.shape().iter().product();
-        let mut errors = Vec::with_capacity(images.len());
-        self.each_block(images.images.pixels(), &layers, &mut |block, index| {
-            errors.extend(block.chunks_exact(numbers).zip(index).map(|(image, &i)| {
-                let original = images.images.image(i as usize);
-                (squared_error(image, original) / numbers as f64) as f32
-            }));
-        })?;
-        Ok(errors)
+        self.decode_labelled(latents)
     }
 
     /// Refuses images of another shape than the model's.
@@ -307,63 +278,10 @@ impl TrainedModel {
         Err(latents_train::Error::ForeignShape { origin, shape, run }.into())
     }
 
-    /// The loss and the penalty of each image `[n]`, in blocks.
-    pub(crate) fn losses(
-        &mut self,
-        images: &Labelled,
-        criterion: Criterion,
-        pass: Pass,
-        monitor: &Monitor,
-    ) -> Result<Losses> {
-        let mut all = Losses { loss: vec![], penalty: vec![] };
-        let index: Vec<u32> = (0..images.len() as u32).collect();
-        for index in index.chunks(BLOCK) {
-            monitor.check()?;
-            let inputs = latents_train::inputs(&images.images, index);
-            let parameters = &self.parameters;
-            let some = self.engine.losses(parameters, inputs, Targets::Inputs, criterion, pass)?;
-            all.loss.extend(some.loss);
-            all.penalty.extend(some.penalty);
-        }
-        Ok(all)
-    }
-
-    /// The importance-weighted bound of each image `[n]` with so many draws, in blocks.
-    pub(crate) fn importance_bounds(
-        &mut self,
-        images: &Labelled,
-        criterion: Criterion,
-        seed: u64,
-        draws: u64,
-        monitor: &Monitor,
-    ) -> Result<Vec<f64>> {
-        let mut all = Vec::with_capacity(images.len());
-        let index: Vec<u32> = (0..images.len() as u32).collect();
-        for index in index.chunks(BLOCK) {
-            let inputs = latents_train::inputs(&images.images, index);
-            let (engine, parameters) = (&mut self.engine, &self.parameters);
-            all.extend(importance_bound(
-                engine, parameters, inputs, criterion, seed, draws, monitor,
-            )?);
-        }
-        Ok(all)
-    }
-
     /// The layers of some sections.
     pub(crate) fn layers(&self, sections: Range<usize>) -> Range<usize> {
         let layout = self.engine.layout();
         layout.section(sections.start).start..layout.section(sections.end - 1).end
-    }
-
-    /// What comes out of some layers for all images, in their order.
-    pub(crate) fn in_blocks(
-        &mut self,
-        images: &Labelled,
-        layers: &Range<usize>,
-    ) -> Result<Vec<f32>> {
-        let mut all = vec![];
-        self.each_block(images.images.pixels(), layers, &mut |block, _| all.extend(block))?;
-        Ok(all)
     }
 
     /// Gives what comes out of some layers for all images, a block at a time, with the numbers of its images.
@@ -371,15 +289,26 @@ impl TrainedModel {
         &mut self,
         pixels: Pixels<'_>,
         layers: &Range<usize>,
+        given: &Conditions,
         each: &mut dyn FnMut(Vec<f32>, &[u32]),
     ) -> Result<()> {
         let index: Vec<u32> = (0..self.count(pixels)? as u32).collect();
         for index in index.chunks(BLOCK) {
             self.session.check()?;
-            let inputs = Inputs::Images { pixels: latents_train::pixels(pixels), index };
-            each(self.engine.forward_layers(&self.parameters, inputs, layers.clone())?, index);
+            let conditions = given.of(samples_of(index));
+            let batch = batch(pixels, index, &conditions);
+            each(self.engine.forward_layers(&self.parameters, batch, layers.clone())?, index);
         }
         Ok(())
+    }
+}
+
+/// The numbers of a block of images.
+pub(crate) fn samples_of(index: &[u32]) -> Range<usize> {
+    match index {
+        [first, .., last] => *first as usize..*last as usize + 1,
+        [only] => *only as usize..*only as usize + 1,
+        [] => 0..0,
     }
 }
 

@@ -155,7 +155,7 @@ impl TrainedModel {
     /// Finds the images that are unlike the others, and draws them.
     ///
     /// # Errors
-    /// If the model has no latents, or there are too few images.
+    /// If the model has no latents, there are too few images, or a conditional model does not know the class of one.
     pub fn outliers(
         &mut self,
         selected: &SelectedImages,
@@ -166,7 +166,8 @@ impl TrainedModel {
         let numbers: usize = shape.iter().product();
         let z = self.latent_means(images)?;
         let train = self.training_latents()?;
-        let decoded = self.decode(&z)?.values;
+        let given = self.conditions(&self.in_own_classes(images, &selected.classes))?;
+        let decoded = self.decode_given(&z, &given)?.values;
         let pixels = images.images.to_unit();
         let rows = Rows::new(&pixels, numbers)?;
         let monitor = self.session.monitor();

@@ -50,7 +50,7 @@ pub(crate) struct Origin<'a> {
 
 impl Origin<'_> {
     /// `label` `[n]` (int64, -1 for none), `classes` `[k]`, `part` `[n]` and `name` `[n]`.
-    fn arrays(&self) -> Vec<Array> {
+    pub(crate) fn arrays(&self) -> Vec<Array> {
         let texts = |name: &str, texts: Vec<String>| Array {
             name: name.into(),
             shape: vec![texts.len()],

@@ -3,13 +3,16 @@
 use std::fmt;
 
 use latents_data::Labelled;
-use latents_engine::Pass;
+use latents_engine::{Criterion, Losses, Pass, Targets};
 use latents_explore::metrics::Estimate;
+use latents_models::importance_bound;
+use latents_progress::Monitor;
 use serde::Serialize;
 
+use crate::conditional::batch;
 use crate::error::{Error, Result};
 use crate::latents::ImageArray;
-use crate::model::{TrainedModel, squared_error};
+use crate::model::{BLOCK, TrainedModel, samples_of, squared_error};
 
 /// Reconstructions of images, and what was lost.
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ pub struct Reconstruction {
 /// The terms of the evidence bound of a variational autoencoder, in nats per image; latents are drawn once for each image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Evidence {
-    /// -log p(x|z).
+    /// -log p(x|z); of a conditional model, -log p(x|z, y).
     pub reconstruction: f64,
     /// KL(q(z|x) || p(z)).
     pub kl: f64,
@@ -37,6 +40,9 @@ pub struct Evidence {
     /// Its standard error over images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub importance_bound_standard_error: Option<f64>,
+    /// Whether the model is conditional: its bounds are then on log p(x|y), where y is the class of the image.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
 }
 
 impl fmt::Display for Evidence {
@@ -50,19 +56,54 @@ impl fmt::Display for Evidence {
         if let (Some(bound), Some(error)) =
             (self.importance_bound, self.importance_bound_standard_error)
         {
-            write!(f, "\nlog p(x) at least {bound:.3} (standard error {error:.3})")?;
+            let x = if self.conditional { "x|y" } else { "x" };
+            write!(f, "\nlog p({x}) at least {bound:.3} (standard error {error:.3})")?;
         }
         Ok(())
     }
 }
 
 impl TrainedModel {
-    /// Reconstructs images, block by block, and measures the loss. The reconstructions of the first `keep` images are kept; pass 0 for
+    /// The reconstructions `[n, c, h, w]` of images. A conditional model decodes each as an image of its class: labels are numbers of the
+    /// model's classes, as those of its own data are ([`in_own_classes`](Self::in_own_classes) finds those of others).
+    ///
+    /// # Errors
+    /// If the model has no latents, the images have another shape, or a conditional model does not know the class of one.
+    pub fn reconstruct(&mut self, images: &Labelled) -> Result<ImageArray> {
+        self.check_shape(images)?;
+        let layers = self.layers(self.latent_space()?.reconstruct());
+        let (given, mut values) = (self.conditions(images)?, vec![]);
+        self.each_block(images.images.pixels(), &layers, &given, &mut |block, _| {
+            values.extend(block);
+        })?;
+        Ok(ImageArray { shape: self.shape(), values })
+    }
+
+    /// The mean squared error of each image's reconstruction `[n]`, over pixels from 0 to 1.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::reconstruct`].
+    pub fn reconstruction_errors(&mut self, images: &Labelled) -> Result<Vec<f32>> {
+        self.check_shape(images)?;
+        let layers = self.layers(self.latent_space()?.reconstruct());
+        let numbers: usize = self.shape().iter().product();
+        let (given, mut errors) = (self.conditions(images)?, Vec::with_capacity(images.len()));
+        self.each_block(images.images.pixels(), &layers, &given, &mut |block, index| {
+            errors.extend(block.chunks_exact(numbers).zip(index).map(|(image, &i)| {
+                let original = images.images.image(i as usize);
+                (squared_error(image, original) / numbers as f64) as f32
+            }));
+        })?;
+        Ok(errors)
+    }
+
+    /// Reconstructs images, block by block, and measures the loss, as [`reconstruct`](Self::reconstruct) does. The reconstructions of the first `keep` images are kept; pass 0 for
     /// none and [`usize::MAX`] for all, which take four bytes for each number of each image. `draws` asks for the importance-weighted bound of a variational model, with so many draws of each
     /// latent vector.
     ///
     /// # Errors
-    /// If the model has no latents, the images have another shape, there are none, or draws are asked of a model without a posterior.
+    /// If the model has no latents, the images have another shape, there are none, draws are asked of a model without a posterior, or a conditional model does
+    /// not know the class of an image.
     pub fn reconstruction(
         &mut self,
         images: &Labelled,
@@ -77,10 +118,10 @@ impl TrainedModel {
         }
         self.check_shape(images)?;
         let layers = self.layers(self.latent_space()?.reconstruct());
-        let pixels = images.images.pixels();
+        let (pixels, given) = (images.images.pixels(), self.conditions(images)?);
         let kept = keep.min(images.len()) * (pixels.len() / images.len());
         let (mut values, mut sum, mut seen) = (Vec::with_capacity(kept), 0.0, 0);
-        self.each_block(pixels, &layers, &mut |block, _| {
+        self.each_block(pixels, &layers, &given, &mut |block, _| {
             sum += squared_error(&block, pixels.slice(seen..seen + block.len()));
             seen += block.len();
             values.extend_from_slice(&block[..block.len().min(kept - values.len())]);
@@ -91,6 +132,51 @@ impl TrainedModel {
             mean_squared_error: sum / pixels.len() as f64,
             evidence: self.evidence(images, draws)?,
         })
+    }
+
+    /// The loss and the penalty of each image `[n]`, in blocks.
+    pub(crate) fn losses(
+        &mut self,
+        images: &Labelled,
+        criterion: Criterion,
+        pass: Pass,
+        monitor: &Monitor,
+    ) -> Result<Losses> {
+        let (given, pixels) = (self.conditions(images)?, images.images.pixels());
+        let mut all = Losses { loss: vec![], penalty: vec![] };
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        for index in index.chunks(BLOCK) {
+            monitor.check()?;
+            let conditions = given.of(samples_of(index));
+            let (batch, parameters) = (batch(pixels, index, &conditions), &self.parameters);
+            let some = self.engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
+            all.loss.extend(some.loss);
+            all.penalty.extend(some.penalty);
+        }
+        Ok(all)
+    }
+
+    /// The importance-weighted bound of each image `[n]` with so many draws, in blocks.
+    pub(crate) fn importance_bounds(
+        &mut self,
+        images: &Labelled,
+        criterion: Criterion,
+        seed: u64,
+        draws: u64,
+        monitor: &Monitor,
+    ) -> Result<Vec<f64>> {
+        let (given, pixels) = (self.conditions(images)?, images.images.pixels());
+        let mut all = Vec::with_capacity(images.len());
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        for index in index.chunks(BLOCK) {
+            let conditions = given.of(samples_of(index));
+            let batch = batch(pixels, index, &conditions);
+            let (engine, parameters) = (&mut self.engine, &self.parameters);
+            all.extend(importance_bound(
+                engine, parameters, batch, criterion, seed, draws, monitor,
+            )?);
+        }
+        Ok(all)
     }
 
     /// None if the model has no posterior.
@@ -113,6 +199,7 @@ impl TrainedModel {
             kl: losses.mean_penalty(),
             importance_bound: bound.map(|bound| bound.value),
             importance_bound_standard_error: bound.map(|bound| bound.error),
+            conditional: self.is_conditional(),
         }))
     }
 }

@@ -9,6 +9,7 @@ use latents_explore::{GaussianMixture, Rows, samplers};
 use latents_report::{Figure, ImageView, Tile, grid};
 use latents_tables::{Column, Table, Values};
 
+use crate::conditional::SampledClasses;
 use crate::error::{Error, Result};
 use crate::latents::ImageArray;
 use crate::model::TrainedModel;
@@ -67,21 +68,27 @@ pub struct Samples {
     pub sampler: Sampler,
     /// Bayesian information criterion of a mixture on the training latents.
     pub bic: Option<f64>,
+    /// The class of each image `[n]`, of a conditional model.
+    pub classes: Option<SampledClasses>,
 }
 
 impl Samples {
-    /// Writes the images; see [`ImageArray::save`].
+    /// Writes the images; see [`ImageArray::save`]. Of a conditional model, the file has `label` `[n]` and the names of `classes` `[k]` too.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.images.save(path)
+        self.images.save_with(path.as_ref(), self.classes.as_ref().map(SampledClasses::arrays))
     }
 
-    /// The first 80 images in rows of ten.
+    /// The first 80 images in rows of ten; of several classes, a row of each.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        self.images.gallery(&format!("Samples, latents drawn from {}", self.sampler))
+        let title = format!("Samples, latents drawn from {}", self.sampler);
+        match &self.classes {
+            Some(classes) => classes.figure(&title, &self.images),
+            None => self.images.gallery(&title),
+        }
     }
 }
 
@@ -96,10 +103,13 @@ pub struct NearestImages {
     pub classes: Vec<Option<String>>,
     /// Root mean squared difference of the pixels, from 0 to 1.
     pub differences: Vec<f64>,
+    /// The class that each sample was made of, by a conditional model.
+    pub sampled: Option<Vec<String>>,
 }
 
 impl NearestImages {
-    /// A row for each sample: its number `sample`, and of the nearest image the `nearest` name, its `label` and the `difference`.
+    /// A row for each sample: its number `sample`, and of the nearest image the `nearest` name, its `label` and the `difference`. Of a
+    /// conditional model, the column `class` is the class of the sample.
     ///
     /// # Errors
     /// None that these columns can have.
@@ -107,12 +117,17 @@ impl NearestImages {
         let numbers = (0..self.names.len()).map(|i| Some(i as i64)).collect();
         let names = self.names.iter().cloned().map(Some).collect();
         let differences = self.differences.iter().copied().map(Some).collect();
-        Ok(Table::new(vec![
-            Column::new("sample", Values::I64(numbers)),
+        let mut columns = vec![Column::new("sample", Values::I64(numbers))];
+        if let Some(sampled) = &self.sampled {
+            let sampled = sampled.iter().cloned().map(Some).collect();
+            columns.push(Column::new("class", Values::Text(sampled)));
+        }
+        columns.extend([
             Column::new("nearest", Values::Text(names)),
             Column::new("label", Values::Text(self.classes.clone())),
             Column::new("difference", Values::F64(differences)),
-        ])?)
+        ]);
+        Ok(Table::new(columns)?)
     }
 }
 
@@ -158,6 +173,7 @@ impl Samples {
                 .map(|(d, _)| (f64::from(*d) / numbers as f64).sqrt())
                 .collect(),
             places,
+            sampled: self.classes.as_ref().map(SampledClasses::names_of_all),
         })
     }
 
@@ -173,7 +189,11 @@ impl Samples {
         let mut rows: Vec<Vec<Tile<'_>>> = vec![];
         for line in (0..shown).collect::<Vec<_>>().chunks(PER_ROW) {
             let tile = |caption, pixels| Tile { caption, image: ImageView { shape, pixels } };
-            rows.push(line.iter().map(|&i| tile(i.to_string(), samples[i])).collect());
+            let own = |i: usize| match &near.sampled {
+                Some(classes) => format!("{i} {}", classes[i]),
+                None => i.to_string(),
+            };
+            rows.push(line.iter().map(|&i| tile(own(i), samples[i])).collect());
             let short = |i: usize| {
                 let name = near.names[i].rsplit('/').next().unwrap_or_default();
                 format!("{name} {:.3}", near.differences[i])
@@ -188,10 +208,40 @@ impl Samples {
 
 impl TrainedModel {
     /// Makes `n` new images. A mixture and the box need the latents of the training images, which the run keeps; N(0, I) needs nothing but the weights.
+    /// A conditional model makes as many of each class as possible, one class after another.
     ///
     /// # Errors
     /// If the model has no latents, the mixture cannot be fitted, or the training latents are needed and missing.
     pub fn sample(&mut self, n: usize, sampler: Sampler, seed: u64) -> Result<Samples> {
+        let classes = self.is_conditional().then(|| self.every_class());
+        self.sample_given(n, classes, sampler, seed)
+    }
+
+    /// Makes `n` new images of some classes of a conditional model: as many of each as possible, one class after another.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::sample`]; [`Error::NotConditional`] if the model takes no class, and if there is no such class or none is given.
+    pub fn sample_classes(
+        &mut self,
+        n: usize,
+        classes: &[u16],
+        sampler: Sampler,
+        seed: u64,
+    ) -> Result<Samples> {
+        self.check_conditional()?;
+        if classes.is_empty() {
+            return Err(self.class_needed());
+        }
+        self.sample_given(n, Some(classes.to_vec()), sampler, seed)
+    }
+
+    fn sample_given(
+        &mut self,
+        n: usize,
+        classes: Option<Vec<u16>>,
+        sampler: Sampler,
+        seed: u64,
+    ) -> Result<Samples> {
         let d = self.latent_space()?.dim;
         let (z, bic) = match sampler {
             Sampler::Normal => (samplers::normal(n, d, seed), None),
@@ -213,6 +263,13 @@ impl TrainedModel {
                 (mixture.sample(n, seed), Some(bic))
             }
         };
-        Ok(Samples { images: self.decode(&z)?, z, sampler, bic })
+        let (images, classes) = match classes {
+            Some(classes) => {
+                let classes = SampledClasses::in_equal_parts(n, &classes, self.classes());
+                (self.decode_as(&z, &classes.labels)?, Some(classes))
+            }
+            None => (self.decode(&z)?, None),
+        };
+        Ok(Samples { images, z, sampler, bic, classes })
     }
 }

@@ -23,6 +23,17 @@ pub struct LatentPoint {
     pub name: String,
     /// The image `[c, h, w]` that it was encoded from, if it was.
     pub image: Option<Vec<f32>>,
+    /// The name of the class that a conditional model decodes a path from this point as: that of the image, if it has one. Other models
+    /// take none.
+    pub class: Option<String>,
+}
+
+impl LatentPoint {
+    /// The point, to be decoded as another class.
+    #[must_use]
+    pub fn of_class(self, class: &str) -> Self {
+        LatentPoint { class: Some(class.to_owned()), ..self }
+    }
 }
 
 impl Latents {
@@ -44,6 +55,7 @@ impl Latents {
             z: self.vector(index)?.to_vec(),
             name: format!("latent {index}"),
             image: None,
+            class: self.class_of(index).map(str::to_owned),
         })
     }
 }
@@ -95,7 +107,8 @@ impl TrainedModel {
             None => format!("image {index}"),
         };
         let name = class.map_or(own.clone(), |class| format!("{class} ({own})"));
-        Ok(LatentPoint { z: self.encode_values(&image)?, name, image: Some(image) })
+        let class = class.map(str::to_owned);
+        Ok(LatentPoint { z: self.encode_values(&image)?, name, image: Some(image), class })
     }
 
     /// A selected image as a point.
@@ -115,10 +128,20 @@ impl TrainedModel {
         }
     }
 
-    /// Equal steps from one point to another, both ends included.
+    /// The images of the latents of a path, of a conditional model as those of the class of the point `from`; and what to add to a title.
+    fn decode_path(&mut self, z: &[f32], from: &LatentPoint) -> Result<(ImageArray, String)> {
+        if !self.is_conditional() {
+            return Ok((self.decode(z)?, String::new()));
+        }
+        let Some(name) = &from.class else { return Err(self.class_needed()) };
+        let classes = vec![self.class_named(name)?; z.len() / from.z.len().max(1)];
+        Ok((self.decode_as(z, &classes)?, format!(", as {name}")))
+    }
+
+    /// Equal steps from one point to another, both ends included. A conditional model decodes them as images of the class of the first point.
     ///
     /// # Errors
-    /// If the points do not have the model's dimensions, or there are fewer than two steps.
+    /// If the points do not have the model's dimensions, there are fewer than two steps, or a conditional model does not know the class.
     pub fn traverse(
         &mut self,
         [from, to]: [&LatentPoint; 2],
@@ -127,7 +150,7 @@ impl TrainedModel {
     ) -> Result<Traversal> {
         self.check_points(&[from, to])?;
         let z = between(&from.z, &to.z, steps, interpolation)?;
-        let images = self.decode(&z)?;
+        let (images, of_class) = self.decode_path(&z, from)?;
         let shape = images.shape;
         let unevenness = unevenness(Rows::new(&images.values, shape.iter().product())?)?;
         let original = |point: &LatentPoint| point.image.clone().unwrap_or_default();
@@ -135,11 +158,36 @@ impl TrainedModel {
         let mut shown = tiles(&first, shape, |_| "original".into());
         shown.extend(tiles(&images.values, shape, |i| format!("{} / {steps}", i + 1)));
         shown.extend(tiles(&last, shape, |_| "original".into()));
-        let figure = strip(&format!("From {} to {}", from.name, to.name), &shown);
+        let figure = strip(&format!("From {} to {}{of_class}", from.name, to.name), &shown);
         Ok(Traversal { figure, z, unevenness: Some(unevenness), images })
     }
 
-    /// A square of images among four points at its corners: top left, top right, bottom left, bottom right.
+    /// Equal steps from one point to another, decoded as images of each of some classes of a conditional model: a row for each class, so the
+    /// images of a column have the same latents. With no classes, all of the model's.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::traverse`]; [`Error::NotConditional`] if the model takes no class.
+    pub fn traverse_classes(
+        &mut self,
+        [from, to]: [&LatentPoint; 2],
+        steps: usize,
+        interpolation: Interpolation,
+        classes: &[u16],
+    ) -> Result<Traversal> {
+        self.check_conditional()?;
+        self.check_points(&[from, to])?;
+        let rows = if classes.is_empty() { self.every_class() } else { classes.to_vec() };
+        let z = between(&from.z, &to.z, steps, interpolation)?.repeat(rows.len());
+        let each: Vec<u16> = rows.iter().flat_map(|&class| vec![class; steps]).collect();
+        let images = self.decode_as(&z, &each)?;
+        let names = rows.iter().map(|&class| self.classes()[usize::from(class)].clone());
+        let title = format!("From {} to {}, as each class", from.name, to.name);
+        let figure = rows_of(&title, &images, steps, &names.collect::<Vec<_>>());
+        Ok(Traversal { figure, z, unevenness: None, images })
+    }
+
+    /// A square of images among four points at its corners: top left, top right, bottom left, bottom right. A conditional model decodes them
+    /// as images of the class of the first corner.
     ///
     /// # Errors
     /// As [`TrainedModel::traverse`].
@@ -151,14 +199,16 @@ impl TrainedModel {
     ) -> Result<Traversal> {
         self.check_points(&corners)?;
         let z = among(corners.map(|point| point.z.as_slice()), steps, steps, interpolation)?;
-        let images = self.decode(&z)?;
+        let (images, of_class) = self.decode_path(&z, corners[0])?;
         let names = corners.map(|point| point.name.as_str());
-        let title = format!("Among {}, {}, {} and {}", names[0], names[1], names[2], names[3]);
+        let title =
+            format!("Among {}, {}, {} and {}{of_class}", names[0], names[1], names[2], names[3]);
         let figure = rows_of(&title, &images, steps, &[]);
         Ok(Traversal { figure, z, unevenness: None, images })
     }
 
-    /// Images along latent axes through a point, from two standard deviations of the training latents below to two above; a row for each axis.
+    /// Images along latent axes through a point, from two standard deviations of the training latents below to two above; a row for each axis. A
+    /// conditional model decodes them as images of the class of the point.
     ///
     /// # Errors
     /// If there is no such axis, or the training latents are not available.
@@ -189,9 +239,9 @@ impl TrainedModel {
             let middle = point.z[axis];
             z.extend(along(&point.z, axis, (middle - reach, middle + reach), steps)?);
         }
-        let images = self.decode(&z)?;
+        let (images, of_class) = self.decode_path(&z, point)?;
         let captions: Vec<String> = axes.iter().map(|k| format!("axis {k}")).collect();
-        let title = format!("{}, latent axes from -2 to +2 deviations", point.name);
+        let title = format!("{}{of_class}, latent axes from -2 to +2 deviations", point.name);
         let figure = rows_of(&title, &images, steps, &captions);
         Ok(Traversal { figure, z, unevenness: None, images })
     }

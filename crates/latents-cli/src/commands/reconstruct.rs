@@ -12,7 +12,7 @@ use crate::output::Output;
 
 /// Reconstruct images, and measure how much was lost
 ///
-/// Prints the mean squared error over all pixels (0 to 1), for a variational autoencoder the terms of its evidence bound too, and, with --out, writes an .npz file with `image` [n, c, h, w] (float32).
+/// Prints the mean squared error over all pixels (0 to 1), for a variational autoencoder the terms of its evidence bound too, and, with --out, writes an .npz file with `image` [n, c, h, w] (float32). A conditional model needs the class of each image.
 #[derive(Debug, Args)]
 pub(crate) struct Reconstruct {
     /// Folder of a trained run
@@ -41,7 +41,8 @@ impl Reconstruct {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
-        let images = model.select(&self.images.selection())?.images;
+        let selected = model.select(&self.images.selection())?;
+        let images = model.in_own_classes(&selected.images, &selected.classes);
         let keep = if self.out.is_some() { usize::MAX } else { 0 };
         let made = model.reconstruction(&images, keep, self.draws)?;
         let (n, mean_squared_error) = (made.count, made.mean_squared_error);

@@ -13,6 +13,8 @@ use crate::output::Output;
 /// Make new images from random latent vectors
 ///
 /// Writes an .npz file with `image` [n, c, h, w] (float32, 0 to 1) and next to it a figure of the first ones as SVG and PNG. Needs nothing but the run's folder; --nearest needs its training images too.
+///
+/// A conditional model (`latents train vae --conditional`) makes as many images of each class as possible, one class after another; the file then has their `label` [n] and the names of the `classes` [k], and the figure has a row for each class.
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
     /// Folder of a trained run
@@ -27,6 +29,9 @@ pub(crate) struct Sample {
     /// Images to make
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     n: u32,
+    /// Make images of this class of a conditional model; give it several times for several classes [default: every class]
+    #[arg(long = "class", value_name = "NAME")]
+    classes: Vec<String>,
     /// Seed; the same one gives the same images
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -56,9 +61,18 @@ struct Sampled<'a> {
     sampler: &'static str,
     /// Bayesian information criterion of the mixture on the training latents.
     bic: Option<f64>,
+    /// How many images of each class, in the order of the images; of a conditional model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<OfClass>>,
     /// The table of the nearest training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     nearest: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct OfClass {
+    class: String,
+    images: usize,
 }
 
 impl Sample {
@@ -70,7 +84,14 @@ impl Sample {
             Sampler::Mixture => latents::Sampler::Mixture { components: self.components.into() },
         };
         let mut model = TrainedModel::open(&self.run, session)?;
-        let made = model.sample(self.n as usize, sampler, self.seed)?;
+        let n = self.n as usize;
+        let made = if self.classes.is_empty() {
+            model.sample(n, sampler, self.seed)?
+        } else {
+            let named: Result<Vec<u16>, _> =
+                self.classes.iter().map(|name| model.class_named(name)).collect();
+            model.sample_classes(n, &named?, sampler, self.seed)?
+        };
         let mut figures = save_beside(&made.figure(), &self.out, "")?;
         made.save(&self.out)?;
         let nearest = if self.nearest {
@@ -88,13 +109,22 @@ impl Sample {
         let bic = made.bic.map_or(String::new(), |b| format!(" (BIC {b:.0})"));
         let (images, out) = (made.images.len(), &self.out);
         let table = nearest.as_ref().map_or(String::new(), |file| format!("  {}", file.display()));
+        let of = match made.classes.as_ref().map(|classes| classes.groups().len()) {
+            None | Some(0) => String::new(),
+            Some(1) => " of 1 class".into(),
+            Some(classes) => format!(" of {classes} classes"),
+        };
         let text = format!(
-            "{} images{bic} in {}{table}  {}",
+            "{} images{of}{bic} in {}{table}  {}",
             count(images as u64),
             out.display(),
             list(&figures)
         );
         let (sampler, bic) = (sampler.name(), made.bic);
-        output.result(&text, &Sampled { out, figures, images, sampler, bic, nearest })
+        let of_class =
+            |(class, images): (String, Vec<usize>)| OfClass { class, images: images.len() };
+        let classes =
+            made.classes.map(|classes| classes.groups().into_iter().map(of_class).collect());
+        output.result(&text, &Sampled { out, figures, images, sampler, bic, classes, nearest })
     }
 }

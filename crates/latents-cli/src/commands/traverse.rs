@@ -16,6 +16,8 @@ use crate::output::Output;
 /// Show the path from one image to another through the latent space
 ///
 /// Draws the images at equal steps between the latents of two images, in a square among four, or along one latent axis; as SVG and PNG. With --latents, points are rows of a file, and nothing but the run's folder is needed.
+///
+/// A conditional model decodes the path between two images as each of its classes, a row for each; with --class as that one. A square and an axis have the class of the first image.
 #[derive(Debug, Args)]
 pub(crate) struct Traverse {
     /// Folder of a trained run
@@ -44,6 +46,9 @@ pub(crate) struct Traverse {
     /// On the arc around the origin rather than on the straight line
     #[arg(long)]
     spherical: bool,
+    /// Decode as images of this class of a conditional model
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     /// File to write; the SVG is written next to it
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
@@ -79,11 +84,20 @@ impl Traverse {
         let axes = self.axes()?;
         let mut model = TrainedModel::open(&self.run, session)?;
         model.latent_space()?;
+        if let Some(class) = &self.class {
+            model.class_named(class)?;
+        }
         let points = match &self.latents {
             Some(file) => Points::Given(Latents::load_with(file, session)?),
             None => Points::Images(Box::new(model.select(&self.images.selection())?)),
         };
-        let point = |model: &mut TrainedModel, image: &str| points.point(model, image);
+        let point = |model: &mut TrainedModel, image: &str| -> Result<LatentPoint> {
+            let point = points.point(model, image)?;
+            Ok(match &self.class {
+                Some(class) => point.of_class(class),
+                None => point,
+            })
+        };
         let steps = usize::from(self.steps);
         let interpolation =
             if self.spherical { Interpolation::Spherical } else { Interpolation::Linear };
@@ -99,7 +113,11 @@ impl Traverse {
             }
             (_, _, Some(from), Some(to)) => {
                 let ends = [point(&mut model, from)?, point(&mut model, to)?];
-                model.traverse(ends.each_ref(), steps, interpolation)?
+                if model.is_conditional() && self.class.is_none() {
+                    model.traverse_classes(ends.each_ref(), steps, interpolation, &[])?
+                } else {
+                    model.traverse(ends.each_ref(), steps, interpolation)?
+                }
             }
             _ => bail!("name a path: --from I --to I, --corners A B C D, or --from I --axis K"),
         };

@@ -20,6 +20,10 @@ pub struct Card {
     pub images: usize,
     /// Number of latent dimensions.
     pub latent_dim: usize,
+    /// Whether the decoder is given the class of an image. Bounds are then on log p(x|y), samples have the classes of training images, and the
+    /// images of a traversal have the class of its first image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
     /// Mean squared error per value of the reconstructions.
     #[serde(default)]
     pub mean_squared_error: f64,

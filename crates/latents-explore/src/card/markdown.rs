@@ -15,6 +15,9 @@ impl Card {
             out.push_str(&text);
             out.push('\n');
         };
+        if self.conditional {
+            line("\nThe decoder is given the class of an image. Images are reconstructed with their class, and bounds are on log p(x|y). Samples have the classes of training images, and a traversal has the class of its first image.".into());
+        }
         let r = &self.reconstruction;
         line("\n## Reconstruction\n\n| | this model | PCA at the same d |\n|---|---|---|".into());
         let pca = r.pca_mse.map_or("-".into(), |m| format!("{m:.5}"));

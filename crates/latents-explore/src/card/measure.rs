@@ -72,8 +72,9 @@ pub struct CardInput<'a> {
 /// Functions of the evaluated model and of a feature extractor.
 #[allow(clippy::type_complexity)] // Functions with their errors; names for them would say less.
 pub struct CardCallbacks<'a, E> {
-    /// Decodes latents `[n, d]` to images `[n, c h w]`.
-    pub decode: &'a mut dyn FnMut(&[f32]) -> Result<Vec<f32>, E>,
+    /// Decodes latents `[n, d]` to images `[n, c h w]`. For a model that decodes latents as images of a class, the second argument has the
+    /// number of a test image for each latent, of whose class it is. With none, which is so of samples, the function chooses the classes.
+    pub decode: &'a mut dyn FnMut(&[f32], Option<&[usize]>) -> Result<Vec<f32>, E>,
     /// Computes features `[n, k]` of images `[n, c h w]`; returns them and `k`.
     pub features: &'a mut dyn FnMut(&[f32]) -> Result<(Vec<f32>, usize), E>,
     /// Predicts the classes of images `[n, c h w]`; none if there are no classes.
@@ -110,7 +111,7 @@ impl Card {
     ///     seed: 1,
     /// };
     /// let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
-    ///     decode: &mut |z| Ok(decode(z)),
+    ///     decode: &mut |z, _| Ok(decode(z)),
     ///     features: &mut |x| Ok((x.to_vec(), 4)),
     ///     predict: &mut |_| Ok(None),
     ///     extractor: "the pixels".into(),
@@ -198,6 +199,7 @@ impl Card {
         Ok(Card {
             images: images.len(),
             latent_dim: latents.dim(),
+            conditional: false,
             mean_squared_error: reconstruction.mse.value,
             principal_components: reconstruction.pca_mse,
             reconstruction,
@@ -306,7 +308,7 @@ impl SampleMeasures {
         let mut scores = vec![];
         for (name, z) in kinds {
             begin(monitor, &format!("samples from {name}"))?;
-            let images = (callbacks.decode)(&z)?;
+            let images = (callbacks.decode)(&z, None)?;
             let (features, _) = (callbacks.features)(&images)?;
             let rows = Rows::new(&features, k)?;
             let prediction = (callbacks.predict)(&images)?;
@@ -342,15 +344,17 @@ impl TraversalMeasures {
         let n = input.latents.len() as u32;
         let numbers = input.images.dim();
         let mut of = |path: Interpolation| -> Result<Estimate, E> {
-            let mut z = vec![];
+            // A path is of the class of its first image.
+            let (mut z, mut first) = (vec![], vec![]);
             for pair in 0..PAIRS as u64 {
                 let mut draws = stream(input.seed, Purpose::Resample, pair, 0);
                 let [from, to] = [draws.below(n), draws.below(n)];
                 let end = |i: u32| input.latents.row(i as usize);
                 z.extend(between(end(from), end(to), STEPS, path)?);
+                first.extend([from as usize; STEPS]);
             }
             monitor.check().map_err(Error::from)?;
-            let images = (callbacks.decode)(&z)?;
+            let images = (callbacks.decode)(&z, Some(&first))?;
             let traversals = images.chunks_exact(STEPS * numbers);
             let each: Result<Vec<f64>, Error> =
                 traversals.map(|t| unevenness(Rows::new(t, numbers)?)).collect();
@@ -408,7 +412,7 @@ mod tests {
         };
         let log = Arc::new(Log::default());
         let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
-            decode: &mut |z| Ok(decode(z)),
+            decode: &mut |z, _| Ok(decode(z)),
             features: &mut |x| Ok((x.to_vec(), 9)),
             predict: &mut |x| {
                 let n = x.len() / 9;
@@ -472,7 +476,7 @@ mod tests {
                 seed: 1,
             };
             let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
-                decode: &mut |z| Ok(vec![0.5; z.len() / 8 * 9]),
+                decode: &mut |z, _| Ok(vec![0.5; z.len() / 8 * 9]),
                 features: &mut |_| panic!("there is nothing to compare"),
                 predict: &mut |_| panic!("there is nothing to compare"),
                 extractor: "the pixels".into(),

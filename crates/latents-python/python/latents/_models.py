@@ -302,11 +302,11 @@ class _LatentModel(Model):
     _estimator_type_tag = "transformer"
 
     def _labels(self, y: Any, n: int) -> tuple[list[str | None] | None, list[str] | None]:
-        # In a pipeline, y may be the target of a regression, which is of no use here.
+        # In a pipeline, y may be the target of a regression, which is of use to conditional models alone.
         try:
             return super()._labels(y, n)
         except ValueError:
-            if len(y) != n:
+            if len(y) != n or getattr(self, "conditional", None):
                 raise
             return None, None
 
@@ -338,39 +338,73 @@ class _LatentModel(Model):
         data = self._all()
         return self.encode(data.all if isinstance(X, (Dataset, str, os.PathLike)) else X)
 
-    def decode(self, Z: Any) -> NDArray[np.float32]:
+    def decode(self, Z: Any, classes: Any = None) -> NDArray[np.float32]:
         """The images of latents.
 
         Parameters
         ----------
         Z : array [n, d]
             Latents.
+        classes : class, array [n] of classes, or None
+            The class of each image, or one for all. A conditional model needs it, and other models take none.
 
         Returns
         -------
         array [n, c, h, w] of float32, from 0 to 1
         """
-        return self.model_.decode(_latents_of(Z))
+        latents = _latents_of(Z)
+        names = _names_of(classes)
+        if names is not None and _is_one(classes):
+            names = names * len(latents)
+        return self.model_.decode(latents, names)
 
     def inverse_transform(self, Z: Any) -> NDArray[np.float32]:
         """The same as `decode`, by scikit-learn's name."""
         return self.decode(Z)
 
-    def reconstruct(self, X: Any) -> NDArray[np.float32]:
-        """The images that come back from the latents of images: ``[n, c, h, w]``, from 0 to 1."""
-        return self.model_.reconstruct(self._images(X))
+    def _labelled(self, X: Any, y: Any) -> Images:
+        """Images in the model's shape and range; those of an array with the classes ``y`` if the model is conditional."""
+        if y is None or not self.model_.conditional:
+            return self._images(X)
+        if isinstance(X, (Images, Dataset, str, os.PathLike)):
+            raise TypeError("y is only for arrays: these images have their own labels")
+        images = self._array(X)
+        labels_of(y, len(images))
+        return self.model_.images_of_array((images, [None if label is None else str(label) for label in _listed(y)], None))
 
-    def reconstruction_errors(self, X: Any) -> NDArray[np.float32]:
-        """The mean squared error of the reconstruction of each image, ``[n]``, over pixels from 0 to 1."""
-        return self.model_.reconstruction_errors(self._images(X))
+    def reconstruct(self, X: Any, y: Any = None) -> NDArray[np.float32]:
+        """The images that come back from the latents of images: ``[n, c, h, w]``, from 0 to 1.
+
+        Parameters
+        ----------
+        X : Images, array or source
+            The images.
+        y : array [n] or None
+            The class of each image of an array, which a conditional model needs; other models do without.
+        """
+        return self.model_.reconstruct(self._labelled(X, y))
+
+    def reconstruction_errors(self, X: Any, y: Any = None) -> NDArray[np.float32]:
+        """The mean squared error of the reconstruction of each image, ``[n]``, over pixels from 0 to 1; ``y`` is as of `reconstruct`."""
+        return self.model_.reconstruction_errors(self._labelled(X, y))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """The negative mean squared error of reconstructions; higher is better, as scikit-learn has it."""
+        """The negative mean squared error of reconstructions; higher is better, as scikit-learn has it. Only conditional models use ``y``."""
         import numpy as np
 
-        return -float(self.reconstruction_errors(X).mean(dtype=np.float64))
+        return -float(self.reconstruction_errors(X, y).mean(dtype=np.float64))
 
-    def sample(self, n: int = 1, *, sampler: str = "mixture", components: int = 10, seed: int = 0, return_latents: bool = False) -> Any:
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        sampler: str = "mixture",
+        components: int = 10,
+        seed: int = 0,
+        classes: Any = None,
+        return_latents: bool = False,
+        return_classes: bool = False,
+    ) -> Any:
         """New images.
 
         Parameters
@@ -383,18 +417,33 @@ class _LatentModel(Model):
             Gaussians of the mixture.
         seed : int
             Seed.
+        classes : class, list of classes, or None
+            Of a conditional model, the classes to make images of: as many of each as possible, in this order. With None every class. Other models take none.
         return_latents : bool
             Whether to return the latents too.
+        return_classes : bool
+            Whether to return the names of the images' classes too, of a conditional model.
 
         Returns
         -------
         array [n, c, h, w] of float32, from 0 to 1
-            And the latents ``[n, d]``, if asked for.
+            And the latents ``[n, d]`` and the classes ``[n]``, if asked for.
         """
-        images, latents = self.model_.sample(n, sampler, components, seed)
-        return (images, latents) if return_latents else images
+        import numpy as np
 
-    def traverse(self, start: Any, end: Any = None, *, axis: int | None = None, steps: int = 10, spherical: bool = False) -> NDArray[np.float32]:
+        images, latents, names = self.model_.sample(n, sampler, components, seed, _names_of(classes))
+        if return_classes and names is None:
+            raise ValueError("return_classes needs a conditional model: VAE(conditional=True)")
+        made = [images]
+        if return_latents:
+            made.append(latents)
+        if return_classes:
+            made.append(np.array(names, dtype=object))
+        return tuple(made) if len(made) > 1 else images
+
+    def traverse(
+        self, start: Any, end: Any = None, *, axis: int | None = None, steps: int = 10, spherical: bool = False, classes: Any = None
+    ) -> NDArray[np.float32]:
         """Images at equal steps between two latents; or through one latent along an axis, from two standard deviations of the training latents below to two above.
 
         Parameters
@@ -407,15 +456,21 @@ class _LatentModel(Model):
             The number of images on the way.
         spherical : bool
             Whether to go on an arc around the origin.
+        classes : class, list of classes, or None
+            Of a conditional model, the class that the images have; on the way to an end also several, with None every one. Other models take none.
 
         Returns
         -------
-        array [steps, c, h, w], or [axes, steps, c, h, w]
+        array [steps, c, h, w], [classes, steps, c, h, w] or [axes, steps, c, h, w]
         """
-        first = self._point(start)
+        first, names = self._point(start), _names_of(classes)
         if end is not None:
-            return self.model_.traverse(first, self._point(end), steps, spherical)[0]
-        return self.model_.traverse_axes(first, axis, steps)[0]
+            images = self.model_.traverse(first, self._point(end), steps, spherical, names)[0]
+            several = self.model_.conditional and not _is_one(classes)
+            return images.reshape(-1, steps, *images.shape[1:]) if several else images
+        if names is not None and len(names) != 1:
+            raise ValueError(f"classes must be one class along an axis, not {len(names)}")
+        return self.model_.traverse_axes(first, axis, steps, None if names is None else names[0])[0]
 
     def _point(self, of: Any) -> NDArray[np.float32]:
         import numpy as np
@@ -514,6 +569,25 @@ class _LatentModel(Model):
         import numpy as np
 
         return np.array([f"z{i}" for i in range(self.model_.latent_dim or 0)], dtype=object)
+
+
+def _is_one(classes: Any) -> bool:
+    """Whether this is one class and not a list of them."""
+    import numpy as np
+
+    return classes is not None and np.ndim(classes) == 0
+
+
+def _listed(values: Any) -> list[Any]:
+    import numpy as np
+
+    listed: list[Any] = np.asarray(values).reshape(-1).tolist()
+    return listed
+
+
+def _names_of(classes: Any) -> list[str] | None:
+    """The names of a class or of several."""
+    return None if classes is None else [str(name) for name in _listed(classes)]
 
 
 def _latents_of(Z: Any) -> NDArray[np.float32]:
@@ -708,6 +782,9 @@ class VAE(_LatentModel):
         The distribution of pixels given latents.
     regularizer : "kl", "mmd", "l2" or None
         The penalty of the latents.
+    conditional : bool or None
+        Whether the decoder is given the class of each image (Kingma et al., 2014; Sohn et al., 2015), so that the model makes images of a class. Every image needs a
+        label then. The encoder sees no class.
     epochs, minutes, seed, others
         As of `Autoencoder`; and see the book.
 
@@ -717,6 +794,10 @@ class VAE(_LatentModel):
     >>> X = np.random.default_rng(0).integers(0, 256, (200, 12, 12), dtype=np.uint8)
     >>> model = latents.VAE(latent_dim=4, epochs=1).fit(X)
     >>> model.sample(3, sampler="normal").shape
+    (3, 1, 12, 12)
+    >>> y = np.where(X.mean(axis=(1, 2)) > 127, "light", "dark")
+    >>> model = latents.VAE(latent_dim=4, epochs=1, conditional=True).fit(X, y)
+    >>> model.sample(3, sampler="normal", classes="dark").shape
     (3, 1, 12, 12)
     """
 
@@ -736,6 +817,7 @@ class VAE(_LatentModel):
         sigma: float | None = None,
         warmup_epochs: float | None = None,
         free_bits: float | None = None,
+        conditional: bool | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         validation_fraction: float | None = None,
@@ -769,6 +851,7 @@ class VAE(_LatentModel):
         self.sigma = sigma
         self.warmup_epochs = warmup_epochs
         self.free_bits = free_bits
+        self.conditional = conditional
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
@@ -1001,6 +1084,6 @@ def load(run: str | os.PathLike[str], *, force: bool = False) -> Model:
         if setting in config[section]:
             setattr(model, name, config[section][setting])
     model._take(found, None)
-    if found.classes and isinstance(model, _ClassModel):
+    if found.classes and (isinstance(model, _ClassModel) or found.conditional):
         model.classes_ = np.array(found.classes, dtype=object)
     return model

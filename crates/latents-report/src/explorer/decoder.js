@@ -30,7 +30,7 @@ const ACTIVATIONS = {
 /** These kinds only act in training. */
 const identity = () => (x) => x;
 
-/** Each kind gives a function from its input to its output. */
+/** Each kind gives a function from its input, and the class that the decoder is given, to its output. */
 const LAYERS = {
   dropout: identity,
   noise: identity,
@@ -38,6 +38,15 @@ const LAYERS = {
   mmd_penalty: identity,
   log_scale: identity,
   reshape: identity,
+
+  // A constant channel for each class: 1 for the given one, 0 for the others.
+  condition({ features }, _, [channels, h, w]) {
+    return (x, given) => {
+      const y = new Float32Array((channels + features) * h * w);
+      y.set(x);
+      return y.fill(1, (channels + given) * h * w, (channels + given + 1) * h * w);
+    };
+  },
 
   linear(_, { weight, bias }, input, [features]) {
     return (x) => products(weight, x, features, 1, bias);
@@ -159,9 +168,9 @@ const chainOf = (layers, weights) => {
   const steps = layers.map(({ spec, input, output, parameters, branch, shortcut }) => {
     if (spec.kind === "residual") {
       const [added, kept] = [chainOf(branch, weights), chainOf(shortcut, weights)];
-      return (x) => {
-        const y = kept(x);
-        return added(x).map((v, i) => v + y[i]);
+      return (x, given) => {
+        const y = kept(x, given);
+        return added(x, given).map((v, i) => v + y[i]);
       };
     }
     const named = Object.entries(parameters).map(([name, [at, length]]) => [name, weights.subarray(at, at + length)]);
@@ -169,9 +178,9 @@ const chainOf = (layers, weights) => {
     const activation = ACTIVATIONS[spec.kind](spec);
     return (x) => x.map(activation);
   });
-  return (x) => steps.reduce((y, step) => step(y), x);
+  return (x, given) => steps.reduce((y, step) => step(y, given), x);
 };
 
-/** A function from a latent vector to an image, channel by channel. */
+/** A function from a latent vector, and the number of a class if the decoder is given one, to an image, channel by channel. */
 const decoderOf = ({ layers, weights }) => chainOf(layers, halvesOf(weights));
 

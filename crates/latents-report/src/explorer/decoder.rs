@@ -7,7 +7,7 @@ use super::input::ExplorerModel;
 use super::pack;
 
 /// Kinds of layers that `decoder.js` can compute. Other kinds are an error.
-const SUPPORTED: [&str; 19] = [
+const SUPPORTED: [&str; 20] = [
     "conv2d",
     "conv_transpose2d",
     "linear",
@@ -24,13 +24,18 @@ const SUPPORTED: [&str; 19] = [
     "squared_norm",
     "mmd_penalty",
     "log_scale",
+    "condition",
     "reshape",
     "batch_norm2d",
     "residual",
 ];
 
-/// The decoder as JSON, and the length `d` of its latent vectors.
-pub(super) fn pack(model: &ExplorerModel<'_>, image: [usize; 3]) -> Result<(Value, usize), String> {
+/// The decoder as JSON, and the length `d` of its latent vectors. A decoder with a condition is given one of `classes` classes.
+pub(super) fn pack(
+    model: &ExplorerModel<'_>,
+    image: [usize; 3],
+    classes: usize,
+) -> Result<(Value, usize), String> {
     let layout = model.network.layout().map_err(|e| e.to_string())?;
     let sections = model.decode.clone();
     if sections.is_empty() || sections.end > layout.section_count() {
@@ -39,6 +44,12 @@ pub(super) fn pack(model: &ExplorerModel<'_>, image: [usize; 3]) -> Result<(Valu
     if model.parameters.len() != layout.parameter_count() {
         let (got, expected) = (model.parameters.len(), layout.parameter_count());
         return Err(format!("{got} parameters, but the network has {expected}"));
+    }
+    let features = layout.condition_features();
+    if features > 0 && features != classes {
+        return Err(format!(
+            "the decoder is given one of {features} classes, but the images have labels of {classes}"
+        ));
     }
     let first = layout.section(sections.start).start;
     let last = layout.section(sections.end - 1).end;

@@ -22,7 +22,7 @@ const digits = (value) => Number(value.toPrecision(3)).toString();
 /** One model: its map, its decoded image, the interpolation between selected images, and its latent dimensions. */
 class View {
   constructor(root, model, explorer) {
-    Object.assign(this, { root, model, explorer, latent: null, from: '' });
+    Object.assign(this, { root, model, explorer, latent: null, from: '', what: '', like: 0 });
     this.parts = {};
     for (const element of root.querySelectorAll('[data-part]')) this.parts[element.dataset.part] = element;
     const { parts } = this;
@@ -36,11 +36,15 @@ class View {
     parts.out.addEventListener('click', () => this.map.zoomBy(1 / 1.6));
     parts.whole.addEventListener('click', () => this.map.whole());
     parts.drop.addEventListener('click', () => explorer.drop());
+    parts.as?.addEventListener('change', () => {
+      this.show(this.latent, this.what, this.like);
+      this.traverse(explorer.picked);
+    });
     parts.more.addEventListener('click', () => this.showAxes(this.shownAxes === FEW_AXES ? model.dim : FEW_AXES));
     this.axes = [...model.axes].sort((a, b) => b.deviation - a.deviation);
     this.showAxes(FEW_AXES);
     // Warm up: the first passes are slow, before the browser has compiled the code.
-    for (let i = 0; i < 5; i++) model.decode(model.latents.subarray(0, model.dim));
+    for (let i = 0; i < 5; i++) model.decode(model.latents.subarray(0, model.dim), 0);
     // Start at the image nearest to the middle of the map.
     const start = this.map.pointNear(...this.map.toCanvas(model.extent.x, model.extent.y), Infinity);
     this.decodeImage(start);
@@ -50,24 +54,37 @@ class View {
 
   decodeAt(x, y) {
     const { latent, images } = latentAt(this.model, x, y);
-    this.show(latent, `At the handle; nearest image ${this.explorer.nameOf(images[0])}`);
+    this.show(latent, `At the handle; nearest image ${this.explorer.nameOf(images[0])}`, images[0]);
     this.showOriginal(images[0], 'Nearest image');
   }
 
   decodeImage(i) {
     const { dim, latents, map } = this.model;
     this.map.moveHandle(map[2 * i], map[2 * i + 1]);
-    this.show(latents.slice(i * dim, (i + 1) * dim), `Reconstruction of image ${this.explorer.nameOf(i)}`);
+    this.show(latents.slice(i * dim, (i + 1) * dim), `Reconstruction of image ${this.explorer.nameOf(i)}`, i);
     this.showOriginal(i, 'Original');
   }
 
-  /** Decodes a latent vector and shows the image. The sliders follow if `moveSliders`. */
-  show(latent, from, moveSliders = true) {
+  /** The class that a conditional decoder is given: the one that is chosen, or else that of an image. */
+  classFor(image) {
+    const chosen = this.parts.as?.value;
+    return chosen ? Number(chosen) : this.explorer.labels?.[image];
+  }
+
+  /** What to add to a text about decoded images: the class that they have, of a conditional decoder. */
+  asClass(given) {
+    return this.parts.as ? `, as ${this.explorer.data.classes[given].name}` : '';
+  }
+
+  /** Decodes a latent vector and shows the image; its class is that of the image `like`. The sliders follow if `moveSliders`. */
+  show(latent, what, like, moveSliders = true) {
     const { parts, model, explorer } = this;
+    const given = this.classFor(like);
     const start = performance.now();
-    this.image = model.decode(latent);
+    this.image = model.decode(latent, given);
     this.decodeTime = performance.now() - start;
-    Object.assign(this, { latent, from });
+    const from = what + this.asClass(given);
+    Object.assign(this, { latent, from, what, like });
     paint(parts.decoded, this.image, explorer.shape);
     parts.decoded.setAttribute('aria-label', `Decoded image. ${from}`);
     parts['decoded-caption'].textContent = `${from}. Decoded in ${this.decodeTime.toFixed(1)} ms.`;
@@ -122,12 +139,14 @@ class View {
     parts.traversal.hidden = few;
     parts.drop.hidden = picked.length === 0;
     const names = picked.map((i, at) => `${'ABCD'[at]} ${explorer.nameOf(i)}`);
+    const given = few ? undefined : this.classFor(picked[0]);
+    const as = few ? '' : this.asClass(given);
     parts['between-caption'].textContent = [
       'Click two to four images on the map.',
       `${names[0]} is selected; click another image.`,
-      `Equal steps in latent space from ${names[0]} to ${names[1]}.`,
-      `Interpolation between ${names.join(', ')}, clockwise from the upper left; the fourth corner is their mean.`,
-      `Interpolation between ${names.join(', ')}, clockwise from the upper left.`,
+      `Equal steps in latent space from ${names[0]} to ${names[1]}${as}.`,
+      `Interpolation between ${names.join(', ')}, clockwise from the upper left${as}; the fourth corner is their mean.`,
+      `Interpolation between ${names.join(', ')}, clockwise from the upper left${as}.`,
     ][picked.length];
     if (few) return;
     const rows = picked.length === 2 ? 1 : GRID;
@@ -147,7 +166,7 @@ class View {
           const upper = a[k] + (b[k] - a[k]) * u;
           return rows === 1 ? upper : upper + (d[k] + (c[k] - d[k]) * u - upper) * v;
         });
-        context.putImageData(imageOf(model.decode(latent), explorer.shape), column * (w + 1), row * (h + 1));
+        context.putImageData(imageOf(model.decode(latent, given), explorer.shape), column * (w + 1), row * (h + 1));
       }
     canvas.setAttribute('aria-label', `${rows * columns} decoded images. ${parts['between-caption'].textContent}`);
   }
@@ -192,7 +211,7 @@ class View {
     const latent = this.latent.slice();
     latent[axis] = to;
     output.textContent = to.toFixed(2);
-    this.show(latent, `Dimension ${axis} at ${to.toFixed(2)}`, false);
+    this.show(latent, `Dimension ${axis} at ${to.toFixed(2)}`, this.like, false);
   }
 
   moveSliders() {

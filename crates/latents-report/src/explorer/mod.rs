@@ -83,6 +83,8 @@ struct ModelTexts {
     name: String,
     map_name: String,
     dim: usize,
+    /// Whether the decoder is given a class.
+    conditional: bool,
 }
 
 impl Explorer {
@@ -114,7 +116,7 @@ impl Explorer {
         let classes = classes(input)?;
         let mut models = vec![];
         for model in &input.models {
-            let packed = pack_model(model, input.shape, n);
+            let packed = pack_model(model, input.shape, n, classes.len());
             models.push(packed.map_err(|reason| Error::Explorer {
                 reason: format!("{}: {reason}", model.name),
             })?);
@@ -157,6 +159,10 @@ impl Explorer {
                     name: m.name.to_owned(),
                     map_name: m.map_name.to_owned(),
                     dim: m.latents.len() / n,
+                    conditional: m
+                        .network
+                        .layout()
+                        .is_ok_and(|layout| layout.condition_features() > 0),
                 })
                 .collect(),
             data,
@@ -179,8 +185,13 @@ fn classes(input: &ExplorerInput<'_>) -> Result<Vec<(String, String, usize)>, Er
     Ok(named.map(|((name, colour), count)| (name, colour, count)).collect())
 }
 
-fn pack_model(model: &ExplorerModel<'_>, shape: [usize; 3], n: usize) -> Result<Value, String> {
-    let (decoder, dim) = decoder::pack(model, shape)?;
+fn pack_model(
+    model: &ExplorerModel<'_>,
+    shape: [usize; 3],
+    n: usize,
+    classes: usize,
+) -> Result<Value, String> {
+    let (decoder, dim) = decoder::pack(model, shape, classes)?;
     let sized = |what: &str, got: Option<usize>, expected: usize| match got {
         Some(got) if got != expected => Err(format!("{got} {what}, but {expected} are needed")),
         _ => Ok(()),

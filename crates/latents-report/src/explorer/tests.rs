@@ -88,6 +88,27 @@ fn the_decoder_alone_is_in_the_page() {
 }
 
 #[test]
+fn a_conditional_decoder_has_a_choice_of_classes() {
+    let mut data = Data::new();
+    data.network.sections[1].layers.insert(0, Layer::Condition { features: 2 });
+    // The decoder has 5 x 4 weights now.
+    data.parameters = (0..39).map(|i| i as f32).collect();
+    let labels = [0, 1, 1, 0, 1];
+    let input = ExplorerInput { labels: Some(&labels), ..data.input() };
+    let explorer = Explorer::new(&input).unwrap();
+    let layers = &explorer.data["models"][0]["decoder"]["layers"];
+    assert_eq!(layers[0]["spec"], serde_json::json!({ "kind": "condition", "features": 2 }));
+    assert_eq!(layers[1]["input"], serde_json::json!([5, 1, 1]));
+    let html = explorer.markup("explorer").into_string();
+    assert!(html.contains("data-part=\"as\"") && html.matches("<option").count() == 4, "{html}");
+    // The page must know the classes, and those that the decoder is given.
+    assert!(refused(&data.input()).contains("one of 2 classes, but the images have labels of 0"));
+    data.classes.push("c".into());
+    let input = ExplorerInput { labels: Some(&labels), ..data.input() };
+    assert!(refused(&input).contains("one of 2 classes, but the images have labels of 3"));
+}
+
+#[test]
 fn without_labels_there_are_no_classes() {
     let data = Data::new();
     let mut input = data.input();

@@ -15,7 +15,7 @@ impl Explorer {
                 noscript { p.notice { "The explorer needs JavaScript, which is disabled in this browser." } }
                 (self.controls(name))
                 div.models {
-                    @for (i, model) in self.models.iter().enumerate() { (column(model, &format!("{name}-{i}"), side_by_side)) }
+                    @for (i, model) in self.models.iter().enumerate() { (column(model, &self.classes, &format!("{name}-{i}"), side_by_side)) }
                 }
                 p.unseen role="status" aria-live="polite" data-part="status" {}
                 script type="application/json" { (PreEscaped(data)) }
@@ -70,7 +70,10 @@ impl Explorer {
     }
 }
 
-fn column(model: &ModelTexts, name: &str, side_by_side: bool) -> Markup {
+/// Name, colour and number of images of each class.
+type Classes = [(String, String, usize)];
+
+fn column(model: &ModelTexts, classes: &Classes, name: &str, side_by_side: bool) -> Markup {
     html! {
         section.model aria-labelledby={ (name) "-title" } {
             h3 id={ (name) "-title" } { (model.name) }
@@ -94,6 +97,7 @@ fn column(model: &ModelTexts, name: &str, side_by_side: bool) -> Markup {
                     "plus and minus zoom, 0 shows the whole map; Enter selects the image nearest to the handle, Escape clears the selection."
                 }
             }
+            @if model.conditional { (decode_as(classes, name)) }
             div.decoded {
                 figure {
                     canvas.image data-part="decoded" role="img" aria-label="Decoded image" {}
@@ -115,6 +119,23 @@ fn column(model: &ModelTexts, name: &str, side_by_side: bool) -> Markup {
                 p.caption { (model.dim) " dimensions, those with the largest standard deviation first. Each slider covers the range of the images." }
                 div.sliders data-part="sliders" {}
                 button type="button" data-part="more" hidden aria-expanded="false" { "All dimensions" }
+            }
+        }
+    }
+}
+
+/// The choice of the class that a conditional decoder is given.
+fn decode_as(classes: &Classes, name: &str) -> Markup {
+    html! {
+        div.given {
+            label for={ (name) "-as" } { "Decode as" }
+            select id={ (name) "-as" } data-part="as" {
+                option value="" { "the class of the image" }
+                @for (i, (class, ..)) in classes.iter().enumerate() { option value=(i) { (class) } }
+            }
+            p.caption {
+                "The decoder is given a class beside the latent vector: the one that is chosen here, or else that of the image, of the image nearest "
+                "to the handle, or of the first one of an interpolation."
             }
         }
     }

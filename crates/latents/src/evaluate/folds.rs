@@ -105,8 +105,12 @@ pub fn cross_validate(
         return Err(Error::TooFewForFolds { origin: data.name.clone(), folds, found });
     }
     let classifies = config.model.target() == Target::Class;
-    if classifies && !data.is_labelled() {
-        let what = "cross-validation of a classifier";
+    if config.model.needs_classes() && !data.is_labelled() {
+        let what = if classifies {
+            "cross-validation of a classifier"
+        } else {
+            "cross-validation of a conditional model"
+        };
         return Err(Error::Unlabelled { what, origin: data.name.clone() });
     }
     let mut measured = Measured::default();

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use latents_data::{Dataset, Part};
+use latents_data::{Dataset, Labelled, Part};
 use latents_engine::{Criterion, Pass};
 use latents_explore::card::{Card, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED};
 use latents_explore::extractor::Extractor;
@@ -45,12 +45,16 @@ impl TrainedModel {
             let (run, part) = (self.dir().to_owned(), Part::Test);
             return Err(Error::NoImages { run, part });
         }
-        let pixels = data.test.images.to_unit();
-        let encoded = self.encode(&data.test)?;
+        // Of a conditional model, an image is decoded as one of its class, and samples have the classes of training images.
+        let test = self.in_own_classes(&data.test, &data.classes);
+        let given = self.conditions(&test)?;
+        let of_training = self.training_classes(data)?;
+        let pixels = test.images.to_unit();
+        let encoded = self.encode(&test)?;
         let z = encoded.z;
         let draws = DRAWS.min((DRAWS as usize * NUMBERS / numbers) as u64).max(10);
-        let bounds = self.bounds(data, draws, seed, session)?;
-        let decoded = self.decode(&z)?.values;
+        let bounds = self.bounds(&test, draws, seed, session)?;
+        let decoded = self.decode_given(&z, &given)?.values;
         let z_train = self.latent_means(&data.train)?;
         let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL / numbers);
 
@@ -96,9 +100,17 @@ impl TrainedModel {
         let extractor = RefCell::new(&mut extractor);
         let model = RefCell::new(self);
         let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
-            decode: &mut |z| {
+            decode: &mut |z, like| {
                 session.check()?;
-                Ok(model.borrow_mut().decode(z)?.values)
+                let mut model = model.borrow_mut();
+                if !model.is_conditional() {
+                    return Ok(model.decode(z)?.values);
+                }
+                let classes: Vec<u16> = match like {
+                    Some(images) => images.iter().map(|&i| given.classes()[i]).collect(),
+                    None => evenly_taken(&of_training, z.len() / d),
+                };
+                Ok(model.decode_as(z, &classes)?.values)
             },
             features: &mut |images| {
                 if let Some(extractor) = extractor.borrow_mut().as_mut() {
@@ -114,7 +126,15 @@ impl TrainedModel {
             },
             extractor: description,
         };
-        Card::measure(&input, &mut callbacks, session)
+        let card = Card::measure(&input, &mut callbacks, session)?;
+        let conditional = model.borrow().is_conditional();
+        Ok(Card { conditional, ..card })
+    }
+
+    /// The classes of the training images of a conditional model; none of other models.
+    fn training_classes(&self, data: &Dataset) -> Result<Vec<u16>> {
+        let train = self.in_own_classes(&data.train, &data.classes);
+        Ok(self.conditions(&train)?.classes().to_vec())
     }
 
     /// The evidence bound of each test image `[n]`, with one draw of its latent vector, and its importance-weighted bound with
@@ -122,7 +142,7 @@ impl TrainedModel {
     #[allow(clippy::type_complexity)] // Two lists of numbers.
     fn bounds(
         &mut self,
-        data: &Dataset,
+        test: &Labelled,
         draws: u64,
         seed: u64,
         session: &Session,
@@ -133,9 +153,9 @@ impl TrainedModel {
         session.stage("bounding the likelihood");
         let criterion = Criterion { weight: 1.0, free_bits: 0.0, ..self.config.model.criterion() };
         let pass = Pass::Sample { seed, draw: 0 };
-        let losses = self.losses(&data.test, criterion, pass, session)?;
+        let losses = self.losses(test, criterion, pass, session)?;
         let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
-        let iwae = self.importance_bounds(&data.test, criterion, seed, draws, session)?;
+        let iwae = self.importance_bounds(test, criterion, seed, draws, session)?;
         Ok(Some((elbo, iwae)))
     }
 
@@ -158,5 +178,25 @@ impl TrainedModel {
         let pixels = latents_train::pixels(part.images.pixels());
         let (shape, runtime) = (self.shape(), self.runtime());
         Ok(Some(Extractor::train(pixels, &labels, shape, classes, seed, &runtime, session)?))
+    }
+}
+
+/// `n` of some classes, evenly spaced, so that each has its share of them; with more than there are, some are taken several times.
+fn evenly_taken(classes: &[u16], n: usize) -> Vec<u16> {
+    if classes.is_empty() {
+        return vec![];
+    }
+    (0..n).map(|i| classes[i * classes.len() / n]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_its_share() {
+        let classes = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2];
+        assert_eq!(evenly_taken(&classes, 5), [0, 0, 0, 1, 2]);
+        assert_eq!(evenly_taken(&[3, 1], 4), [3, 3, 1, 1]);
     }
 }

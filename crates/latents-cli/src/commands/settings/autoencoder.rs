@@ -119,6 +119,9 @@ struct LatentFlags {
     /// Free bits: KL below this many nats per latent dimension is not penalised
     #[arg(long, value_name = "NATS")]
     free_bits: Option<f64>,
+    /// Give the decoder the class of each image, p(x|z, y): a conditional model, which makes images of a class; every image needs a label
+    #[arg(long)]
+    conditional: bool,
 }
 
 impl ModelFlags for VaeFlags {
@@ -131,6 +134,7 @@ impl ModelFlags for VaeFlags {
         put(layer, "model.regularizer", self.latents.regularizer.as_ref())?;
         put(layer, "model.beta", self.latents.beta.as_ref())?;
         put(layer, "model.warmup_epochs", self.latents.warmup_epochs.as_ref())?;
-        put(layer, "model.free_bits", self.latents.free_bits.as_ref())
+        put(layer, "model.free_bits", self.latents.free_bits.as_ref())?;
+        put_switch(layer, "model.conditional", self.latents.conditional)
     }
 }

@@ -183,3 +183,45 @@ fn explored() {
     t.refuse("other runs in their folders", &format!("{TRAIN} --seeds 2 --lr 0.1 --out seeds"));
     t.finish();
 }
+
+#[test]
+fn conditional() {
+    let sandbox = Sandbox::trained();
+    let train = TRAIN.replace("train ae", "train vae");
+    sandbox.ok(&format!("{train} --conditional --out cvae"));
+    sandbox.ok("encode --run ae --out bare.csv");
+    let bare = sandbox.text("bare.csv");
+    let without = |line: &str| line.split(',').skip(2).collect::<Vec<_>>().join(",");
+    let bare: Vec<String> = bare.lines().map(without).collect();
+    let mut t = Table::new("conditional", sandbox);
+    t.file("bare.csv", bare.join("\n"));
+    t.refuse("no such class to sample", "sample --run cvae --class Boat --out s.npz");
+    t.refuse("a class for a model without one", "sample --run ae --class Coat --out s.npz");
+    t.refuse("the same, to decode", "decode --run ae --latents bare.csv --class Coat --out d.npz");
+    t.refuse("the same, for a path", "traverse --run ae --from 0 --to 1 --class Coat --out p.png");
+    t.refuse("latents without a class", "decode --run cvae --latents bare.csv --out d.npz");
+    t.refuse(
+        "an axis through a latent without a class",
+        "traverse --run cvae --latents bare.csv --from 0 --axis 1 --out p.png",
+    );
+    let pixels = Numbers::F32((0..40 * 784).map(|i| ((i * 37) % 101) as f32 / 100.0).collect());
+    t.sandbox.npz("bare.npz", &[("images", &[40, 28, 28], pixels.clone())]);
+    t.refuse("images without classes", "reconstruct --run cvae --data bare.npz");
+    t.refuse("the same, for outliers", "outliers --run cvae --data bare.npz --out o.json");
+    t.refuse(
+        "the same, to train on",
+        "train vae --conditional --data bare.npz --epochs 1 --out new",
+    );
+    let some = Numbers::I64((0..40).map(|i| i % 3 - 1).collect());
+    t.sandbox.npz("some.npz", &[("images", &[40, 28, 28], pixels), ("labels", &[40], some)]);
+    t.refuse(
+        "some images without classes, to train on",
+        "train vae --conditional --data some.npz --epochs 1 --out new",
+    );
+    t.file("residual.toml", "[model]\nkind = \"vae\"\ndesign = \"residual\"\nconditional = true\n");
+    t.refuse(
+        "a condition in the residual design",
+        "train vae --data fashion-mnist-sample --config residual.toml --out new",
+    );
+    t.finish();
+}
