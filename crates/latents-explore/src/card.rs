@@ -11,4 +11,4 @@ pub use data::{
     Card, LEAST_COMPARED, LEAST_MAPPED, LatentMeasures, LikelihoodBounds, MapScore,
     OutlierMeasures, ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
-pub use measure::{CardCallbacks, CardInput};
+pub use measure::{CardBounds, CardCallbacks, CardInput};

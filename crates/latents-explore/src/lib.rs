@@ -36,6 +36,7 @@ pub mod card;
 pub mod classification;
 mod error;
 pub mod extractor;
+mod flow;
 mod kmeans;
 mod lanes;
 mod linear;
@@ -54,6 +55,7 @@ pub mod traverse;
 mod tsne;
 
 pub use error::Error;
+pub use flow::{Flow, FlowConfig, FlowFit};
 pub use kmeans::{Clusters, KmeansConfig, distances, kmeans, kmeans_with};
 pub use mixture::{GaussianMixture, MixtureConfig, MixtureFit, Posterior};
 pub use pca::Pca;

@@ -1,7 +1,9 @@
-//! Random latents: from N(0, I), and uniformly from the bounding box of given latents. Gaussian mixtures are in `mixture.rs`.
+//! Random latents: from N(0, I), from the posteriors of a variational model, and uniformly from the bounding box of given latents. Gaussian
+//! mixtures are in `mixture.rs`, flows in `flow.rs`.
 
 use latents_random::{Purpose, stream};
 
+use crate::error::Error;
 use crate::rows::Rows;
 
 /// `n` draws `[n, dim]` from N(0, I). Each depends only on the seed and its own index.
@@ -18,6 +20,37 @@ pub fn normal(n: usize, dim: usize, seed: u64) -> Vec<f32> {
         (0..dim).map(move |_| draws.normal() as f32)
     };
     (0..n).flat_map(draw).collect()
+}
+
+/// A draw `[n, d]` from each normal distribution of these means `[n, d]` and logarithms of variances `[n, d]`. Each depends only on its
+/// distribution, the seed and its own index.
+///
+/// ```
+/// use latents_explore::{Rows, samplers};
+///
+/// let (means, logs) = ([3.0, -1.0], [-2.0, 0.5]); // a distribution of 2 dimensions
+/// let z = samplers::posterior(Rows::new(&means, 2)?, Rows::new(&logs, 2)?, 1)?;
+/// assert_eq!(z.len(), 2);
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
+///
+/// # Errors
+/// If there are not as many variances as means.
+pub fn posterior(means: Rows<'_>, log_variances: Rows<'_>, seed: u64) -> Result<Vec<f32>, Error> {
+    let (expected, got) = (means.values().len(), log_variances.values().len());
+    if got != expected || means.dim() != log_variances.dim() {
+        return Err(Error::Size { what: "the variances", expected, got });
+    }
+    let each = means.iter().zip(log_variances.iter()).enumerate();
+    Ok(each
+        .flat_map(|(i, (means, logs))| {
+            let mut draws = stream(seed, Purpose::Sample, i as u64, 1);
+            means.iter().zip(logs).map(move |(&mean, &log)| {
+                let deviation = libm::exp(0.5 * f64::from(log));
+                (f64::from(mean) + deviation * draws.normal()) as f32
+            })
+        })
+        .collect())
 }
 
 /// `n` draws `[n, d]`, uniform in the bounding box of `latents`: each coordinate lies between the minimum and the maximum of its axis.
@@ -50,6 +83,16 @@ mod tests {
         let square: f32 = z.iter().map(|v| v * v).sum::<f32>() / 10_000.0;
         assert!((square - 1.0).abs() < 0.06, "{square}");
         assert_eq!(z[..6], normal(3, 2, 1)[..], "each draw depends on its own index only");
+        let (means, logs) = ([5.0, -1.0].repeat(3000), [-2.0, 1.0].repeat(3000));
+        let rows = |values| Rows::new(values, 2).unwrap();
+        let z = posterior(rows(&means), rows(&logs), 1).unwrap();
+        for (axis, (mean, log)) in [(5.0, -2.0), (-1.0, 1.0)].into_iter().enumerate() {
+            let of_axis = || z.iter().skip(axis).step_by(2).map(|v| v - mean);
+            assert!(of_axis().sum::<f32>().abs() / 3000.0 < 0.06);
+            let variance = of_axis().map(|v| v * v).sum::<f32>() / 3000.0;
+            assert!((variance / libm::expf(log) - 1.0).abs() < 0.08, "{variance}");
+        }
+        assert!(posterior(rows(&means), rows(&logs[..4]), 1).is_err());
         let latents = [0.0, -2.0, 1.0, 4.0];
         let z = uniform(Rows::new(&latents, 2).unwrap(), 2000, 1);
         let second: Vec<f32> = z.iter().skip(1).step_by(2).copied().collect();

@@ -43,7 +43,10 @@ pub use model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning}
 pub use nonlinearity::Nonlinearity;
 pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};
-pub use vae::{Likelihood, Regularizer, VaeConfig, importance_bound, one_hot, posterior};
+pub use vae::{
+    Likelihood, Regularizer, VaeConfig, importance_bound, importance_bounds_under, one_hot,
+    posterior,
+};
 
 /// The example of the README.
 #[cfg(doctest)]

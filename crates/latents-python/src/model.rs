@@ -261,9 +261,10 @@ impl Model {
         let sampler = match sampler {
             "normal" => Sampler::Normal,
             "mixture" => Sampler::Mixture { components },
+            "flow" => Sampler::Flow,
             "uniform" => Sampler::Uniform,
             other => {
-                let known = "normal, mixture or uniform";
+                let known = "normal, mixture, flow or uniform";
                 return Err(PyValueError::new_err(format!(
                     "sampler must be {known}, not {other:?}"
                 )));

@@ -43,7 +43,7 @@ pub enum Purpose {
     Map = 40,
     /// Initial clusters and mixtures; counters: attempt, 0.
     Clusters = 41,
-    /// Latents of generated samples; counters: sample, 0.
+    /// Latents of generated samples; counters: sample, 0 of new latents or 1 of draws of its posterior.
     Sample = 42,
     /// Items that a bootstrap or a random choice takes; counters: repetition, use.
     Resample = 43,

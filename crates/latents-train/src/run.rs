@@ -86,7 +86,8 @@ impl Run {
         self.dir.join(MODEL)
     }
 
-    /// The path of the training images' latents, `latents.safetensors`: the tensor `z` `[n, d]`. Not every run keeps them.
+    /// The path of the training images' latents, `latents.safetensors`: the tensor `z` `[n, d]`, and of a variational model
+    /// `log_variances` `[n, d]`. Not every run keeps them.
     #[must_use]
     pub fn latents_path(&self) -> PathBuf {
         self.dir.join("latents.safetensors")

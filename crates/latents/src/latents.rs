@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use latents_data::Part;
 use latents_data::npz::{self, Array, Numbers};
 use latents_engine::Shape;
-use latents_explore::Rows;
+use latents_explore::{Rows, samplers};
 use latents_report::{Figure, gallery};
 
 use crate::error::{Error, Result};
@@ -85,6 +85,16 @@ impl Latents {
             parts: self.parts.as_ref().map(|all| indices.iter().map(|&i| all[i]).collect()),
             classes: self.classes.clone(),
         }
+    }
+
+    /// A draw `[n, d]` of each posterior of a variational model; of another model, the latents themselves. Each draw depends only on its posterior,
+    /// the seed and its index.
+    ///
+    /// # Errors
+    /// If a number is not finite.
+    pub fn draw(&self, seed: u64) -> Result<Vec<f32>> {
+        let Some(logs) = &self.log_variances else { return Ok(self.z.clone()) };
+        Ok(samplers::posterior(self.rows()?, Rows::new(logs, self.dim)?, seed)?)
     }
 
     /// The vectors as explorations take them.

@@ -33,6 +33,7 @@ mod error;
 pub mod evaluate;
 mod explorer;
 pub mod figures;
+mod flow;
 mod latents;
 mod linear_decoder;
 mod map;

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use latents_data::Labelled;
 use latents_explore::neighbours::nearest;
-use latents_explore::{GaussianMixture, Rows, samplers};
+use latents_explore::{FlowFit, GaussianMixture, Rows, samplers};
 use latents_report::{Figure, ImageView, Tile, grid};
 use latents_tables::{Column, Table, Values};
 
 use crate::conditional::SampledClasses;
 use crate::error::{Error, Result};
+use crate::flow::fit_flow;
 use crate::latents::ImageArray;
 use crate::model::TrainedModel;
 use crate::session::Session;
@@ -31,17 +32,20 @@ pub enum Sampler {
         /// Gaussians in the mixture.
         components: usize,
     },
+    /// A normalising flow fitted to the latents of the training images (see [`latents_explore::Flow`]); of a variational model to draws of their posteriors.
+    Flow,
     /// Uniformly from the box that the latents of the training images lie in.
     Uniform,
 }
 
 impl Sampler {
-    /// Its name: `normal`, `mixture` or `uniform`.
+    /// Its name: `normal`, `mixture`, `flow` or `uniform`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Sampler::Normal => "normal",
             Sampler::Mixture { .. } => "mixture",
+            Sampler::Flow => "flow",
             Sampler::Uniform => "uniform",
         }
     }
@@ -52,6 +56,7 @@ impl fmt::Display for Sampler {
         match self {
             Sampler::Normal => f.write_str("N(0, I)"),
             Sampler::Mixture { components } => write!(f, "a mixture of {components} Gaussians"),
+            Sampler::Flow => f.write_str("a flow"),
             Sampler::Uniform => f.write_str("the box of the training latents"),
         }
     }
@@ -70,6 +75,8 @@ pub struct Samples {
     pub bic: Option<f64>,
     /// The class of each image `[n]`, of a conditional model.
     pub classes: Option<SampledClasses>,
+    /// How well a flow fits training latents that were held out.
+    pub flow: Option<FlowFit>,
 }
 
 impl Samples {
@@ -207,11 +214,11 @@ impl Samples {
 }
 
 impl TrainedModel {
-    /// Makes `n` new images. A mixture and the box need the latents of the training images, which the run keeps; N(0, I) needs nothing but the weights.
+    /// Makes `n` new images. A mixture, a flow and the box need the latents of the training images, which the run keeps; N(0, I) needs nothing but the weights.
     /// A conditional model makes as many of each class as possible, one class after another.
     ///
     /// # Errors
-    /// If the model has no latents, the mixture cannot be fitted, or the training latents are needed and missing.
+    /// If the model has no latents, the mixture or the flow cannot be fitted, or the training latents are needed and missing.
     pub fn sample(&mut self, n: usize, sampler: Sampler, seed: u64) -> Result<Samples> {
         let classes = self.is_conditional().then(|| self.every_class());
         self.sample_given(n, classes, sampler, seed)
@@ -243,11 +250,18 @@ impl TrainedModel {
         seed: u64,
     ) -> Result<Samples> {
         let d = self.latent_space()?.dim;
-        let (z, bic) = match sampler {
-            Sampler::Normal => (samplers::normal(n, d, seed), None),
+        let (mut bic, mut flow) = (None, None);
+        let z = match sampler {
+            Sampler::Normal => samplers::normal(n, d, seed),
             Sampler::Uniform => {
                 let latents = self.training_latents()?;
-                (samplers::uniform(Rows::new(&latents, d)?, n, seed), None)
+                samplers::uniform(Rows::new(&latents, d)?, n, seed)
+            }
+            Sampler::Flow => {
+                let posteriors = self.training_posteriors()?;
+                let (mut fitted, fit) = fit_flow(&posteriors, seed, &self.session)?;
+                flow = Some(fit);
+                fitted.sample(n, seed)?
             }
             Sampler::Mixture { components } => {
                 let latents = self.training_latents()?;
@@ -258,9 +272,10 @@ impl TrainedModel {
                     let bic = mixture.bic(rows)?;
                     Ok::<_, latents_explore::Error>((mixture, bic))
                 });
-                let (mixture, bic) =
+                let (mixture, criterion) =
                     fitted.map_err(|e| Error::from(e).context(sampler.to_string()))?;
-                (mixture.sample(n, seed), Some(bic))
+                bic = Some(criterion);
+                mixture.sample(n, seed)
             }
         };
         let (images, classes) = match classes {
@@ -270,6 +285,6 @@ impl TrainedModel {
             }
             None => (self.decode(&z)?, None),
         };
-        Ok(Samples { images, z, sampler, bic, classes })
+        Ok(Samples { images, z, sampler, bic, classes, flow })
     }
 }

@@ -1,14 +1,17 @@
 //! The latents of the training images, which samplers and traversals along axes need. A run keeps them, so that its folder is enough without the
-//! images: `latents.safetensors` has them as `z` `[n, d]`, with the SHA-256 of the weights that they were made with.
+//! images: `latents.safetensors` has them as `z` `[n, d]`, of a variational model the means, then with the `log_variances` `[n, d]` of the
+//! posteriors; and the SHA-256 of the weights that they were made with.
 
 use latents_models::Tensors;
 
 use crate::error::{Error, Result};
+use crate::latents::Latents;
 use crate::model::TrainedModel;
 
 /// The note that names the weights.
 const WEIGHTS: &str = "weights";
 const NAME: &str = "z";
+const LOG_VARIANCES: &str = "log_variances";
 /// The name of the file.
 const LATENTS: &str = "latents.safetensors";
 
@@ -18,30 +21,49 @@ impl TrainedModel {
     /// # Errors
     /// [`Error::NoTrainingLatents`] if the run keeps none and its data cannot be opened.
     pub fn training_latents(&mut self) -> Result<Vec<f32>> {
-        let dim = self.latent_space()?.dim;
-        if let Some(kept) = self.kept_latents(dim)? {
-            return Ok(kept);
+        match self.kept_latents()? {
+            Some(kept) => Ok(kept.z),
+            None => Ok(self.encode_training_images()?.z),
         }
+    }
+
+    /// The posteriors of the training images, of a variational model; of another one, their latents.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::training_latents`].
+    pub fn training_posteriors(&mut self) -> Result<Latents> {
+        let complete = |kept: &Latents| kept.log_variances.is_some();
+        let variational = self.is_variational();
+        match self.kept_latents()?.filter(|kept| !variational || complete(kept)) {
+            Some(kept) => Ok(kept),
+            None => self.encode_training_images(),
+        }
+    }
+
+    fn encode_training_images(&mut self) -> Result<Latents> {
         let data = self.data().map_err(|e| match e {
             Error::Interrupted(_) => e,
             e => Error::NoTrainingLatents { run: self.dir().to_owned(), source: Box::new(e) },
         })?;
-        self.latent_means(&data.train)
+        self.encode_pixels(data.train.images.pixels())
     }
 
     /// Keeps the latents of the training images in the run's folder.
     pub(crate) fn keep_training_latents(&mut self, train: &latents_data::Labelled) -> Result<()> {
-        let (z, dim) = (self.latent_means(train)?, self.latent_space()?.dim);
+        let Latents { z, dim, log_variances, .. } = self.encode_pixels(train.images.pixels())?;
         let mut tensors = Tensors::default();
         tensors.notes.insert(WEIGHTS.into(), self.run.model_digest()?);
         tensors.push(NAME, &[train.len(), dim], z);
+        if let Some(log_variances) = log_variances {
+            tensors.push(LOG_VARIANCES, &[train.len(), dim], log_variances);
+        }
         tensors.save(&self.run.latents_path())?;
         Ok(self.run.add_to_seal(LATENTS)?)
     }
 
-    /// The latents that the run keeps; none if it keeps none, or some of other weights.
-    fn kept_latents(&self, dim: usize) -> Result<Option<Vec<f32>>> {
-        let path = self.run.latents_path();
+    /// The latents that the run keeps; none if it keeps none, or some of other weights. A run of an earlier version has no variances.
+    fn kept_latents(&self) -> Result<Option<Latents>> {
+        let (path, dim) = (self.run.latents_path(), self.latent_space()?.dim);
         if !path.exists() {
             return Ok(None);
         }
@@ -49,9 +71,13 @@ impl TrainedModel {
         if tensors.notes.get(WEIGHTS) != Some(&self.run.model_digest()?) {
             return Ok(None);
         }
-        Ok(tensors
-            .take(NAME)
-            .filter(|(shape, _)| shape.len() == 2 && shape[1] == dim)
-            .map(|(_, z)| z))
+        let mut take = |name: &str| {
+            let found = tensors.take(name);
+            found.filter(|(shape, _)| shape.len() == 2 && shape[1] == dim).map(|(_, z)| z)
+        };
+        let (z, log_variances) = (take(NAME), take(LOG_VARIANCES));
+        let log_variances =
+            log_variances.filter(|logs| z.as_ref().map(Vec::len) == Some(logs.len()));
+        Ok(z.map(|z| Latents { z, dim, log_variances, ..Latents::default() }))
     }
 }

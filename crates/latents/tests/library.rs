@@ -38,7 +38,8 @@ fn a_run_works_without_its_data() {
     let dir = folder.path().join("vae");
     let mut model = small_vae(&data).train(&data, &dir, &session).unwrap();
     let z = model.encode(&data.test).unwrap();
-    let samplers = [Sampler::Normal, Sampler::Uniform, Sampler::Mixture { components: 3 }];
+    let mixture = Sampler::Mixture { components: 3 };
+    let samplers = [Sampler::Normal, Sampler::Uniform, mixture, Sampler::Flow];
     let with_data: Vec<_> = samplers.map(|s| model.sample(5, s, 7).unwrap().z).into();
     let encoded = model.encode(&data.train).unwrap().z;
 

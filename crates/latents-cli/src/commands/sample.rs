@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use latents::explore::FlowFit;
 use latents::{Session, TrainedModel, check_output, count, save_beside};
 use serde::Serialize;
 
@@ -49,6 +50,8 @@ enum Sampler {
     Normal,
     /// A mixture of Gaussians fitted to the latents of the training images
     Mixture,
+    /// A normalising flow fitted to the latents of the training images, which takes some seconds
+    Flow,
     /// Uniformly from the box that the latents of the training images lie in
     Uniform,
 }
@@ -64,6 +67,9 @@ struct Sampled<'a> {
     /// How many images of each class, in the order of the images; of a conditional model.
     #[serde(skip_serializing_if = "Option::is_none")]
     classes: Option<Vec<OfClass>>,
+    /// Mean log-density of held-out training latents under the flow and under one Gaussian, in nats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow: Option<FlowFit>,
     /// The table of the nearest training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     nearest: Option<PathBuf>,
@@ -80,6 +86,7 @@ impl Sample {
         check_output(&self.out, &["npz"])?;
         let sampler = match self.sampler {
             Sampler::Normal => latents::Sampler::Normal,
+            Sampler::Flow => latents::Sampler::Flow,
             Sampler::Uniform => latents::Sampler::Uniform,
             Sampler::Mixture => latents::Sampler::Mixture { components: self.components.into() },
         };
@@ -106,7 +113,14 @@ impl Sample {
         } else {
             None
         };
-        let bic = made.bic.map_or(String::new(), |b| format!(" (BIC {b:.0})"));
+        let fit = match (made.bic, made.flow) {
+            (Some(bic), _) => format!(" (BIC {bic:.0})"),
+            (None, Some(flow)) => format!(
+                " (held-out latents: {:.2} nats, of one Gaussian {:.2})",
+                flow.likelihood, flow.gaussian
+            ),
+            (None, None) => String::new(),
+        };
         let (images, out) = (made.images.len(), &self.out);
         let table = nearest.as_ref().map_or(String::new(), |file| format!("  {}", file.display()));
         let of = match made.classes.as_ref().map(|classes| classes.groups().len()) {
@@ -115,16 +129,17 @@ impl Sample {
             Some(classes) => format!(" of {classes} classes"),
         };
         let text = format!(
-            "{} images{of}{bic} in {}{table}  {}",
+            "{} images{of}{fit} in {}{table}  {}",
             count(images as u64),
             out.display(),
             list(&figures)
         );
-        let (sampler, bic) = (sampler.name(), made.bic);
+        let (sampler, bic, flow) = (sampler.name(), made.bic, made.flow);
         let of_class =
             |(class, images): (String, Vec<usize>)| OfClass { class, images: images.len() };
         let classes =
             made.classes.map(|classes| classes.groups().into_iter().map(of_class).collect());
-        output.result(&text, &Sampled { out, figures, images, sampler, bic, classes, nearest })
+        let sampled = Sampled { out, figures, images, sampler, bic, classes, flow, nearest };
+        output.result(&text, &sampled)
     }
 }

@@ -29,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "map --latents vae-z.npz --method pca --out pca.npz",
     "sample --run vae --n 20 --out normal.npz",
     "sample --run ae --sampler mixture --components 3 --n 20 --out mixture.npz",
+    "sample --run vae --sampler flow --n 20 --out flow.npz",
     "sample --run ae --sampler uniform --n 20 --seed 5 --out uniform.npz",
     "traverse --run ae --from 0 --to 5 --out way.png",
     "traverse --run vae --from 3 --axis all --steps 4 --out axes.png",

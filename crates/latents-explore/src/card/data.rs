@@ -84,7 +84,10 @@ pub struct LikelihoodBounds {
     pub elbo: Estimate,
     /// The importance-weighted bound (IWAE).
     pub iwae: Estimate,
-    /// Draws per image of the importance-weighted bound.
+    /// The importance-weighted bound with a flow as the prior, which is fitted to the latents of the training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iwae_with_flow: Option<Estimate>,
+    /// Draws per image of the importance-weighted bounds.
     pub draws: u64,
 }
 

@@ -37,6 +37,11 @@ impl Card {
             line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
             line(format!("| evidence lower bound | {:.2} |", b.elbo));
             line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
+            if let Some(bound) = b.iwae_with_flow {
+                line(format!(
+                    "| the same with a flow as the prior in place of N(0, I) | {bound:.2} |"
+                ));
+            }
         }
         line("\n## Latents\n\n| | |\n|---|---|".into());
         line(format!("| active units | {} of {} |", self.latents.active_units, self.latent_dim));

@@ -60,13 +60,27 @@ pub struct CardInput<'a> {
     pub train: Rows<'a>,
     /// Latents of training images `[t, d]`.
     pub train_latents: Rows<'a>,
-    /// Of a variational model: evidence lower bound and importance-weighted bound of each test image `[n]`, in nats, and the number of
-    /// draws of the latter.
-    pub bounds: Option<(&'a [f64], &'a [f64], u64)>,
+    /// Bounds on the log-likelihood of a variational model.
+    pub bounds: Option<&'a CardBounds>,
     /// Maps of the test latents: name and coordinates `[n, 2]`.
     pub maps: &'a [(&'a str, Rows<'a>)],
+    /// Latents that other samplers than the card's own have drawn: name and draws `[n, d]`.
+    pub drawn: &'a [(&'a str, Rows<'a>)],
     /// Seed of all draws.
     pub seed: u64,
+}
+
+/// Bounds on the log-likelihood of each test image, in nats.
+#[derive(Clone, Debug, Default)]
+pub struct CardBounds {
+    /// The evidence lower bound `[n]`.
+    pub elbo: Vec<f64>,
+    /// The importance-weighted bound `[n]`.
+    pub iwae: Vec<f64>,
+    /// The same with a flow as the prior `[n]`.
+    pub with_flow: Option<Vec<f64>>,
+    /// Draws of the importance-weighted bounds.
+    pub draws: u64,
 }
 
 /// Functions of the evaluated model and of a feature extractor.
@@ -108,6 +122,7 @@ impl Card {
     ///     train_latents: Rows::new(&latents, 2)?,
     ///     bounds: None,
     ///     maps: &[],
+    ///     drawn: &[],
     ///     seed: 1,
     /// };
     /// let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
@@ -140,10 +155,11 @@ impl Card {
         let errors = squared_errors(images, input.reconstructions)?;
         let pca = components(input, monitor)?;
         let reconstruction = ReconstructionMeasures::measure(input, &errors, pca.as_ref())?;
-        let bounds = input.bounds.map(|(elbo, iwae, draws)| LikelihoodBounds {
-            elbo: Estimate::of(elbo),
-            iwae: Estimate::of(iwae),
-            draws,
+        let bounds = input.bounds.map(|bounds| LikelihoodBounds {
+            elbo: Estimate::of(&bounds.elbo),
+            iwae: Estimate::of(&bounds.iwae),
+            iwae_with_flow: bounds.with_flow.as_deref().map(Estimate::of),
+            draws: bounds.draws,
         });
         begin(monitor, "latents")?;
         let accuracy = |rows: Rows<'_>| {
@@ -295,7 +311,7 @@ impl SampleMeasures {
         let fitted = Rows::new(&fitted, dim)?;
         let most = GaussianMixture::determined(fitted.len(), dim);
         let mixture = GaussianMixture::fit(fitted, most, input.seed, monitor)?;
-        let kinds = [
+        let mut kinds = vec![
             ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),
             (
                 format!("mixture of {most} Gaussian{}", if most == 1 { "" } else { "s" }),
@@ -305,9 +321,13 @@ impl SampleMeasures {
                 samplers::uniform(input.train_latents, number, input.seed)
             }),
         ];
+        for (name, draws) in input.drawn {
+            kinds.push(((*name).to_owned(), draws.values().to_vec()));
+        }
         let mut scores = vec![];
         for (name, z) in kinds {
             begin(monitor, &format!("samples from {name}"))?;
+            let drawn = (z.len() / dim) as f64;
             let images = (callbacks.decode)(&z, None)?;
             let (features, _) = (callbacks.features)(&images)?;
             let rows = Rows::new(&features, k)?;
@@ -320,12 +340,12 @@ impl SampleMeasures {
                 sharpness: detail(&images, input.shape)
                     .zip(real_detail)
                     .map(|(ours, real)| if real > 0.0 { ours / real } else { 0.0 }),
-                confidence: prediction.as_ref().map(|p| {
-                    p.confidence.iter().map(|&c| f64::from(c)).sum::<f64>() / number as f64
-                }),
+                confidence: prediction
+                    .as_ref()
+                    .map(|p| p.confidence.iter().map(|&c| f64::from(c)).sum::<f64>() / drawn),
                 classes: prediction.zip(input.labels).map(|(p, (_, count))| {
                     let part = |c| p.class.iter().filter(|&&l| usize::from(l) == c).count();
-                    (0..count).map(|c| part(c) as f64 / number as f64).collect()
+                    (0..count).map(|c| part(c) as f64 / drawn).collect()
                 }),
             });
         }
@@ -408,6 +428,7 @@ mod tests {
             train_latents: rows(&z_train, 3),
             bounds: None,
             maps: &[("two axes", rows(&xy, 2))],
+            drawn: &[("the latents themselves", rows(&z_train, 3))],
             seed: 1,
         };
         let log = Arc::new(Log::default());
@@ -434,12 +455,13 @@ mod tests {
         assert!((traversals.linear.value - 1.0).abs() < 1e-3);
         let [normal, mixture, uniform] = [0, 1, 2].map(|i| samples.samplers[i].frechet.value);
         assert!(
-            samples
-                .samplers
+            samples.samplers[..3]
                 .iter()
                 .all(|s| s.frechet.error > 0.0 && s.frechet.error < s.frechet.value)
         );
         assert!(normal > 1.0 && mixture > samples.floor && uniform < normal, "{card:?}");
+        let own = &samples.samplers[3];
+        assert!(own.name == "the latents themselves" && own.frechet.value < mixture, "{card:?}");
         assert_eq!(samples.samplers[0].classes, Some(vec![0.0, 1.0]));
         assert!(card.maps[0].neighbour_accuracy.unwrap() > 0.85);
         let text = card.markdown("Run");
@@ -473,6 +495,7 @@ mod tests {
                 train_latents: Rows::new(&z[8 * test..], 8)?,
                 bounds: None,
                 maps: &[],
+                drawn: &[],
                 seed: 1,
             };
             let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {

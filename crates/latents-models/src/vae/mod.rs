@@ -14,7 +14,7 @@ use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER, residual};
 use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 
-pub use bound::{importance_bound, posterior};
+pub use bound::{importance_bound, importance_bounds_under, posterior};
 pub use condition::one_hot;
 
 /// The penalty of the latents.

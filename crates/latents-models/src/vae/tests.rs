@@ -2,6 +2,7 @@
 
 #![allow(clippy::float_cmp)] // Values that are not rounded must be equal.
 
+use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use latents_engine::{Engine, Init, Inputs, Pass, Runtime, Targets, initialize};
@@ -177,6 +178,26 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     for i in 0..5 {
         assert!((many[i] - libm::log(naive[i]) - one[i]).abs() < 1e-9);
         assert!(many[i] > means[i]);
+    }
+    // Another prior: first N(0, I) itself, then one whose density is e times as high at the first image's draws.
+    let mut under = |first: f64| {
+        let mut log_prior = |z: &[f64]| -> Result<Vec<f64>, crate::Error> {
+            let log = |z: &[f64]| -0.5 * z.iter().map(|v| v * v + libm::log(TAU)).sum::<f64>();
+            let mut logs: Vec<f64> = z.chunks_exact(z.len() / 5).map(log).collect();
+            logs[0] += first;
+            Ok(logs)
+        };
+        let prior = &mut log_prior;
+        importance_bounds_under(&mut engine, &parameters, inputs, criterion, 7, 40, prior, &monitor)
+            .unwrap()
+    };
+    for first in [0.0, 1.0] {
+        let [normal, other] = under(first);
+        assert_eq!(normal, many);
+        for i in 0..5 {
+            let more = if i == 0 { first } else { 0.0 };
+            assert!((other[i] - many[i] - more).abs() < 1e-9, "{} {}", other[i], many[i]);
+        }
     }
     let criterion = Loss::MeanSquaredError.into();
     let bound = importance_bound(&mut engine, &parameters, inputs, criterion, 7, 2, &monitor);

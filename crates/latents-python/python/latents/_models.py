@@ -411,8 +411,8 @@ class _LatentModel(Model):
         ----------
         n : int
             How many.
-        sampler : "mixture", "normal" or "uniform"
-            Where latents are drawn from: a mixture of Gaussians fitted to those of the training images, N(0, I), or the box of the training latents.
+        sampler : "mixture", "flow", "normal" or "uniform"
+            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, N(0, I), or the box of the training latents.
         components : int
             Gaussians of the mixture.
         seed : int

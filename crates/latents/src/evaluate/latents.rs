@@ -5,11 +5,14 @@ use std::cell::RefCell;
 
 use latents_data::{Dataset, Labelled, Part};
 use latents_engine::{Criterion, Pass};
-use latents_explore::card::{Card, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED};
+use latents_explore::card::{
+    Card, CardBounds, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED,
+};
 use latents_explore::extractor::Extractor;
-use latents_explore::{Pca, Rows, TsneConfig, tsne};
+use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
 use crate::error::{Error, Result};
+use crate::flow::{fit_flow, suffice_for_flow};
 use crate::model::TrainedModel;
 use crate::session::Session;
 
@@ -53,15 +56,23 @@ impl TrainedModel {
         let encoded = self.encode(&test)?;
         let z = encoded.z;
         let draws = DRAWS.min((DRAWS as usize * NUMBERS / numbers) as u64).max(10);
-        let bounds = self.bounds(&test, draws, seed, session)?;
         let decoded = self.decode_given(&z, &given)?.values;
-        let z_train = self.latent_means(&data.train)?;
+        let posteriors = self.encode_pixels(data.train.images.pixels())?;
         let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL / numbers);
 
-        let mut extractor = match n.min(train.len() / numbers) {
-            ..LEAST_COMPARED => None,
-            _ => self.train_extractor(data, seed, session)?,
+        let compared = n.min(train.len() / numbers);
+        let (mut extractor, mut flow) = match compared {
+            ..LEAST_COMPARED => (None, None),
+            _ => {
+                let extractor = self.train_extractor(data, seed, session)?;
+                session.stage("fitting a flow to the latents");
+                let enough = suffice_for_flow(&posteriors);
+                (extractor, enough.then(|| fit_flow(&posteriors, seed, session)).transpose()?)
+            }
         };
+        let by_flow = flow.as_mut().map(|(flow, _)| flow.sample(compared, seed)).transpose()?;
+        let bounds =
+            self.bounds(&test, draws, seed, flow.as_mut().map(|(flow, _)| flow), session)?;
         let latents = Rows::new(&z, d)?;
         let (by_tsne, by_pca);
         let maps = if n < LEAST_MAPPED {
@@ -78,6 +89,8 @@ impl TrainedModel {
             vec![("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)]
         };
 
+        let drawn = by_flow.as_deref().map(|z| Ok::<_, Error>(("flow", Rows::new(z, d)?)));
+        let drawn: Vec<_> = drawn.into_iter().collect::<Result<_>>()?;
         let labels = data.test.all_labels();
         let log_variances = encoded.log_variances.as_deref();
         let input = CardInput {
@@ -88,9 +101,10 @@ impl TrainedModel {
             log_variances: log_variances.map(|l| Rows::new(l, d)).transpose()?,
             reconstructions: Rows::new(&decoded, numbers)?,
             train: Rows::new(&train, numbers)?,
-            train_latents: Rows::new(&z_train, d)?,
-            bounds: bounds.as_ref().map(|(elbo, iwae)| (&elbo[..], &iwae[..], draws)),
+            train_latents: posteriors.rows()?,
+            bounds: bounds.as_ref(),
             maps: &maps,
+            drawn: &drawn,
             seed,
         };
         let description = match &extractor {
@@ -137,16 +151,16 @@ impl TrainedModel {
         Ok(self.conditions(&train)?.classes().to_vec())
     }
 
-    /// The evidence bound of each test image `[n]`, with one draw of its latent vector, and its importance-weighted bound with
-    /// so many draws, in nats, of a variational model. Both are bounds on log p(x), whatever weight training gave the divergence.
-    #[allow(clippy::type_complexity)] // Two lists of numbers.
+    /// The bounds of each test image, in nats, of a variational model: the evidence bound with one draw of its latent vector, and
+    /// importance-weighted ones with so many draws. They are bounds on log p(x), whatever weight training gave the divergence.
     fn bounds(
         &mut self,
         test: &Labelled,
         draws: u64,
         seed: u64,
+        flow: Option<&mut Flow>,
         session: &Session,
-    ) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+    ) -> Result<Option<CardBounds>> {
         if !self.is_variational() {
             return Ok(None);
         }
@@ -155,8 +169,15 @@ impl TrainedModel {
         let pass = Pass::Sample { seed, draw: 0 };
         let losses = self.losses(test, criterion, pass, session)?;
         let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
-        let iwae = self.importance_bounds(test, criterion, seed, draws, session)?;
-        Ok(Some((elbo, iwae)))
+        let (iwae, with_flow) = match flow {
+            Some(flow) => {
+                let [iwae, with_flow] =
+                    self.importance_bounds_under(test, criterion, seed, draws, flow, session)?;
+                (iwae, Some(with_flow))
+            }
+            None => (self.importance_bounds(test, criterion, seed, draws, session)?, None),
+        };
+        Ok(Some(CardBounds { elbo, iwae, with_flow, draws }))
     }
 
     fn train_extractor(

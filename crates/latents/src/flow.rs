@@ -1,0 +1,65 @@
+//! Flows of a model's latents: fitted to the latents of the training images, and as the prior of a variational model.
+
+use latents_data::Labelled;
+use latents_engine::Criterion;
+use latents_explore::{Flow, FlowConfig, FlowFit, Rows};
+use latents_models::importance_bounds_under;
+
+use crate::conditional::batch;
+use crate::error::{Error, Result};
+use crate::latents::Latents;
+use crate::model::{BLOCK, TrainedModel, samples_of};
+use crate::session::Session;
+
+/// Fits a flow to latents: of a variational model to a draw of each posterior, which is what its decoder has learnt to read.
+///
+/// # Errors
+/// If there are too few latents, or the call was interrupted.
+pub(crate) fn fit_flow(latents: &Latents, seed: u64, session: &Session) -> Result<(Flow, FlowFit)> {
+    let (z, runtime) = (latents.draw(seed)?, session.runtime()?);
+    let config = FlowConfig { seed, ..FlowConfig::default() };
+    Ok(Flow::fit(Rows::new(&z, latents.dim)?, &config, &runtime, session)?)
+}
+
+/// Whether there are enough latents for a flow.
+pub(crate) fn suffice_for_flow(latents: &Latents) -> bool {
+    latents.dim > 1 && latents.len() >= Flow::least_rows(latents.dim)
+}
+
+impl TrainedModel {
+    /// The importance-weighted bounds of each image `[n]` with so many draws, in blocks: with N(0, I) as the prior, and with a flow.
+    pub(crate) fn importance_bounds_under(
+        &mut self,
+        images: &Labelled,
+        criterion: Criterion,
+        seed: u64,
+        draws: u64,
+        flow: &mut Flow,
+        session: &Session,
+    ) -> Result<[Vec<f64>; 2]> {
+        let (given, pixels) = (self.conditions(images)?, images.images.pixels());
+        let (dim, mut all) = (self.latent_space()?.dim, [vec![], vec![]]);
+        let mut log_prior = |z: &[f32]| -> Result<Vec<f64>> {
+            Ok(flow.log_densities(Rows::new(z, dim)?, session)?)
+        };
+        let index: Vec<u32> = (0..images.len() as u32).collect();
+        for index in index.chunks(BLOCK) {
+            let conditions = given.of(samples_of(index));
+            let (engine, parameters) = (&mut self.engine, &self.parameters);
+            let some = importance_bounds_under::<_, Error>(
+                engine,
+                parameters,
+                batch(pixels, index, &conditions),
+                criterion,
+                seed,
+                draws,
+                &mut log_prior,
+                session,
+            )?;
+            for (all, some) in all.iter_mut().zip(some) {
+                all.extend(some);
+            }
+        }
+        Ok(all)
+    }
+}
