@@ -43,7 +43,8 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
     /// What the network's output is compared with.
     fn target(&self) -> Target;
 
-    /// Whether the network is given the class of each image as a condition, a one-hot vector ([`one_hot`](crate::one_hot)).
+    /// Whether the network is given the class of each image as a condition: a one-hot vector
+    /// ([`one_hot`](crate::one_hot)) times [`condition_value`](crate::condition_value).
     fn is_conditional(&self) -> bool {
         false
     }

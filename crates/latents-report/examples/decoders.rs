@@ -184,7 +184,9 @@ fn explorer_of(
     let conditions: Vec<f32> = if features == 0 {
         vec![]
     } else {
-        (0..n * features).map(|i| f32::from(u8::from((i / features) % 3 == i % features))).collect()
+        (0..n * features)
+            .map(|i| if (i / features) % 3 == i % features { 2.0 } else { 0.0 })
+            .collect()
     };
     let batch = Inputs::Values(&latents[..]).with_conditions(&conditions);
     let images = engine.forward(&parameters, batch, 0..1)?;
@@ -200,6 +202,7 @@ fn explorer_of(
         network: &network,
         decode: 0..1,
         parameters: &parameters,
+        condition: 2.0,
         latents: &latents,
         map: &map,
         errors: Some(&errors),

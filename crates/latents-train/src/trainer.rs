@@ -404,7 +404,7 @@ impl<'a> Trainer<'a> {
             _ => Targets::Inputs,
         };
         let features = self.engine.layout().condition_features();
-        let mut conditions = self.training.conditions_of(batch, features);
+        let mut conditions = self.training.conditions_of(batch, self.engine.layout());
         let (mut batch_of_inputs, mut pass) =
             (inputs(images, batch), Pass::Train { seed: settings.seed, epoch });
         let (places, mixed): (Vec<u32>, Vec<Mixup>);

@@ -147,6 +147,7 @@ fn explorer(models: &[Shown], classes: &[String], test: &Labelled) -> latents::R
         network,
         decode: DECODER..DECODER + 1,
         parameters: model.model.parameters(),
+        condition: 1.0,
         latents: &model.latents,
         map: &model.map,
         errors: Some(&model.errors),

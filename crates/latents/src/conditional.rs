@@ -7,7 +7,7 @@ use std::ops::Range;
 use latents_data::Labelled;
 use latents_data::npz::Array;
 use latents_engine::{Batch, Inputs};
-use latents_models::one_hot;
+use latents_models::{condition_value, one_hot};
 use latents_report::{Figure, ImageView, Tile, grid};
 
 use crate::error::{Error, Result};
@@ -24,12 +24,17 @@ const COLUMNS: usize = 10;
 pub(crate) struct Conditions {
     classes: Vec<u16>,
     features: usize,
+    /// The number that stands for a class.
+    value: f64,
 }
 
 impl Conditions {
     /// The conditions `[n, features]` of some samples.
     pub(crate) fn of(&self, samples: Range<usize>) -> Vec<f32> {
-        if self.features == 0 { vec![] } else { one_hot(&self.classes[samples], self.features) }
+        if self.features == 0 {
+            return vec![];
+        }
+        one_hot(&self.classes[samples], self.features, self.value)
     }
 
     /// The class of each sample; empty if the network takes none.
@@ -103,6 +108,13 @@ impl TrainedModel {
         self.conditions_of(images.labels.as_deref(), images.len())
     }
 
+    /// Classes that the network knows, as its conditions.
+    fn given(&self, classes: Vec<u16>) -> Conditions {
+        let layout = self.engine.layout();
+        let features = layout.condition_features();
+        Conditions { classes, features, value: condition_value(layout) }
+    }
+
     fn conditions_of(&self, labels: Option<&[Option<u16>]>, n: usize) -> Result<Conditions> {
         if !self.is_conditional() {
             return Ok(Conditions::default());
@@ -111,7 +123,7 @@ impl TrainedModel {
         let own = |label: &Option<u16>| label.filter(|&label| usize::from(label) < features);
         let classes: Vec<u16> = labels.into_iter().flatten().filter_map(own).collect();
         if classes.len() == n {
-            return Ok(Conditions { classes, features });
+            return Ok(self.given(classes));
         }
         let (run, missing) = (self.dir().to_owned(), n.saturating_sub(classes.len()));
         Err(Error::ClassesMissing { run, missing, of: n, known: self.classes().to_vec() })
@@ -146,8 +158,7 @@ impl TrainedModel {
                 known.max(1) - 1
             )));
         }
-        let features = self.engine.layout().condition_features();
-        self.decode_given(z, &Conditions { classes: classes.to_vec(), features })
+        self.decode_given(z, &self.given(classes.to_vec()))
     }
 
     /// The images of latents with these conditions, block by block.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use latents_data::{Labelled, evenly_spaced};
 use latents_engine::Network;
 use latents_explore::kmeans;
+use latents_models::condition_value;
 use latents_progress::count;
 use latents_report::{Block, Explorer, ExplorerInput, ExplorerModel, Page, PageSection};
 
@@ -25,6 +26,7 @@ pub struct ExploredModel {
     network: Network,
     decode: Range<usize>,
     parameters: Vec<f32>,
+    condition: f32,
     latents: Latents,
     map: Vec<[f32; 2]>,
     errors: Vec<f32>,
@@ -59,6 +61,7 @@ pub fn explorer_section(
         network: &model.network,
         decode: model.decode.clone(),
         parameters: &model.parameters,
+        condition: model.condition,
         latents: &model.latents.z,
         map: &model.map,
         errors: Some(&model.errors),
@@ -102,6 +105,7 @@ impl TrainedModel {
             network: self.config().network()?,
             decode: self.latent_space()?.decode,
             parameters: self.parameters().to_vec(),
+            condition: condition_value(self.engine.layout()) as f32,
             errors: self.reconstruction_errors(images)?,
             clusters: clusters.labels.iter().map(|&c| c as usize).collect(),
             latents,

@@ -9,8 +9,8 @@ use latents::data::{ArrayNumbers, ImageArrays};
 use latents::evaluate::evaluate_seeds;
 use latents::{
     Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, LatentMap, Latents,
-    Limits, Part, Pictures, ProbeConfig, Progress, Recipe, Reporter, Run, RunConfig, Sampler,
-    Session, SettingsLayer, TrainedModel, train_run,
+    Limits, OutlierConfig, Part, Pictures, ProbeConfig, Progress, Recipe, Reporter, Run, RunConfig,
+    Sampler, Session, SettingsLayer, TrainedModel, train_run,
 };
 
 fn sample(train: usize, session: &Session) -> Dataset {
@@ -155,7 +155,7 @@ fn a_conditional_model_decodes_images_of_a_class() {
     assert!(card.conditional && card.markdown("Card").contains("log p(x|y)"));
     assert!(card.bounds.is_some() && card.samples.is_some() && card.traversals.is_some());
     let selected = model.select(&latents::Selection::Part(Part::Test)).unwrap();
-    assert_eq!(model.outliers(&selected, Default::default()).unwrap().0.hardest.len(), 10);
+    assert_eq!(model.outliers(&selected, OutlierConfig::default()).unwrap().0.hardest.len(), 10);
     assert!(model.reconstructions_figure(&data).is_ok());
     assert!(model.explorer(&data.test, &data.classes, 0).unwrap().html().contains("Decode as"));
 
@@ -169,7 +169,7 @@ fn a_conditional_model_decodes_images_of_a_class() {
     ] {
         assert!(matches!(error, Some(Error::NotConditional { .. })), "{error:?}");
     }
-    assert!(!plain.sample(2, Sampler::Normal, 1).unwrap().figure().svg().contains("class"));
+    assert!(!plain.sample(2, Sampler::Normal, 1).unwrap().figure().svg().contains("each class"));
 }
 
 /// The encoder of a conditional model is an encoder like any other, and on other images the model has a design that takes a class.

@@ -1,24 +1,33 @@
-//! The condition of a conditional model: the class of each image as a one-hot vector.
+//! The condition of a conditional model: the class of each image as a multiple of a one-hot vector.
 
-use latents_engine::Element;
+use latents_engine::{Element, Layer, Layout};
 
-/// The one-hot vectors `[n, count]` of classes `[n]`: 1 at an image's class, 0 elsewhere. A conditional decoder takes them as the conditions
-/// of its batch. A class that is not below `count` has zeros alone.
+/// The one-hot vectors `[n, count]` of classes `[n]`, times `value`: this at an image's class, 0 elsewhere. A conditional decoder takes them
+/// as the conditions of its batch, with the value of [`condition_value`]. A class that is not below `count` has zeros alone.
 ///
 /// ```
 /// use latents_models::one_hot;
 ///
-/// assert_eq!(one_hot::<f32>(&[2, 0], 3), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+/// assert_eq!(one_hot::<f32>(&[2, 0], 3, 2.0), [0.0, 0.0, 2.0, 2.0, 0.0, 0.0]);
 /// ```
 #[must_use]
-pub fn one_hot<E: Element>(classes: &[u16], count: usize) -> Vec<E> {
+pub fn one_hot<E: Element>(classes: &[u16], count: usize, value: f64) -> Vec<E> {
     let mut all = vec![E::default(); classes.len() * count];
     for (row, &class) in all.chunks_exact_mut(count.max(1)).zip(classes) {
         if let Some(own) = row.get_mut(usize::from(class)) {
-            *own = E::from_f64(1.0);
+            *own = E::from_f64(value);
         }
     }
     all
+}
+
+/// The number that stands for a class in the conditions of a network: the square root of the number of latents that they are appended to. The
+/// condition is then as long as a latent vector of N(0, I) is on average. With 1, one number among many noisy ones, a decoder of many latents
+/// learns to read the class from these before it learns to use the condition. 1 if the network takes no condition.
+#[must_use]
+pub fn condition_value(layout: &Layout) -> f64 {
+    let place = layout.layers().position(|layer| matches!(layer, Layer::Condition { .. }));
+    place.map_or(1.0, |place| libm::sqrt(layout.shape(place)[0] as f64))
 }
 
 #[cfg(test)]
@@ -38,6 +47,8 @@ mod tests {
     const IMAGE: [usize; 3] = [1, 9, 8];
     const CLASSES: usize = 4;
     const DIM: usize = 3;
+    /// The square root of 3.
+    const VALUE: f64 = 1.732_050_807_568_877_2;
 
     /// A small conditional model without corners in its loss.
     fn small() -> VaeConfig {
@@ -72,12 +83,13 @@ mod tests {
         assert_eq!(layout.shape(decoder), [DIM, 1, 1]);
         assert_eq!(layout.layers().nth(decoder), Some(&Layer::Condition { features: CLASSES }));
         assert_eq!(layout.condition_features(), CLASSES);
+        assert!((condition_value(&layout) - VALUE).abs() < 1e-15);
 
         // An image of class y has the losses of the model without a condition whose first bias has the weights of y added.
         let (images, classes) = (images(5), [2, 0, 2, 3, 1]);
         let pass = Pass::Sample { seed: 3, draw: 0 };
         let of_all = {
-            let conditions = one_hot(&classes, CLASSES);
+            let conditions = one_hot(&classes, CLASSES, VALUE);
             let batch = batch(&images, &conditions);
             engine.losses(&parameters, batch, Targets::Inputs, config.criterion(), pass).unwrap()
         };
@@ -93,7 +105,7 @@ mod tests {
             without.extend(rows.clone().flat_map(|row| &row[..DIM]));
             let biases = &parameters[weight.range().end..][..width];
             let shift = rows.clone().map(|row| row[DIM + usize::from(class)]);
-            without.extend(biases.iter().zip(shift).map(|(bias, shift)| bias + shift));
+            without.extend(biases.iter().zip(shift).map(|(bias, shift)| bias + VALUE * shift));
             without.extend(&parameters[weight.range().end + width..]);
             let inputs = Inputs::Values(&images[..]);
             let losses = other.losses(&without, inputs, Targets::Inputs, plain.criterion(), pass);
@@ -110,7 +122,7 @@ mod tests {
         let (images, pass) = (images(1), Pass::Sample { seed: 1, draw: 0 });
         let criterion = config.criterion();
         let mut of = |class: u16| {
-            let conditions = one_hot(&[class], CLASSES);
+            let conditions = one_hot(&[class], CLASSES, VALUE);
             let batch = batch(&images, &conditions);
             let losses =
                 engine.losses(&parameters, batch, Targets::Inputs, criterion, pass).unwrap();
@@ -138,10 +150,10 @@ mod tests {
         let (mut engine, parameters) = engine(&config);
         let images = images(6);
         // The second half is of two classes at once, as mixed images are.
-        let mut conditions = one_hot(&[0, 3, 1, 2, 2, 0], CLASSES);
+        let mut conditions = one_hot(&[0, 3, 1, 2, 2, 0], CLASSES, VALUE);
         for row in conditions.chunks_exact_mut(CLASSES).skip(3) {
             row.iter_mut().for_each(|x| *x *= 0.7);
-            row[1] += 0.3;
+            row[1] += 0.3 * VALUE;
         }
         let (criterion, pass) = (config.criterion(), Pass::Train { seed: 2, epoch: 1 });
         let mut gradients = vec![0.0; parameters.len()];

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 
 pub use bound::{importance_bound, importance_bounds_under, posterior};
-pub use condition::one_hot;
+pub use condition::{condition_value, one_hot};
 
 /// The penalty of the latents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,7 +135,7 @@ impl Model for VaeConfig {
 
     /// Sections [`ENCODER`] and [`DECODER`]. The encoder returns latents: the means of the posterior, unless a pass draws them. The decoder
     /// returns images. The Bernoulli likelihoods take the input of the decoder's last layer. The decoder of a conditional model appends the
-    /// one-hot vector of the class ([`one_hot`]) to the latents.
+    /// one-hot vector of the class, times [`condition_value`], to the latents.
     fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
         self.check()?;
         if self.conditional && classes < 2 {

@@ -39,12 +39,12 @@ const LAYERS = {
   log_scale: identity,
   reshape: identity,
 
-  // A constant channel for each class: 1 for the given one, 0 for the others.
-  condition({ features }, _, [channels, h, w]) {
+  // A constant channel for each class: the value for the given one, 0 for the others.
+  condition({ features, value }, _, [channels, h, w]) {
     return (x, given) => {
       const y = new Float32Array((channels + features) * h * w);
       y.set(x);
-      return y.fill(1, (channels + given) * h * w, (channels + given + 1) * h * w);
+      return y.fill(value, (channels + given) * h * w, (channels + given + 1) * h * w);
     };
   },
 

@@ -109,7 +109,11 @@ impl Packer<'_> {
                 })
             } else {
                 let parameters = self.parameters(&format!("{prefix}{place}."));
-                json!({ "spec": layer, "input": input, "output": output, "parameters": parameters })
+                let mut spec = json!(layer);
+                if let (Layer::Condition { .. }, Some(spec)) = (layer, spec.as_object_mut()) {
+                    spec.insert("value".into(), json!(self.model.condition));
+                }
+                json!({ "spec": spec, "input": input, "output": output, "parameters": parameters })
             });
         }
         Ok(packed)

@@ -36,6 +36,8 @@ pub struct ExplorerModel<'a> {
     pub decode: Range<usize>,
     /// All parameters of the network, in the order of the engine. The page contains them as 16-bit floats.
     pub parameters: &'a [f32],
+    /// The number that stands for a class where the decoder appends conditions: this at the class, 0 elsewhere. Others do not use it.
+    pub condition: f32,
     /// The latent vector of each image `[n, d]`.
     pub latents: &'a [f32],
     /// The position of each image on the map `[n, 2]`.

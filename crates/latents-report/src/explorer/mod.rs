@@ -47,6 +47,7 @@ const MAX_IMAGES: usize = 20_000;
 ///     network: &Network { input: [2, 1, 1], sections },
 ///     decode: 0..1,
 ///     parameters: &[0.1; 12],
+///     condition: 1.0,
 ///     latents: &[0.0, 0.0, 1.0, -1.0],
 ///     map: &[[0.0, 0.0], [1.0, -1.0]],
 ///     errors: None,

@@ -48,6 +48,7 @@ impl Data {
             network: &self.network,
             decode: 1..2,
             parameters: &self.parameters,
+            condition: 1.5,
             latents: &self.latents,
             map: &self.map,
             errors: None,
@@ -97,7 +98,10 @@ fn a_conditional_decoder_has_a_choice_of_classes() {
     let input = ExplorerInput { labels: Some(&labels), ..data.input() };
     let explorer = Explorer::new(&input).unwrap();
     let layers = &explorer.data["models"][0]["decoder"]["layers"];
-    assert_eq!(layers[0]["spec"], serde_json::json!({ "kind": "condition", "features": 2 }));
+    assert_eq!(
+        layers[0]["spec"],
+        serde_json::json!({ "kind": "condition", "features": 2, "value": 1.5 })
+    );
     assert_eq!(layers[1]["input"], serde_json::json!([5, 1, 1]));
     let html = explorer.markup("explorer").into_string();
     assert!(html.contains("data-part=\"as\"") && html.matches("<option").count() == 4, "{html}");

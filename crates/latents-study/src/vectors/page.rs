@@ -322,6 +322,7 @@ fn explorer(found: &Found, session: &Session) -> Result<Option<PageSection>> {
         network: &decoder.network,
         decode: 0..1,
         parameters: &decoder.parameters,
+        condition: 1.0,
         latents: &components,
         map: &map,
         errors: None,

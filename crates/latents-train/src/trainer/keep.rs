@@ -78,7 +78,7 @@ impl Trainer<'_> {
         let (images, index) = (from.images, &from.index[..SNAPSHOT_IMAGES.min(from.len())]);
         let originals: Vec<f32> =
             index.iter().flat_map(|&i| images.image_unit(i as usize)).collect();
-        let conditions = from.conditions_of(index, self.engine.layout().condition_features());
+        let conditions = from.conditions_of(index, self.engine.layout());
         let batch = inputs(images, index).with_conditions(&conditions);
         let reconstructions =
             self.engine.forward(&self.parameters, batch, latents.reconstruct())?;

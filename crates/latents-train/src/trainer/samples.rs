@@ -1,8 +1,8 @@
 //! The images that a run trains or validates on: a collection, and which of its images take part.
 
 use latents_data::{Dataset, Images, Labelled, Note, split};
-use latents_engine::{Criterion, Engine, Losses, Pass, Targets};
-use latents_models::one_hot;
+use latents_engine::{Criterion, Engine, Layout, Losses, Pass, Targets};
+use latents_models::{condition_value, one_hot};
 
 use crate::components::SomeImages;
 use crate::error::Error;
@@ -150,11 +150,12 @@ impl<'a> Samples<'a> {
         self.labels.map(|_| index.iter().map(class).collect())
     }
 
-    /// The conditions `[n, features]` of the images at `index`, which a conditional network takes: the one-hot vectors of their classes. Empty if
+    /// The conditions `[n, features]` of the images at `index`, which a conditional network takes for their classes. Empty if
     /// the network takes none.
-    pub(super) fn conditions_of(&self, index: &[u32], features: usize) -> Vec<f32> {
+    pub(super) fn conditions_of(&self, index: &[u32], layout: &Layout) -> Vec<f32> {
+        let features = layout.condition_features();
         match self.classes_of(index) {
-            Some(classes) if features > 0 => one_hot(&classes, features),
+            Some(classes) if features > 0 => one_hot(&classes, features, condition_value(layout)),
             _ => vec![],
         }
     }
@@ -172,7 +173,7 @@ impl<'a> Samples<'a> {
         let block = if features == 0 { self.len().max(1) } else { BLOCK };
         let mut all = Losses { loss: vec![], penalty: vec![] };
         for index in self.index.chunks(block) {
-            let conditions = self.conditions_of(index, features);
+            let conditions = self.conditions_of(index, engine.layout());
             let batch = inputs(self.images, index).with_conditions(&conditions);
             let some = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
             all.loss.extend(some.loss);
