@@ -87,7 +87,7 @@ fn a_conditional_model_learns_the_same_bytes_everywhere_and_uses_the_classes() {
     // With other classes, the same images leave other weights; validation has no accuracy, since the classes are given.
     let mut data = sample(297);
     let all = data.labels.iter_mut().flatten().flatten();
-    all.for_each(|label| *label = (*label + 1) / 2);
+    all.for_each(|label| *label = label.div_ceil(2));
     let folder = tempfile::tempdir().unwrap();
     finish(folder.path(), &config, &data, &runtime(2, Isa::detect())).unwrap();
     let other = contents(folder.path());
