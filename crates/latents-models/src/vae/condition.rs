@@ -152,7 +152,9 @@ mod tests {
         // The second half is of two classes at once, as mixed images are.
         let mut conditions = one_hot(&[0, 3, 1, 2, 2, 0], CLASSES, VALUE);
         for row in conditions.chunks_exact_mut(CLASSES).skip(3) {
-            row.iter_mut().for_each(|x| *x *= 0.7);
+            for x in row.iter_mut() {
+                *x *= 0.7;
+            }
             row[1] += 0.3 * VALUE;
         }
         let (criterion, pass) = (config.criterion(), Pass::Train { seed: 2, epoch: 1 });
