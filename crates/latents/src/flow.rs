@@ -11,13 +11,21 @@ use crate::latents::Latents;
 use crate::model::{BLOCK, TrainedModel, samples_of};
 use crate::session::Session;
 
-/// Fits a flow to latents: of a variational model to a draw of each posterior, which is what its decoder has learnt to read.
+/// Steps of a fit, at most.
+pub(crate) const STEPS: u64 = 3000;
+
+/// Fits a flow to latents in at most so many steps: of a variational model to a draw of each posterior, which is what its decoder has learnt to read.
 ///
 /// # Errors
 /// If there are too few latents, or the call was interrupted.
-pub(crate) fn fit_flow(latents: &Latents, seed: u64, session: &Session) -> Result<(Flow, FlowFit)> {
+pub(crate) fn fit_flow(
+    latents: &Latents,
+    steps: u64,
+    seed: u64,
+    session: &Session,
+) -> Result<(Flow, FlowFit)> {
     let (z, runtime) = (latents.draw(seed)?, session.runtime()?);
-    let config = FlowConfig { seed, ..FlowConfig::default() };
+    let config = FlowConfig { steps, seed, ..FlowConfig::default() };
     Ok(Flow::fit(Rows::new(&z, latents.dim)?, &config, &runtime, session)?)
 }
 

@@ -11,8 +11,8 @@ use latents_tables::{Column, Table, Values};
 
 use crate::conditional::SampledClasses;
 use crate::error::{Error, Result};
-use crate::flow::fit_flow;
-use crate::latents::ImageArray;
+use crate::flow::{STEPS, fit_flow};
+use crate::latents::{ImageArray, Latents};
 use crate::model::TrainedModel;
 use crate::session::Session;
 
@@ -249,42 +249,99 @@ impl TrainedModel {
         sampler: Sampler,
         seed: u64,
     ) -> Result<Samples> {
-        let d = self.latent_space()?.dim;
-        let (mut bic, mut flow) = (None, None);
-        let z = match sampler {
-            Sampler::Normal => samplers::normal(n, d, seed),
-            Sampler::Uniform => {
-                let latents = self.training_latents()?;
-                samplers::uniform(Rows::new(&latents, d)?, n, seed)
+        let classes =
+            classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
+        let Drawn { z, bic, flow } = match (&classes, sampler) {
+            // Of these, a class has its own density of latents.
+            (Some(classes), Sampler::Mixture { .. } | Sampler::Flow) => {
+                self.draw_by_class(classes, sampler, seed)?
             }
-            Sampler::Flow => {
-                let posteriors = self.training_posteriors()?;
-                let (mut fitted, fit) = fit_flow(&posteriors, seed, &self.session)?;
-                flow = Some(fit);
-                fitted.sample(n, seed)?
-            }
-            Sampler::Mixture { components } => {
-                let latents = self.training_latents()?;
-                let rows = Rows::new(&latents, d)?;
-                let monitor = self.session.monitor();
-                let fitted = self.runtime().run(|| {
-                    let mixture = GaussianMixture::fit(rows, components, seed, monitor)?;
-                    let bic = mixture.bic(rows)?;
-                    Ok::<_, latents_explore::Error>((mixture, bic))
-                });
-                let (mixture, criterion) =
-                    fitted.map_err(|e| Error::from(e).context(sampler.to_string()))?;
-                bic = Some(criterion);
-                mixture.sample(n, seed)
+            _ => {
+                let latents = match sampler {
+                    Sampler::Normal => {
+                        Latents { dim: self.latent_space()?.dim, ..Latents::default() }
+                    }
+                    Sampler::Flow => self.training_posteriors()?,
+                    Sampler::Mixture { .. } | Sampler::Uniform => {
+                        Latents::new(self.training_latents()?, self.latent_space()?.dim)?
+                    }
+                };
+                draw(&latents, n, sampler, seed, STEPS, &self.session)?
             }
         };
-        let (images, classes) = match classes {
-            Some(classes) => {
-                let classes = SampledClasses::in_equal_parts(n, &classes, self.classes());
-                (self.decode_as(&z, &classes.labels)?, Some(classes))
-            }
-            None => (self.decode(&z)?, None),
+        let images = match &classes {
+            Some(classes) => self.decode_as(&z, &classes.labels)?,
+            None => self.decode(&z)?,
         };
         Ok(Samples { images, z, sampler, bic, classes, flow })
     }
+
+    /// Draws the latents of images of these classes from a density for each class, which is fitted to the latents of its training images.
+    fn draw_by_class(
+        &mut self,
+        classes: &SampledClasses,
+        sampler: Sampler,
+        seed: u64,
+    ) -> Result<Drawn> {
+        let (posteriors, session) = (self.training_posteriors()?, self.session.clone());
+        let mut z = vec![0.0; classes.labels.len() * posteriors.dim];
+        let groups = classes.groups();
+        // Together as many steps as one flow of all latents has.
+        let steps = STEPS.div_ceil(groups.len().max(1) as u64);
+        for (class, images) in groups {
+            let of_class: Vec<usize> =
+                (0..posteriors.len()).filter(|&i| posteriors.class_of(i) == Some(&class)).collect();
+            // As many draws as if all images were of this class, so that an image's draw depends on its own place.
+            let n = images.last().map_or(0, |last| last + 1);
+            let drawn = draw(&posteriors.at(&of_class), n, sampler, seed, steps, &session)
+                .map_err(|e| e.context(format!("class {class}")))?;
+            for i in images {
+                let place = i * posteriors.dim..(i + 1) * posteriors.dim;
+                z[place.clone()].copy_from_slice(&drawn.z[place]);
+            }
+        }
+        Ok(Drawn { z, bic: None, flow: None })
+    }
+}
+
+/// Latents from a sampler.
+struct Drawn {
+    /// `[n, d]`
+    z: Vec<f32>,
+    bic: Option<f64>,
+    flow: Option<FlowFit>,
+}
+
+/// Draws latents `[n, d]` from a sampler of these latents; N(0, I) needs nothing but their number of dimensions, and a flow takes so many steps.
+fn draw(
+    latents: &Latents,
+    n: usize,
+    sampler: Sampler,
+    seed: u64,
+    steps: u64,
+    session: &Session,
+) -> Result<Drawn> {
+    let (mut bic, mut flow) = (None, None);
+    let z = match sampler {
+        Sampler::Normal => samplers::normal(n, latents.dim, seed),
+        Sampler::Uniform => samplers::uniform(latents.rows()?, n, seed),
+        Sampler::Flow => {
+            let (mut fitted, fit) = fit_flow(latents, steps, seed, session)?;
+            flow = Some(fit);
+            fitted.sample(n, seed)?
+        }
+        Sampler::Mixture { components } => {
+            let rows = latents.rows()?;
+            let fitted = session.runtime()?.run(|| {
+                let mixture = GaussianMixture::fit(rows, components, seed, session)?;
+                let bic = mixture.bic(rows)?;
+                Ok::<_, latents_explore::Error>((mixture, bic))
+            });
+            let (mixture, criterion) =
+                fitted.map_err(|e| Error::from(e).context(sampler.to_string()))?;
+            bic = Some(criterion);
+            mixture.sample(n, seed)
+        }
+    };
+    Ok(Drawn { z, bic, flow })
 }

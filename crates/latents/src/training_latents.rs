@@ -1,6 +1,6 @@
 //! The latents of the training images, which samplers and traversals along axes need. A run keeps them, so that its folder is enough without the
 //! images: `latents.safetensors` has them as `z` `[n, d]`, of a variational model the means, then with the `log_variances` `[n, d]` of the
-//! posteriors; and the SHA-256 of the weights that they were made with.
+//! posteriors, of a conditional model the `label` `[n]`; and the SHA-256 of the weights that they were made with.
 
 use latents_models::Tensors;
 
@@ -12,6 +12,7 @@ use crate::model::TrainedModel;
 const WEIGHTS: &str = "weights";
 const NAME: &str = "z";
 const LOG_VARIANCES: &str = "log_variances";
+const LABELS: &str = "label";
 /// The name of the file.
 const LATENTS: &str = "latents.safetensors";
 
@@ -27,14 +28,17 @@ impl TrainedModel {
         }
     }
 
-    /// The posteriors of the training images, of a variational model; of another one, their latents.
+    /// The posteriors of the training images, of a variational model; of another one, their latents. A conditional model gives the classes
+    /// of the images too.
     ///
     /// # Errors
     /// As [`TrainedModel::training_latents`].
     pub fn training_posteriors(&mut self) -> Result<Latents> {
-        let complete = |kept: &Latents| kept.log_variances.is_some();
-        let variational = self.is_variational();
-        match self.kept_latents()?.filter(|kept| !variational || complete(kept)) {
+        let (variational, conditional) = (self.is_variational(), self.is_conditional());
+        let complete = |kept: &Latents| {
+            kept.log_variances.is_some() >= variational && kept.labels.is_some() >= conditional
+        };
+        match self.kept_latents()?.filter(complete) {
             Some(kept) => Ok(kept),
             None => self.encode_training_images(),
         }
@@ -45,7 +49,7 @@ impl TrainedModel {
             Error::Interrupted(_) => e,
             e => Error::NoTrainingLatents { run: self.dir().to_owned(), source: Box::new(e) },
         })?;
-        self.encode_pixels(data.train.images.pixels())
+        self.encode(&data.train)
     }
 
     /// Keeps the latents of the training images in the run's folder.
@@ -56,6 +60,10 @@ impl TrainedModel {
         tensors.push(NAME, &[train.len(), dim], z);
         if let Some(log_variances) = log_variances {
             tensors.push(LOG_VARIANCES, &[train.len(), dim], log_variances);
+        }
+        if let Some(labels) = train.all_labels().filter(|_| self.is_conditional()) {
+            let labels = labels.into_iter().map(f32::from).collect();
+            tensors.push(LABELS, &[train.len()], labels);
         }
         tensors.save(&self.run.latents_path())?;
         Ok(self.run.add_to_seal(LATENTS)?)
@@ -71,13 +79,16 @@ impl TrainedModel {
         if tensors.notes.get(WEIGHTS) != Some(&self.run.model_digest()?) {
             return Ok(None);
         }
-        let mut take = |name: &str| {
+        let mut take = |name: &str, shape: &[usize]| {
             let found = tensors.take(name);
-            found.filter(|(shape, _)| shape.len() == 2 && shape[1] == dim).map(|(_, z)| z)
+            found.filter(|(found, _)| found.get(1..) == shape.get(1..)).map(|(_, numbers)| numbers)
         };
-        let (z, log_variances) = (take(NAME), take(LOG_VARIANCES));
-        let log_variances =
-            log_variances.filter(|logs| z.as_ref().map(Vec::len) == Some(logs.len()));
-        Ok(z.map(|z| Latents { z, dim, log_variances, ..Latents::default() }))
+        let Some(z) = take(NAME, &[0, dim]) else { return Ok(None) };
+        let n = z.len() / dim;
+        let log_variances = take(LOG_VARIANCES, &[0, dim]).filter(|logs| logs.len() == z.len());
+        let labels = take(LABELS, &[0]).filter(|labels| labels.len() == n);
+        let labels = labels.map(|labels| labels.iter().map(|&v| Some(v as u16)).collect());
+        let classes = self.classes().to_vec();
+        Ok(Some(Latents { z, dim, log_variances, labels, classes, ..Latents::default() }))
     }
 }

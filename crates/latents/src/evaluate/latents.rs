@@ -12,7 +12,7 @@ use latents_explore::extractor::Extractor;
 use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
 use crate::error::{Error, Result};
-use crate::flow::{fit_flow, suffice_for_flow};
+use crate::flow::{STEPS, fit_flow, suffice_for_flow};
 use crate::model::TrainedModel;
 use crate::session::Session;
 
@@ -67,7 +67,10 @@ impl TrainedModel {
                 let extractor = self.train_extractor(data, seed, session)?;
                 session.stage("fitting a flow to the latents");
                 let enough = suffice_for_flow(&posteriors);
-                (extractor, enough.then(|| fit_flow(&posteriors, seed, session)).transpose()?)
+                (
+                    extractor,
+                    enough.then(|| fit_flow(&posteriors, STEPS, seed, session)).transpose()?,
+                )
             }
         };
         let by_flow = flow.as_mut().map(|(flow, _)| flow.sample(compared, seed)).transpose()?;
