@@ -27,12 +27,13 @@ const PER_ROW: usize = 10;
 pub enum Sampler {
     /// N(0, I), which a variational autoencoder is trained for.
     Normal,
-    /// A mixture of Gaussians fitted to the latents of the training images.
+    /// A mixture of Gaussians fitted to the latents of the training images; of a conditional model, one for the latents of each class.
     Mixture {
         /// Gaussians in the mixture.
         components: usize,
     },
-    /// A normalising flow fitted to the latents of the training images (see [`latents_explore::Flow`]); of a variational model to draws of their posteriors.
+    /// A normalising flow fitted to the latents of the training images (see [`latents_explore::Flow`]); of a variational model to draws of their posteriors, of a
+    /// conditional one for each class.
     Flow,
     /// Uniformly from the box that the latents of the training images lie in.
     Uniform,

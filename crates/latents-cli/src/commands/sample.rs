@@ -48,9 +48,9 @@ pub(crate) struct Sample {
 enum Sampler {
     /// N(0, I), which a variational autoencoder is trained for
     Normal,
-    /// A mixture of Gaussians fitted to the latents of the training images
+    /// A mixture of Gaussians fitted to the latents of the training images; of a conditional model, one for each class
     Mixture,
-    /// A normalising flow fitted to the latents of the training images, which takes some seconds
+    /// A normalising flow fitted in the same way, which takes some seconds
     Flow,
     /// Uniformly from the box that the latents of the training images lie in
     Uniform,

@@ -412,7 +412,7 @@ class _LatentModel(Model):
         n : int
             How many.
         sampler : "mixture", "flow", "normal" or "uniform"
-            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, N(0, I), or the box of the training latents.
+            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, N(0, I), or the box of the training latents. Of a conditional model, a mixture or a flow is fitted to the latents of each class.
         components : int
             Gaussians of the mixture.
         seed : int
