@@ -160,7 +160,9 @@ impl Flow {
         let d = rows.dim();
         let mean = mean(rows, None);
         let mut covariance = scatter(rows, &mean, None, monitor)?;
-        covariance.iter_mut().for_each(|v| *v /= rows.len() as f64);
+        for v in &mut covariance {
+            *v /= rows.len() as f64;
+        }
         (0..d).for_each(|i| covariance[i * d + i] += REGULARISATION);
         let factor = cholesky(&covariance, d).ok_or_else(|| {
             Error::Invalid("the covariance of the rows is not positive definite".into())

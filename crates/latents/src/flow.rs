@@ -6,7 +6,7 @@ use latents_explore::{Flow, FlowConfig, FlowFit, Rows};
 use latents_models::importance_bounds_under;
 
 use crate::conditional::batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::latents::Latents;
 use crate::model::{BLOCK, TrainedModel, samples_of};
 use crate::session::Session;
@@ -29,9 +29,13 @@ pub(crate) fn fit_flow(
     Ok(Flow::fit(Rows::new(&z, latents.dim)?, &config, &runtime, session)?)
 }
 
-/// Whether there are enough latents for a flow.
-pub(crate) fn suffice_for_flow(latents: &Latents) -> bool {
-    latents.dim > 1 && latents.len() >= Flow::least_rows(latents.dim)
+/// A flow of latents for a card, if they are enough for one.
+pub(crate) fn flow_of(latents: &Latents, seed: u64, session: &Session) -> Result<Option<Flow>> {
+    if latents.dim < 2 || latents.len() < Flow::least_rows(latents.dim) {
+        return Ok(None);
+    }
+    session.stage("fitting a flow to the latents");
+    Ok(Some(fit_flow(latents, STEPS, seed, session)?.0))
 }
 
 impl TrainedModel {
@@ -54,7 +58,7 @@ impl TrainedModel {
         for index in index.chunks(BLOCK) {
             let conditions = given.of(samples_of(index));
             let (engine, parameters) = (&mut self.engine, &self.parameters);
-            let some = importance_bounds_under::<_, Error>(
+            let some = importance_bounds_under(
                 engine,
                 parameters,
                 batch(pixels, index, &conditions),

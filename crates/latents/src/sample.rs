@@ -252,23 +252,20 @@ impl TrainedModel {
     ) -> Result<Samples> {
         let classes =
             classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
-        let Drawn { z, bic, flow } = match (&classes, sampler) {
-            // Of these, a class has its own density of latents.
-            (Some(classes), Sampler::Mixture { .. } | Sampler::Flow) => {
-                self.draw_by_class(classes, sampler, seed)?
-            }
-            _ => {
-                let latents = match sampler {
-                    Sampler::Normal => {
-                        Latents { dim: self.latent_space()?.dim, ..Latents::default() }
-                    }
-                    Sampler::Flow => self.training_posteriors()?,
-                    Sampler::Mixture { .. } | Sampler::Uniform => {
-                        Latents::new(self.training_latents()?, self.latent_space()?.dim)?
-                    }
-                };
-                draw(&latents, n, sampler, seed, STEPS, &self.session)?
-            }
+        // A class has its own density of latents.
+        let by_class = matches!(sampler, Sampler::Mixture { .. } | Sampler::Flow);
+        let Drawn { z, bic, flow } = if let Some(classes) = classes.as_ref().filter(|_| by_class) {
+            self.draw_by_class(classes, sampler, seed)?
+        } else {
+            let dim = self.latent_space()?.dim;
+            let latents = match sampler {
+                Sampler::Normal => Latents { dim, ..Latents::default() },
+                Sampler::Flow => self.training_posteriors()?,
+                Sampler::Mixture { .. } | Sampler::Uniform => {
+                    Latents::new(self.training_latents()?, dim)?
+                }
+            };
+            draw(&latents, n, sampler, seed, STEPS, &self.session)?
         };
         let images = match &classes {
             Some(classes) => self.decode_as(&z, &classes.labels)?,

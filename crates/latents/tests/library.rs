@@ -123,38 +123,6 @@ fn a_conditional_model_decodes_images_of_a_class() {
     assert_eq!(some.classes.as_ref().unwrap().labels, [coat, coat, 0, 0]);
     assert_eq!(some.images, model.decode_as(&some.z, &[coat, coat, 0, 0]).unwrap());
     assert!(model.sample_classes(4, &[], Sampler::Normal, 1).is_err());
-
-    // A fitted density is that of the class, and the run's folder is enough for it.
-    let bag = model.class_named("Bag").unwrap();
-    let mixture = Sampler::Mixture { components: 1 };
-    let both = model.sample_classes(80, &[coat, bag], mixture, 3).unwrap();
-    let train = model.encode(&data.train).unwrap();
-    let centre = |rows: &mut dyn Iterator<Item = &[f32]>| {
-        let rows: Vec<&[f32]> = rows.collect();
-        let mean = |k: usize| rows.iter().map(|z| z[k]).sum::<f32>() / rows.len() as f32;
-        (0..6).map(mean).collect::<Vec<f32>>()
-    };
-    let of_class = |class: u16| {
-        let labels = train.labels.as_ref().unwrap().iter();
-        let own = train.z.chunks_exact(6).zip(labels).filter(|(_, label)| **label == Some(class));
-        centre(&mut own.map(|(z, _)| z))
-    };
-    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-    let (coats, bags) = (of_class(coat), of_class(bag));
-    for (half, [own, other]) in both.z.chunks_exact(240).zip([[&coats, &bags], [&bags, &coats]]) {
-        let drawn = centre(&mut half.chunks_exact(6));
-        assert!(apart(&drawn, own) < 0.25 * apart(&drawn, other), "{drawn:?} {own:?} {other:?}");
-    }
-    let copy = folder.path().join("copy");
-    std::fs::create_dir(&copy).unwrap();
-    for file in ["config.toml", "model.safetensors", "latents.safetensors"] {
-        std::fs::copy(model.dir().join(file), copy.join(file)).unwrap();
-    }
-    lose_data(&copy);
-    let mut moved = TrainedModel::open(&copy, &session.clone().accept_changes(true)).unwrap();
-    assert_eq!(moved.sample_classes(80, &[coat, bag], mixture, 3).unwrap().z, both.z);
-    let error = model.sample_classes(4, &[bag], Sampler::Mixture { components: 400 }, 1);
-    assert!(error.unwrap_err().to_string().contains("class Bag"));
     let bound = model.reconstruction(&data.test, 0, Some(2)).unwrap().evidence.unwrap();
     assert!(bound.conditional && bound.to_string().contains("log p(x|y)"), "{bound}");
     let mut other = data.test.clone();
@@ -202,6 +170,46 @@ fn a_conditional_model_decodes_images_of_a_class() {
         assert!(matches!(error, Some(Error::NotConditional { .. })), "{error:?}");
     }
     assert!(!plain.sample(2, Sampler::Normal, 1).unwrap().figure().svg().contains("each class"));
+}
+
+/// A fitted density is that of the class, and the run's folder is enough for it.
+#[test]
+fn latents_of_samples_come_from_the_latents_of_their_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::default();
+    let data = sample(512, &session);
+    let recipe = small_vae(&data).set("model.conditional", &true).learning_rate(3e-3).epochs(12);
+    let mut model = recipe.train(&data, folder.path().join("cvae"), &session).unwrap();
+    let [coat, bag] = ["Coat", "Bag"].map(|name| model.class_named(name).unwrap());
+    let mixture = Sampler::Mixture { components: 1 };
+    let both = model.sample_classes(80, &[coat, bag], mixture, 3).unwrap();
+    let train = model.encode(&data.train).unwrap();
+    let centre = |rows: &mut dyn Iterator<Item = &[f32]>| {
+        let rows: Vec<&[f32]> = rows.collect();
+        let mean = |k: usize| rows.iter().map(|z| z[k]).sum::<f32>() / rows.len() as f32;
+        (0..6).map(mean).collect::<Vec<f32>>()
+    };
+    let of_class = |class: u16| {
+        let labels = train.labels.as_ref().unwrap().iter();
+        let own = train.z.chunks_exact(6).zip(labels).filter(|(_, label)| **label == Some(class));
+        centre(&mut own.map(|(z, _)| z))
+    };
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    let (coats, bags) = (of_class(coat), of_class(bag));
+    for (half, [own, other]) in both.z.chunks_exact(240).zip([[&coats, &bags], [&bags, &coats]]) {
+        let drawn = centre(&mut half.chunks_exact(6));
+        assert!(apart(&drawn, own) < 0.25 * apart(&drawn, other), "{drawn:?} {own:?} {other:?}");
+    }
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for file in ["config.toml", "model.safetensors", "latents.safetensors"] {
+        std::fs::copy(model.dir().join(file), copy.join(file)).unwrap();
+    }
+    lose_data(&copy);
+    let mut moved = TrainedModel::open(&copy, &session.clone().accept_changes(true)).unwrap();
+    assert_eq!(moved.sample_classes(80, &[coat, bag], mixture, 3).unwrap().z, both.z);
+    let error = model.sample_classes(4, &[bag], Sampler::Mixture { components: 400 }, 1);
+    assert!(error.unwrap_err().to_string().contains("class Bag"));
 }
 
 /// The encoder of a conditional model is an encoder like any other, and on other images the model has a design that takes a class.

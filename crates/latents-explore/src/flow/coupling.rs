@@ -64,7 +64,7 @@ struct Change<'a, E, F> {
     given: Option<&'a [E]>,
     /// `[n, wide]`
     more: &'a mut [f64],
-    change: &'a F,
+    with: &'a F,
 }
 
 impl<E: Element, F: Fn(f64, f64, f64) -> (f64, f64)> WithSimd for Change<'_, E, F> {
@@ -72,13 +72,13 @@ impl<E: Element, F: Fn(f64, f64, f64) -> (f64, f64)> WithSimd for Change<'_, E, 
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Change { wide, numbers, output, given, more, change } = self;
+        let Change { wide, numbers, output, given, more, with } = self;
         let rows = numbers.chunks_exact_mut(wide).zip(more.chunks_exact_mut(wide));
         for (i, ((numbers, more), output)) in rows.zip(output.chunks_exact(2 * wide)).enumerate() {
             let (t, shift) = output.split_at(wide);
             let third = given.map_or(shift, |given| &given[i * wide..(i + 1) * wide]);
             for (((number, more), t), third) in numbers.iter_mut().zip(more).zip(t).zip(third) {
-                let (new, other) = change(number.to_f64(), t.to_f64(), third.to_f64());
+                let (new, other) = with(number.to_f64(), t.to_f64(), third.to_f64());
                 (*number, *more) = (E::from_f64(new), other);
             }
         }
@@ -201,7 +201,7 @@ impl<E: Element> Couplings<E> {
             parts.zip(output.par_chunks(2 * size)).enumerate().for_each(
                 |(part, ((numbers, more), output))| {
                     let given = given.map(|given| &given[part * size..]);
-                    dispatch(Change { wide, numbers, output, given, more, change: &change });
+                    dispatch(Change { wide, numbers, output, given, more, with: &change });
                 },
             );
         });

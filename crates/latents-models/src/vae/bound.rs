@@ -79,7 +79,7 @@ pub fn importance_bounds_under<'a, E: Element, X: From<Error>>(
     criterion: Criterion,
     seed: u64,
     draws: u64,
-    log_prior: &mut dyn FnMut(&[E]) -> Result<Vec<f64>, X>,
+    mut log_prior: impl FnMut(&[E]) -> Result<Vec<f64>, X>,
     monitor: &Monitor,
 ) -> Result<[Vec<f64>; 2], X> {
     let encoder = check(engine.layout(), criterion, draws)?;

@@ -12,7 +12,7 @@ use latents_explore::extractor::Extractor;
 use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
 use crate::error::{Error, Result};
-use crate::flow::{STEPS, fit_flow, suffice_for_flow};
+use crate::flow::flow_of;
 use crate::model::TrainedModel;
 use crate::session::Session;
 
@@ -61,21 +61,12 @@ impl TrainedModel {
         let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL / numbers);
 
         let compared = n.min(train.len() / numbers);
-        let (mut extractor, mut flow) = match compared {
-            ..LEAST_COMPARED => (None, None),
-            _ => {
-                let extractor = self.train_extractor(data, seed, session)?;
-                session.stage("fitting a flow to the latents");
-                let enough = suffice_for_flow(&posteriors);
-                (
-                    extractor,
-                    enough.then(|| fit_flow(&posteriors, STEPS, seed, session)).transpose()?,
-                )
-            }
-        };
-        let by_flow = flow.as_mut().map(|(flow, _)| flow.sample(compared, seed)).transpose()?;
-        let bounds =
-            self.bounds(&test, draws, seed, flow.as_mut().map(|(flow, _)| flow), session)?;
+        let are_compared = compared >= LEAST_COMPARED;
+        let mut extractor =
+            if are_compared { self.train_extractor(data, seed, session)? } else { None };
+        let mut flow = if are_compared { flow_of(&posteriors, seed, session)? } else { None };
+        let by_flow = flow.as_mut().map(|flow| flow.sample(compared, seed)).transpose()?;
+        let bounds = self.bounds(&test, draws, seed, flow.as_mut(), session)?;
         let latents = Rows::new(&z, d)?;
         let (by_tsne, by_pca);
         let maps = if n < LEAST_MAPPED {
