@@ -203,6 +203,10 @@ pub(crate) fn measures_table(card: &Card) -> Table {
             number(iwae.value),
             Some(iwae.error),
         );
+        if let Some(bound) = &bounds.iwae_with_flow {
+            let name = "the same with a flow as the prior in place of N(0, I), nats";
+            row(name.into(), number(bound.value), Some(bound.error));
+        }
     }
     row(
         format!("active units of {}", card.latents.variances.len()),
