@@ -1,8 +1,8 @@
 //! Explores latent spaces: maps, densities, probes and metrics of vectors `[n, d]` with labels `[n]`. This crate trains no model (except the
-//! small [`extractor`]), reads no file and draws nothing.
+//! small [`extractor`] and flows of latents), reads no file and draws nothing.
 //!
 //! [`Rows`] is a checked array of vectors. [`Pca`] and [`tsne`] map it to the plane, and [`tsne_transform`] adds new rows to a map.
-//! [`GaussianMixture`] and [`kmeans`] model its distribution, [`samplers`] and [`traverse`] make new latents, [`probes`] and [`neighbours`]
+//! [`GaussianMixture`], [`Flow`] and [`kmeans`] model its distribution, [`samplers`] and [`traverse`] make new latents, [`probes`] and [`neighbours`]
 //! predict labels, and [`metrics`] and [`classification`] evaluate. A [`card::Card`] holds all metrics of a model. Long computations take a
 //! [`Monitor`](latents_progress::Monitor), which receives progress and can cancel them. The same input gives the same bits on any number of
 //! threads and any instruction set.
