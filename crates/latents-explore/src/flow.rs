@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use self::coupling::Couplings;
 use crate::error::Error;
-use crate::linear::{cholesky, mean, scatter, whitening};
+use crate::linear::{mean, scatter};
+use crate::mixture::Component;
 use crate::multiply::multiply;
 use crate::products::Factor;
 use crate::rows::Rows;
@@ -93,14 +94,7 @@ pub struct FlowFit {
 /// ```
 #[derive(Debug)]
 pub struct Flow {
-    /// `[d]`
-    mean: Vec<f64>,
-    /// Lower Cholesky factor of the covariance `[d, d]`.
-    factor: Vec<f64>,
-    /// Transposed inverse of the factor `[d, d]`, upper triangular.
-    whitening: Vec<f64>,
-    /// Logarithm of the determinant of the factor, and of the constant of N(0, I).
-    log_constant: f64,
+    gaussian: Component,
     couplings: Couplings<f32>,
 }
 
@@ -164,13 +158,7 @@ impl Flow {
             *v /= rows.len() as f64;
         }
         (0..d).for_each(|i| covariance[i * d + i] += REGULARISATION);
-        let factor = cholesky(&covariance, d).ok_or_else(|| {
-            Error::Invalid("the covariance of the rows is not positive definite".into())
-        })?;
-        let log_det: f64 = (0..d).map(|i| libm::log(factor[i * d + i])).sum();
-        let log_constant = log_det + 0.5 * d as f64 * libm::log(TAU);
-        let whitening = whitening(&factor, d);
-        Ok(Flow { mean, factor, whitening, log_constant, couplings })
+        Ok(Flow { gaussian: Component::new(mean, covariance)?, couplings })
     }
 
     fn train(
@@ -230,13 +218,20 @@ impl Flow {
 
     /// Whitened rows `[n, d]`.
     fn white(&self, rows: Rows<'_>) -> Vec<f32> {
-        let matrix = Factor::new(&self.whitening, rows.dim()).upper();
-        multiply(rows, matrix, |i, v| f64::from(v) - self.mean[i], |_| 0.0, |_, sum| sum as f32)
+        let matrix = Factor::new(&self.gaussian.whitening, rows.dim()).upper();
+        multiply(
+            rows,
+            matrix,
+            |i, v| f64::from(v) - self.gaussian.mean[i],
+            |_| 0.0,
+            |_, sum| sum as f32,
+        )
     }
 
     /// Logarithm of the density at each of some whitened rows `[n, d]`, in blocks.
     fn of_white(&mut self, white: &[f32], monitor: &Monitor) -> Result<Vec<f64>, Error> {
-        let d = self.mean.len();
+        let d = self.gaussian.mean.len();
+        let log_constant = self.gaussian.half_log_det + 0.5 * d as f64 * libm::log(TAU);
         let mut out = vec![];
         for block in white.chunks(BLOCK * d) {
             monitor.check()?;
@@ -244,7 +239,7 @@ impl Flow {
             let log_determinants = self.couplings.forward(&mut x)?;
             out.extend(x.chunks_exact(d).zip(log_determinants).map(|(x, log_determinant)| {
                 let square: f64 = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-                log_determinant - 0.5 * square - self.log_constant
+                log_determinant - 0.5 * square - log_constant
             }));
         }
         Ok(out)
@@ -260,7 +255,7 @@ impl Flow {
     /// # Errors
     /// If the rows have another number of columns, or `monitor` is cancelled.
     pub fn log_densities(&mut self, rows: Rows<'_>, monitor: &Monitor) -> Result<Vec<f64>, Error> {
-        let (expected, got) = (self.mean.len(), rows.dim());
+        let (expected, got) = (self.gaussian.mean.len(), rows.dim());
         if got != expected {
             return Err(Error::Size { what: "each row", expected, got });
         }
@@ -272,14 +267,14 @@ impl Flow {
     /// # Errors
     /// Those of the engine.
     pub fn sample(&mut self, n: usize, seed: u64) -> Result<Vec<f32>, Error> {
-        let d = self.mean.len();
+        let d = self.gaussian.mean.len();
         let mut draws = samplers::normal(n, d, seed);
         for block in draws.chunks_mut(BLOCK * d) {
             self.couplings.inverse(block)?;
         }
-        let matrix = Factor::new(&self.factor, d).transposed();
+        let matrix = Factor::new(&self.gaussian.factor, d).transposed();
         let rows = Rows::new(&draws, d)?;
-        Ok(multiply(rows, matrix, |_, v| v.into(), |j| self.mean[j], |_, sum| sum as f32))
+        Ok(multiply(rows, matrix, |_, v| v.into(), |j| self.gaussian.mean[j], |_, sum| sum as f32))
     }
 }
 

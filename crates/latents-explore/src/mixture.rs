@@ -7,7 +7,8 @@ use latents_progress::{Interrupted, Monitor};
 use latents_random::{Purpose, Stream, stream};
 use rayon::prelude::*;
 
-use self::component::{Component, Joint};
+pub(crate) use self::component::Component;
+use self::component::Joint;
 use crate::error::Error;
 use crate::kmeans::{KmeansConfig, kmeans_with};
 use crate::lanes::{dispatch, ordered_sum};

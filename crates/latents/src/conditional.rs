@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use latents_data::Labelled;
 use latents_data::npz::Array;
-use latents_engine::{Batch, Inputs};
+use latents_engine::Inputs;
 use latents_models::{condition_value, one_hot};
 use latents_report::{Figure, ImageView, Tile, grid};
 
@@ -260,16 +260,6 @@ impl SampledClasses {
         let captions: Vec<String> = groups.into_iter().map(|(name, _)| name).collect();
         grid(&format!("{title}, a row for each class"), &rows, &captions)
     }
-}
-
-/// The batch of a block of images, with its conditions.
-pub(crate) fn batch<'a>(
-    pixels: latents_data::Pixels<'a>,
-    index: &'a [u32],
-    conditions: &'a [f32],
-) -> Batch<'a, f32> {
-    let pixels = latents_train::pixels(pixels);
-    Inputs::Images { pixels, index }.with_conditions(conditions)
 }
 
 #[cfg(test)]

@@ -5,27 +5,24 @@ use latents_engine::Criterion;
 use latents_explore::{Flow, FlowConfig, FlowFit, Rows};
 use latents_models::importance_bounds_under;
 
-use crate::conditional::batch;
 use crate::error::Result;
 use crate::latents::Latents;
-use crate::model::{BLOCK, TrainedModel, samples_of};
+use crate::model::TrainedModel;
 use crate::session::Session;
 
-/// Steps of a fit, at most.
-pub(crate) const STEPS: u64 = 3000;
-
-/// Fits a flow to latents in at most so many steps: of a variational model to a draw of each posterior, which is what its decoder has learnt to read.
+/// Fits a flow to latents, one of so many that share the steps of one: of a variational model to a draw of each posterior, which is what its decoder has learnt to read.
 ///
 /// # Errors
 /// If there are too few latents, or the call was interrupted.
 pub(crate) fn fit_flow(
     latents: &Latents,
-    steps: u64,
+    flows: u64,
     seed: u64,
     session: &Session,
 ) -> Result<(Flow, FlowFit)> {
     let (z, runtime) = (latents.draw(seed)?, session.runtime()?);
-    let config = FlowConfig { steps, seed, ..FlowConfig::default() };
+    let whole = FlowConfig::default();
+    let config = FlowConfig { steps: whole.steps.div_ceil(flows), seed, ..whole };
     Ok(Flow::fit(Rows::new(&z, latents.dim)?, &config, &runtime, session)?)
 }
 
@@ -35,7 +32,7 @@ pub(crate) fn flow_of(latents: &Latents, seed: u64, session: &Session) -> Result
         return Ok(None);
     }
     session.stage("fitting a flow to the latents");
-    Ok(Some(fit_flow(latents, STEPS, seed, session)?.0))
+    Ok(Some(fit_flow(latents, 1, seed, session)?.0))
 }
 
 impl TrainedModel {
@@ -54,24 +51,16 @@ impl TrainedModel {
         let mut log_prior = |z: &[f32]| -> Result<Vec<f64>> {
             Ok(flow.log_densities(Rows::new(z, dim)?, session)?)
         };
-        let index: Vec<u32> = (0..images.len() as u32).collect();
-        for index in index.chunks(BLOCK) {
-            let conditions = given.of(samples_of(index));
-            let (engine, parameters) = (&mut self.engine, &self.parameters);
+        self.each_batch(pixels, &given, &mut |engine, parameters, batch, _| {
+            let prior = &mut log_prior;
             let some = importance_bounds_under(
-                engine,
-                parameters,
-                batch(pixels, index, &conditions),
-                criterion,
-                seed,
-                draws,
-                &mut log_prior,
-                session,
+                engine, parameters, batch, criterion, seed, draws, prior, session,
             )?;
             for (all, some) in all.iter_mut().zip(some) {
                 all.extend(some);
             }
-        }
+            Ok(())
+        })?;
         Ok(all)
     }
 }

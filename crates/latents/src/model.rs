@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latents_data::{Dataset, ImageArrays, Labelled, Pixels};
-use latents_engine::{Engine, Inputs, Runtime, Shape};
+use latents_engine::{Batch, Engine, Inputs, Runtime, Shape};
 use latents_models::{LatentSpace, posterior};
 use latents_progress::Monitor;
 use latents_train::{Foreign, Run, RunConfig};
 
-use crate::conditional::{Conditions, batch};
+use crate::conditional::Conditions;
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
 use crate::session::Session;
@@ -292,23 +292,28 @@ impl TrainedModel {
         given: &Conditions,
         each: &mut dyn FnMut(Vec<f32>, &[u32]),
     ) -> Result<()> {
+        self.each_batch(pixels, given, &mut |engine, parameters, batch, index| {
+            each(engine.forward_layers(parameters, batch, layers.clone())?, index);
+            Ok(())
+        })
+    }
+
+    /// Calls a function with the engine, its parameters, and each block of images as a batch with the numbers of its images.
+    #[allow(clippy::type_complexity)] // A function of four arguments.
+    pub(crate) fn each_batch(
+        &mut self,
+        pixels: Pixels<'_>,
+        given: &Conditions,
+        each: &mut dyn FnMut(&mut Engine, &[f32], Batch<'_, f32>, &[u32]) -> Result<()>,
+    ) -> Result<()> {
         let index: Vec<u32> = (0..self.count(pixels)? as u32).collect();
-        for index in index.chunks(BLOCK) {
+        for (i, index) in index.chunks(BLOCK).enumerate() {
             self.session.check()?;
-            let conditions = given.of(samples_of(index));
-            let batch = batch(pixels, index, &conditions);
-            each(self.engine.forward_layers(&self.parameters, batch, layers.clone())?, index);
+            let conditions = given.of(i * BLOCK..i * BLOCK + index.len());
+            let inputs = Inputs::Images { pixels: latents_train::pixels(pixels), index };
+            each(&mut self.engine, &self.parameters, inputs.with_conditions(&conditions), index)?;
         }
         Ok(())
-    }
-}
-
-/// The numbers of a block of images.
-pub(crate) fn samples_of(index: &[u32]) -> Range<usize> {
-    match index {
-        [first, .., last] => *first as usize..*last as usize + 1,
-        [only] => *only as usize..*only as usize + 1,
-        [] => 0..0,
     }
 }
 

@@ -9,10 +9,9 @@ use latents_models::importance_bound;
 use latents_progress::Monitor;
 use serde::Serialize;
 
-use crate::conditional::batch;
 use crate::error::{Error, Result};
 use crate::latents::ImageArray;
-use crate::model::{BLOCK, TrainedModel, samples_of, squared_error};
+use crate::model::{TrainedModel, squared_error};
 
 /// Reconstructions of images, and what was lost.
 #[derive(Clone, Debug)]
@@ -144,15 +143,13 @@ impl TrainedModel {
     ) -> Result<Losses> {
         let (given, pixels) = (self.conditions(images)?, images.images.pixels());
         let mut all = Losses { loss: vec![], penalty: vec![] };
-        let index: Vec<u32> = (0..images.len() as u32).collect();
-        for index in index.chunks(BLOCK) {
+        self.each_batch(pixels, &given, &mut |engine, parameters, batch, _| {
             monitor.check()?;
-            let conditions = given.of(samples_of(index));
-            let (batch, parameters) = (batch(pixels, index, &conditions), &self.parameters);
-            let some = self.engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
+            let some = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
             all.loss.extend(some.loss);
             all.penalty.extend(some.penalty);
-        }
+            Ok(())
+        })?;
         Ok(all)
     }
 
@@ -167,15 +164,12 @@ impl TrainedModel {
     ) -> Result<Vec<f64>> {
         let (given, pixels) = (self.conditions(images)?, images.images.pixels());
         let mut all = Vec::with_capacity(images.len());
-        let index: Vec<u32> = (0..images.len() as u32).collect();
-        for index in index.chunks(BLOCK) {
-            let conditions = given.of(samples_of(index));
-            let batch = batch(pixels, index, &conditions);
-            let (engine, parameters) = (&mut self.engine, &self.parameters);
+        self.each_batch(pixels, &given, &mut |engine, parameters, batch, _| {
             all.extend(importance_bound(
                 engine, parameters, batch, criterion, seed, draws, monitor,
             )?);
-        }
+            Ok(())
+        })?;
         Ok(all)
     }
 

@@ -11,7 +11,7 @@ use latents_tables::{Column, Table, Values};
 
 use crate::conditional::SampledClasses;
 use crate::error::{Error, Result};
-use crate::flow::{STEPS, fit_flow};
+use crate::flow::fit_flow;
 use crate::latents::{ImageArray, Latents};
 use crate::model::TrainedModel;
 use crate::session::Session;
@@ -265,7 +265,7 @@ impl TrainedModel {
                     Latents::new(self.training_latents()?, dim)?
                 }
             };
-            draw(&latents, n, sampler, seed, STEPS, &self.session)?
+            draw(&latents, n, sampler, seed, 1, &self.session)?
         };
         let images = match &classes {
             Some(classes) => self.decode_as(&z, &classes.labels)?,
@@ -284,14 +284,13 @@ impl TrainedModel {
         let (posteriors, session) = (self.training_posteriors()?, self.session.clone());
         let mut z = vec![0.0; classes.labels.len() * posteriors.dim];
         let groups = classes.groups();
-        // Together as many steps as one flow of all latents has.
-        let steps = STEPS.div_ceil(groups.len().max(1) as u64);
+        let flows = groups.len() as u64;
         for (class, images) in groups {
             let of_class: Vec<usize> =
                 (0..posteriors.len()).filter(|&i| posteriors.class_of(i) == Some(&class)).collect();
             // As many draws as if all images were of this class, so that an image's draw depends on its own place.
             let n = images.last().map_or(0, |last| last + 1);
-            let drawn = draw(&posteriors.at(&of_class), n, sampler, seed, steps, &session)
+            let drawn = draw(&posteriors.at(&of_class), n, sampler, seed, flows, &session)
                 .map_err(|e| e.context(format!("class {class}")))?;
             for i in images {
                 let place = i * posteriors.dim..(i + 1) * posteriors.dim;
@@ -310,13 +309,13 @@ struct Drawn {
     flow: Option<FlowFit>,
 }
 
-/// Draws latents `[n, d]` from a sampler of these latents; N(0, I) needs nothing but their number of dimensions, and a flow takes so many steps.
+/// Draws latents `[n, d]` from a sampler of these latents; N(0, I) needs nothing but their number of dimensions, and a flow is one of so many that share their steps.
 fn draw(
     latents: &Latents,
     n: usize,
     sampler: Sampler,
     seed: u64,
-    steps: u64,
+    flows: u64,
     session: &Session,
 ) -> Result<Drawn> {
     let (mut bic, mut flow) = (None, None);
@@ -324,7 +323,7 @@ fn draw(
         Sampler::Normal => samplers::normal(n, latents.dim, seed),
         Sampler::Uniform => samplers::uniform(latents.rows()?, n, seed),
         Sampler::Flow => {
-            let (mut fitted, fit) = fit_flow(latents, steps, seed, session)?;
+            let (mut fitted, fit) = fit_flow(latents, flows, seed, session)?;
             flow = Some(fit);
             fitted.sample(n, seed)?
         }

@@ -79,14 +79,15 @@ impl TrainedModel {
         if tensors.notes.get(WEIGHTS) != Some(&self.run.model_digest()?) {
             return Ok(None);
         }
-        let mut take = |name: &str, shape: &[usize]| {
+        // The numbers of a tensor `[n, ..]` whose further dimensions are these.
+        let mut take = |name: &str, further: &[usize]| {
             let found = tensors.take(name);
-            found.filter(|(found, _)| found.get(1..) == shape.get(1..)).map(|(_, numbers)| numbers)
+            found.filter(|(shape, _)| shape.get(1..) == Some(further)).map(|(_, numbers)| numbers)
         };
-        let Some(z) = take(NAME, &[0, dim]) else { return Ok(None) };
+        let Some(z) = take(NAME, &[dim]) else { return Ok(None) };
         let n = z.len() / dim;
-        let log_variances = take(LOG_VARIANCES, &[0, dim]).filter(|logs| logs.len() == z.len());
-        let labels = take(LABELS, &[0]).filter(|labels| labels.len() == n);
+        let log_variances = take(LOG_VARIANCES, &[dim]).filter(|logs| logs.len() == z.len());
+        let labels = take(LABELS, &[]).filter(|labels| labels.len() == n);
         let labels = labels.map(|labels| labels.iter().map(|&v| Some(v as u16)).collect());
         let classes = self.classes().to_vec();
         Ok(Some(Latents { z, dim, log_variances, labels, classes, ..Latents::default() }))

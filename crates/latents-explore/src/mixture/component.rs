@@ -10,21 +10,21 @@ use crate::products::Factor;
 use crate::rows::Rows;
 
 #[derive(Clone, Debug)]
-pub(super) struct Component {
+pub(crate) struct Component {
     /// `[d]`
-    pub(super) mean: Vec<f64>,
+    pub(crate) mean: Vec<f64>,
     /// `[d, d]`
     pub(super) covariance: Vec<f64>,
     /// Lower Cholesky factor of the covariance `[d, d]`.
-    pub(super) factor: Vec<f64>,
+    pub(crate) factor: Vec<f64>,
     /// Transposed inverse of the factor `[d, d]`, upper triangular.
-    whitening: Vec<f64>,
+    pub(crate) whitening: Vec<f64>,
     /// Half the logarithm of the covariance's determinant.
-    half_log_det: f64,
+    pub(crate) half_log_det: f64,
 }
 
 impl Component {
-    pub(super) fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, Error> {
+    pub(crate) fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, Error> {
         let d = mean.len();
         let factor = cholesky(&covariance, d).ok_or_else(|| {
             let why = "a covariance of the Gaussian mixture is not positive definite";
