@@ -18,6 +18,7 @@ from golden import GOLDEN, exact, normal, save
 from golden_gradients import SIGMOID, SILU, build, linear, reshape
 
 GAUSSIAN = {"kind": "gaussian"}
+MIXTURE = {"kind": "mixture_prior", "components": 4}
 NORM = {"kind": "squared_norm"}
 LOG_SCALE = {"kind": "log_scale"}
 MEAN = {"kind": "continuous_bernoulli_mean"}
@@ -29,6 +30,7 @@ CASES = {
     "gaussian": ("gaussian", GAUSSIAN, [SIGMOID], 0),
     "gaussian_learned": ("gaussian_learned", GAUSSIAN, [SIGMOID, LOG_SCALE], 0),
     "squared_norm": ("gaussian", NORM, [SIGMOID], 0),
+    "mixture_prior": ("bernoulli", MIXTURE, [SIGMOID], 1),
 }
 DEVIATION, WEIGHT, LOG_DEVIATION = 0.3, 0.7, -0.8
 SHAPE, SAMPLES, LATENTS = (1, 6, 6), 19, 3
@@ -37,7 +39,7 @@ SHAPE, SAMPLES, LATENTS = (1, 6, 6), 19, 3
 def case(name):
     loss, latent, end, skip = CASES[name]
     generator = torch.Generator().manual_seed(list(CASES).index(name))
-    given = 2 * LATENTS if latent is GAUSSIAN else LATENTS
+    given = LATENTS if latent is NORM else 2 * LATENTS
     first = [linear(12), SILU, linear(given)]
     second = [linear(12), SILU, linear(36), reshape(*SHAPE)]
     encoder, decoder = build(SHAPE, first), build((LATENTS,), second)
@@ -52,6 +54,11 @@ def case(name):
     if LOG_SCALE in end:
         named[f"{offset + len(second) + end.index(LOG_SCALE)}.log_scale"] = log_deviation
     x = exact(torch.rand((SAMPLES, *SHAPE), generator=generator, dtype=torch.float64))
+    mixture = [normal(generator, shape, 0.7) for shape in [(4, LATENTS), (4, LATENTS), (4,)]]
+    mixture = [parameter.requires_grad_() for parameter in mixture]
+    if latent is MIXTURE:
+        names = [f"{len(first)}.{name}" for name in ["means", "log_variances", "logits"]]
+        named |= dict(zip(names, mixture, strict=True))
 
     h = encoder(x)
     if latent is GAUSSIAN:
@@ -59,6 +66,15 @@ def case(name):
         prior = distributions.Normal(torch.zeros_like(z), torch.ones_like(z))
         posterior = distributions.Normal(z, (log_variance / 2).exp())
         penalty = distributions.kl_divergence(posterior, prior).sum(1)
+    elif latent is MIXTURE:
+        z, log_variance = h.chunk(2, dim=1)
+        means, log_variances, logits = mixture
+        each = distributions.Normal(means, (log_variances / 2).exp())
+        prior = distributions.MixtureSameFamily(
+            distributions.Categorical(logits=logits), distributions.Independent(each, 1)
+        )
+        entropy = distributions.Normal(z, (log_variance / 2).exp()).entropy().sum(1)
+        penalty = -entropy - prior.log_prob(z)
     else:
         z, penalty = h, h.square().sum(1) / 2
     logits = decoder(z)

@@ -74,6 +74,15 @@ pub enum Layer {
     /// log-variances of normal distributions; the output `[d, 1, 1]` is one draw of each in training, otherwise the means. The penalty
     /// is the KL divergence from N(0, I), in nats.
     Gaussian,
+    /// The latents of a variational autoencoder whose prior is learned with it: a mixture of normal distributions with diagonal covariances
+    /// (Dilokthanakul et al., 2016; Tomczak and Welling, 2018). Input and output are those of [`Layer::Gaussian`]. The penalty, in
+    /// nats, is log q(z|x) - log p(z) of the z of the pass, with the expectation of the first term; over draws its mean is
+    /// KL(q(z|x) || p(z)), but without draws it is not. Parameters `means` and `log_variances` `[components, d]`, and `logits`
+    /// `[components]`, whose softmax is the weights.
+    MixturePrior {
+        /// Number of normal distributions.
+        components: usize,
+    },
     /// The identity; the penalty is half the squared norm of the latents, as in a regularised autoencoder (Ghosh et al., 2020).
     SquaredNorm,
     /// The identity; the penalty is the squared maximum mean discrepancy (MMD) between the latents and N(0, I), as in a Wasserstein
@@ -147,6 +156,10 @@ pub enum Layer {
     },
 }
 
+/// The standard deviation of the initial means of a learned prior: far enough apart to become different, near enough that the mixture
+/// is close to N(0, I) at first.
+const PRIOR_SPREAD: f64 = 0.5;
+
 fn default_momentum() -> f64 {
     0.1
 }
@@ -181,6 +194,7 @@ impl Layer {
             Layer::Dropout { .. } => "dropout",
             Layer::Noise { .. } => "noise",
             Layer::Gaussian => "gaussian",
+            Layer::MixturePrior { .. } => "mixture_prior",
             Layer::SquaredNorm => "squared_norm",
             Layer::MmdPenalty => "mmd_penalty",
             Layer::ContinuousBernoulliMean => "continuous_bernoulli_mean",
@@ -239,7 +253,8 @@ impl Layer {
             Layer::Noise { deviation } if !(deviation >= 0.0 && deviation.is_finite()) => {
                 Err(format!("deviation {deviation} must be at least 0"))
             }
-            Layer::Gaussian => match input {
+            Layer::MixturePrior { components: 0 } => Err("components must be at least 1".into()),
+            Layer::Gaussian | Layer::MixturePrior { .. } => match input {
                 [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
                 _ => Err("it needs as many means as log-variances, [2d, 1, 1]".into()),
             },
@@ -313,6 +328,19 @@ impl Layer {
                 let shape = vec![input[0]];
                 all.map(|(name, role)| Declared { name, shape: shape.clone(), role, fans: [1, 1] })
                     .into()
+            }
+            Layer::MixturePrior { components } => {
+                let d = input[0] / 2;
+                let all = [
+                    ("means", vec![components, d], PRIOR_SPREAD),
+                    ("log_variances", vec![components, d], 0.0),
+                    ("logits", vec![components], 0.0),
+                ];
+                let declare = |(name, shape, deviation)| {
+                    let role = Role::Prior { deviation };
+                    Declared { name, shape, role, fans: [1, 1] }
+                };
+                all.map(declare).into()
             }
             Layer::LogScale => {
                 let (name, role) = ("log_scale", Role::LogScale);

@@ -48,6 +48,20 @@ pub enum Rule {
     },
 }
 
+impl Rule {
+    /// The same rule without weight decay.
+    fn without_decay(self) -> Self {
+        match self {
+            Rule::Sgd { momentum, nesterov, .. } => {
+                Rule::Sgd { momentum, nesterov, weight_decay: 0.0 }
+            }
+            Rule::Adam { betas, epsilon, .. } => Rule::Adam { betas, epsilon, weight_decay: 0.0 },
+            Rule::AdamW { betas, epsilon, .. } => Rule::AdamW { betas, epsilon, weight_decay: 0.0 },
+            Rule::Average { .. } => self,
+        }
+    }
+}
+
 /// Parameters with one update rule and learning rate. Parameters in no group do not change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
@@ -190,8 +204,8 @@ impl Optimizer {
 }
 
 impl Group {
-    /// The groups for all parameters in the range `within` of the vector of parameters: `rule` for trained parameters,
-    /// [`Rule::Average`] for running statistics.
+    /// The groups for all parameters in the range `within` of the vector of parameters: `rule` for trained parameters, without weight decay
+    /// for a learned prior, [`Rule::Average`] for running statistics.
     #[must_use]
     pub fn of(layout: &Layout, within: Range<usize>, rule: Rule, learning_rate: f64) -> Vec<Self> {
         let mut groups: Vec<Group> = vec![];
@@ -203,6 +217,7 @@ impl Group {
             }
             let rule = match parameter.role {
                 Role::Statistic { momentum, .. } => Rule::Average { momentum },
+                Role::Prior { .. } => rule.without_decay(),
                 _ => rule,
             };
             match groups.last_mut() {

@@ -23,6 +23,23 @@ pub(crate) struct Normalize {
     pub(crate) statistics: usize,
 }
 
+/// Latents with a learned prior.
+#[derive(Debug)]
+pub(crate) struct MixturePrior {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    pub(crate) layer: usize,
+    pub(crate) components: usize,
+    /// Index of the mask in the workspace that holds its draws.
+    pub(crate) mask: usize,
+    /// Index of the mask that holds latents and responsibilities.
+    pub(crate) kept: usize,
+    /// Range of the mixture among the parameters.
+    pub(crate) parameters: Range<usize>,
+    /// Offset of their gradients in a shard.
+    pub(crate) offset: usize,
+}
+
 /// Pooling.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -89,6 +106,7 @@ pub(crate) enum Op {
         input: usize,
         output: usize,
     },
+    MixturePrior(Box<MixturePrior>),
     Latent {
         prior: Prior,
         input: usize,

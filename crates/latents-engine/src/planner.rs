@@ -15,7 +15,7 @@ use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
 use crate::network::{Layout, Node};
-use crate::plan::{Normalize, Op, Piece, Plan, Pool, Source};
+use crate::plan::{MixturePrior, Normalize, Op, Piece, Plan, Pool, Source};
 use crate::precision::Precision;
 use crate::shape::Shape;
 use crate::simd::LANES;
@@ -173,6 +173,7 @@ impl Planner<'_> {
                 (buffer, 1)
             }
             Layer::Gaussian => (self.latent(node, Prior::Gaussian, input), 1),
+            Layer::MixturePrior { components } => (self.mixture_prior(node, components, input), 1),
             Layer::SquaredNorm => (self.latent(node, Prior::SquaredNorm, input), 1),
             Layer::MmdPenalty => (self.latent(node, Prior::Mmd, input), 1),
             Layer::Condition { .. } => {
@@ -201,6 +202,29 @@ impl Planner<'_> {
         let mask = self.mask(numbers(node.output));
         let output = self.buffer(node.output, None);
         self.plan.ops.push(Op::Latent { prior, input, output, layer: node.number, mask });
+        output
+    }
+
+    fn mixture_prior(&mut self, node: &Node, components: usize, input: usize) -> usize {
+        // The buffer of the input stores what the gradient needs.
+        let input = if input == 0 { input } else { self.owned(input, node.input) };
+        let numbers = numbers(node.output);
+        let (mask, kept) = (self.mask(numbers), self.mask(numbers + components * LANES));
+        let output = self.buffer(node.output, None);
+        let all = self.parameters(node);
+        let parameters = all[0].start..all[2].end;
+        let offset = self.shard(parameters.clone());
+        let layer = node.number;
+        self.plan.ops.push(Op::MixturePrior(Box::new(MixturePrior {
+            input,
+            output,
+            layer,
+            components,
+            mask,
+            kept,
+            parameters,
+            offset,
+        })));
         output
     }
 
@@ -314,7 +338,8 @@ impl Planner<'_> {
             }
         };
         // Nothing needs the gradients before the first parameters.
-        let has_parameters = |op: &Op| matches!(op, Op::Affine(_) | Op::Normalize(_));
+        let has_parameters =
+            |op: &Op| matches!(op, Op::Affine(_) | Op::Normalize(_) | Op::MixturePrior(_));
         let wanted = self.input_gradients || self.plan.ops.iter().any(has_parameters);
         let precision = self.precision;
         let (forward, backward) = if down {

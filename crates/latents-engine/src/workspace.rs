@@ -1,6 +1,7 @@
 //! The forward and backward pass of one micro-batch. The buffers belong to a worker thread and are reused for each micro-batch; no
 //! result stays in them.
 
+mod mixture_prior;
 mod passes;
 
 use std::ops::Range;

@@ -8,6 +8,7 @@ pub(crate) mod elementwise;
 pub(crate) mod gather;
 pub(crate) mod latent;
 pub(crate) mod loss;
+pub(crate) mod mixture_prior;
 pub(crate) mod noise;
 pub(crate) mod normalize;
 pub(crate) mod peak;
@@ -25,6 +26,7 @@ use elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
 use gather::GatherRun;
 use latent::{LatentBackward, LatentForward};
 use loss::LossRun;
+use mixture_prior::{MixturePriorBackward, MixturePriorForward};
 use noise::Noise;
 use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
@@ -60,6 +62,10 @@ pub trait Element: Number {
     fn latent(isa: Isa, run: LatentForward<'_, Self>) -> [f64; LANES];
     #[doc(hidden)]
     fn latent_back(isa: Isa, run: LatentBackward<'_, Self>);
+    #[doc(hidden)]
+    fn mixture_prior(isa: Isa, run: MixturePriorForward<'_, Self>) -> [f64; LANES];
+    #[doc(hidden)]
+    fn mixture_prior_back(isa: Isa, run: MixturePriorBackward<'_, Self>);
     #[doc(hidden)]
     fn noise(isa: Isa, run: Noise<'_, Self>);
     #[doc(hidden)]
@@ -121,6 +127,12 @@ macro_rules! element {
                 $dispatch(isa, run)
             }
             fn latent_back(isa: Isa, run: LatentBackward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn mixture_prior(isa: Isa, run: MixturePriorForward<'_, Self>) -> [f64; LANES] {
+                $dispatch(isa, run)
+            }
+            fn mixture_prior_back(isa: Isa, run: MixturePriorBackward<'_, Self>) {
                 $dispatch(isa, run);
             }
             fn noise(isa: Isa, run: Noise<'_, Self>) {

@@ -108,6 +108,7 @@ impl<E: Element> Workspace<E> {
                     }
                 }
                 Op::Condition { input, output } => self.append_conditions(*input, *output),
+                Op::MixturePrior(op) => self.run_mixture_prior(shared, op, pass, samples),
                 Op::Latent { prior, input, output, layer, mask } => {
                     let noise = &mut self.masks[*mask];
                     // MMD needs at least two samples.
@@ -257,6 +258,7 @@ impl<E: Element> Workspace<E> {
                         input.copy_from_slice(&gradient[..input.len()]);
                     }
                 }
+                Op::MixturePrior(op) => self.backward_mixture_prior(shared, op, shard),
                 Op::Latent { prior, input, output, mask, .. } => {
                     if *input != 0 {
                         let noise = &self.masks[*mask];
@@ -276,14 +278,17 @@ fn finish<E: Element>(slope: Option<f64>, rectify: fn(E) -> Finish<E>) -> Finish
 }
 
 /// Some buffers at once.
-fn disjoint<E, const N: usize>(buffers: &mut [Buffer<E>], which: [usize; N]) -> [&mut [E]; N] {
+pub(super) fn disjoint<E, const N: usize>(
+    buffers: &mut [Buffer<E>],
+    which: [usize; N],
+) -> [&mut [E]; N] {
     match buffers.get_disjoint_mut(which) {
         Ok(buffers) => buffers.map(|buffer| &mut **buffer),
         Err(_) => unreachable!("no operation reads and writes the same buffer"),
     }
 }
 
-fn pair<E>(buffers: &mut [Buffer<E>], a: usize, b: usize) -> (&mut [E], &mut [E]) {
+pub(super) fn pair<E>(buffers: &mut [Buffer<E>], a: usize, b: usize) -> (&mut [E], &mut [E]) {
     let [a, b] = disjoint(buffers, [a, b]);
     (a, b)
 }

@@ -173,7 +173,7 @@ fn gradients_are_the_differences_of_the_loss() {
         }
     }
     assert!(checked > 1_000, "only {checked} derivatives were away from corners");
-    assert_eq!(seen.len(), 21, "every kind but reshape: {seen:?}");
+    assert_eq!(seen.len(), 22, "every kind but reshape: {seen:?}");
 }
 
 #[test]

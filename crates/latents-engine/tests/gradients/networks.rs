@@ -120,6 +120,11 @@ pub(crate) fn network(random: &mut Stream) -> Network {
                         layers.push(Layer::Linear { out_features: 2 * latents });
                         layers.push(Layer::Gaussian);
                     }
+                    4 => {
+                        let latents = between(random, 1, 6);
+                        layers.push(Layer::Linear { out_features: 2 * latents });
+                        layers.push(Layer::MixturePrior { components: between(random, 1, 9) });
+                    }
                     2 => layers.push(Layer::SquaredNorm),
                     3 => layers.push(Layer::MmdPenalty),
                     _ => {}
