@@ -333,6 +333,7 @@ mod tests {
                 "noise",
                 "nonlinearity",
                 "normalize",
+                "prior",
                 "refiner",
                 "regularizer",
                 "sigma",

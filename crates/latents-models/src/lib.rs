@@ -44,8 +44,8 @@ pub use nonlinearity::Nonlinearity;
 pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};
 pub use vae::{
-    Likelihood, Regularizer, VaeConfig, condition_value, importance_bound, importance_bounds_under,
-    one_hot, posterior,
+    LatentPrior, LearnedPrior, Likelihood, Regularizer, VaeConfig, condition_value,
+    importance_bound, importance_bounds_under, one_hot, posterior,
 };
 
 /// The example of the README.

@@ -259,6 +259,7 @@ impl Model {
     ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<f32>>, Option<Vec<String>>)>
     {
         let sampler = match sampler {
+            "prior" => Sampler::Prior,
             "normal" => Sampler::Normal,
             "mixture" => Sampler::Mixture { components },
             "flow" => Sampler::Flow,

@@ -10,7 +10,7 @@ use common::{
     assert_same, autoencoder, conditional, contents, finish, runtime, sample, small, variational,
 };
 use latents_engine::{Isa, Precision};
-use latents_models::{CnnConfig, Likelihood, ModelConfig, Regularizer, VaeConfig};
+use latents_models::{CnnConfig, LatentPrior, Likelihood, ModelConfig, Regularizer, VaeConfig};
 use latents_train::RunConfig;
 
 /// The contents of a run on 297 images: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
@@ -48,11 +48,17 @@ fn threads_and_instruction_sets_change_no_byte() {
 
 #[test]
 fn a_variational_autoencoder_learns_the_same_bytes_everywhere() {
+    for prior in [LatentPrior::Normal, LatentPrior::Mixture { components: 21 }] {
+        check_variational(prior);
+    }
+}
+
+fn check_variational(prior: LatentPrior) {
     let mut config = small(3);
-    config.model = variational(|_| {});
+    config.model = variational(|model| model.prior = prior);
     let reference = trained(&config, 1, Isa::detect());
     for isa in Isa::available() {
-        assert_same(&trained(&config, 2, isa), &reference, &format!("{isa}"));
+        assert_same(&trained(&config, 2, isa), &reference, &format!("{prior:?}, {isa}"));
     }
     let epochs = reference["metrics.jsonl"].split_inclusive(|&b| b == b'\n');
     let epochs: Vec<serde_json::Value> =
@@ -143,7 +149,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         config.model = variational(change);
         trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
     };
-    let changes: [fn(&mut VaeConfig); 11] = [
+    let changes: [fn(&mut VaeConfig); 13] = [
         |_| {},
         |c| c.beta = 2.0,
         |c| c.warmup_epochs = 0.0,
@@ -153,6 +159,8 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| c.likelihood = Likelihood::ContinuousBernoulli,
         |c| c.autoencoder.noise = 0.0,
         |c| c.conditional = true,
+        |c| c.prior = LatentPrior::Mixture { components: 5 },
+        |c| c.prior = LatentPrior::Mixture { components: 6 },
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
     ];

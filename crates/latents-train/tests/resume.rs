@@ -15,6 +15,7 @@ use common::{
 };
 use latents_data::{Images, Labelled, Mix};
 use latents_engine::{Isa, Runtime, Schedule};
+use latents_models::LatentPrior;
 use latents_progress::{Cancel, Monitor, Progress, Reporter};
 use latents_train::{EpochMetrics, Error, Run, RunConfig, TrainSummary, train};
 
@@ -130,11 +131,13 @@ fn one_stop_anywhere_changes_no_byte() {
 /// Warm-up, draws and both sums of an epoch continue where they stopped.
 #[test]
 fn stopping_a_variational_autoencoder_after_every_step_changes_no_byte() {
-    let mut scene = Scene::new();
-    scene.config.model = variational(|_| {});
-    let folder = scene.stopped_after(EPOCHS * STEPS);
-    assert_eq!(scene.steps_left(folder.path()), 0);
-    assert_same(&contents(folder.path()), &scene.uninterrupted(), "vae");
+    for prior in [LatentPrior::Normal, LatentPrior::Mixture { components: 9 }] {
+        let mut scene = Scene::new();
+        scene.config.model = variational(|model| model.prior = prior);
+        let folder = scene.stopped_after(EPOCHS * STEPS);
+        assert_eq!(scene.steps_left(folder.path()), 0);
+        assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{prior:?}"));
+    }
 }
 
 /// So do the classes that the decoder is given, also those of images that are mixed.

@@ -36,7 +36,7 @@ pub(crate) fn flow_of(latents: &Latents, seed: u64, session: &Session) -> Result
 }
 
 impl TrainedModel {
-    /// The importance-weighted bounds of each image `[n]` with so many draws, in blocks: with N(0, I) as the prior, and with a flow.
+    /// The importance-weighted bounds of each image `[n]` with so many draws, in blocks: with the model's own prior, and with a flow.
     pub(crate) fn importance_bounds_under(
         &mut self,
         images: &Labelled,
@@ -48,13 +48,17 @@ impl TrainedModel {
     ) -> Result<[Vec<f64>; 2]> {
         let (given, pixels) = (self.conditions(images)?, images.images.pixels());
         let (dim, mut all) = (self.latent_space()?.dim, [vec![], vec![]]);
-        let mut log_prior = |z: &[f32]| -> Result<Vec<f64>> {
-            Ok(flow.log_densities(Rows::new(z, dim)?, session)?)
+        let prior = self.prior()?;
+        let mut log_ratio = |z: &[f32]| -> Result<Vec<f64>> {
+            let rows = Rows::new(z, dim)?;
+            let own = prior.log_densities(rows, session)?;
+            let flow = flow.log_densities(rows, session)?;
+            Ok(flow.iter().zip(own).map(|(flow, own)| flow - own).collect())
         };
         self.each_batch(pixels, &given, &mut |engine, parameters, batch, _| {
-            let prior = &mut log_prior;
+            let ratio = &mut log_ratio;
             let some = importance_bounds_under(
-                engine, parameters, batch, criterion, seed, draws, prior, session,
+                engine, parameters, batch, criterion, seed, draws, ratio, session,
             )?;
             for (all, some) in all.iter_mut().zip(some) {
                 all.extend(some);

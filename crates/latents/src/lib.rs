@@ -41,6 +41,7 @@ mod model;
 mod outliers;
 mod outputs;
 mod predict;
+mod prior;
 mod probe;
 mod recipe;
 mod reconstruct;

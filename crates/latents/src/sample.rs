@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::flow::fit_flow;
 use crate::latents::{ImageArray, Latents};
 use crate::model::TrainedModel;
+use crate::prior::Prior;
 use crate::session::Session;
 
 /// Images that are compared at once.
@@ -25,7 +26,9 @@ const PER_ROW: usize = 10;
 /// Where random latent vectors are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampler {
-    /// N(0, I), which a variational autoencoder is trained for.
+    /// The prior that a variational model has learned, or N(0, I) if it has learned none.
+    Prior,
+    /// N(0, I), which a variational autoencoder is trained for unless it learns its prior.
     Normal,
     /// A mixture of Gaussians fitted to the latents of the training images; of a conditional model, one for the latents of each class.
     Mixture {
@@ -40,10 +43,11 @@ pub enum Sampler {
 }
 
 impl Sampler {
-    /// Its name: `normal`, `mixture`, `flow` or `uniform`.
+    /// Its name: `prior`, `normal`, `mixture`, `flow` or `uniform`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Sampler::Prior => "prior",
             Sampler::Normal => "normal",
             Sampler::Mixture { .. } => "mixture",
             Sampler::Flow => "flow",
@@ -55,6 +59,7 @@ impl Sampler {
 impl fmt::Display for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Sampler::Prior => f.write_str("the learned prior"),
             Sampler::Normal => f.write_str("N(0, I)"),
             Sampler::Mixture { components } => write!(f, "a mixture of {components} Gaussians"),
             Sampler::Flow => f.write_str("a flow"),
@@ -70,7 +75,7 @@ pub struct Samples {
     pub images: ImageArray,
     /// Their latents `[n, d]`.
     pub z: Vec<f32>,
-    /// Where the latents were drawn from.
+    /// Where the latents were drawn from: [`Sampler::Normal`] if the prior was asked for and the model has learned none.
     pub sampler: Sampler,
     /// Bayesian information criterion of a mixture on the training latents.
     pub bic: Option<f64>,
@@ -215,7 +220,8 @@ impl Samples {
 }
 
 impl TrainedModel {
-    /// Makes `n` new images. A mixture, a flow and the box need the latents of the training images, which the run keeps; N(0, I) needs nothing but the weights.
+    /// Makes `n` new images. A mixture, a flow and the box need the latents of the training images, which the run keeps; N(0, I) and a learned prior need nothing but the
+    /// weights.
     /// A conditional model makes as many of each class as possible, one class after another.
     ///
     /// # Errors
@@ -252,20 +258,25 @@ impl TrainedModel {
     ) -> Result<Samples> {
         let classes =
             classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
-        // A class has its own density of latents.
+        let prior = self.prior()?;
+        let sampler = match sampler {
+            Sampler::Prior if !prior.is_learned() => Sampler::Normal,
+            sampler => sampler,
+        };
+        // A class has its own density of latents, but all have the same prior.
         let by_class = matches!(sampler, Sampler::Mixture { .. } | Sampler::Flow);
         let Drawn { z, bic, flow } = if let Some(classes) = classes.as_ref().filter(|_| by_class) {
             self.draw_by_class(classes, sampler, seed)?
         } else {
             let dim = self.latent_space()?.dim;
             let latents = match sampler {
-                Sampler::Normal => Latents { dim, ..Latents::default() },
+                Sampler::Prior | Sampler::Normal => Latents { dim, ..Latents::default() },
                 Sampler::Flow => self.training_posteriors()?,
                 Sampler::Mixture { .. } | Sampler::Uniform => {
                     Latents::new(self.training_latents()?, dim)?
                 }
             };
-            draw(&latents, n, sampler, seed, 1, &self.session)?
+            draw(&latents, &prior, n, sampler, seed, 1, &self.session)?
         };
         let images = match &classes {
             Some(classes) => self.decode_as(&z, &classes.labels)?,
@@ -282,6 +293,7 @@ impl TrainedModel {
         seed: u64,
     ) -> Result<Drawn> {
         let (posteriors, session) = (self.training_posteriors()?, self.session.clone());
+        let prior = self.prior()?;
         let mut z = vec![0.0; classes.labels.len() * posteriors.dim];
         let groups = classes.groups();
         let flows = groups.len() as u64;
@@ -290,7 +302,7 @@ impl TrainedModel {
                 (0..posteriors.len()).filter(|&i| posteriors.class_of(i) == Some(&class)).collect();
             // As many draws as if all images were of this class, so that an image's draw depends on its own place.
             let n = images.last().map_or(0, |last| last + 1);
-            let drawn = draw(&posteriors.at(&of_class), n, sampler, seed, flows, &session)
+            let drawn = draw(&posteriors.at(&of_class), &prior, n, sampler, seed, flows, &session)
                 .map_err(|e| e.context(format!("class {class}")))?;
             for i in images {
                 let place = i * posteriors.dim..(i + 1) * posteriors.dim;
@@ -309,9 +321,11 @@ struct Drawn {
     flow: Option<FlowFit>,
 }
 
-/// Draws latents `[n, d]` from a sampler of these latents; N(0, I) needs nothing but their number of dimensions, and a flow is one of so many that share their steps.
+/// Draws latents `[n, d]` from a sampler of these latents. The model's prior and N(0, I) need nothing but their number of dimensions, and a flow is one of so many that
+/// share their steps.
 fn draw(
     latents: &Latents,
+    prior: &Prior,
     n: usize,
     sampler: Sampler,
     seed: u64,
@@ -320,6 +334,7 @@ fn draw(
 ) -> Result<Drawn> {
     let (mut bic, mut flow) = (None, None);
     let z = match sampler {
+        Sampler::Prior => prior.sample(n, seed),
         Sampler::Normal => samplers::normal(n, latents.dim, seed),
         Sampler::Uniform => samplers::uniform(latents.rows()?, n, seed),
         Sampler::Flow => {

@@ -31,6 +31,41 @@ fn lose_data(dir: &Path) {
 }
 
 #[test]
+fn a_learned_prior_is_what_new_images_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::default();
+    let data = sample(256, &session);
+    let trained = |name: &str, recipe: Recipe| {
+        recipe.train(&data, folder.path().join(name), &session).unwrap()
+    };
+    let mut normal = trained("normal", small_vae(&data));
+    let own = normal.sample(5, Sampler::Prior, 7).unwrap();
+    assert_eq!(own.sampler, Sampler::Normal);
+    assert_eq!(own.z, normal.sample(5, Sampler::Normal, 7).unwrap().z);
+
+    let recipe = small_vae(&data).set("model.prior.kind", &"mixture");
+    let mut learned = trained("learned", recipe.set("model.prior.components", &4));
+    lose_data(&folder.path().join("learned"));
+    let own = learned.sample(4_000, Sampler::Prior, 7).unwrap();
+    assert_eq!((own.sampler, own.images.len()), (Sampler::Prior, 4_000));
+    assert_ne!(own.z[..30], learned.sample(5, Sampler::Normal, 7).unwrap().z[..]);
+    // Its draws have the mean of the mixture that the weights of the run hold.
+    let layout = learned.config().network().unwrap().layout().unwrap();
+    let mixture = latents::models::LearnedPrior::of(&layout, learned.parameters()).unwrap();
+    for axis in 0..6 {
+        let each = mixture.weights.iter().zip(mixture.means.iter().skip(axis).step_by(6));
+        let expected: f64 = each.map(|(weight, mean)| weight * mean).sum();
+        let drawn = own.z.iter().skip(axis).step_by(6).map(|&z| f64::from(z)).sum::<f64>();
+        assert!((drawn / 4_000.0 - expected).abs() < 0.08, "{axis}: {drawn} {expected}");
+    }
+    let card = learned.card(&data, None, &session).unwrap();
+    let samples = card.samples.unwrap().samplers;
+    assert!(samples.iter().any(|sampler| sampler.name == "the learned prior"));
+    assert!(samples.iter().all(|sampler| !sampler.name.starts_with("N(0")));
+    assert!(card.latents.kl_per_axis.is_none() && card.bounds.is_some());
+}
+
+#[test]
 fn a_run_works_without_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let session = Session::default();

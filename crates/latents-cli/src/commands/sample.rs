@@ -22,7 +22,7 @@ pub(crate) struct Sample {
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
     /// Where latents are drawn from
-    #[arg(long, value_enum, default_value = "normal")]
+    #[arg(long, value_enum, default_value = "prior")]
     sampler: Sampler,
     /// Gaussians in the mixture
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -46,7 +46,9 @@ pub(crate) struct Sample {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Sampler {
-    /// N(0, I), which a variational autoencoder is trained for
+    /// The prior that a variational autoencoder has learned, or N(0, I) if it has learned none
+    Prior,
+    /// N(0, I), which a variational autoencoder is trained for unless it learns its prior
     Normal,
     /// A mixture of Gaussians fitted to the latents of the training images; of a conditional model, one for each class
     Mixture,
@@ -85,6 +87,7 @@ impl Sample {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
         check_output(&self.out, &["npz"])?;
         let sampler = match self.sampler {
+            Sampler::Prior => latents::Sampler::Prior,
             Sampler::Normal => latents::Sampler::Normal,
             Sampler::Flow => latents::Sampler::Flow,
             Sampler::Uniform => latents::Sampler::Uniform,

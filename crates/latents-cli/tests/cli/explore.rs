@@ -28,7 +28,7 @@ fn a_map_is_repeated_to_the_byte_on_any_threads() {
 #[test]
 fn samples_and_ways_have_their_sizes() {
     let sandbox = Sandbox::trained();
-    for sampler in ["normal", "mixture --components 2", "uniform"] {
+    for sampler in ["prior", "normal", "mixture --components 2", "uniform"] {
         sandbox.ok(&format!("sample --run ae --sampler {sampler} --n 12 --seed 1 --out s.npz"));
         let (shape, pixels) = npz::read_f32(&sandbox.path("s.npz"), "image").unwrap();
         assert_eq!(shape, [12, 1, 28, 28]);

@@ -125,9 +125,12 @@ pub struct SampleMeasures {
     pub number: usize,
     /// Fréchet distance between test and training images: the lowest distance that can be expected of a sampler.
     pub floor: f64,
+    /// Fraction of the test images that are near copies of a training image, as [`SamplerScore::near_copies`]: what is to be expected of new images.
+    #[serde(default)]
+    pub near_copies_of_test: Option<f64>,
     /// Number of training latents that the Gaussian mixture is fitted to.
     pub fitted: usize,
-    /// Scores of each sampler.
+    /// Scores of each sampler, the smallest Fréchet distance first.
     pub samplers: Vec<SamplerScore>,
 }
 
@@ -156,6 +159,9 @@ pub struct SamplerScore {
     /// Blurred samples have less than 1. None for images of less than 3 pixels a side.
     #[serde(default)]
     pub sharpness: Option<f64>,
+    /// Fraction of the samples that are near copies of a training image: whose root mean squared difference from one is at most 0.03.
+    #[serde(default)]
+    pub near_copies: Option<f64>,
     /// Mean probability of the class that the extractor's classifier predicts; none without labels.
     pub confidence: Option<f64>,
     /// Fraction of the samples that it predicts as each class; none without labels.

@@ -39,7 +39,7 @@ impl Card {
             line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
             if let Some(bound) = b.iwae_with_flow {
                 line(format!(
-                    "| the same with a flow as the prior in place of N(0, I) | {bound:.2} |"
+                    "| the same with a flow as the prior in place of the model's own | {bound:.2} |"
                 ));
             }
         }
@@ -109,8 +109,14 @@ impl SampleMeasures {
             self.extractor
         ));
         line(format!(
-            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents.\n",
-            self.number, self.floor, self.fitted
+            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents. The smallest distance comes first.{}\n",
+            self.number,
+            self.floor,
+            self.fitted,
+            self.near_copies_of_test.map_or_else(String::new, |share| format!(
+                " A near copy differs from a training image by a root mean square of at most 0.03; of the test images, {} do.",
+                percent(share)
+            ))
         ));
         if let Some([accuracy, majority]) = self.extractor_accuracy {
             line(format!(
@@ -124,18 +130,19 @@ impl SampleMeasures {
                 }
             ));
         }
-        line("| latents from | Fréchet distance | kernel distance | precision | recall | sharpness | confidence | classes, lowest to highest fraction |".into());
-        line("|---|---|---|---|---|---|---|---|".into());
+        line("| latents from | Fréchet distance | kernel distance | precision | recall | sharpness | near copies | confidence | classes, lowest to highest fraction |".into());
+        line("|---|---|---|---|---|---|---|---|---|".into());
         for sampler in &self.samplers {
             let confidence = sampler.confidence.map_or("-".into(), |c| format!("{c:.3}"));
             let sharpness = sampler.sharpness.map_or("-".into(), |s| format!("{s:.2}"));
+            let copies = sampler.near_copies.map_or("-".into(), percent);
             let balance = sampler.classes.as_ref().map_or("-".into(), |c| {
                 let least = c.iter().copied().fold(f64::INFINITY, f64::min);
                 let most = c.iter().copied().fold(0.0, f64::max);
                 format!("{:.1} to {:.1} %", 100.0 * least, 100.0 * most)
             });
             line(format!(
-                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {sharpness} | {confidence} | {balance} |",
+                "| {} | {:.2} | {:.3} | {:.3} | {:.3} | {sharpness} | {copies} | {confidence} | {balance} |",
                 sampler.name,
                 sampler.frechet,
                 sampler.kernel,

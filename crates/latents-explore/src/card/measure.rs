@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::extractor::ExtractorPrediction;
 use crate::linear::mean;
 use crate::metrics::Estimate;
+use crate::metrics::copies::near_copies;
 use crate::metrics::distributions::{
     frechet_distance, frechet_estimate, kernel_distance, precision_recall,
 };
@@ -52,7 +53,7 @@ pub struct CardInput<'a> {
     pub labels: Option<(&'a [u16], usize)>,
     /// Latents of the test images `[n, d]`; of a variational model the posterior means.
     pub latents: Rows<'a>,
-    /// Posterior log-variances `[n, d]` of a variational model.
+    /// Posterior log-variances `[n, d]` of a variational model whose prior is N(0, I).
     pub log_variances: Option<Rows<'a>>,
     /// Reconstructions of the test images `[n, c h w]`.
     pub reconstructions: Rows<'a>,
@@ -64,6 +65,8 @@ pub struct CardInput<'a> {
     pub bounds: Option<&'a CardBounds>,
     /// Maps of the test latents: name and coordinates `[n, 2]`.
     pub maps: &'a [(&'a str, Rows<'a>)],
+    /// Draws `[n, d]` from the prior of a variational model that has learned it; of other models N(0, I) takes its place.
+    pub prior: Option<Rows<'a>>,
     /// Latents that other samplers than the card's own have drawn: name and draws `[n, d]`.
     pub drawn: &'a [(&'a str, Rows<'a>)],
     /// Seed of all draws.
@@ -122,6 +125,7 @@ impl Card {
     ///     train_latents: Rows::new(&latents, 2)?,
     ///     bounds: None,
     ///     maps: &[],
+    ///     prior: None,
     ///     drawn: &[],
     ///     seed: 1,
     /// };
@@ -306,13 +310,21 @@ impl SampleMeasures {
         };
         let real_detail = detail(&input.train.subsample(number), input.shape);
         let floor = frechet_distance(real, Rows::new(&test, k)?, monitor)?;
+        let copied = |images: Rows<'_>| -> Result<f64, Error> {
+            let copies = near_copies(images, input.train, SAME, monitor)?;
+            Ok(copies.iter().filter(|copy| **copy).count() as f64 / copies.len() as f64)
+        };
+        let of_test = copied(input.images)?;
         begin(monitor, "the density of latents")?;
         let fitted = input.train_latents.subsample(FITTED);
         let fitted = Rows::new(&fitted, dim)?;
         let most = GaussianMixture::determined(fitted.len(), dim);
         let mixture = GaussianMixture::fit(fitted, most, input.seed, monitor)?;
         let mut kinds = vec![
-            ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),
+            match input.prior {
+                Some(draws) => ("the learned prior".to_owned(), draws.values().to_vec()),
+                None => ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),
+            },
             (
                 format!("mixture of {most} Gaussian{}", if most == 1 { "" } else { "s" }),
                 mixture.sample(number, input.seed),
@@ -340,6 +352,7 @@ impl SampleMeasures {
                 sharpness: detail(&images, input.shape)
                     .zip(real_detail)
                     .map(|(ours, real)| if real > 0.0 { ours / real } else { 0.0 }),
+                near_copies: Some(copied(Rows::new(&images, input.images.dim())?)?),
                 confidence: prediction
                     .as_ref()
                     .map(|p| p.confidence.iter().map(|&c| f64::from(c)).sum::<f64>() / drawn),
@@ -350,8 +363,16 @@ impl SampleMeasures {
             });
         }
         let extractor = callbacks.extractor.clone();
-        let (fitted, samplers) = (fitted.len(), scores);
-        Ok(SampleMeasures { extractor, extractor_accuracy, number, floor, fitted, samplers })
+        scores.sort_by(|a: &SamplerScore, b| a.frechet.value.total_cmp(&b.frechet.value));
+        Ok(SampleMeasures {
+            extractor,
+            extractor_accuracy,
+            number,
+            floor,
+            near_copies_of_test: Some(of_test),
+            fitted: fitted.len(),
+            samplers: scores,
+        })
     }
 }
 
@@ -428,6 +449,7 @@ mod tests {
             train_latents: rows(&z_train, 3),
             bounds: None,
             maps: &[("two axes", rows(&xy, 2))],
+            prior: None,
             drawn: &[("the latents themselves", rows(&z_train, 3))],
             seed: 1,
         };
@@ -453,15 +475,20 @@ mod tests {
         let (traversals, samples) =
             (card.traversals.as_ref().unwrap(), card.samples.as_ref().unwrap());
         assert!((traversals.linear.value - 1.0).abs() < 1e-3);
-        let [normal, mixture, uniform] = [0, 1, 2].map(|i| samples.samplers[i].frechet.value);
-        assert!(
-            samples.samplers[..3]
-                .iter()
-                .all(|s| s.frechet.error > 0.0 && s.frechet.error < s.frechet.value)
-        );
+        let of = |name: &str| samples.samplers.iter().find(|s| s.name.starts_with(name)).unwrap();
+        let [normal, mixture, uniform, own] =
+            ["N(0, I)", "mixture", "uniform", "the latents"].map(|name| of(name).frechet);
+        for estimate in [normal, mixture, uniform] {
+            assert!(estimate.error > 0.0 && estimate.error < estimate.value);
+        }
+        assert!(samples.samplers.is_sorted_by_key(|s| s.frechet.value));
+        let [normal, mixture, uniform, own] = [normal, mixture, uniform, own].map(|e| e.value);
         assert!(normal > 1.0 && mixture > samples.floor && uniform < normal, "{card:?}");
-        let own = &samples.samplers[3];
-        assert!(own.name == "the latents themselves" && own.frechet.value < mixture, "{card:?}");
+        assert!(own < mixture, "{card:?}");
+        assert_eq!(
+            (samples.near_copies_of_test, of("mixture").near_copies),
+            (Some(0.0), Some(0.0))
+        );
         assert_eq!(samples.samplers[0].classes, Some(vec![0.0, 1.0]));
         assert!(card.maps[0].neighbour_accuracy.unwrap() > 0.85);
         let text = card.markdown("Run");
@@ -495,6 +522,7 @@ mod tests {
                 train_latents: Rows::new(&z[8 * test..], 8)?,
                 bounds: None,
                 maps: &[],
+                prior: None,
                 drawn: &[],
                 seed: 1,
             };

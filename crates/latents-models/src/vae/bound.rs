@@ -12,7 +12,8 @@ use crate::error::Error;
 /// not that of a variational autoencoder. Pass the range to [`Engine::forward_layers`].
 #[must_use]
 pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
-    let at = layout.layers().position(|layer| *layer == Layer::Gaussian)?;
+    let draws = |layer: &Layer| matches!(layer, Layer::Gaussian | Layer::MixturePrior { .. });
+    let at = layout.layers().position(draws)?;
     Some(0..at)
 }
 
@@ -66,11 +67,12 @@ pub fn importance_bound<'a, E: Element>(
 }
 
 /// Two importance-weighted bounds of each image `[n]` by the same draws: the first as [`importance_bound`], the second with another prior in
-/// place of N(0, I). `log_prior` gives the logarithm of its density at each of some latents `[n, d]`, in nats. A density that was fitted to
-/// draws of the posteriors of the training images makes the second bound the higher one, by as much as it is nearer to them.
+/// place of the model's own. `log_ratio` gives the logarithm of the ratio of its density to that of the model's own prior at each of some
+/// latents `[n, d]`, in nats. A density that was fitted to draws of the posteriors of the training images makes the second bound the
+/// higher one, by as much as it is nearer to them.
 ///
 /// # Errors
-/// Those of [`importance_bound`] and of `log_prior`.
+/// Those of [`importance_bound`] and of `log_ratio`.
 #[allow(clippy::too_many_arguments)] // Those of `importance_bound`, and one more.
 pub fn importance_bounds_under<'a, E: Element, X: From<Error>>(
     engine: &mut Engine<E>,
@@ -79,7 +81,7 @@ pub fn importance_bounds_under<'a, E: Element, X: From<Error>>(
     criterion: Criterion,
     seed: u64,
     draws: u64,
-    mut log_prior: impl FnMut(&[E]) -> Result<Vec<f64>, X>,
+    mut log_ratio: impl FnMut(&[E]) -> Result<Vec<f64>, X>,
     monitor: &Monitor,
 ) -> Result<[Vec<f64>; 2], X> {
     let encoder = check(engine.layout(), criterion, draws)?;
@@ -89,10 +91,7 @@ pub fn importance_bounds_under<'a, E: Element, X: From<Error>>(
         let weights = log_weights(engine, parameters, batch, criterion, seed, draw)?;
         let pass = Pass::Sample { seed, draw };
         let z = engine.outputs(parameters, batch, encoder.clone(), pass).map_err(Error::from)?;
-        let priors = log_prior(&z)?;
-        let dim = z.len() / weights.len().max(1);
-        let other = weights.iter().zip(&priors).zip(z.chunks_exact(dim.max(1)));
-        let other = other.map(|((weight, prior), z)| weight + prior - log_normal(z)).collect();
+        let other = weights.iter().zip(&log_ratio(&z)?).map(|(w, ratio)| w + ratio).collect();
         for (mean, weights) in means.iter_mut().zip([weights, other]) {
             mean.add(weights);
         }
@@ -126,12 +125,6 @@ fn log_weights<E: Element>(
     let pass = Pass::Importance { seed, draw };
     let losses = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
     Ok(losses.loss.iter().zip(&losses.penalty).map(|(loss, penalty)| -loss - penalty).collect())
-}
-
-/// The logarithm of the density of N(0, I).
-fn log_normal<E: Element>(z: &[E]) -> f64 {
-    let square: f64 = z.iter().map(|v| v.to_f64() * v.to_f64()).sum();
-    -0.5 * (square + z.len() as f64 * libm::log(std::f64::consts::TAU))
 }
 
 /// The logarithm of a mean of numbers that are given by their logarithms, for each image.

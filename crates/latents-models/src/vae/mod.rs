@@ -3,6 +3,7 @@
 
 mod bound;
 mod condition;
+mod prior;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +17,13 @@ use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuni
 
 pub use bound::{importance_bound, importance_bounds_under, posterior};
 pub use condition::{condition_value, one_hot};
+pub use prior::{LatentPrior, LearnedPrior};
 
 /// The penalty of the latents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regularizer {
-    /// KL(q(z|x) || N(0, I)), where q(z|x) is the normal distribution that the encoder returns and from which latents are drawn: the
+    /// KL(q(z|x) || p(z)), where p(z) is the prior and q(z|x) is the normal distribution that the encoder returns and from which latents are drawn: the
     /// variational autoencoder (Kingma and Welling, 2014; Rezende et al., 2014).
     #[default]
     Kl,
@@ -75,6 +77,10 @@ pub struct VaeConfig {
     pub autoencoder: AutoencoderConfig,
     /// The penalty of the latents.
     pub regularizer: Regularizer,
+    /// The prior of the latents, for the regularizer `kl`.
+    #[serde(skip_serializing_if = "LatentPrior::is_normal")]
+    #[schemars(example = LatentPrior::Mixture { components: 100 })]
+    pub prior: LatentPrior,
     /// Weight of the penalty. With the KL divergence and a weight above 1, the model is a beta-VAE (Higgins et al., 2017).
     pub beta: f64,
     /// Number of epochs over which the weight rises linearly from 0 (Bowman et al., 2016; Sonderby et al., 2016).
@@ -109,6 +115,7 @@ impl Default for VaeConfig {
                 ..AutoencoderConfig::default()
             },
             regularizer: Regularizer::Kl,
+            prior: LatentPrior::Normal,
             beta: 1.0,
             warmup_epochs: 0.0,
             free_bits: 0.0,
@@ -146,7 +153,7 @@ impl Model for VaeConfig {
         }
         let latents = self.autoencoder.latent_dim;
         let (encoded, layer) = match self.regularizer {
-            Regularizer::Kl => (2 * latents, Layer::Gaussian),
+            Regularizer::Kl => (2 * latents, self.prior.layer()),
             Regularizer::Mmd => (latents, Layer::MmdPenalty),
             Regularizer::L2 => (latents, Layer::SquaredNorm),
         };
@@ -282,6 +289,10 @@ impl VaeConfig {
                 let reason = "the residual design learns sigma";
                 return Err(Error::setting("sigma", reason));
             }
+            if !self.prior.is_normal() {
+                let reason = "the residual design begins as probabilistic principal component analysis, whose prior is normal";
+                return Err(Error::setting("prior", reason));
+            }
             if self.conditional {
                 let reason = "conditional = true needs the design study: principal components, which the residual design keeps, take no class";
                 return Err(Error::setting("conditional", reason));
@@ -299,6 +310,16 @@ impl VaeConfig {
                     setting,
                     format!("{setting} = {value} must be at least 0"),
                 ));
+            }
+        }
+        if !self.prior.is_normal() {
+            if self.regularizer != Regularizer::Kl {
+                let reason = "a prior other than the normal one needs the regularizer kl";
+                return Err(Error::setting("prior", reason));
+            }
+            if self.free_bits > 0.0 {
+                let reason = "free_bits belong to the normal prior: no other has a divergence for each dimension";
+                return Err(Error::setting("free_bits", reason));
             }
         }
         if self.free_bits > 0.0 && self.regularizer != Regularizer::Kl {

@@ -13,6 +13,10 @@ use super::*;
 use crate::classifier::ClassifierConfig;
 use crate::config::ModelConfig;
 
+fn mixture(components: usize) -> LatentPrior {
+    LatentPrior::Mixture { components }
+}
+
 fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
     let mut config = VaeConfig::default();
     config.autoencoder.latent_dim = 3;
@@ -181,19 +185,17 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     }
     // Another prior: first N(0, I) itself, then one whose density is e times as high at the first image's draws.
     let mut under = |first: f64| {
-        let mut log_prior = |z: &[f64]| -> Result<Vec<f64>, crate::Error> {
-            let log = |z: &[f64]| -0.5 * z.iter().map(|v| v * v + libm::log(TAU)).sum::<f64>();
-            let mut logs: Vec<f64> = z.chunks_exact(z.len() / 5).map(log).collect();
-            logs[0] += first;
-            Ok(logs)
+        let mut log_ratio = |z: &[f64]| -> Result<Vec<f64>, crate::Error> {
+            assert_eq!(z.len(), 5 * 3);
+            Ok(vec![first, 0.0, 0.0, 0.0, 0.0])
         };
-        let prior = &mut log_prior;
-        importance_bounds_under(&mut engine, &parameters, inputs, criterion, 7, 40, prior, &monitor)
+        let ratio = &mut log_ratio;
+        importance_bounds_under(&mut engine, &parameters, inputs, criterion, 7, 40, ratio, &monitor)
             .unwrap()
     };
     for first in [0.0, 1.0] {
         let [normal, other] = under(first);
-        assert_eq!(normal, many);
+        assert_eq!(normal, many, "of the model's own prior");
         for i in 0..5 {
             let more = if i == 0 { first } else { 0.0 };
             assert!((other[i] - many[i] - more).abs() < 1e-9, "{} {}", other[i], many[i]);
@@ -208,6 +210,51 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     assert!(matches!(bound, Err(crate::Error::Interrupted(_))));
 }
 
+/// The penalty of each draw from the posteriors and the learned prior alone, as their formulas have it.
+#[test]
+fn a_learned_prior_is_a_mixture_and_its_penalty_the_ratio_of_densities() {
+    let config = small(|c| c.prior = mixture(7));
+    let (mut engine, mut parameters, images) = scene(&config);
+    let inputs = Inputs::Values(&images);
+    let at = posterior(engine.layout()).unwrap().end;
+    let mut random = stream(2, Purpose::Synthetic, 0, 0);
+    for value in &mut parameters[engine.layout().parameters_of(at..at + 1)] {
+        *value += 0.4 * random.normal();
+    }
+    let prior = LearnedPrior::of(engine.layout(), &parameters).unwrap();
+    assert!((prior.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let layers = posterior(engine.layout()).unwrap();
+    let given = engine.forward_layers(&parameters, inputs, layers).unwrap();
+    let normal = |z: f64, mean: f64, variance: f64| {
+        -0.5 * ((z - mean) * (z - mean) / variance + libm::log(TAU * variance))
+    };
+    let log_prior = |z: &[f64]| {
+        let each = (0..7).map(|k| {
+            let axes = (0..3).map(|j| (z[j], prior.means[3 * k + j], prior.variances[3 * k + j]));
+            prior.weights[k] * libm::exp(axes.map(|(z, m, v)| normal(z, m, v)).sum())
+        });
+        libm::log(each.sum())
+    };
+    let (seed, draw) = (7, 3);
+    let sampled = Pass::Sample { seed, draw };
+    let z = engine.outputs(&parameters, inputs, ENCODER..ENCODER + 1, sampled).unwrap();
+    let mut penalties = |pass| {
+        let criterion = config.criterion();
+        engine.losses(&parameters, inputs, Targets::Inputs, criterion, pass).unwrap().penalty
+    };
+    let (of_draw, expected) = (penalties(Pass::Importance { seed, draw }), penalties(sampled));
+    for (i, z) in z.chunks_exact(3).enumerate() {
+        let (means, logs) = given[6 * i..6 * i + 6].split_at(3);
+        let axes = || z.iter().zip(means.iter().zip(logs));
+        let log_posterior: f64 = axes().map(|(z, (m, l))| normal(*z, *m, libm::exp(*l))).sum();
+        let entropy: f64 = logs.iter().map(|l| 0.5 * (1.0 + libm::log(TAU) + l)).sum();
+        assert!((of_draw[i] - (log_posterior - log_prior(z))).abs() < 1e-9);
+        assert!((expected[i] - (-entropy - log_prior(z))).abs() < 1e-9);
+    }
+    let (engine, parameters, _) = scene(&small(|_| {}));
+    assert!(LearnedPrior::of(engine.layout(), &parameters).is_none());
+}
+
 #[test]
 fn the_weight_rises_to_beta() {
     let config = small(|c| (c.beta, c.warmup_epochs) = (4.0, 10.0));
@@ -218,8 +265,14 @@ fn the_weight_rises_to_beta() {
 /// The KL divergence of the latents is hundreds of times the cross-entropy. If it were part of the loss, the encoder would learn little else.
 #[test]
 fn a_classifier_is_trained_without_the_penalty_of_the_latents() {
-    for regularizer in [Regularizer::Kl, Regularizer::Mmd, Regularizer::L2] {
-        let encoder = ModelConfig::Vae(small(|c| c.regularizer = regularizer));
+    let kinds: [fn(&mut VaeConfig); 4] = [
+        |_| {},
+        |c| c.prior = mixture(5),
+        |c| c.regularizer = Regularizer::Mmd,
+        |c| c.regularizer = Regularizer::L2,
+    ];
+    for change in kinds {
+        let encoder = ModelConfig::Vae(small(change));
         let config = ClassifierConfig { encoder: Box::new(encoder), ..ClassifierConfig::default() };
         let config = ModelConfig::Classifier(config);
         let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
@@ -255,6 +308,9 @@ fn settings_are_one_flat_table_and_unknown_ones_are_named() {
         ((|c| c.beta = -1.0) as fn(&mut VaeConfig), "beta"),
         (|c| c.sigma = Some(0.1), "likelihood gaussian"),
         (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::L2), "free_bits"),
+        (|c| (c.prior, c.free_bits) = (mixture(4), 0.1), "free_bits belong to the normal prior"),
+        (|c| (c.prior, c.regularizer) = (mixture(4), Regularizer::Mmd), "regularizer kl"),
+        (|c| c.prior = mixture(0), "components"),
         (|c| c.autoencoder.noise = -1.0, "deviation"),
     ] {
         let error = small(change).network([1, 28, 28], 0).unwrap_err().to_string();
@@ -288,5 +344,6 @@ fn the_residual_design_needs_a_normal_likelihood() {
     assert!(said(|c| c.likelihood = Likelihood::Bernoulli).contains("likelihood gaussian"));
     assert!(said(|c| c.regularizer = Regularizer::Mmd).contains("regularizer kl"));
     assert!(said(|c| c.sigma = Some(0.1)).contains("learns sigma"));
+    assert!(said(|c| c.prior = mixture(4)).contains("whose prior is normal"));
     assert!(said(|c| c.autoencoder.design = Design::Study).contains("refiner"));
 }

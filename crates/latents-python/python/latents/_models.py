@@ -411,8 +411,8 @@ class _LatentModel(Model):
         ----------
         n : int
             How many.
-        sampler : "mixture", "flow", "normal" or "uniform"
-            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, N(0, I), or the box of the training latents. Of a conditional model, a mixture or a flow is fitted to the latents of each class.
+        sampler : "mixture", "flow", "prior", "normal" or "uniform"
+            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, the prior that the model has learned (N(0, I) if it has learned none), N(0, I), or the box of the training latents. Of a conditional model, a mixture or a flow is fitted to the latents of each class.
         components : int
             Gaussians of the mixture.
         seed : int
@@ -782,6 +782,8 @@ class VAE(_LatentModel):
         The distribution of pixels given latents.
     regularizer : "kl", "mmd", "l2" or None
         The penalty of the latents.
+    prior : dict or None
+        The prior of the latents: ``{"kind": "normal"}``, N(0, I), or ``{"kind": "mixture", "components": 100}``, a mixture of Gaussians that is learned with the model.
     conditional : bool or None
         Whether the decoder is given the class of each image (Kingma et al., 2014; Sohn et al., 2015), so that the model makes images of a class. Every image needs a
         label then. The encoder sees no class.
@@ -814,6 +816,7 @@ class VAE(_LatentModel):
         beta: float | None = None,
         likelihood: str | None = None,
         regularizer: str | None = None,
+        prior: dict[str, Any] | None = None,
         sigma: float | None = None,
         warmup_epochs: float | None = None,
         free_bits: float | None = None,
@@ -848,6 +851,7 @@ class VAE(_LatentModel):
         self.beta = beta
         self.likelihood = likelihood
         self.regularizer = regularizer
+        self.prior = prior
         self.sigma = sigma
         self.warmup_epochs = warmup_epochs
         self.free_bits = free_bits

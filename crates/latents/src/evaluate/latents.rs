@@ -64,6 +64,8 @@ impl TrainedModel {
         let are_compared = compared >= LEAST_COMPARED;
         let mut extractor =
             if are_compared { self.train_extractor(data, seed, session)? } else { None };
+        let prior = self.prior()?;
+        let by_prior = (are_compared && prior.is_learned()).then(|| prior.sample(compared, seed));
         let mut flow = if are_compared { flow_of(&posteriors, seed, session)? } else { None };
         let by_flow = flow.as_mut().map(|flow| flow.sample(compared, seed)).transpose()?;
         let bounds = self.bounds(&test, draws, seed, flow.as_mut(), session)?;
@@ -86,7 +88,8 @@ impl TrainedModel {
         let drawn = by_flow.as_deref().map(|z| Ok::<_, Error>(("flow", Rows::new(z, d)?)));
         let drawn: Vec<_> = drawn.into_iter().collect::<Result<_>>()?;
         let labels = data.test.all_labels();
-        let log_variances = encoded.log_variances.as_deref();
+        // Of a learned prior, there is no divergence of each dimension.
+        let log_variances = encoded.log_variances.as_deref().filter(|_| !prior.is_learned());
         let input = CardInput {
             images: Rows::new(&pixels, numbers)?,
             shape,
@@ -98,6 +101,7 @@ impl TrainedModel {
             train_latents: posteriors.rows()?,
             bounds: bounds.as_ref(),
             maps: &maps,
+            prior: by_prior.as_deref().map(|z| Rows::new(z, d)).transpose()?,
             drawn: &drawn,
             seed,
         };

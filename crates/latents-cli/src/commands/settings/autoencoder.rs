@@ -1,6 +1,6 @@
 //! The settings of an autoencoder and of a variational one, as flags: both have the same encoder and decoder.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use latents::SettingsLayer;
 use latents::models::{Design, Likelihood, Nonlinearity, Regularizer, Stage};
 use latents::train::Error;
@@ -110,6 +110,12 @@ struct LatentFlags {
     /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder) or l2 (a regularised autoencoder)
     #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2"]))]
     regularizer: Option<Regularizer>,
+    /// Prior of the latents of a VAE: normal, N(0, I), or mixture, a mixture of Gaussians that is learned with the model
+    #[arg(long, value_name = "NAME")]
+    prior: Option<PriorName>,
+    /// Gaussians in a learned prior [default: 100]
+    #[arg(long, value_name = "K", requires = "prior")]
+    prior_components: Option<usize>,
     /// Weight of the regulariser
     #[arg(long, value_name = "WEIGHT")]
     beta: Option<f64>,
@@ -124,6 +130,30 @@ struct LatentFlags {
     conditional: bool,
 }
 
+/// The priors of latents.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PriorName {
+    Normal,
+    Mixture,
+}
+
+impl LatentFlags {
+    fn apply_prior(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
+        match self.prior {
+            None => Ok(()),
+            Some(PriorName::Normal) if self.prior_components.is_some() => Err(Error::Config(
+                "--prior-components is for the prior mixture; leave it out, or choose that one"
+                    .into(),
+            )),
+            Some(PriorName::Normal) => layer.set("model.prior.kind", &"normal"),
+            Some(PriorName::Mixture) => {
+                layer.set("model.prior.kind", &"mixture")?;
+                put(layer, "model.prior.components", self.prior_components.as_ref())
+            }
+        }
+    }
+}
+
 impl ModelFlags for VaeFlags {
     const KIND: &'static str = "vae";
 
@@ -132,6 +162,7 @@ impl ModelFlags for VaeFlags {
         put(layer, "model.likelihood", self.latents.likelihood.as_ref())?;
         put(layer, "model.sigma", self.latents.sigma.as_ref())?;
         put(layer, "model.regularizer", self.latents.regularizer.as_ref())?;
+        self.latents.apply_prior(layer)?;
         put(layer, "model.beta", self.latents.beta.as_ref())?;
         put(layer, "model.warmup_epochs", self.latents.warmup_epochs.as_ref())?;
         put(layer, "model.free_bits", self.latents.free_bits.as_ref())?;
