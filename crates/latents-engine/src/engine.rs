@@ -236,7 +236,7 @@ impl<E: Element> Engine<E> {
                 "these sections have no layers to backpropagate through".into(),
             ));
         }
-        let job = self.job(parameters, batch.into(), layers.clone(), pass)?;
+        let job = self.job(parameters, batch.into(), layers.clone(), pass, true)?;
         let output_gradients = output_gradients.into();
         let numbers = |layer: usize| job.samples * self.numbers(layer);
         expect_size("gradients of the output", output_gradients.values.len(), numbers(layers.end))?;
@@ -256,7 +256,7 @@ impl<E: Element> Engine<E> {
         layers: Range<usize>,
         pass: Pass,
     ) -> Result<Vec<E>, Error> {
-        let job = self.job(parameters, batch, layers, pass)?;
+        let job = self.job(parameters, batch, layers, pass, false)?;
         Ok(self.executor.outputs(&job))
     }
 
@@ -273,21 +273,23 @@ impl<E: Element> Engine<E> {
         Ok(self.layout.section(sections.start).start..self.layout.section(sections.end - 1).end)
     }
 
-    /// The job of a pass over existing layers, if parameters, inputs and conditions have the right size.
+    /// The job of a pass over existing layers, if parameters, inputs and conditions have the right size. `penalty` tells whether the
+    /// penalty of the layers is needed too.
     fn job<'a>(
         &self,
         parameters: &'a [E],
         batch: Batch<'a, E>,
         layers: Range<usize>,
         pass: Pass,
+        penalty: bool,
     ) -> Result<Job<'a, E>, Error> {
         expect_size("parameters", parameters.len(), self.layout.parameter_count())?;
         let samples = batch.inputs.check(self.numbers(layers.start))?;
         let got = batch.conditions.len();
         match self.layout.condition() {
             None => expect_size("conditions", got, 0)?,
-            // Layers that append no conditions need none.
-            Some(_) if got == 0 && !self.layout.has_condition(layers.clone()) => {}
+            // Layers that read no conditions need none.
+            Some(_) if got == 0 && !self.layout.needs_conditions(layers.clone(), penalty) => {}
             Some(condition) if got != samples * condition.features => {
                 let (layer, features) = (condition.layer.clone(), condition.features);
                 return Err(Error::Conditions { layer, samples, features, got });
@@ -319,7 +321,7 @@ impl<E: Element> Engine<E> {
                 parameter.name
             )));
         }
-        let job = self.job(parameters, batch, 0..end, pass)?;
+        let job = self.job(parameters, batch, 0..end, pass, true)?;
         let (n, input, output) = (job.samples, self.numbers(0), self.numbers(end));
         let in_range = |class: Option<u16>| match class {
             Some(c) if usize::from(c) >= output => {

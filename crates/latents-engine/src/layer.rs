@@ -78,10 +78,14 @@ pub enum Layer {
     /// (Dilokthanakul et al., 2016; Tomczak and Welling, 2018). Input and output are those of [`Layer::Gaussian`]. The penalty, in
     /// nats, is log q(z|x) - log p(z) of the z of the pass, with the expectation of the first term; over draws its mean is
     /// KL(q(z|x) || p(z)), but without draws it is not. Parameters `means` and `log_variances` `[components, d]`, and `logits`
-    /// `[components]`, whose softmax is the weights.
+    /// `[components]`, whose softmax is the weights. With a condition y (see [`Layer::Condition`]) the prior is p(z|y): y, times
+    /// `condition_logits` `[components, features]`, is added to the logits.
     MixturePrior {
         /// Number of normal distributions.
         components: usize,
+        /// Number of numbers in the condition; 0 if the prior does not depend on one.
+        #[serde(default)]
+        features: usize,
     },
     /// The identity; the penalty is half the squared norm of the latents, as in a regularised autoencoder (Ghosh et al., 2020).
     SquaredNorm,
@@ -97,7 +101,7 @@ pub enum Layer {
     LogScale,
     /// Appends the condition of each sample ([`crate::Batch::conditions`]: labels, attributes) to the input, as one constant channel
     /// for each number: `[c, h, w]` becomes `[c + features, h, w]` (Mirza and Osindero, 2014; Sohn et al., 2015). All such layers of a
-    /// network append the same vector. Conditions have no gradient.
+    /// network, and every [`Layer::MixturePrior`] that depends on it, read the same vector. Conditions have no gradient.
     Condition {
         /// Number of numbers in the condition.
         features: usize,
@@ -253,7 +257,9 @@ impl Layer {
             Layer::Noise { deviation } if !(deviation >= 0.0 && deviation.is_finite()) => {
                 Err(format!("deviation {deviation} must be at least 0"))
             }
-            Layer::MixturePrior { components: 0 } => Err("components must be at least 1".into()),
+            Layer::MixturePrior { components: 0, .. } => {
+                Err("components must be at least 1".into())
+            }
             Layer::Gaussian | Layer::MixturePrior { .. } => match input {
                 [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
                 _ => Err("it needs as many means as log-variances, [2d, 1, 1]".into()),
@@ -329,18 +335,20 @@ impl Layer {
                 all.map(|(name, role)| Declared { name, shape: shape.clone(), role, fans: [1, 1] })
                     .into()
             }
-            Layer::MixturePrior { components } => {
+            Layer::MixturePrior { components, features } => {
                 let d = input[0] / 2;
                 let all = [
                     ("means", vec![components, d], PRIOR_SPREAD),
                     ("log_variances", vec![components, d], 0.0),
                     ("logits", vec![components], 0.0),
+                    ("condition_logits", vec![components, features], 0.0),
                 ];
+                let all = all.into_iter().filter(|(_, shape, _)| !shape.contains(&0));
                 let declare = |(name, shape, deviation)| {
                     let role = Role::Prior { deviation };
                     Declared { name, shape, role, fans: [1, 1] }
                 };
-                all.map(declare).into()
+                all.map(declare).collect()
             }
             Layer::LogScale => {
                 let (name, role) = ("log_scale", Role::LogScale);

@@ -69,7 +69,7 @@ pub struct Layout {
     condition: Option<Condition>,
 }
 
-/// The first layer that appends conditions; all others append the same vector.
+/// The first layer that reads conditions; all others read the same vector.
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
     /// Its position and kind.
@@ -120,12 +120,14 @@ impl Builder {
         if *layer == Layer::LogScale && self.parameters.iter().any(Parameter::is_log_scale) {
             return Err(refuse("a network can have only one".into()));
         }
-        if let Layer::Condition { features } = *layer {
+        if let Layer::Condition { features }
+        | Layer::MixturePrior { features: features @ 1.., .. } = *layer
+        {
             let layer = format!("{path} ({})", layer.kind());
             let first = self.condition.get_or_insert(Condition { layer, features });
             if first.features != features {
                 return Err(refuse(format!(
-                    "its {features} features differ from the {} of layer {}, and both append the same vector",
+                    "its {features} features differ from the {} of layer {}, and both read the same vector",
                     first.features, first.layer
                 )));
             }
@@ -236,27 +238,27 @@ impl Layout {
         &self.parameters
     }
 
-    /// Size of the condition of each sample, which each [`Layer::Condition`] appends; 0 if the network has no such layer.
+    /// Size of the condition of each sample, which layers such as [`Layer::Condition`] read; 0 if the network has no such layer.
     #[must_use]
     pub fn condition_features(&self) -> usize {
         self.condition.as_ref().map_or(0, |condition| condition.features)
     }
 
-    /// The first layer that appends conditions.
+    /// The first layer that reads conditions.
     pub(crate) fn condition(&self) -> Option<&Condition> {
         self.condition.as_ref()
     }
 
-    /// Whether one of the layers, or a layer inside them, appends conditions.
-    pub(crate) fn has_condition(&self, layers: Range<usize>) -> bool {
-        fn any(nodes: &[Node]) -> bool {
-            nodes.iter().any(|node| {
-                matches!(node.layer, Layer::Condition { .. })
-                    || any(&node.branch)
-                    || any(&node.shortcut)
+    /// Whether the outputs of some layers depend on conditions, or with `penalty` their penalty.
+    pub(crate) fn needs_conditions(&self, layers: Range<usize>, penalty: bool) -> bool {
+        fn any(nodes: &[Node], penalty: bool) -> bool {
+            nodes.iter().any(|node| match node.layer {
+                Layer::Condition { .. } => true,
+                Layer::MixturePrior { features: 1.., .. } => penalty,
+                _ => any(&node.branch, penalty) || any(&node.shortcut, penalty),
             })
         }
-        any(&self.nodes[layers])
+        any(&self.nodes[layers], penalty)
     }
 
     /// Number of numbers in all parameters.

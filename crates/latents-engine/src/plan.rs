@@ -30,9 +30,11 @@ pub(crate) struct MixturePrior {
     pub(crate) output: usize,
     pub(crate) layer: usize,
     pub(crate) components: usize,
+    /// Whether the weights depend on the condition.
+    pub(crate) conditional: bool,
     /// Index of the mask in the workspace that holds its draws.
     pub(crate) mask: usize,
-    /// Index of the mask that holds latents and responsibilities.
+    /// Index of the mask that holds latents, responsibilities and weights.
     pub(crate) kept: usize,
     /// Range of the mixture among the parameters.
     pub(crate) parameters: Range<usize>,

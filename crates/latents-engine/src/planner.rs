@@ -173,7 +173,9 @@ impl Planner<'_> {
                 (buffer, 1)
             }
             Layer::Gaussian => (self.latent(node, Prior::Gaussian, input), 1),
-            Layer::MixturePrior { components } => (self.mixture_prior(node, components, input), 1),
+            Layer::MixturePrior { components, features } => {
+                (self.mixture_prior(node, components, features > 0, input), 1)
+            }
             Layer::SquaredNorm => (self.latent(node, Prior::SquaredNorm, input), 1),
             Layer::MmdPenalty => (self.latent(node, Prior::Mmd, input), 1),
             Layer::Condition { .. } => {
@@ -205,14 +207,20 @@ impl Planner<'_> {
         output
     }
 
-    fn mixture_prior(&mut self, node: &Node, components: usize, input: usize) -> usize {
+    fn mixture_prior(
+        &mut self,
+        node: &Node,
+        components: usize,
+        conditional: bool,
+        input: usize,
+    ) -> usize {
         // The buffer of the input stores what the gradient needs.
         let input = if input == 0 { input } else { self.owned(input, node.input) };
         let numbers = numbers(node.output);
-        let (mask, kept) = (self.mask(numbers), self.mask(numbers + components * LANES));
+        let (mask, kept) = (self.mask(numbers), self.mask(numbers + 2 * components * LANES));
         let output = self.buffer(node.output, None);
         let all = self.parameters(node);
-        let parameters = all[0].start..all[2].end;
+        let parameters = all[0].start..all[all.len() - 1].end;
         let offset = self.shard(parameters.clone());
         let layer = node.number;
         self.plan.ops.push(Op::MixturePrior(Box::new(MixturePrior {
@@ -220,6 +228,7 @@ impl Planner<'_> {
             output,
             layer,
             components,
+            conditional,
             mask,
             kept,
             parameters,

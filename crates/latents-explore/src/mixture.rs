@@ -185,6 +185,17 @@ impl GaussianMixture {
         Ok(GaussianMixture { dim, weights: weights.to_vec(), components: components? })
     }
 
+    /// The same components with other weights `[k]`, which add up to 1.
+    ///
+    /// # Panics
+    /// If there are not as many as components.
+    #[must_use]
+    pub fn with_weights(mut self, weights: &[f64]) -> Self {
+        assert_eq!(weights.len(), self.weights.len(), "a weight for each component");
+        self.weights = weights.to_vec();
+        self
+    }
+
     /// M step: the mixture that maximises the likelihood for given responsibilities `[n, k]`.
     fn maximise(
         rows: Rows<'_>,

@@ -22,13 +22,6 @@ pub fn normal(n: usize, dim: usize, seed: u64) -> Vec<f32> {
     (0..n).flat_map(draw).collect()
 }
 
-/// The logarithm of the density of N(0, I) at a latent vector `[d]`, in nats.
-#[must_use]
-pub fn normal_log_density(z: &[f32]) -> f64 {
-    let square: f64 = z.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-    -0.5 * (square + z.len() as f64 * libm::log(std::f64::consts::TAU))
-}
-
 /// A draw `[n, d]` from each normal distribution of these means `[n, d]` and logarithms of variances `[n, d]`. Each depends only on its
 /// distribution, the seed and its own index.
 ///

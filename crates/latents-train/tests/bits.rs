@@ -149,7 +149,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         config.model = variational(change);
         trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
     };
-    let changes: [fn(&mut VaeConfig); 13] = [
+    let changes: [fn(&mut VaeConfig); 14] = [
         |_| {},
         |c| c.beta = 2.0,
         |c| c.warmup_epochs = 0.0,
@@ -161,6 +161,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| c.conditional = true,
         |c| c.prior = LatentPrior::Mixture { components: 5 },
         |c| c.prior = LatentPrior::Mixture { components: 6 },
+        |c| (c.prior, c.conditional) = (LatentPrior::Mixture { components: 6 }, true),
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
     ];

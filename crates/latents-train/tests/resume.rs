@@ -15,7 +15,7 @@ use common::{
 };
 use latents_data::{Images, Labelled, Mix};
 use latents_engine::{Isa, Runtime, Schedule};
-use latents_models::LatentPrior;
+use latents_models::{LatentPrior, ModelConfig};
 use latents_progress::{Cancel, Monitor, Progress, Reporter};
 use latents_train::{EpochMetrics, Error, Run, RunConfig, TrainSummary, train};
 
@@ -146,6 +146,9 @@ fn stopping_a_conditional_model_after_every_step_changes_no_byte() {
     for mix in [None, Some(Mix::Mixup { alpha: 0.4 })] {
         let mut scene = Scene::new();
         scene.config = conditional(EPOCHS);
+        if let (Some(_), ModelConfig::Vae(model)) = (mix, &mut scene.config.model) {
+            model.prior = LatentPrior::Mixture { components: 5 };
+        }
         scene.config.training.augmentation.mix = mix;
         let folder = scene.stopped_after(EPOCHS * STEPS);
         assert_eq!(scene.steps_left(folder.path()), 0);

@@ -48,17 +48,13 @@ impl TrainedModel {
     ) -> Result<[Vec<f64>; 2]> {
         let (given, pixels) = (self.conditions(images)?, images.images.pixels());
         let (dim, mut all) = (self.latent_space()?.dim, [vec![], vec![]]);
-        let prior = self.prior()?;
-        let mut log_ratio = |z: &[f32]| -> Result<Vec<f64>> {
-            let rows = Rows::new(z, dim)?;
-            let own = prior.log_densities(rows, session)?;
-            let flow = flow.log_densities(rows, session)?;
-            Ok(flow.iter().zip(own).map(|(flow, own)| flow - own).collect())
+        let mut log_prior = |z: &[f32]| -> Result<Vec<f64>> {
+            Ok(flow.log_densities(Rows::new(z, dim)?, session)?)
         };
         self.each_batch(pixels, &given, &mut |engine, parameters, batch, _| {
-            let ratio = &mut log_ratio;
+            let prior = &mut log_prior;
             let some = importance_bounds_under(
-                engine, parameters, batch, criterion, seed, draws, ratio, session,
+                engine, parameters, batch, criterion, seed, draws, prior, session,
             )?;
             for (all, some) in all.iter_mut().zip(some) {
                 all.extend(some);

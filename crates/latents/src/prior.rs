@@ -1,11 +1,10 @@
 //! The prior of a model's latents: N(0, I), or what a variational model has learned in its place.
 
-use latents_explore::{GaussianMixture, Rows, samplers};
+use latents_explore::{GaussianMixture, samplers};
 use latents_models::LearnedPrior;
 
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
-use crate::session::Session;
 
 /// A distribution of latents of `d` dimensions.
 pub(crate) enum Prior {
@@ -14,35 +13,43 @@ pub(crate) enum Prior {
         /// `d`
         dim: usize,
     },
-    /// A mixture of normal distributions that was learned with the model.
-    Learned(GaussianMixture),
+    /// A mixture of `k` normal distributions that was learned with the model.
+    Learned {
+        /// The mixture for the first class; of a model that is not conditional, for all images.
+        mixture: GaussianMixture,
+        /// Its weights for each class `[c, k]`.
+        weights: Vec<f64>,
+    },
 }
 
 impl Prior {
     /// Whether it was learned with the model.
     pub(crate) fn is_learned(&self) -> bool {
-        matches!(self, Prior::Learned(_))
+        matches!(self, Prior::Learned { .. })
     }
 
-    /// `n` draws `[n, d]`. Each depends only on the prior, the seed and its own index.
-    pub(crate) fn sample(&self, n: usize, seed: u64) -> Vec<f32> {
-        match self {
-            Prior::Normal { dim } => samplers::normal(n, *dim, seed),
-            Prior::Learned(mixture) => mixture.sample(n, seed),
-        }
-    }
-
-    /// Logarithm of the density at each row `[n]`, in nats.
-    ///
-    /// # Errors
-    /// If the rows have another number of columns, or the call was interrupted.
-    pub(crate) fn log_densities(&self, rows: Rows<'_>, session: &Session) -> Result<Vec<f64>> {
-        match self {
-            Prior::Normal { .. } => Ok(rows.iter().map(samplers::normal_log_density).collect()),
-            Prior::Learned(mixture) => {
-                Ok(session.runtime()?.run(|| mixture.posterior(rows, session))?.log_densities)
+    /// `n` draws `[n, d]`; of a conditional model for images of these classes `[n]`, and of others there are no classes. Each depends only on the
+    /// prior, the seed, its class and its own index.
+    pub(crate) fn sample(&self, n: usize, classes: &[u16], seed: u64) -> Vec<f32> {
+        let (mixture, weights) = match self {
+            Prior::Normal { dim } => return samplers::normal(n, *dim, seed),
+            Prior::Learned { mixture, .. } if classes.is_empty() => return mixture.sample(n, seed),
+            Prior::Learned { mixture, weights } => (mixture, weights),
+        };
+        let mut z: Vec<f32> = vec![];
+        for (class, weights) in weights.chunks_exact(mixture.weights().len()).enumerate() {
+            if !classes.iter().any(|&own| usize::from(own) == class) {
+                continue;
+            }
+            // As many draws as if all images were of this class, so that an image's draw depends on its own place.
+            let of_class = mixture.clone().with_weights(weights).sample(n, seed);
+            z.resize(of_class.len(), 0.0);
+            let dim = of_class.len() / n;
+            for i in (0..n).filter(|&i| usize::from(classes[i]) == class) {
+                z[i * dim..(i + 1) * dim].copy_from_slice(&of_class[i * dim..(i + 1) * dim]);
             }
         }
+        z
     }
 }
 
@@ -56,16 +63,19 @@ impl TrainedModel {
         let Some(learned) = LearnedPrior::of(self.engine.layout(), &self.parameters) else {
             return Ok(Prior::Normal { dim });
         };
-        let mut covariances = vec![0.0; learned.weights.len() * dim * dim];
+        let components = learned.means.len() / dim;
+        let mut covariances = vec![0.0; components * dim * dim];
         let each = covariances.chunks_exact_mut(dim * dim).zip(learned.variances.chunks_exact(dim));
         for (covariance, variances) in each {
             for (i, variance) in variances.iter().enumerate() {
                 covariance[i * dim + i] = *variance;
             }
         }
-        let mixture =
-            GaussianMixture::from_parameters(&learned.weights, &learned.means, &covariances);
-        Ok(Prior::Learned(mixture.map_err(|e| Error::from(e).context("the learned prior"))?))
+        let weights = learned.weights;
+        let first = &weights[..components];
+        let mixture = GaussianMixture::from_parameters(first, &learned.means, &covariances)
+            .map_err(|e| Error::from(e).context("the learned prior"))?;
+        Ok(Prior::Learned { mixture, weights })
     }
 }
 
@@ -73,15 +83,25 @@ impl TrainedModel {
 mod tests {
     use super::*;
 
+    /// Two far components, and classes that are of one, of the other, and of both.
     #[test]
-    fn a_mixture_of_one_unit_gaussian_has_the_density_of_the_normal_prior() {
-        let z = samplers::normal(50, 3, 1);
-        let rows = Rows::new(&z, 3).unwrap();
-        let unit: Vec<f64> = (0..9).map(|i| if i % 4 == 0 { 1.0 } else { 0.0 }).collect();
-        let mixture = GaussianMixture::from_parameters(&[1.0], &[0.0; 3], &unit).unwrap();
-        let session = Session::default();
-        let of = |prior: Prior| prior.log_densities(rows, &session).unwrap();
-        let (normal, mixture) = (of(Prior::Normal { dim: 3 }), of(Prior::Learned(mixture)));
-        assert!(normal.iter().zip(mixture).all(|(a, b)| (a - b).abs() < 1e-9));
+    fn an_image_has_the_weights_of_its_class_and_the_draw_of_its_place() {
+        let unit = [1.0, 0.0, 0.0, 1.0].repeat(2);
+        let means = [-50.0, 0.0, 50.0, 0.0];
+        let mixture = GaussianMixture::from_parameters(&[1.0, 0.0], &means, &unit).unwrap();
+        let prior = Prior::Learned { mixture, weights: vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5] };
+        let classes: Vec<u16> = (0..90).map(|i| i % 3).collect();
+        let z = prior.sample(90, &classes, 4);
+        let mut of_both = [0, 0];
+        for (class, z) in classes.iter().zip(z.chunks_exact(2)) {
+            match class {
+                0 => assert!(z[0] < -40.0),
+                1 => assert!(z[0] > 40.0),
+                _ => of_both[usize::from(z[0] > 0.0)] += 1,
+            }
+        }
+        assert!(of_both.iter().all(|&n| n > 5), "{of_both:?}");
+        assert_eq!(prior.sample(90, &[1; 90], 4)[2..4], z[2..4]);
+        assert!(prior.sample(20, &[], 4).chunks_exact(2).all(|z| z[0] < -40.0));
     }
 }

@@ -26,7 +26,7 @@ const PER_ROW: usize = 10;
 /// Where random latent vectors are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampler {
-    /// The prior that a variational model has learned, or N(0, I) if it has learned none.
+    /// The prior that a variational model has learned, or N(0, I) if it has learned none; of a conditional model the prior of the class.
     Prior,
     /// N(0, I), which a variational autoencoder is trained for unless it learns its prior.
     Normal,
@@ -52,6 +52,26 @@ impl Sampler {
             Sampler::Mixture { .. } => "mixture",
             Sampler::Flow => "flow",
             Sampler::Uniform => "uniform",
+        }
+    }
+}
+
+/// A density that is fitted to the latents of the training images.
+#[derive(Clone, Copy, Debug)]
+enum Fitted {
+    Mixture { components: usize },
+    Flow,
+    Box,
+}
+
+impl Sampler {
+    /// The density of latents that it draws from, if it is not a prior.
+    fn fitted(self) -> Option<Fitted> {
+        match self {
+            Sampler::Prior | Sampler::Normal => None,
+            Sampler::Mixture { components } => Some(Fitted::Mixture { components }),
+            Sampler::Flow => Some(Fitted::Flow),
+            Sampler::Uniform => Some(Fitted::Box),
         }
     }
 }
@@ -258,25 +278,31 @@ impl TrainedModel {
     ) -> Result<Samples> {
         let classes =
             classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
-        let prior = self.prior()?;
-        let sampler = match sampler {
-            Sampler::Prior if !prior.is_learned() => Sampler::Normal,
-            sampler => sampler,
+        let dim = self.latent_space()?.dim;
+        let (prior, sampler) = match (self.prior()?, sampler) {
+            (Prior::Normal { .. }, Sampler::Prior) | (_, Sampler::Normal) => {
+                (Prior::Normal { dim }, Sampler::Normal)
+            }
+            other => other,
         };
-        // A class has its own density of latents, but all have the same prior.
-        let by_class = matches!(sampler, Sampler::Mixture { .. } | Sampler::Flow);
-        let Drawn { z, bic, flow } = if let Some(classes) = classes.as_ref().filter(|_| by_class) {
-            self.draw_by_class(classes, sampler, seed)?
-        } else {
-            let dim = self.latent_space()?.dim;
-            let latents = match sampler {
-                Sampler::Prior | Sampler::Normal => Latents { dim, ..Latents::default() },
-                Sampler::Flow => self.training_posteriors()?,
-                Sampler::Mixture { .. } | Sampler::Uniform => {
-                    Latents::new(self.training_latents()?, dim)?
-                }
-            };
-            draw(&latents, &prior, n, sampler, seed, 1, &self.session)?
+        let Drawn { z, bic, flow } = match (sampler.fitted(), &classes) {
+            (None, classes) => {
+                let classes = classes.as_ref().map_or(&[][..], |classes| &classes.labels);
+                Drawn { z: prior.sample(n, classes, seed), bic: None, flow: None }
+            }
+            // A class has its own density of latents, but all share a box.
+            (Some(fitted @ (Fitted::Mixture { .. } | Fitted::Flow)), Some(classes)) => {
+                self.draw_by_class(classes, fitted, seed)?
+            }
+            (Some(fitted), _) => {
+                let latents = match fitted {
+                    Fitted::Flow => self.training_posteriors()?,
+                    Fitted::Mixture { .. } | Fitted::Box => {
+                        Latents::new(self.training_latents()?, dim)?
+                    }
+                };
+                draw(&latents, n, fitted, seed, 1, &self.session)?
+            }
         };
         let images = match &classes {
             Some(classes) => self.decode_as(&z, &classes.labels)?,
@@ -289,11 +315,10 @@ impl TrainedModel {
     fn draw_by_class(
         &mut self,
         classes: &SampledClasses,
-        sampler: Sampler,
+        fitted: Fitted,
         seed: u64,
     ) -> Result<Drawn> {
         let (posteriors, session) = (self.training_posteriors()?, self.session.clone());
-        let prior = self.prior()?;
         let mut z = vec![0.0; classes.labels.len() * posteriors.dim];
         let groups = classes.groups();
         let flows = groups.len() as u64;
@@ -302,7 +327,7 @@ impl TrainedModel {
                 (0..posteriors.len()).filter(|&i| posteriors.class_of(i) == Some(&class)).collect();
             // As many draws as if all images were of this class, so that an image's draw depends on its own place.
             let n = images.last().map_or(0, |last| last + 1);
-            let drawn = draw(&posteriors.at(&of_class), &prior, n, sampler, seed, flows, &session)
+            let drawn = draw(&posteriors.at(&of_class), n, fitted, seed, flows, &session)
                 .map_err(|e| e.context(format!("class {class}")))?;
             for i in images {
                 let place = i * posteriors.dim..(i + 1) * posteriors.dim;
@@ -321,36 +346,32 @@ struct Drawn {
     flow: Option<FlowFit>,
 }
 
-/// Draws latents `[n, d]` from a sampler of these latents. The model's prior and N(0, I) need nothing but their number of dimensions, and a flow is one of so many that
-/// share their steps.
+/// Draws latents `[n, d]` from a density of these latents; a flow is one of so many that share their steps.
 fn draw(
     latents: &Latents,
-    prior: &Prior,
     n: usize,
-    sampler: Sampler,
+    fitted: Fitted,
     seed: u64,
     flows: u64,
     session: &Session,
 ) -> Result<Drawn> {
     let (mut bic, mut flow) = (None, None);
-    let z = match sampler {
-        Sampler::Prior => prior.sample(n, seed),
-        Sampler::Normal => samplers::normal(n, latents.dim, seed),
-        Sampler::Uniform => samplers::uniform(latents.rows()?, n, seed),
-        Sampler::Flow => {
+    let z = match fitted {
+        Fitted::Box => samplers::uniform(latents.rows()?, n, seed),
+        Fitted::Flow => {
             let (mut fitted, fit) = fit_flow(latents, flows, seed, session)?;
             flow = Some(fit);
             fitted.sample(n, seed)?
         }
-        Sampler::Mixture { components } => {
+        Fitted::Mixture { components } => {
             let rows = latents.rows()?;
             let fitted = session.runtime()?.run(|| {
                 let mixture = GaussianMixture::fit(rows, components, seed, session)?;
                 let bic = mixture.bic(rows)?;
                 Ok::<_, latents_explore::Error>((mixture, bic))
             });
-            let (mixture, criterion) =
-                fitted.map_err(|e| Error::from(e).context(sampler.to_string()))?;
+            let (mixture, criterion) = fitted
+                .map_err(|e| Error::from(e).context(Sampler::Mixture { components }.to_string()))?;
             bic = Some(criterion);
             mixture.sample(n, seed)
         }

@@ -7,31 +7,63 @@ use crate::simd::{Kernel, LANES, Simd};
 
 const LOG_TAU: f64 = 1.837_877_066_409_345_3;
 
-/// A mixture of `k` normal distributions of `d` dimensions with diagonal covariances.
+/// A mixture of `k` normal distributions of `d` dimensions with diagonal covariances, whose weights may depend on the condition of a sample.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mixture<'a, E> {
-    /// Means `[k, d]`, log-variances `[k, d]` and the logits `[k]` of the weights, one after the other.
+    /// Means `[k, d]`, log-variances `[k, d]`, the logits `[k]` of the weights, and what each number of the condition adds to them
+    /// `[k, features]`, one after the other.
     pub(crate) parameters: &'a [E],
     pub(crate) components: usize,
+    /// `[feature][lane]`; empty if the weights do not depend on a condition.
+    pub(crate) conditions: &'a [E],
 }
 
-impl<'a, E: Number> Mixture<'a, E> {
-    /// Means, log-variances and logits.
+impl<E: Number> Mixture<'_, E> {
+    /// The numbers of means.
     #[inline(always)]
-    fn split(self) -> [&'a [E]; 3] {
-        let numbers = (self.parameters.len() - self.components) / 2;
-        let (means, rest) = self.parameters.split_at(numbers);
-        let (log_variances, logits) = rest.split_at(numbers);
-        [means, log_variances, logits]
+    fn numbers(self) -> usize {
+        let logits = self.components * (1 + self.conditions.len() / LANES);
+        (self.parameters.len() - logits) / 2
     }
 
-    /// The logarithm of the sum of the exponentials of the logits.
+    /// The logits of a component's weight.
     #[inline(always)]
-    fn log_total(logits: &[E]) -> f64 {
-        let largest = logits.iter().fold(f64::NEG_INFINITY, |a, l| a.max(l.to_f64()));
-        let far = |l: &E| libm::exp(l.to_f64() - largest);
-        largest + libm::log(logits.iter().map(far).sum())
+    fn logits(self, k: usize) -> [E; LANES] {
+        let logits = &self.parameters[2 * self.numbers()..];
+        let conditions = self.conditions.as_chunks::<LANES>().0;
+        let slopes = &logits[self.components + k * conditions.len()..][..conditions.len()];
+        let mut sum = [logits[k]; LANES];
+        for (&slope, condition) in slopes.iter().zip(conditions) {
+            for lane in 0..LANES {
+                sum[lane] = slope.fused(condition[lane], sum[lane]);
+            }
+        }
+        sum
     }
+}
+
+/// Replaces numbers `[k][lane]` by their softmax over `k`, and returns the logarithm of the sum of their exponentials.
+#[inline(always)]
+fn softmax<E: Number>(logits: &mut [[E; LANES]]) -> [f64; LANES] {
+    let mut largest = [E::from_f64(f64::NEG_INFINITY); LANES];
+    for logits in logits.iter() {
+        for lane in 0..LANES {
+            largest[lane] = if logits[lane] > largest[lane] { logits[lane] } else { largest[lane] };
+        }
+    }
+    let mut total = [E::default(); LANES];
+    for logits in logits.iter_mut() {
+        for lane in 0..LANES {
+            logits[lane] = logits[lane].minus(largest[lane]).exp();
+            total[lane] = total[lane].plus(logits[lane]);
+        }
+    }
+    for logits in logits.iter_mut() {
+        for lane in 0..LANES {
+            logits[lane] = logits[lane].over(total[lane]);
+        }
+    }
+    std::array::from_fn(|lane| largest[lane].to_f64() + libm::log(total[lane].to_f64()))
 }
 
 /// The forward pass; returns the penalty of each sample: log q(z|x) - log p(z), with the expectation of its first term unless the weighing is of the draw.
@@ -42,7 +74,8 @@ pub(crate) struct MixturePriorForward<'a, E> {
     pub(crate) input: &'a mut [E],
     /// Standard normal draws `[d][lane]`, or zeros; afterwards the derivative of z by the log-variance.
     pub(crate) noise: &'a mut [E],
-    /// Afterwards the latents `[d][lane]`, and the responsibilities of the components `[k][lane]` times the scale of the penalty's gradient.
+    /// Afterwards the latents `[d][lane]`, the responsibilities of the components `[k][lane]`, and by how much their weights exceed these
+    /// `[k][lane]`. The last two are multiplied by the scale of the penalty's gradient.
     pub(crate) kept: &'a mut [E],
     /// The latents `[d][lane]`.
     pub(crate) output: &'a mut [E],
@@ -56,8 +89,8 @@ impl<E: Number> Kernel<E> for MixturePriorForward<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, _: S) -> [f64; LANES] {
         let Self { mixture, weighing, input, noise, kept, output, differentiate } = self;
-        let [means, log_variances, logits] = mixture.split();
-        let d = output.len() / LANES;
+        let (d, numbers) = (output.len() / LANES, mixture.numbers());
+        let (means, log_variances) = mixture.parameters[..2 * numbers].split_at(numbers);
         let half = E::from_f64(0.5);
         let mut penalty = [-0.5 * d as f64 * LOG_TAU; LANES];
         let (m, logs) = input.as_chunks_mut::<LANES>().0.split_at_mut(d);
@@ -73,13 +106,12 @@ impl<E: Number> Kernel<E> for MixturePriorForward<'_, E> {
                 penalty[lane] -= 0.5 * (square.to_f64() + log.to_f64());
             }
         }
-        let (copy, shares) = kept.as_chunks_mut::<LANES>().0.split_at_mut(d);
+        let (copy, rest) = kept.as_chunks_mut::<LANES>().0.split_at_mut(d);
+        let (shares, weights) = rest.split_at_mut(mixture.components);
         copy.copy_from_slice(z);
 
         // The logarithm of each component's weight times its density, then the sum of them all.
-        let log_total = Mixture::log_total(logits);
-        let mut largest = [E::from_f64(f64::NEG_INFINITY); LANES];
-        for (k, share) in shares.iter_mut().enumerate() {
+        for (k, (share, weight)) in shares.iter_mut().zip(weights.iter_mut()).enumerate() {
             let of = k * d..(k + 1) * d;
             let mut sum = [E::default(); LANES];
             let mut log_determinant = E::default();
@@ -91,33 +123,23 @@ impl<E: Number> Kernel<E> for MixturePriorForward<'_, E> {
                     sum[lane] = apart.times(precision).fused(apart, sum[lane]);
                 }
             }
-            let own = logits[k].minus(log_determinant.times(half));
+            *weight = mixture.logits(k);
             for lane in 0..LANES {
-                share[lane] = own.minus(sum[lane].times(half));
-                largest[lane] =
-                    if share[lane] > largest[lane] { share[lane] } else { largest[lane] };
+                let exponent = sum[lane].plus(log_determinant).times(half);
+                share[lane] = weight[lane].minus(exponent);
             }
         }
-        let mut total = [E::default(); LANES];
-        for share in shares.iter_mut() {
-            for lane in 0..LANES {
-                share[lane] = share[lane].minus(largest[lane]).exp();
-                total[lane] = total[lane].plus(share[lane]);
-            }
-        }
+        let (densities, totals) = (softmax(shares), softmax(weights));
         for lane in 0..LANES {
-            let prior = largest[lane].to_f64() + libm::log(total[lane].to_f64())
-                - log_total
-                - 0.5 * d as f64 * LOG_TAU;
-            penalty[lane] -= prior;
+            penalty[lane] -= densities[lane] - totals[lane] - 0.5 * d as f64 * LOG_TAU;
         }
-
         let scale: [E; LANES] = std::array::from_fn(|lane| {
             E::from_f64(if lane < weighing.samples { weighing.scale } else { 0.0 })
         });
-        for share in shares.iter_mut() {
+        for (share, weight) in shares.iter_mut().zip(weights) {
             for lane in 0..LANES {
-                share[lane] = share[lane].over(total[lane]).times(scale[lane]);
+                weight[lane] = weight[lane].minus(share[lane]).times(scale[lane]);
+                share[lane] = share[lane].times(scale[lane]);
             }
         }
         if differentiate {
@@ -158,14 +180,15 @@ impl<E: Number> Kernel<E> for MixturePriorBackward<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, _: S) {
         let Self { mixture, kept, gradient } = self;
-        let [means, log_variances, logits] = mixture.split();
-        let numbers = means.len();
-        let d = numbers / mixture.components;
-        let (z, shares) = kept.as_chunks::<LANES>().0.split_at(d);
+        let (k, numbers) = (mixture.components, mixture.numbers());
+        let (means, log_variances) = mixture.parameters[..2 * numbers].split_at(numbers);
+        let d = numbers / k;
+        let (z, rest) = kept.as_chunks::<LANES>().0.split_at(d);
+        let (shares, excesses) = rest.split_at(k);
         let (of_means, rest) = gradient.split_at_mut(numbers);
-        let (of_logs, of_logits) = rest.split_at_mut(numbers);
-        let log_total = Mixture::log_total(logits);
-        let all = shares.iter().fold(E::default(), |all, share| all.plus(sum(*share)));
+        let (of_logs, rest) = rest.split_at_mut(numbers);
+        let (of_logits, of_slopes) = rest.split_at_mut(k);
+        let conditions = mixture.conditions.as_chunks::<LANES>().0;
         for (k, share) in shares.iter().enumerate() {
             let total = sum(*share);
             for (j, z) in z.iter().enumerate() {
@@ -181,8 +204,12 @@ impl<E: Number> Kernel<E> for MixturePriorBackward<'_, E> {
                 let excess = precision.fused(sum(second), E::default().minus(total));
                 of_logs[at] = of_logs[at].minus(excess.times(E::from_f64(0.5)));
             }
-            let weight = libm::exp(logits[k].to_f64() - log_total);
-            of_logits[k] = of_logits[k].plus(E::from_f64(weight * all.to_f64()).minus(total));
+            of_logits[k] = of_logits[k].plus(sum(excesses[k]));
+            let slopes = &mut of_slopes[k * conditions.len()..][..conditions.len()];
+            for (slope, condition) in slopes.iter_mut().zip(conditions) {
+                let product = std::array::from_fn(|i| excesses[k][i].times(condition[i]));
+                *slope = slope.plus(sum(product));
+            }
         }
     }
 }

@@ -9,10 +9,15 @@ use crate::kernels::latent::{LatentBackward, Prior};
 use crate::kernels::mixture_prior::{Mixture, MixturePriorBackward, MixturePriorForward};
 use crate::plan::MixturePrior;
 
-/// The mixture among the parameters.
-fn mixture<'a, E>(shared: &Shared<'a, E>, op: &MixturePrior) -> Mixture<'a, E> {
+/// The mixture among the parameters, given the conditions of a micro-batch.
+fn mixture<'a, E>(
+    shared: &Shared<'a, E>,
+    op: &MixturePrior,
+    conditions: &'a [E],
+) -> Mixture<'a, E> {
     let parameters = &shared.job.parameters[op.parameters.clone()];
-    Mixture { parameters, components: op.components }
+    let conditions = if op.conditional { conditions } else { &[] };
+    Mixture { parameters, components: op.components, conditions }
 }
 
 impl<E: Element> Workspace<E> {
@@ -29,7 +34,7 @@ impl<E: Element> Workspace<E> {
         draw_latents(isa, noise, prior, pass, op.layer, samples.identities);
         let (input, output) = pair(&mut self.buffers, op.input, op.output);
         let run = MixturePriorForward {
-            mixture: mixture(shared, op),
+            mixture: mixture(shared, op, &self.conditions),
             weighing: samples.weighing,
             input,
             noise,
@@ -50,7 +55,7 @@ impl<E: Element> Workspace<E> {
         shard: &mut [E],
     ) {
         let run = MixturePriorBackward {
-            mixture: mixture(shared, op),
+            mixture: mixture(shared, op, &self.conditions),
             kept: &self.masks[op.kept],
             gradient: &mut shard[op.offset..op.offset + op.parameters.len()],
         };

@@ -19,6 +19,12 @@ fn conditional(random: &mut Stream) -> Network {
     let condition = || Layer::Condition { features: FEATURES };
     loop {
         let mut network = network(random);
+        // A prior is given the condition too.
+        for layer in network.sections.iter_mut().flat_map(|section| &mut section.layers) {
+            if let Layer::MixturePrior { features, .. } = layer {
+                *features = FEATURES;
+            }
+        }
         for _ in 0..between(random, 1, 3) {
             let layers = &mut network.sections[random.below(2) as usize].layers;
             let at = between(random, 0, layers.len() as u32);
@@ -194,6 +200,18 @@ fn conditions_that_do_not_fit_are_refused() {
     assert_eq!(engine.forward(&parameters, x, 0..1).unwrap(), [1.5; 4]);
     let six = x.with_conditions(&[0.0; 6]);
     assert_eq!(engine.forward(&parameters, six, 0..1).unwrap(), [1.5; 4]);
+
+    // Latents do not depend on the condition of their prior, but the penalty does.
+    let prior = Layer::MixturePrior { components: 2, features: 3 };
+    let network = Network { input: [2, 1, 1], sections: vec![section("encoder", vec![prior])] };
+    let mut engine = Engine::<f64>::new(&network, runtime(1, Isa::detect())).unwrap();
+    let parameters = vec![0.5; engine.layout().parameter_count()];
+    assert_eq!(engine.forward(&parameters, x, 0..1).unwrap(), [1.0; 2]);
+    let (pass, mut gradients) = (Pass::Evaluate, vec![0.0; parameters.len()]);
+    let dz = [1.0; 2];
+    let back = engine.backward(&parameters, x, &dz[..], 0..1, pass, &mut gradients);
+    let message = back.unwrap_err().to_string();
+    assert!(message.contains("encoder.0 (mixture_prior): expected conditions of 2"), "{message}");
 
     let plain = Network { input: [2, 1, 1], sections: vec![section("net", vec![linear()])] };
     let mut engine = Engine::<f64>::new(&plain, runtime(1, Isa::detect())).unwrap();

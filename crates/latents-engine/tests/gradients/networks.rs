@@ -123,7 +123,8 @@ pub(crate) fn network(random: &mut Stream) -> Network {
                     4 => {
                         let latents = between(random, 1, 6);
                         layers.push(Layer::Linear { out_features: 2 * latents });
-                        layers.push(Layer::MixturePrior { components: between(random, 1, 9) });
+                        let components = between(random, 1, 9);
+                        layers.push(Layer::MixturePrior { components, features: 0 });
                     }
                     2 => layers.push(Layer::SquaredNorm),
                     3 => layers.push(Layer::MmdPenalty),

@@ -94,8 +94,11 @@ impl Model for ClassifierConfig {
         // A denoising autoencoder is trained with noise but fine-tuned without it (Vincent et al., 2010). The layer stays because the names of
         // the weights count it.
         for layer in network.sections.iter_mut().flat_map(|section| &mut section.layers) {
-            if let Layer::Noise { deviation } = layer {
-                *deviation = 0.0;
+            match layer {
+                Layer::Noise { deviation } => *deviation = 0.0,
+                // A learned prior is of no use here, and may need a condition.
+                Layer::MixturePrior { .. } => *layer = Layer::Gaussian,
+                _ => {}
             }
         }
         let mut head = vec![];

@@ -1,8 +1,11 @@
 //! The posterior of a variational autoencoder, and the importance-weighted bound on log p(x).
 
+use std::f64::consts::TAU;
 use std::ops::Range;
 
-use latents_engine::{Batch, Criterion, Element, Engine, Layer, Layout, Loss, Pass, Targets};
+use latents_engine::{
+    Batch, Criterion, Element, Engine, Layer, Layout, Loss, Losses, Pass, Targets,
+};
 
 use latents_progress::Monitor;
 
@@ -61,18 +64,18 @@ pub fn importance_bound<'a, E: Element>(
     let (batch, mut mean) = (batch.into(), LogMean::default());
     for draw in 0..draws {
         monitor.check()?;
-        mean.add(log_weights(engine, parameters, batch, criterion, seed, draw)?);
+        let losses = importance_losses(engine, parameters, batch, criterion, seed, draw)?;
+        mean.add(log_weights(&losses));
     }
     Ok(mean.finish(draws))
 }
 
 /// Two importance-weighted bounds of each image `[n]` by the same draws: the first as [`importance_bound`], the second with another prior in
-/// place of the model's own. `log_ratio` gives the logarithm of the ratio of its density to that of the model's own prior at each of some
-/// latents `[n, d]`, in nats. A density that was fitted to draws of the posteriors of the training images makes the second bound the
-/// higher one, by as much as it is nearer to them.
+/// place of the model's own. `log_prior` gives the logarithm of its density at each of some latents `[n, d]`, in nats. A density that was
+/// fitted to draws of the posteriors of the training images makes the second bound the higher one, by as much as it is nearer to them.
 ///
 /// # Errors
-/// Those of [`importance_bound`] and of `log_ratio`.
+/// Those of [`importance_bound`] and of `log_prior`.
 #[allow(clippy::too_many_arguments)] // Those of `importance_bound`, and one more.
 pub fn importance_bounds_under<'a, E: Element, X: From<Error>>(
     engine: &mut Engine<E>,
@@ -81,18 +84,25 @@ pub fn importance_bounds_under<'a, E: Element, X: From<Error>>(
     criterion: Criterion,
     seed: u64,
     draws: u64,
-    mut log_ratio: impl FnMut(&[E]) -> Result<Vec<f64>, X>,
+    mut log_prior: impl FnMut(&[E]) -> Result<Vec<f64>, X>,
     monitor: &Monitor,
 ) -> Result<[Vec<f64>; 2], X> {
     let encoder = check(engine.layout(), criterion, draws)?;
     let (batch, mut means) = (batch.into(), [LogMean::default(), LogMean::default()]);
+    let layers = posterior(engine.layout()).ok_or(Error::NotVariational)?;
+    let given = engine.forward_layers(parameters, batch, layers).map_err(Error::from)?;
     for draw in 0..draws {
         monitor.check().map_err(Error::from)?;
-        let weights = log_weights(engine, parameters, batch, criterion, seed, draw)?;
+        let losses = importance_losses(engine, parameters, batch, criterion, seed, draw)?;
         let pass = Pass::Sample { seed, draw };
         let z = engine.outputs(parameters, batch, encoder.clone(), pass).map_err(Error::from)?;
-        let other = weights.iter().zip(&log_ratio(&z)?).map(|(w, ratio)| w + ratio).collect();
-        for (mean, weights) in means.iter_mut().zip([weights, other]) {
+        let priors = log_prior(&z)?;
+        let d = z.len() / priors.len().max(1);
+        let each = z.chunks_exact(d.max(1)).zip(given.chunks_exact((2 * d).max(1)));
+        let densities = each.map(|(z, given)| log_posterior(z, given));
+        let other = losses.loss.iter().zip(priors).zip(densities);
+        let other = other.map(|((loss, prior), density)| prior - density - loss).collect();
+        for (mean, weights) in means.iter_mut().zip([log_weights(&losses), other]) {
             mean.add(weights);
         }
     }
@@ -113,18 +123,32 @@ fn check(layout: &Layout, criterion: Criterion, draws: u64) -> Result<Range<usiz
     Ok(0..last.ok_or(Error::NotVariational)? + 1)
 }
 
-/// The logarithm of p(x|z) p(z) / q(z|x) for one draw of z of each image `[n]`.
-fn log_weights<E: Element>(
+/// For one draw of z of each image `[n]`: -log p(x|z), and log q(z|x) - log p(z) as the penalty.
+fn importance_losses<E: Element>(
     engine: &mut Engine<E>,
     parameters: &[E],
     batch: Batch<'_, E>,
     criterion: Criterion,
     seed: u64,
     draw: u64,
-) -> Result<Vec<f64>, Error> {
+) -> Result<Losses, Error> {
     let pass = Pass::Importance { seed, draw };
-    let losses = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
-    Ok(losses.loss.iter().zip(&losses.penalty).map(|(loss, penalty)| -loss - penalty).collect())
+    Ok(engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?)
+}
+
+/// The logarithm of p(x|z) p(z) / q(z|x) of each image `[n]`.
+fn log_weights(losses: &Losses) -> Vec<f64> {
+    losses.loss.iter().zip(&losses.penalty).map(|(loss, penalty)| -loss - penalty).collect()
+}
+
+/// The logarithm of q(z|x) for a draw z `[d]` and the means and log-variances `[2 d]` of the posterior.
+fn log_posterior<E: Element>(z: &[E], given: &[E]) -> f64 {
+    let (means, logs) = given.split_at(z.len());
+    let each = z.iter().zip(means.iter().zip(logs)).map(|(z, (mean, log))| {
+        let (apart, log) = (z.to_f64() - mean.to_f64(), log.to_f64());
+        apart * apart * libm::exp(-log) + log + libm::log(TAU)
+    });
+    -0.5 * each.sum::<f64>()
 }
 
 /// The logarithm of a mean of numbers that are given by their logarithms, for each image.

@@ -153,7 +153,9 @@ impl Model for VaeConfig {
         }
         let latents = self.autoencoder.latent_dim;
         let (encoded, layer) = match self.regularizer {
-            Regularizer::Kl => (2 * latents, self.prior.layer()),
+            Regularizer::Kl => {
+                (2 * latents, self.prior.layer(if self.conditional { classes } else { 0 }))
+            }
             Regularizer::Mmd => (latents, Layer::MmdPenalty),
             Regularizer::L2 => (latents, Layer::SquaredNorm),
         };

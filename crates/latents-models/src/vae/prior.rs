@@ -1,8 +1,12 @@
 //! The prior of the latents of a variational autoencoder: what it can be, and what a trained model has learned of it.
 
+use std::iter::repeat;
+
 use latents_engine::{Element, Layer, Layout};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::condition::condition_value;
 
 /// The distribution p(z) of latents, which the regularizer [`Kl`](crate::Regularizer::Kl) draws the posteriors towards, and from which
 /// new images are made.
@@ -13,7 +17,8 @@ pub enum LatentPrior {
     #[default]
     Normal,
     /// A mixture of normal distributions with diagonal covariances that is learned with the model (Dilokthanakul et al., 2016; Tomczak and
-    /// Welling, 2018). It takes the form of the latents, instead of the latents its own, so fewer of them remain unused.
+    /// Welling, 2018). It takes the form of the latents, instead of the latents its own, so fewer of them remain unused. Of a conditional
+    /// model it is p(z|y): the weights depend on the class.
     Mixture {
         /// Number of normal distributions.
         #[serde(default = "components")]
@@ -32,11 +37,11 @@ impl LatentPrior {
         *self == LatentPrior::Normal
     }
 
-    /// The layer that draws latents, from twice as many numbers.
-    pub(super) fn layer(self) -> Layer {
+    /// The layer that draws latents, from twice as many numbers. `features` is the size of the condition; 0 if there is none.
+    pub(super) fn layer(self, features: usize) -> Layer {
         match self {
             LatentPrior::Normal => Layer::Gaussian,
-            LatentPrior::Mixture { components } => Layer::MixturePrior { components },
+            LatentPrior::Mixture { components } => Layer::MixturePrior { components, features },
         }
     }
 }
@@ -44,7 +49,7 @@ impl LatentPrior {
 /// The prior that a trained model has learned: a mixture of `k` normal distributions of `d` dimensions with diagonal covariances.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnedPrior {
-    /// Weights `[k]`, which add up to 1.
+    /// Weights `[c, k]` of the distributions given each of `c` classes, which add up to 1; of a model that is not conditional `[1, k]`.
     pub weights: Vec<f64>,
     /// Means `[k, d]`.
     pub means: Vec<f64>,
@@ -58,18 +63,31 @@ impl LearnedPrior {
     pub fn of<E: Element>(layout: &Layout, parameters: &[E]) -> Option<Self> {
         let at = layout.layers().position(|layer| matches!(layer, Layer::MixturePrior { .. }))?;
         let all = parameters.get(layout.parameters_of(at..at + 1))?;
-        let Layer::MixturePrior { components } = *layout.layers().nth(at)? else { return None };
-        let numbers = (all.len() - components) / 2;
+        let &Layer::MixturePrior { components, features } = layout.layers().nth(at)? else {
+            return None;
+        };
+        let numbers = (all.len() - components * (1 + features)) / 2;
         let values = |from: usize, n: usize| all[from..from + n].iter().map(|x| x.to_f64());
-        let variances = values(numbers, numbers).map(libm::exp).collect();
         let logits: Vec<f64> = values(2 * numbers, components).collect();
-        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = logits.iter().map(|logit| libm::exp(logit - largest)).collect();
-        let total: f64 = weights.iter().sum();
+        let slopes: Vec<f64> = values(2 * numbers + components, components * features).collect();
+        let one = condition_value(layout);
+        let weights = (0..features.max(1)).flat_map(|class| {
+            let of_class = slopes.iter().skip(class).step_by(features.max(1));
+            let of_class = of_class.map(|slope| one * slope).chain(repeat(0.0));
+            let all: Vec<f64> = logits.iter().zip(of_class).map(|(logit, of)| logit + of).collect();
+            softmax(&all)
+        });
         Some(Self {
-            weights: weights.iter().map(|weight| weight / total).collect(),
+            weights: weights.collect(),
             means: values(0, numbers).collect(),
-            variances,
+            variances: values(numbers, numbers).map(libm::exp).collect(),
         })
     }
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|logit| libm::exp(logit - largest)).collect();
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / total).collect()
 }

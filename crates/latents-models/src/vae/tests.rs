@@ -26,8 +26,13 @@ fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
 
 /// An engine in double precision, its parameters, and images `[5, 1, 28, 28]` in `[0, 1]`.
 fn scene(config: &VaeConfig) -> (Engine<f64>, Vec<f64>, Vec<f64>) {
+    scene_of(config, 0)
+}
+
+/// The same for images of so many classes.
+fn scene_of(config: &VaeConfig, classes: usize) -> (Engine<f64>, Vec<f64>, Vec<f64>) {
     let runtime = Arc::new(Runtime::new(Some(1), None).unwrap());
-    let engine = Engine::new(&config.network([1, 28, 28], 0).unwrap(), runtime).unwrap();
+    let engine = Engine::new(&config.network([1, 28, 28], classes).unwrap(), runtime).unwrap();
     let parameters = initialize(engine.layout(), Init::Pytorch, 1);
     let parameters = parameters.into_iter().map(|x| 2.0 * f64::from(x)).collect();
     let mut random = stream(1, Purpose::Synthetic, 0, 0);
@@ -185,12 +190,14 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     }
     // Another prior: first N(0, I) itself, then one whose density is e times as high at the first image's draws.
     let mut under = |first: f64| {
-        let mut log_ratio = |z: &[f64]| -> Result<Vec<f64>, crate::Error> {
-            assert_eq!(z.len(), 5 * 3);
-            Ok(vec![first, 0.0, 0.0, 0.0, 0.0])
+        let mut log_prior = |z: &[f64]| -> Result<Vec<f64>, crate::Error> {
+            let log = |z: &[f64]| -0.5 * z.iter().map(|v| v * v + libm::log(TAU)).sum::<f64>();
+            let mut logs: Vec<f64> = z.chunks_exact(z.len() / 5).map(log).collect();
+            logs[0] += first;
+            Ok(logs)
         };
-        let ratio = &mut log_ratio;
-        importance_bounds_under(&mut engine, &parameters, inputs, criterion, 7, 40, ratio, &monitor)
+        let prior = &mut log_prior;
+        importance_bounds_under(&mut engine, &parameters, inputs, criterion, 7, 40, prior, &monitor)
             .unwrap()
     };
     for first in [0.0, 1.0] {
@@ -213,31 +220,47 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
 /// The penalty of each draw from the posteriors and the learned prior alone, as their formulas have it.
 #[test]
 fn a_learned_prior_is_a_mixture_and_its_penalty_the_ratio_of_densities() {
-    let config = small(|c| c.prior = mixture(7));
-    let (mut engine, mut parameters, images) = scene(&config);
-    let inputs = Inputs::Values(&images);
+    for conditional in [false, true] {
+        check_learned_prior(conditional);
+    }
+    let (engine, parameters, _) = scene(&small(|_| {}));
+    assert!(LearnedPrior::of(engine.layout(), &parameters).is_none());
+}
+
+fn check_learned_prior(conditional: bool) {
+    const CLASSES: usize = 4;
+    let config = small(|c| (c.prior, c.conditional) = (mixture(7), conditional));
+    let (mut engine, mut parameters, images) = scene_of(&config, CLASSES);
     let at = posterior(engine.layout()).unwrap().end;
     let mut random = stream(2, Purpose::Synthetic, 0, 0);
     for value in &mut parameters[engine.layout().parameters_of(at..at + 1)] {
         *value += 0.4 * random.normal();
     }
+    let classes = [2u16, 0, 3, 3, 1];
+    let conditions = one_hot(&classes, CLASSES, condition_value(engine.layout()));
+    let conditions = if conditional { &conditions[..] } else { &[] };
+    let inputs = Inputs::Values(&images).with_conditions(conditions);
     let prior = LearnedPrior::of(engine.layout(), &parameters).unwrap();
-    assert!((prior.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    assert_eq!(prior.weights.len(), 7 * if conditional { CLASSES } else { 1 });
+    for weights in prior.weights.chunks(7) {
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
     let layers = posterior(engine.layout()).unwrap();
-    let given = engine.forward_layers(&parameters, inputs, layers).unwrap();
+    let given = engine.forward_layers(&parameters, Inputs::Values(&images), layers).unwrap();
     let normal = |z: f64, mean: f64, variance: f64| {
         -0.5 * ((z - mean) * (z - mean) / variance + libm::log(TAU * variance))
     };
-    let log_prior = |z: &[f64]| {
+    let log_prior = |z: &[f64], class: usize| {
         let each = (0..7).map(|k| {
             let axes = (0..3).map(|j| (z[j], prior.means[3 * k + j], prior.variances[3 * k + j]));
-            prior.weights[k] * libm::exp(axes.map(|(z, m, v)| normal(z, m, v)).sum())
+            prior.weights[7 * class + k] * libm::exp(axes.map(|(z, m, v)| normal(z, m, v)).sum())
         });
         libm::log(each.sum())
     };
     let (seed, draw) = (7, 3);
     let sampled = Pass::Sample { seed, draw };
-    let z = engine.outputs(&parameters, inputs, ENCODER..ENCODER + 1, sampled).unwrap();
+    let encoder = ENCODER..ENCODER + 1;
+    let z = engine.outputs(&parameters, Inputs::Values(&images), encoder, sampled).unwrap();
     let mut penalties = |pass| {
         let criterion = config.criterion();
         engine.losses(&parameters, inputs, Targets::Inputs, criterion, pass).unwrap().penalty
@@ -248,11 +271,10 @@ fn a_learned_prior_is_a_mixture_and_its_penalty_the_ratio_of_densities() {
         let axes = || z.iter().zip(means.iter().zip(logs));
         let log_posterior: f64 = axes().map(|(z, (m, l))| normal(*z, *m, libm::exp(*l))).sum();
         let entropy: f64 = logs.iter().map(|l| 0.5 * (1.0 + libm::log(TAU) + l)).sum();
-        assert!((of_draw[i] - (log_posterior - log_prior(z))).abs() < 1e-9);
-        assert!((expected[i] - (-entropy - log_prior(z))).abs() < 1e-9);
+        let log_prior = log_prior(z, if conditional { classes[i].into() } else { 0 });
+        assert!((of_draw[i] - (log_posterior - log_prior)).abs() < 1e-9);
+        assert!((expected[i] - (-entropy - log_prior)).abs() < 1e-9);
     }
-    let (engine, parameters, _) = scene(&small(|_| {}));
-    assert!(LearnedPrior::of(engine.layout(), &parameters).is_none());
 }
 
 #[test]

@@ -65,7 +65,10 @@ impl TrainedModel {
         let mut extractor =
             if are_compared { self.train_extractor(data, seed, session)? } else { None };
         let prior = self.prior()?;
-        let by_prior = (are_compared && prior.is_learned()).then(|| prior.sample(compared, seed));
+        // As its images will be decoded.
+        let classes = evenly_taken(&of_training, compared);
+        let by_prior =
+            (are_compared && prior.is_learned()).then(|| prior.sample(compared, &classes, seed));
         let mut flow = if are_compared { flow_of(&posteriors, seed, session)? } else { None };
         let by_flow = flow.as_mut().map(|flow| flow.sample(compared, seed)).transpose()?;
         let bounds = self.bounds(&test, draws, seed, flow.as_mut(), session)?;

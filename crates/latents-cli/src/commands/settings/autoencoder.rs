@@ -110,7 +110,7 @@ struct LatentFlags {
     /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder) or l2 (a regularised autoencoder)
     #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2"]))]
     regularizer: Option<Regularizer>,
-    /// Prior of the latents of a VAE: normal, N(0, I), or mixture, a mixture of Gaussians that is learned with the model
+    /// Prior of the latents of a VAE: normal, N(0, I), or mixture, a mixture of Gaussians that is learned with the model (for each class, if the model is conditional)
     #[arg(long, value_name = "NAME")]
     prior: Option<PriorName>,
     /// Gaussians in a learned prior [default: 100]
