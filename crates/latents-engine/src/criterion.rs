@@ -26,6 +26,35 @@ impl Criterion {
     }
 }
 
+impl Criterion {
+    /// This criterion, and a term of the objective that couples the samples of the batch, given by its gradient with respect to the input
+    /// of a layer of latents; see [`CoupledCriterion`].
+    #[must_use]
+    pub fn coupled<E>(self, layer: usize, gradients: &[E]) -> CoupledCriterion<'_, E> {
+        CoupledCriterion { criterion: self, layer, gradients }
+    }
+}
+
+/// A criterion, and a term of the objective that couples the samples of the batch, for [`crate::Engine::gradients`]. The term is a function
+/// of the input of a layer of latents, such as the posterior of a [`crate::Layer::Gaussian`]; it is given by its gradient, which is added
+/// where the backward pass arrives at that input. A [`Criterion`] and a [`Loss`] convert to one without such a term.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CoupledCriterion<'a, E> {
+    /// The sum over samples.
+    pub criterion: Criterion,
+    /// The layer of latents, counted through all sections.
+    pub layer: usize,
+    /// d term / d input of the layer, of the input's shape `[n, ...]`; `[n, 2 d]` for a Gaussian. It is added as it is: neither the weight of the
+    /// criterion nor 1 / n multiplies it. Empty if there is no such term.
+    pub gradients: &'a [E],
+}
+
+impl<E, C: Into<Criterion>> From<C> for CoupledCriterion<'_, E> {
+    fn from(criterion: C) -> Self {
+        criterion.into().coupled(0, &[])
+    }
+}
+
 impl From<Loss> for Criterion {
     fn from(loss: Loss) -> Self {
         Criterion::new(loss)

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::batch::{Batch, Pass, Targets, expect_size};
-use crate::criterion::{Backward, Criterion, Losses, OutputGradients};
+use crate::criterion::{Backward, CoupledCriterion, Criterion, Losses, OutputGradients};
 use crate::error::Error;
 use crate::exact::ExactExecutor;
-use crate::executor::{Executor, Gradients, Head, Job};
+use crate::executor::{Added, Executor, Gradients, Head, Job};
 use crate::kernels::Element;
 use crate::kernels::loss::Loss;
+use crate::layer::Layer;
 use crate::network::{Layout, Network};
 use crate::parameter::Parameter;
 use crate::planner;
@@ -96,21 +97,25 @@ impl<E: Element> Engine<E> {
     }
 
     /// The loss and penalty of each sample of a batch `[n]`. Writes the gradient of the mean criterion for every parameter to
-    /// `gradients`, in the order of `parameters`.
+    /// `gradients`, in the order of `parameters`. A [`CoupledCriterion`] adds the gradient of a term of the objective that couples the samples
+    /// of the batch.
     ///
     /// # Errors
-    /// If parameters, inputs, conditions or targets have the wrong size or are out of range; nothing is computed then.
+    /// If parameters, inputs, conditions, targets or the added gradient have the wrong size or are out of range, or the gradient is not that of
+    /// the input of a layer of latents before the loss; nothing is computed then.
     pub fn gradients<'a>(
         &mut self,
         parameters: &[E],
         batch: impl Into<Batch<'a, E>>,
         targets: Targets<'_, E>,
-        criterion: impl Into<Criterion>,
+        criterion: impl Into<CoupledCriterion<'a, E>>,
         pass: Pass,
         gradients: &mut [E],
     ) -> Result<Losses, Error> {
-        let criterion = criterion.into();
-        let job = self.job_of_loss(parameters, batch.into(), targets, &criterion, pass)?;
+        let coupled = criterion.into();
+        let criterion = coupled.criterion;
+        let mut job = self.job_of_loss(parameters, batch.into(), targets, &criterion, pass)?;
+        job.added = self.added(&coupled, &job)?;
         let range = 0..self.layout.parameter_count();
         expect_size("gradients", gradients.len(), range.len())?;
         let gradients = Gradients { parameters: gradients, range, inputs: None };
@@ -158,11 +163,7 @@ impl<E: Element> Engine<E> {
         batch: impl Into<Batch<'a, E>>,
         layers: Range<usize>,
     ) -> Result<Vec<E>, Error> {
-        let limit = self.layout.layers().len();
-        if layers.end > limit || layers.start > layers.end {
-            return Err(Error::Range { what: "layer", got: layers.end, limit });
-        }
-        self.outputs_of_layers(parameters, batch.into(), layers, Pass::Evaluate)
+        self.outputs_of_layers(parameters, batch, layers, Pass::Evaluate)
     }
 
     /// The output `[n, c, h, w]` of some sections with the draws of the pass (dropout, noise, latents), for inputs of the input shape of
@@ -182,7 +183,26 @@ impl<E: Element> Engine<E> {
         pass: Pass,
     ) -> Result<Vec<E>, Error> {
         let layers = self.layers_of(sections)?;
-        self.outputs_of_layers(parameters, batch.into(), layers, pass)
+        self.outputs_of_layers(parameters, batch, layers, pass)
+    }
+
+    /// As [`Engine::outputs`], for a range of layers as in [`Engine::forward_layers`].
+    ///
+    /// # Errors
+    /// Those of [`Engine::forward_layers`].
+    pub fn outputs_of_layers<'a>(
+        &mut self,
+        parameters: &[E],
+        batch: impl Into<Batch<'a, E>>,
+        layers: Range<usize>,
+        pass: Pass,
+    ) -> Result<Vec<E>, Error> {
+        let limit = self.layout.layers().len();
+        if layers.end > limit || layers.start > layers.end {
+            return Err(Error::Range { what: "layer", got: layers.end, limit });
+        }
+        let job = self.job(parameters, batch.into(), layers, pass, false)?;
+        Ok(self.executor.outputs(&job))
     }
 
     /// Backpropagates a given gradient of the output, so that the objective can be any function of the whole batch (contrastive,
@@ -249,17 +269,6 @@ impl<E: Element> Engine<E> {
         Ok(Backward { penalty: losses.penalty, input_gradients: inputs })
     }
 
-    fn outputs_of_layers(
-        &mut self,
-        parameters: &[E],
-        batch: Batch<'_, E>,
-        layers: Range<usize>,
-        pass: Pass,
-    ) -> Result<Vec<E>, Error> {
-        let job = self.job(parameters, batch, layers, pass, false)?;
-        Ok(self.executor.outputs(&job))
-    }
-
     /// Size of the input of layer `i` for one sample; if `i` is the number of layers, of the output.
     fn numbers(&self, i: usize) -> usize {
         self.layout.shape(i).iter().product()
@@ -296,7 +305,37 @@ impl<E: Element> Engine<E> {
             }
             Some(_) => {}
         }
-        Ok(Job { parameters, batch, samples, layers, pass })
+        Ok(Job { parameters, batch, samples, layers, pass, added: None })
+    }
+
+    /// The gradient that the backward pass of a job adds, if there is one and it fits.
+    fn added<'a>(
+        &self,
+        coupled: &CoupledCriterion<'a, E>,
+        job: &Job<'_, E>,
+    ) -> Result<Option<Added<'a, E>>, Error> {
+        let (layer, gradients) = (coupled.layer, coupled.gradients);
+        if gradients.is_empty() {
+            return Ok(None);
+        }
+        let node = self.layout.nodes()[job.layers.clone()].get(layer);
+        let is_latent = |layer: &Layer| {
+            matches!(
+                layer,
+                Layer::Gaussian
+                    | Layer::MixturePrior { .. }
+                    | Layer::SquaredNorm
+                    | Layer::MmdPenalty
+            )
+        };
+        let Some(node) = node.filter(|node| is_latent(&node.layer)) else {
+            return Err(Error::Network(format!(
+                "layer {layer} is not a layer of latents before the loss, so no gradient can be added to that of its input"
+            )));
+        };
+        let expected = job.samples * self.numbers(layer);
+        expect_size("added gradients", gradients.len(), expected)?;
+        Ok(Some(Added { layer: node.number, gradients }))
     }
 
     /// The job of a pass over the layers before the loss, if all arguments have the right size.

@@ -134,7 +134,7 @@ impl<E: Element> ExactExecutor<E> {
                     losses.copy_from_slice(&loss[..count]);
                     penalties.copy_from_slice(&workspace.penalty[..count]);
                     let record = &mut records[i * plan.record_len..(i + 1) * plan.record_len];
-                    workspace.backward(&shared, count, gradients, record);
+                    workspace.backward(&shared, start..start + count, gradients, record);
                     if !inputs.is_empty() {
                         let gradient = workspace.input_gradient(&shared);
                         from_lanes(

@@ -24,6 +24,16 @@ pub(crate) struct Job<'a, E> {
     /// The layers to run, counted through all sections.
     pub(crate) layers: Range<usize>,
     pub(crate) pass: Pass,
+    pub(crate) added: Option<Added<'a, E>>,
+}
+
+/// A gradient that the backward pass adds to that of the input of a layer of latents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added<'a, E> {
+    /// The layer's number, as operations have it.
+    pub(crate) layer: usize,
+    /// `[n, ...]`.
+    pub(crate) gradients: &'a [E],
 }
 
 /// The source of the gradient of the output.

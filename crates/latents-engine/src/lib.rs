@@ -11,7 +11,8 @@
 //!
 //! A [`Loss`] of the engine is a sum over samples. For an objective that couples the samples of a batch (contrastive, adversarial,
 //! codebooks), compute its gradient with respect to the output of [`Engine::outputs`] and backpropagate it with
-//! [`Engine::backward`]. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
+//! [`Engine::backward`]; if it is one term beside a [`Loss`], a function of the posterior of a batch, give its gradient to
+//! [`Engine::gradients`] ([`CoupledCriterion`]), as those of a [`Posterior`] are. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
 //!
 //! This crate does not know files, data sets or training runs.
 //!
@@ -52,6 +53,7 @@
 
 mod affine;
 mod batch;
+mod batch_penalty;
 mod buffer;
 mod criterion;
 mod draws;
@@ -81,7 +83,8 @@ mod winograd;
 mod workspace;
 
 pub use batch::{Batch, Inputs, Mixup, Pass, Pixels, Targets};
-pub use criterion::{Backward, Criterion, Losses, OutputGradients};
+pub use batch_penalty::{BatchPenalty, Posterior};
+pub use criterion::{Backward, CoupledCriterion, Criterion, Losses, OutputGradients};
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;
 pub use init::{Init, initialize};

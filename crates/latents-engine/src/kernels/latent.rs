@@ -117,7 +117,7 @@ fn squared_norm<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
 }
 
 /// Widths of the kernels, relative to the mean squared distance of two draws of the prior.
-const WIDTHS: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+pub(super) const WIDTHS: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 /// The unbiased estimate of the squared maximum mean discrepancy (MMD) between the latents of the micro-batch and as many draws of the
 /// prior, with the sum of inverse multiquadratic kernels c / (c + r^2) of Tolstikhin et al. (2018). It is a property of all samples

@@ -3,6 +3,7 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod amx;
+pub(crate) mod batch_penalty;
 pub(crate) mod dot;
 pub(crate) mod elementwise;
 pub(crate) mod gather;
@@ -21,6 +22,7 @@ pub(crate) mod winograd;
 use crate::isa::Isa;
 use crate::number::Number;
 use crate::simd::{LANES, dispatch_f32, dispatch_f32_half, dispatch_f64};
+use batch_penalty::{Arrange, CorrelationColumns, CorrelationRows, MmdRows};
 use dot::{ChannelSums, DotRun};
 use elementwise::{Add, Backward, Forward, Join, Multiply, Scale};
 use gather::GatherRun;
@@ -90,6 +92,14 @@ pub trait Element: Number {
     fn tile_products(isa: Isa, run: TileProductsRun<'_, Self>);
     #[doc(hidden)]
     fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES];
+    #[doc(hidden)]
+    fn arrange(isa: Isa, run: Arrange<'_, Self>);
+    #[doc(hidden)]
+    fn correlation_rows(isa: Isa, run: CorrelationRows<'_, Self>) -> f64;
+    #[doc(hidden)]
+    fn correlation_columns(isa: Isa, run: CorrelationColumns<'_, Self>);
+    #[doc(hidden)]
+    fn mmd_rows(isa: Isa, run: MmdRows<'_, Self>) -> f64;
 }
 
 macro_rules! element {
@@ -169,6 +179,18 @@ macro_rules! element {
                 run.run(isa);
             }
             fn loss(isa: Isa, run: LossRun<'_, Self>) -> [f64; LANES] {
+                $dispatch(isa, run)
+            }
+            fn arrange(isa: Isa, run: Arrange<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn correlation_rows(isa: Isa, run: CorrelationRows<'_, Self>) -> f64 {
+                $dispatch(isa, run)
+            }
+            fn correlation_columns(isa: Isa, run: CorrelationColumns<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn mmd_rows(isa: Isa, run: MmdRows<'_, Self>) -> f64 {
                 $dispatch(isa, run)
             }
         }

@@ -1,6 +1,8 @@
 //! The passes of latents with a learned prior.
 
-use super::passes::{disjoint, pair};
+use std::ops::Range;
+
+use super::passes::{add_given, disjoint, pair};
 use super::{MicroBatch, Shared, Workspace};
 use crate::batch::Pass;
 use crate::draws::draw_latents;
@@ -52,6 +54,7 @@ impl<E: Element> Workspace<E> {
         &mut self,
         shared: &Shared<'_, E>,
         op: &MixturePrior,
+        samples: Range<usize>,
         shard: &mut [E],
     ) {
         let run = MixturePriorBackward {
@@ -64,6 +67,7 @@ impl<E: Element> Workspace<E> {
             let (prior, noise) = (Prior::Gaussian, &self.masks[op.mask]);
             let (input, gradient) = pair(&mut self.buffers, op.input, op.output);
             E::latent_back(shared.isa, LatentBackward { prior, input, noise, gradient });
+            add_given(shared, op.layer, samples, input);
         }
     }
 }

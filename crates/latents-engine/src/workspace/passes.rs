@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{MicroBatch, Shared, Workspace};
-use crate::batch::Pass;
+use crate::batch::{Pass, values_to_lanes};
 use crate::buffer::Buffer;
 use crate::draws::{draw_latents, draw_mask, draw_noise};
 use crate::kernels::Element;
@@ -162,11 +162,11 @@ impl<E: Element> Workspace<E> {
     }
 
     /// Backpropagates the gradient in the job's last buffer through its operations. Adds the gradients of convolutions to `shard`, and
-    /// records in `record` what the gradients of linear layers need. `samples` is the number of samples in the micro-batch.
+    /// records in `record` what the gradients of linear layers need. `samples` are the samples of the micro-batch.
     pub(crate) fn backward(
         &mut self,
         shared: &Shared<'_, E>,
-        samples: usize,
+        samples: Range<usize>,
         shard: &mut [E],
         record: &mut [E],
     ) {
@@ -210,7 +210,7 @@ impl<E: Element> Workspace<E> {
                         gradient,
                         parameters: &shared.job.parameters[op.parameters.clone()],
                         train,
-                        samples,
+                        samples: samples.len(),
                         batch: shared.job.samples,
                         statistics: &self.statistics[op.statistics],
                         out: &mut shard[op.offset..op.offset + op.parameters.len()],
@@ -258,17 +258,44 @@ impl<E: Element> Workspace<E> {
                         input.copy_from_slice(&gradient[..input.len()]);
                     }
                 }
-                Op::MixturePrior(op) => self.backward_mixture_prior(shared, op, shard),
-                Op::Latent { prior, input, output, mask, .. } => {
-                    if *input != 0 {
-                        let noise = &self.masks[*mask];
-                        let (input, gradient) = pair(&mut self.buffers, *input, *output);
-                        let run = LatentBackward { prior: *prior, input, noise, gradient };
-                        E::latent_back(shared.isa, run);
-                    }
+                Op::MixturePrior(op) => {
+                    self.backward_mixture_prior(shared, op, samples.clone(), shard);
+                }
+                Op::Latent { prior, input, output, layer, mask } => {
+                    let (latent, buffers) = ((*prior, *layer, *mask), [*input, *output]);
+                    self.backward_latent(shared, latent, buffers, samples.clone());
                 }
             }
         }
+    }
+
+    fn backward_latent(
+        &mut self,
+        shared: &Shared<'_, E>,
+        (prior, layer, mask): (Prior, usize, usize),
+        [input, output]: [usize; 2],
+        samples: Range<usize>,
+    ) {
+        if input != 0 {
+            let noise = &self.masks[mask];
+            let (input, gradient) = pair(&mut self.buffers, input, output);
+            E::latent_back(shared.isa, LatentBackward { prior, input, noise, gradient });
+            add_given(shared, layer, samples, input);
+        }
+    }
+}
+
+/// Adds the gradient that the job was given for the input of a layer, if it was given one.
+pub(super) fn add_given<E: Element>(
+    shared: &Shared<'_, E>,
+    layer: usize,
+    samples: Range<usize>,
+    values: &mut [E],
+) {
+    if let Some(added) = shared.job.added.filter(|added| added.layer == layer) {
+        let mut terms = vec![E::default(); values.len()];
+        values_to_lanes(added.gradients, samples, values.len() / LANES, &mut terms);
+        E::add(shared.isa, Add { values, terms: &terms });
     }
 }
 
