@@ -9,6 +9,7 @@ use crate::classifier::ClassifierConfig;
 use crate::cnn::CnnConfig;
 use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, Tuning};
+use crate::posterior_penalty::PosteriorPenalty;
 use crate::vae::VaeConfig;
 
 /// What can be asked about a kind without a model of it.
@@ -131,6 +132,22 @@ macro_rules! kinds {
             pub fn penalty_weight(&self, epochs: f64) -> f64 {
                 match self {
                     $(ModelConfig::$variant(config) => config.penalty_weight(epochs),)+
+                }
+            }
+
+            /// The penalty that couples the samples of a batch, if there is one; see [`Model::posterior_penalty`].
+            #[must_use]
+            pub fn posterior_penalty(&self) -> Option<PosteriorPenalty> {
+                match self {
+                    $(ModelConfig::$variant(config) => config.posterior_penalty(),)+
+                }
+            }
+
+            /// The weight of that penalty after `epochs` epochs of training, which need not be whole.
+            #[must_use]
+            pub fn posterior_penalty_weight(&self, epochs: f64) -> f64 {
+                match self {
+                    $(ModelConfig::$variant(config) => config.posterior_penalty_weight(epochs),)+
                 }
             }
 
@@ -330,6 +347,7 @@ mod tests {
                 "hidden",
                 "latent_dim",
                 "likelihood",
+                "mmd_weight",
                 "noise",
                 "nonlinearity",
                 "normalize",
@@ -347,13 +365,17 @@ mod tests {
     fn terms_are_named_after_the_regularizer() {
         let terms = |file: &str| {
             let model: ModelConfig = toml::from_str(file).unwrap();
-            model.terms().iter().map(|t| (t.name, t.value(1.0, 2.0))).collect::<Vec<_>>()
+            model.terms().iter().map(|t| (t.name, t.value(1.0, 2.0, 3.0))).collect::<Vec<_>>()
         };
         let reconstruction = ("reconstruction", 1.0);
         assert_eq!(terms("kind = \"vae\""), [reconstruction, ("kl", 2.0)]);
         for regularizer in ["mmd", "l2"] {
             let file = format!("kind = \"vae\"\nregularizer = \"{regularizer}\"");
             assert_eq!(terms(&file), [reconstruction, ("penalty", 2.0)]);
+        }
+        for (regularizer, name) in [("info", "mmd"), ("tc", "total_correlation")] {
+            let file = format!("kind = \"vae\"\nregularizer = \"{regularizer}\"");
+            assert_eq!(terms(&file), [reconstruction, ("kl", 2.0), (name, 3.0)]);
         }
         assert_eq!(terms("kind = \"ae\""), []);
     }

@@ -37,8 +37,10 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
-    /// The bound on log p(x) was requested of a model that is not a variational autoencoder.
-    #[error("an importance-weighted bound needs a variational autoencoder")]
+    /// The bound on log p(x) or a penalty of the posterior was requested of a model that is not a variational autoencoder.
+    #[error(
+        "an importance-weighted bound and a penalty of the posterior need a variational autoencoder"
+    )]
     NotVariational,
     /// The bound on log p(x) was requested with no draws.
     #[error("an importance-weighted bound needs at least one draw")]

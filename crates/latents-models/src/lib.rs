@@ -30,6 +30,7 @@ mod config;
 mod error;
 mod model;
 mod nonlinearity;
+mod posterior_penalty;
 mod stage;
 mod tensors;
 mod vae;
@@ -41,6 +42,7 @@ pub use config::ModelConfig;
 pub use error::Error;
 pub use model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 pub use nonlinearity::Nonlinearity;
+pub use posterior_penalty::{MeasuredPosterior, PosteriorMeasure, PosteriorPenalty};
 pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};
 pub use vae::{

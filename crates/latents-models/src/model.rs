@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config::ModelConfig;
 use crate::error::Error;
+use crate::posterior_penalty::PosteriorPenalty;
 
 /// A kind of model: its settings, as the section `model` of `config.toml` has them, and what follows from them.
 ///
@@ -61,6 +62,17 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
     fn penalty_weight(&self, epochs: f64) -> f64 {
         let _ = epochs;
         self.criterion().weight
+    }
+
+    /// A penalty that couples the samples of a batch, which is added to the criterion, once any warm-up is over. None if there is none.
+    fn posterior_penalty(&self) -> Option<PosteriorPenalty> {
+        None
+    }
+
+    /// The weight of that penalty after `epochs` epochs of training, which need not be whole.
+    fn posterior_penalty_weight(&self, epochs: f64) -> f64 {
+        let _ = epochs;
+        self.posterior_penalty().map_or(0.0, |penalty| penalty.weight)
     }
 
     /// The terms of the loss that are recorded one by one. `metrics.jsonl` has them as `train_NAME` and `val_NAME`. There are none if the
@@ -184,28 +196,31 @@ pub struct LinearStart {
 pub struct Term {
     /// The name, such as `reconstruction` or `kl`.
     pub name: &'static str,
-    /// Which of the engine's two sums it is.
+    /// Which part of the loss it is.
     pub part: TermPart,
 }
 
 impl Term {
-    /// The term's value, given the mean loss and the mean penalty of some samples. The penalty is not weighted.
+    /// The term's value, given the mean loss, the mean penalty and the penalty of the posterior of some samples. Penalties are not weighted.
     #[must_use]
-    pub fn value(self, loss: f64, penalty: f64) -> f64 {
+    pub fn value(self, loss: f64, penalty: f64, of_posterior: f64) -> f64 {
         match self.part {
             TermPart::Loss => loss,
             TermPart::Penalty => penalty,
+            TermPart::Posterior => of_posterior,
         }
     }
 }
 
-/// Which part of [`latents_engine::Losses`] a [`Term`] is.
+/// Which part a [`Term`] is: of [`latents_engine::Losses`], or the penalty that couples samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermPart {
     /// The loss of the network's output.
     Loss,
     /// The penalty of the latents, without its weight.
     Penalty,
+    /// The [penalty of the posterior](Model::posterior_penalty) of a batch, without its weight.
+    Posterior,
 }
 
 /// How a kind of model is tuned. Settings and search space are TOML; names are those of `config.toml`.

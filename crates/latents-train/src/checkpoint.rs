@@ -3,6 +3,7 @@
 //! training never goes on from a damaged one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use latents_engine::{Layout, OptimizerState};
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::run::Run;
 
 /// The progress of training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// Epochs completed.
     pub(crate) epoch: u64,
@@ -27,12 +28,36 @@ pub(crate) struct Progress {
     /// Sum of their penalties.
     #[serde(default)]
     pub(crate) penalty_sum: f64,
+    /// Sum of the penalties of the posterior of their batches, each times the batch's samples. Written only if it is not zero, so that
+    /// checkpoints of other models stay as they were before there was one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) posterior_sum: f64,
     /// Seconds spent on the current epoch so far.
     pub(crate) seconds: f64,
     /// Seconds spent on completed epochs.
     pub(crate) total_seconds: f64,
     /// Lowest validation loss so far, and its epoch, from 1.
     pub(crate) best: Option<(f64, u64)>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(sum: &f64) -> bool {
+    *sum == 0.0
+}
+
+/// As derived, but without a sum that is not written: the checksum of a checkpoint is of this text.
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Progress");
+        fields.field("epoch", &self.epoch).field("step", &self.step);
+        fields.field("optimizer_steps", &self.optimizer_steps);
+        fields.field("loss_sum", &self.loss_sum).field("penalty_sum", &self.penalty_sum);
+        if !is_zero(&self.posterior_sum) {
+            fields.field("posterior_sum", &self.posterior_sum);
+        }
+        fields.field("seconds", &self.seconds).field("total_seconds", &self.total_seconds);
+        fields.field("best", &self.best).finish()
+    }
 }
 
 /// The length of a training run.

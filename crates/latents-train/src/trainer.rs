@@ -340,8 +340,9 @@ impl<'a> Trainer<'a> {
         let mut shown = Instant::now();
         for batch in &batches[self.progress.step as usize..] {
             let done = epoch as f64 + self.progress.step as f64 / steps as f64;
-            let weight = self.config.model.penalty_weight(done);
-            self.step(batch, epoch, factor(self.progress.step), weight)?;
+            let model = &self.config.model;
+            let weights = [model.penalty_weight(done), model.posterior_penalty_weight(done)];
+            self.step(batch, epoch, factor(self.progress.step), weights)?;
             self.progress.seconds = before + start.elapsed().as_secs_f64();
             if shown.elapsed() >= PROGRESS_INTERVAL {
                 shown = Instant::now();
@@ -394,8 +395,14 @@ impl<'a> Trainer<'a> {
         task.progress(self.images_in(epoch) + samples, self.images_in(epochs), &message);
     }
 
-    /// Makes one optimiser step. `factor` multiplies the learning rate; `weight` is the penalty's weight.
-    fn step(&mut self, batch: &[u32], epoch: u64, factor: f64, weight: f64) -> Result<(), Error> {
+    /// Makes one optimiser step. `factor` multiplies the learning rate; `weights` are those of the criterion's penalty and of the posterior's.
+    fn step(
+        &mut self,
+        batch: &[u32],
+        epoch: u64,
+        factor: f64,
+        weights: [f64; 2],
+    ) -> Result<(), Error> {
         let settings = &self.config.training;
         let images = self.training.images;
         let classes = self.training.classes_of(batch);
@@ -427,17 +434,25 @@ impl<'a> Trainer<'a> {
             // Dropout identifies augmented images only by their position in the batch, so the step number takes the place of the epoch.
             pass = Pass::Train { seed: settings.seed, epoch: self.optimizer.state().steps };
         }
-        let criterion = Criterion { weight, ..self.criterion };
+        let criterion = Criterion { weight: weights[0], ..self.criterion };
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
-        let losses = self.engine.gradients(
-            parameters,
-            batch_of_inputs.with_conditions(&conditions),
-            targets,
-            criterion,
-            pass,
-            gradients,
-        )?;
-        let sums: [f64; 2] = [losses.loss.iter().sum(), losses.penalty.iter().sum()];
+        let inputs = batch_of_inputs.with_conditions(&conditions);
+        let of_posterior = match self.config.model.posterior_penalty() {
+            Some(penalty) => {
+                let measured = penalty.measure.of(&mut self.engine, parameters, inputs, pass)?;
+                Some(measured.weighted(weights[1]))
+            }
+            None => None,
+        };
+        let coupled = of_posterior.as_ref().map_or(criterion.into(), |all| all.with(criterion));
+        let losses =
+            self.engine.gradients(parameters, inputs, targets, coupled, pass, gradients)?;
+        let of_posterior = of_posterior.map_or(0.0, |measured| measured.penalty.value);
+        let sums: [f64; 3] = [
+            losses.loss.iter().sum(),
+            losses.penalty.iter().sum(),
+            of_posterior * batch.len() as f64,
+        ];
         if !sums.iter().all(|sum| sum.is_finite()) {
             return Err(Error::Diverged { epoch: epoch + 1, rate: settings.learning_rate });
         }
@@ -453,6 +468,7 @@ impl<'a> Trainer<'a> {
         self.progress.step += 1;
         self.progress.loss_sum += sums[0];
         self.progress.penalty_sum += sums[1];
+        self.progress.posterior_sum += sums[2];
         Ok(())
     }
 }

@@ -75,6 +75,49 @@ fn check_variational(prior: LatentPrior) {
     }
 }
 
+/// So do the penalties that compare the latents of a whole batch. The loss is the sum of its terms, each with its weight.
+#[test]
+fn penalties_of_a_batch_learn_the_same_bytes_everywhere() {
+    for (regularizer, name, weights) in [
+        (Regularizer::Info, "mmd", [3.0, 50.0]),
+        (Regularizer::Tc, "total_correlation", [1.0, 2.0]),
+    ] {
+        let mut config = conditional(3);
+        config.model = variational(|model| {
+            (model.regularizer, model.beta, model.conditional) = (regularizer, 3.0, true);
+            model.mmd_weight = (regularizer == Regularizer::Info).then_some(50.0);
+        });
+        let reference = trained(&config, 1, Isa::detect());
+        for isa in Isa::available() {
+            for threads in [2, 5] {
+                let how = format!("{name}, {threads} threads, {isa}");
+                assert_same(&trained(&config, threads, isa), &reference, &how);
+            }
+        }
+        for line in reference["metrics.jsonl"].split_inclusive(|&b| b == b'\n') {
+            let epoch: serde_json::Value = serde_json::from_slice(line).unwrap();
+            for part in ["train", "val"] {
+                let term = |name: &str| epoch[format!("{part}_{name}")].as_f64().unwrap();
+                let (kl, other) = (weights[0] * term("kl"), weights[1] * term(name));
+                let sum = term("reconstruction") + kl + other;
+                assert!((sum - term("loss")).abs() < 1e-9 * sum.abs(), "{epoch}");
+                assert!(other.abs() > 1e-3, "{epoch}");
+            }
+        }
+    }
+}
+
+/// The total correlation is a part of the KL divergence: with weight 1 the model is the variational autoencoder.
+#[test]
+fn a_total_correlation_of_weight_one_is_no_other_model() {
+    let weights = |regularizer| {
+        let mut config = small(2);
+        config.model = variational(|model| model.regularizer = regularizer);
+        trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
+    };
+    assert!(weights(Regularizer::Tc) == weights(Regularizer::Kl));
+}
+
 #[test]
 fn a_conditional_model_learns_the_same_bytes_everywhere_and_uses_the_classes() {
     let config = conditional(3);
@@ -149,7 +192,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         config.model = variational(change);
         trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
     };
-    let changes: [fn(&mut VaeConfig); 14] = [
+    let changes: [fn(&mut VaeConfig); 18] = [
         |_| {},
         |c| c.beta = 2.0,
         |c| c.warmup_epochs = 0.0,
@@ -164,6 +207,10 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| (c.prior, c.conditional) = (LatentPrior::Mixture { components: 6 }, true),
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
+        |c| c.regularizer = Regularizer::Info,
+        |c| (c.regularizer, c.mmd_weight) = (Regularizer::Info, Some(2.0)),
+        |c| (c.regularizer, c.beta) = (Regularizer::Tc, 2.0),
+        |c| (c.regularizer, c.beta) = (Regularizer::Tc, 4.0),
     ];
     let different: std::collections::BTreeSet<Vec<u8>> = changes.map(weights).into();
     assert_eq!(different.len(), changes.len());

@@ -15,7 +15,7 @@ use common::{
 };
 use latents_data::{Images, Labelled, Mix};
 use latents_engine::{Isa, Runtime, Schedule};
-use latents_models::{LatentPrior, ModelConfig};
+use latents_models::{LatentPrior, ModelConfig, Regularizer};
 use latents_progress::{Cancel, Monitor, Progress, Reporter};
 use latents_train::{EpochMetrics, Error, Run, RunConfig, TrainSummary, train};
 
@@ -153,6 +153,22 @@ fn stopping_a_conditional_model_after_every_step_changes_no_byte() {
         let folder = scene.stopped_after(EPOCHS * STEPS);
         assert_eq!(scene.steps_left(folder.path()), 0);
         assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{mix:?}"));
+    }
+}
+
+/// So do the draws that penalties of a batch take, and their sums in the middle of an epoch, also of augmented images.
+#[test]
+fn stopping_a_penalty_of_a_batch_after_every_step_changes_no_byte() {
+    for (regularizer, mix) in
+        [(Regularizer::Info, None), (Regularizer::Tc, Some(Mix::Mixup { alpha: 0.4 }))]
+    {
+        let mut scene = Scene::new();
+        scene.config.model =
+            variational(|model| (model.regularizer, model.beta) = (regularizer, 2.0));
+        scene.config.training.augmentation.mix = mix;
+        let folder = scene.stopped_after(EPOCHS * STEPS);
+        assert_eq!(scene.steps_left(folder.path()), 0);
+        assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{regularizer:?}"));
     }
 }
 

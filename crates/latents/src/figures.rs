@@ -91,7 +91,12 @@ const TERMS: [&str; 3] = ["reconstruction", "kl", "penalty"];
 /// What a term of a loss is called in a figure, and its group. Terms without a colour of their own follow the others; `index` tells them apart.
 fn term_style(name: &str, index: usize) -> (&str, usize) {
     let group = TERMS.iter().position(|term| *term == name);
-    let title = if name == "kl" { "KL divergence" } else { name };
+    let title = match name {
+        "kl" => "KL divergence",
+        "mmd" => "maximum mean discrepancy",
+        "total_correlation" => "total correlation",
+        name => name,
+    };
     (title, 1 + group.unwrap_or(TERMS.len() + index))
 }
 

@@ -441,7 +441,9 @@ fn own_images_have_the_residual_design_unless_a_setting_is_of_the_other() {
         assert!(space.dimensions().iter().any(|d| d.name == "refiner.blocks"));
         assert!(!design(own(kind).set("model.design", &"study")).0);
     }
-    for (setting, value) in [("likelihood", "bernoulli"), ("regularizer", "mmd")] {
+    for (setting, value) in
+        [("likelihood", "bernoulli"), ("regularizer", "mmd"), ("regularizer", "tc")]
+    {
         assert!(!design(own("vae").set(&format!("model.{setting}"), &value)).0, "{setting}");
     }
     let wrong = own("vae").set("model.design", &"residual").set("model.likelihood", &"bernoulli");

@@ -50,7 +50,9 @@ pub(crate) enum Model {
     #[command(
         after_help = "The defaults are the reference study's: the autoencoder's convolutions without dropout, 44 latents, Adam with \
         learning rate 0.0002 and weight decay 0.0018. It does not name the likelihood.\n\n\
-        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images.",
+        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images. With --regularizer info it has \
+        --mmd-weight times the maximum mean discrepancy between the latents and N(0, I) in addition; with --regularizer tc, beta is the weight of \
+        the total correlation alone, which is a part of the KL divergence.",
         mut_args = default_help(VaeFlags::KIND)
     )]
     Vae(Box<Train<VaeFlags>>),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER, residual};
 use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
+use crate::posterior_penalty::{PosteriorMeasure, PosteriorPenalty};
 
 pub use bound::{importance_bound, importance_bounds_under, posterior};
 pub use condition::{condition_value, one_hot};
@@ -32,7 +33,16 @@ pub enum Regularizer {
     /// Half the squared norm of a latent vector: the regularised autoencoder (RAE-L2; Ghosh et al., 2020), which also needs weight decay.
     /// To sample from it, fit a density to the latents after training.
     L2,
+    /// The KL divergence of [`Regularizer::Kl`], and the maximum mean discrepancy between the latents of a whole batch and N(0, I) with a weight
+    /// of its own: the `InfoVAE`, or MMD-VAE (Zhao et al., 2019).
+    Info,
+    /// The KL divergence, with [`beta`](VaeConfig::beta) as the weight of one of its three parts, the total correlation of the latents: the
+    /// beta-TC-VAE (Chen et al., 2018). The latents become less dependent on each other.
+    Tc,
 }
+
+/// The default of [`VaeConfig::mmd_weight`]. The discrepancy of latents that fit badly is some tenths, and the KL divergence some tens of nats.
+const MMD_WEIGHT: f64 = 1000.0;
 
 /// The distribution p(x|z) of a pixel x in [0, 1] given the decoder's output. The loss is -log p(x|z), summed over an image, in nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -81,9 +91,15 @@ pub struct VaeConfig {
     #[serde(skip_serializing_if = "LatentPrior::is_normal")]
     #[schemars(example = LatentPrior::Mixture { components: 100 })]
     pub prior: LatentPrior,
-    /// Weight of the penalty. With the KL divergence and a weight above 1, the model is a beta-VAE (Higgins et al., 2017).
+    /// Weight of the penalty. With the KL divergence and a weight above 1, the model is a beta-VAE (Higgins et al., 2017). With the regularizer
+    /// `info`, the weight of the KL divergence; with `tc`, that of the total correlation.
     pub beta: f64,
-    /// Number of epochs over which the weight rises linearly from 0 (Bowman et al., 2016; Sonderby et al., 2016).
+    /// Weight of the maximum mean discrepancy; only of the regularizer `info`. In the words of its paper, beta is 1 - alpha, and this is
+    /// alpha + lambda - 1. Default: 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1000.0)]
+    pub mmd_weight: Option<f64>,
+    /// Number of epochs over which the weight of the whole penalty rises linearly from 0 (Bowman et al., 2016; Sonderby et al., 2016).
     pub warmup_epochs: f64,
     /// Free bits: KL below this many nats per latent dimension and image is not penalised (Kingma et al., 2016).
     pub free_bits: f64,
@@ -117,6 +133,7 @@ impl Default for VaeConfig {
             regularizer: Regularizer::Kl,
             prior: LatentPrior::Normal,
             beta: 1.0,
+            mmd_weight: None,
             warmup_epochs: 0.0,
             free_bits: 0.0,
             likelihood: Likelihood::Bernoulli,
@@ -153,7 +170,8 @@ impl Model for VaeConfig {
         }
         let latents = self.autoencoder.latent_dim;
         let (encoded, layer) = match self.regularizer {
-            Regularizer::Kl => {
+            // Only that of `kl` can have another prior than N(0, I).
+            Regularizer::Kl | Regularizer::Info | Regularizer::Tc => {
                 (2 * latents, self.prior.layer(if self.conditional { classes } else { 0 }))
             }
             Regularizer::Mmd => (latents, Layer::MmdPenalty),
@@ -212,21 +230,38 @@ impl Model for VaeConfig {
             Likelihood::ContinuousBernoulli => (Loss::ContinuousBernoulli, 1),
             Likelihood::Gaussian => (Loss::Gaussian { deviation: self.sigma }, 0),
         };
-        Criterion { loss, skip, weight: self.beta, free_bits: self.free_bits }
+        // The total correlation is a part of the KL divergence, so the rest of its weight is in the penalty of the posterior.
+        let weight = if self.regularizer == Regularizer::Tc { 1.0 } else { self.beta };
+        Criterion { loss, skip, weight, free_bits: self.free_bits }
     }
 
     fn penalty_weight(&self, epochs: f64) -> f64 {
-        if epochs < self.warmup_epochs {
-            self.beta * epochs / self.warmup_epochs
-        } else {
-            self.beta
-        }
+        self.warmed_up(self.criterion().weight, epochs)
+    }
+
+    fn posterior_penalty(&self) -> Option<PosteriorPenalty> {
+        let (measure, weight) = match self.regularizer {
+            Regularizer::Kl | Regularizer::Mmd | Regularizer::L2 => return None,
+            Regularizer::Info => (PosteriorMeasure::Mmd, self.mmd_weight.unwrap_or(MMD_WEIGHT)),
+            Regularizer::Tc => (PosteriorMeasure::TotalCorrelation, self.beta - 1.0),
+        };
+        Some(PosteriorPenalty { measure, weight })
+    }
+
+    fn posterior_penalty_weight(&self, epochs: f64) -> f64 {
+        let penalty = self.posterior_penalty();
+        penalty.map_or(0.0, |penalty| self.warmed_up(penalty.weight, epochs))
     }
 
     fn terms(&self) -> &'static [Term] {
         const RECONSTRUCTION: Term = Term { name: "reconstruction", part: TermPart::Loss };
+        const KL: Term = Term { name: "kl", part: TermPart::Penalty };
+        const MMD: Term = Term { name: "mmd", part: TermPart::Posterior };
+        const CORRELATION: Term = Term { name: "total_correlation", part: TermPart::Posterior };
         match self.regularizer {
-            Regularizer::Kl => &[RECONSTRUCTION, Term { name: "kl", part: TermPart::Penalty }],
+            Regularizer::Kl => &[RECONSTRUCTION, KL],
+            Regularizer::Info => &[RECONSTRUCTION, KL, MMD],
+            Regularizer::Tc => &[RECONSTRUCTION, KL, CORRELATION],
             Regularizer::Mmd | Regularizer::L2 => {
                 &[RECONSTRUCTION, Term { name: "penalty", part: TermPart::Penalty }]
             }
@@ -266,6 +301,11 @@ impl Model for VaeConfig {
 }
 
 impl VaeConfig {
+    /// A weight after `epochs` epochs.
+    fn warmed_up(&self, weight: f64, epochs: f64) -> f64 {
+        if epochs < self.warmup_epochs { weight * epochs / self.warmup_epochs } else { weight }
+    }
+
     /// The network of the residual design, and how it starts.
     fn residual(&self, image: Shape) -> Result<(Network, LinearStart), Error> {
         self.check()?;
@@ -304,6 +344,7 @@ impl VaeConfig {
         }
         for (setting, value) in [
             ("beta", self.beta),
+            ("mmd_weight", self.mmd_weight.unwrap_or(MMD_WEIGHT)),
             ("warmup_epochs", self.warmup_epochs),
             ("free_bits", self.free_bits),
         ] {
@@ -326,6 +367,9 @@ impl VaeConfig {
         }
         if self.free_bits > 0.0 && self.regularizer != Regularizer::Kl {
             return Err(Error::setting("free_bits", "free_bits belong to the regularizer kl"));
+        }
+        if self.mmd_weight.is_some() && self.regularizer != Regularizer::Info {
+            return Err(Error::setting("mmd_weight", "mmd_weight belongs to the regularizer info"));
         }
         if self.sigma.is_some() && self.likelihood != Likelihood::Gaussian {
             return Err(Error::setting("sigma", "sigma belongs to the likelihood gaussian"));

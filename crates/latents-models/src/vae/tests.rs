@@ -282,16 +282,31 @@ fn the_weight_rises_to_beta() {
     let config = small(|c| (c.beta, c.warmup_epochs) = (4.0, 10.0));
     assert_eq!([0.0, 2.5, 10.0, 30.0].map(|e| config.penalty_weight(e)), [0.0, 1.0, 4.0, 4.0]);
     assert_eq!(small(|_| {}).penalty_weight(0.0), 1.0);
+    // Both parts of a penalty rise together.
+    let weights = |config: &VaeConfig| {
+        [0.0, 2.5, 10.0].map(|e| [config.penalty_weight(e), config.posterior_penalty_weight(e)])
+    };
+    let mut config =
+        small(|c| (c.beta, c.warmup_epochs, c.regularizer) = (4.0, 10.0, Regularizer::Tc));
+    assert_eq!(weights(&config), [[0.0, 0.0], [0.25, 0.75], [1.0, 3.0]]);
+    config.regularizer = Regularizer::Info;
+    assert_eq!(weights(&config), [[0.0, 0.0], [1.0, 250.0], [4.0, 1000.0]]);
+    config.mmd_weight = Some(8.0);
+    assert_eq!(weights(&config), [[0.0, 0.0], [1.0, 2.0], [4.0, 8.0]]);
+    config.regularizer = Regularizer::Kl;
+    assert_eq!((config.posterior_penalty(), config.posterior_penalty_weight(20.0)), (None, 0.0));
 }
 
 /// The KL divergence of the latents is hundreds of times the cross-entropy. If it were part of the loss, the encoder would learn little else.
 #[test]
 fn a_classifier_is_trained_without_the_penalty_of_the_latents() {
-    let kinds: [fn(&mut VaeConfig); 4] = [
+    let kinds: [fn(&mut VaeConfig); 6] = [
         |_| {},
         |c| c.prior = mixture(5),
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
+        |c| c.regularizer = Regularizer::Info,
+        |c| c.regularizer = Regularizer::Tc,
     ];
     for change in kinds {
         let encoder = ModelConfig::Vae(small(change));
@@ -332,7 +347,13 @@ fn settings_are_one_flat_table_and_unknown_ones_are_named() {
         (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::L2), "free_bits"),
         (|c| (c.prior, c.free_bits) = (mixture(4), 0.1), "free_bits belong to the normal prior"),
         (|c| (c.prior, c.regularizer) = (mixture(4), Regularizer::Mmd), "regularizer kl"),
+        (|c| (c.prior, c.regularizer) = (mixture(4), Regularizer::Tc), "regularizer kl"),
         (|c| c.prior = mixture(0), "components"),
+        (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::Info), "free_bits"),
+        (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::Tc), "free_bits"),
+        (|c| c.mmd_weight = Some(10.0), "regularizer info"),
+        (|c| (c.mmd_weight, c.regularizer) = (Some(10.0), Regularizer::Tc), "regularizer info"),
+        (|c| (c.mmd_weight, c.regularizer) = (Some(-1.0), Regularizer::Info), "at least 0"),
         (|c| c.autoencoder.noise = -1.0, "deviation"),
     ] {
         let error = small(change).network([1, 28, 28], 0).unwrap_err().to_string();
@@ -365,6 +386,8 @@ fn the_residual_design_needs_a_normal_likelihood() {
     };
     assert!(said(|c| c.likelihood = Likelihood::Bernoulli).contains("likelihood gaussian"));
     assert!(said(|c| c.regularizer = Regularizer::Mmd).contains("regularizer kl"));
+    assert!(said(|c| c.regularizer = Regularizer::Info).contains("regularizer kl"));
+    assert!(said(|c| c.regularizer = Regularizer::Tc).contains("regularizer kl"));
     assert!(said(|c| c.sigma = Some(0.1)).contains("learns sigma"));
     assert!(said(|c| c.prior = mixture(4)).contains("whose prior is normal"));
     assert!(said(|c| c.autoencoder.design = Design::Study).contains("refiner"));

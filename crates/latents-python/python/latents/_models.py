@@ -777,13 +777,16 @@ class VAE(_LatentModel):
     latent_dim : int or None
         The number of dimensions of a latent vector.
     beta : float or None
-        The weight of the penalty.
+        The weight of the penalty; with the regularizer "info", of its KL divergence; with "tc", of the total correlation.
     likelihood : "bernoulli", "continuous-bernoulli", "gaussian" or None
         The distribution of pixels given latents.
-    regularizer : "kl", "mmd", "l2" or None
-        The penalty of the latents.
     prior : dict or None
         The prior of the latents: ``{"kind": "normal"}``, N(0, I), or ``{"kind": "mixture", "components": 100}``, a mixture of Gaussians that is learned with the model.
+    regularizer : "kl", "mmd", "l2", "info", "tc" or None
+        The penalty of the latents: that of a variational autoencoder, a Wasserstein autoencoder, a regularised autoencoder, an InfoVAE (Zhao et al., 2019) or a
+        beta-TC-VAE (Chen et al., 2018).
+    mmd_weight : float or None
+        The weight of the maximum mean discrepancy of the regularizer "info".
     conditional : bool or None
         Whether the decoder is given the class of each image (Kingma et al., 2014; Sohn et al., 2015), so that the model makes images of a class. Every image needs a
         label then. The encoder sees no class.
@@ -817,6 +820,7 @@ class VAE(_LatentModel):
         likelihood: str | None = None,
         regularizer: str | None = None,
         prior: dict[str, Any] | None = None,
+        mmd_weight: float | None = None,
         sigma: float | None = None,
         warmup_epochs: float | None = None,
         free_bits: float | None = None,
@@ -852,6 +856,7 @@ class VAE(_LatentModel):
         self.likelihood = likelihood
         self.regularizer = regularizer
         self.prior = prior
+        self.mmd_weight = mmd_weight
         self.sigma = sigma
         self.warmup_epochs = warmup_epochs
         self.free_bits = free_bits

@@ -2,7 +2,7 @@
 
 use latents_data::{Dataset, Images, Labelled, Note, split};
 use latents_engine::{Criterion, Engine, Layout, Losses, Pass, Targets};
-use latents_models::{condition_value, one_hot};
+use latents_models::{PosteriorPenalty, condition_value, one_hot};
 
 use crate::components::SomeImages;
 use crate::error::Error;
@@ -36,6 +36,9 @@ impl<'a> From<&'a Dataset> for TrainingImages<'a> {
 
 /// Images whose conditions are made at once.
 const BLOCK: usize = 4096;
+/// Images of which a penalty that couples samples is computed together outside of training. Fixed, because the estimates depend on the number:
+/// runs with other batch sizes can be compared.
+const COUPLED: usize = 256;
 
 impl<'a> TrainingImages<'a> {
     /// Refuses images without a label, which a conditional model cannot decode.
@@ -180,5 +183,23 @@ impl<'a> Samples<'a> {
             all.penalty.extend(some.penalty);
         }
         Ok(all)
+    }
+
+    /// The mean penalty of the posterior over blocks of [`COUPLED`] images, each weighted by its images; 0 if there is none to compute.
+    pub(super) fn posterior_penalty(
+        &self,
+        engine: &mut Engine,
+        parameters: &[f32],
+        penalty: Option<PosteriorPenalty>,
+        pass: Pass,
+    ) -> Result<f64, Error> {
+        let Some(PosteriorPenalty { measure, .. }) = penalty else { return Ok(0.0) };
+        let mut sum = 0.0;
+        for index in self.index.chunks(COUPLED) {
+            let batch = inputs(self.images, index);
+            let value = measure.of(engine, parameters, batch, pass)?.penalty.value;
+            sum += value * index.len() as f64;
+        }
+        Ok(sum / self.len() as f64)
     }
 }

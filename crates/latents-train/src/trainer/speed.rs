@@ -44,12 +44,12 @@ impl Trainer<'_> {
         // The rate is 0, so that no step can diverge.
         let mut batches = order.chunks(settings.batch_size).cycle();
         for batch in batches.by_ref().take(FIRST) {
-            self.step(batch, 0, 0.0, 0.0)?;
+            self.step(batch, 0, 0.0, [0.0; 2])?;
         }
         let (start, mut images) = (Instant::now(), 0);
         for batch in batches {
             monitor.check()?;
-            self.step(batch, 0, 0.0, 0.0)?;
+            self.step(batch, 0, 0.0, [0.0; 2])?;
             images += batch.len();
             if start.elapsed() >= MEASURED {
                 break;

@@ -46,7 +46,9 @@ impl Trainer<'_> {
         let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
         let (engine, parameters) = (&mut self.engine, &self.parameters);
         let losses = self.training.losses(engine, parameters, self.criterion, pass)?;
-        let training = self.means_of(losses.mean_loss(), losses.mean_penalty());
+        let penalty = self.config.model.posterior_penalty();
+        let of_posterior = self.training.posterior_penalty(engine, parameters, penalty, pass)?;
+        let training = self.means_of(losses.mean_loss(), losses.mean_penalty(), of_posterior);
         let (validation, val_accuracy) = self.validate()?;
         let terms = terms(&training, validation.as_ref());
         let seconds = began.elapsed().as_secs_f64();

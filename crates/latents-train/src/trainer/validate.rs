@@ -4,6 +4,7 @@ use latents_engine::Pass;
 use latents_models::{Target, Term, TermPart};
 
 use super::Trainer;
+use crate::checkpoint::Progress;
 use crate::error::Error;
 use crate::inputs::inputs;
 
@@ -19,14 +20,19 @@ impl Trainer<'_> {
     /// Means over the samples of the current epoch so far; `samples` is their number.
     pub(super) fn means(&self, samples: u64) -> Means {
         let mean = |sum: f64| sum / samples as f64;
-        self.means_of(mean(self.progress.loss_sum), mean(self.progress.penalty_sum))
+        let Progress { loss_sum, penalty_sum, posterior_sum, .. } = self.progress;
+        self.means_of(mean(loss_sum), mean(penalty_sum), mean(posterior_sum))
     }
 
-    pub(super) fn means_of(&self, loss: f64, penalty: f64) -> Means {
+    /// `of_posterior` is the penalty of the posterior, 0 if the model has none.
+    pub(super) fn means_of(&self, loss: f64, penalty: f64, of_posterior: f64) -> Means {
         let terms = self.config.model.terms();
         let has_penalty = terms.iter().any(|term| term.part == TermPart::Penalty);
-        let total = if has_penalty { loss + self.criterion.weight * penalty } else { loss };
-        let term = |term: &Term| (term.name, term.value(loss, penalty));
+        let mut total = if has_penalty { loss + self.criterion.weight * penalty } else { loss };
+        if let Some(penalty) = self.config.model.posterior_penalty() {
+            total += penalty.weight * of_posterior;
+        }
+        let term = |term: &Term| (term.name, term.value(loss, penalty, of_posterior));
         Means { loss: total, terms: terms.iter().map(term).collect() }
     }
 
@@ -42,12 +48,14 @@ impl Trainer<'_> {
             let sections = 0..self.engine.layout().section_count();
             let logits = self.engine.forward(&self.parameters, inputs, sections)?;
             let (loss, accuracy) = cross_entropy(&logits, &classes);
-            return Ok((Some(self.means_of(loss, 0.0)), Some(accuracy)));
+            return Ok((Some(self.means_of(loss, 0.0, 0.0)), Some(accuracy)));
         }
         let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
         let (engine, parameters) = (&mut self.engine, &self.parameters);
         let losses = self.validation.losses(engine, parameters, self.criterion, pass)?;
-        let means = self.means_of(losses.mean_loss(), losses.mean_penalty());
+        let penalty = self.config.model.posterior_penalty();
+        let of_posterior = self.validation.posterior_penalty(engine, parameters, penalty, pass)?;
+        let means = self.means_of(losses.mean_loss(), losses.mean_penalty(), of_posterior);
         Ok((Some(means), None))
     }
 }

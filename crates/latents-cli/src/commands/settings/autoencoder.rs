@@ -107,8 +107,8 @@ struct LatentFlags {
     /// Standard deviation of the gaussian likelihood [default: learnt]
     #[arg(long, value_name = "SIGMA")]
     sigma: Option<f64>,
-    /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder) or l2 (a regularised autoencoder)
-    #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2"]))]
+    /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder), l2 (a regularised autoencoder), info (an MMD-VAE) or tc (a beta-TC-VAE)
+    #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2", "info", "tc"]))]
     regularizer: Option<Regularizer>,
     /// Prior of the latents of a VAE: normal, N(0, I), or mixture, a mixture of Gaussians that is learned with the model (for each class, if the model is conditional)
     #[arg(long, value_name = "NAME")]
@@ -116,10 +116,13 @@ struct LatentFlags {
     /// Gaussians in a learned prior [default: 100]
     #[arg(long, value_name = "K", requires = "prior")]
     prior_components: Option<usize>,
-    /// Weight of the regulariser
+    /// Weight of the regulariser; with info, of its KL divergence; with tc, of the total correlation
     #[arg(long, value_name = "WEIGHT")]
     beta: Option<f64>,
-    /// Epochs over which that weight rises from 0
+    /// Weight of the maximum mean discrepancy of the regulariser info [default: 1000]
+    #[arg(long, value_name = "WEIGHT")]
+    mmd_weight: Option<f64>,
+    /// Epochs over which the weight of the whole penalty rises from 0
     #[arg(long, value_name = "EPOCHS")]
     warmup_epochs: Option<f64>,
     /// Free bits: KL below this many nats per latent dimension is not penalised
@@ -164,6 +167,7 @@ impl ModelFlags for VaeFlags {
         put(layer, "model.regularizer", self.latents.regularizer.as_ref())?;
         self.latents.apply_prior(layer)?;
         put(layer, "model.beta", self.latents.beta.as_ref())?;
+        put(layer, "model.mmd_weight", self.latents.mmd_weight.as_ref())?;
         put(layer, "model.warmup_epochs", self.latents.warmup_epochs.as_ref())?;
         put(layer, "model.free_bits", self.latents.free_bits.as_ref())?;
         put_switch(layer, "model.conditional", self.latents.conditional)
