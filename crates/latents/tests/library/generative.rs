@@ -1,7 +1,7 @@
 //! New images: from priors and from densities of latents, and of a class.
 
 use latents::{
-    Axes, Error, Evaluation, Interpolation, Latents, OutlierConfig, Part, Recipe, Sampler, Session,
+    Axes, Error, Evaluation, Interpolation, OutlierConfig, Part, Recipe, Sampler, Session,
     TrainedModel,
 };
 

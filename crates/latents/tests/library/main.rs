@@ -8,12 +8,10 @@ mod settings;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use latents::data::{ArrayNumbers, ImageArrays};
 use latents::evaluate::evaluate_seeds;
 use latents::{
     Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, LatentMap, Latents,
-    Limits, OutlierConfig, Part, Pictures, ProbeConfig, Progress, Recipe, Reporter, Run, RunConfig,
-    Sampler, Session, SettingsLayer, TrainedModel, train_run,
+    Limits, Part, ProbeConfig, Progress, Recipe, Reporter, Run, Sampler, Session, TrainedModel,
 };
 
 fn sample(train: usize, session: &Session) -> Dataset {
