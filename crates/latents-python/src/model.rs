@@ -265,7 +265,7 @@ impl Model {
             "flow" => Sampler::Flow,
             "uniform" => Sampler::Uniform,
             other => {
-                let known = "normal, mixture, flow or uniform";
+                let known = "prior, normal, mixture, flow or uniform";
                 return Err(PyValueError::new_err(format!(
                     "sampler must be {known}, not {other:?}"
                 )));

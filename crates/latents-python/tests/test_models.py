@@ -57,7 +57,7 @@ def test_arrays_are_encoded_as_the_images_that_they_are(ae, data):
 
 
 def test_samples_and_traversals(ae, data):
-    for sampler in ("mixture", "flow", "normal", "uniform"):
+    for sampler in ("mixture", "flow", "prior", "normal", "uniform"):
         images, z = ae.sample(5, sampler=sampler, components=2, seed=1, return_latents=True)
         assert images.shape == (5, 1, 28, 28) and z.shape == (5, 6)
         assert np.array_equal(images, ae.sample(5, sampler=sampler, components=2, seed=1))

@@ -137,7 +137,7 @@ impl Sample {
             out.display(),
             list(&figures)
         );
-        let (sampler, bic, flow) = (sampler.name(), made.bic, made.flow);
+        let (sampler, bic, flow) = (made.sampler.name(), made.bic, made.flow);
         let of_class =
             |(class, images): (String, Vec<usize>)| OfClass { class, images: images.len() };
         let classes =

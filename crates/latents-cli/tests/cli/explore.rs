@@ -34,6 +34,8 @@ fn samples_and_ways_have_their_sizes() {
         assert_eq!(shape, [12, 1, 28, 28]);
         assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)));
     }
+    // The prior is N(0, I) where none is learned, and is called so.
+    assert_eq!(sandbox.json("sample --run ae --n 2 --out s.npz")["sampler"], "normal");
     sandbox.ok("traverse --run ae --from 3 --to 42 --steps 10 --out t.png");
     assert_eq!(sandbox.text("t.svg").matches("<image").count(), 12);
     sandbox.ok("traverse --run ae --corners 0 1 2 3 --steps 4 --out c.png");
