@@ -153,9 +153,11 @@ impl CollectionStudy {
         run(&stages, &context.results, workers.collect(), monitor.cancel(), &|worker, stage| {
             run_stage(&progress, worker, stage)
         })?;
-        // A finished stage is never resumed.
+        // A finished run is never resumed. One that is not is of a stage that was left out this time, and goes on from its checkpoint.
         for run in context.runs() {
-            run.forget_checkpoints().map_err(latents::Error::from)?;
+            if run.is_sealed().map_err(latents::Error::from)? {
+                run.forget_checkpoints().map_err(latents::Error::from)?;
+            }
         }
         let page = self.page(&Worker { study: &context, session: session.clone() })?;
         page.save(&self.out)?;

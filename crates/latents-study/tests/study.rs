@@ -125,8 +125,16 @@ fn a_stopped_study_continues_and_ends_with_the_same_results() {
     let again = study(&stopped).run_on(dataset(), &session().threads(3)).unwrap();
     assert_eq!((again.stages.len(), &again.findings.len()), (12 - finished, &done.findings.len()));
     assert!(results(&stopped) == results(&whole));
+    // A run that some other call left unfinished keeps what it goes on from.
+    let (best, other) = (stopped.join("runs/ae-best"), stopped.join("runs/unfinished"));
+    std::fs::create_dir_all(other.join("checkpoint")).unwrap();
+    std::fs::copy(best.join("config.toml"), other.join("config.toml")).unwrap();
+    let checkpoint = "checkpoint/last.safetensors";
+    std::fs::write(other.join(checkpoint), "some epochs").unwrap();
     let none = study(&stopped).run_on(dataset(), &session()).unwrap();
     assert!(none.stages.is_empty() && none.findings == again.findings);
+    assert!(other.join(checkpoint).exists() && !best.join(checkpoint).exists());
+    std::fs::remove_dir_all(other).unwrap();
 
     std::fs::write(stopped.join("results/components.json"), "{}").unwrap();
     let error = study(&stopped).run_on(dataset(), &session()).unwrap_err();

@@ -53,7 +53,10 @@ impl Run {
     }
 
     /// Whether the run is finished and keeps its digests.
-    pub(super) fn is_sealed(&self) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn is_sealed(&self) -> Result<bool, Error> {
         Ok(Sums::load(&self.dir)?.is_some())
     }
 
