@@ -95,7 +95,7 @@ pub struct Samples {
     pub images: ImageArray,
     /// Their latents `[n, d]`.
     pub z: Vec<f32>,
-    /// Where the latents were drawn from: [`Sampler::Normal`] if the prior was asked for and the model has learned none.
+    /// The distribution that the latents were drawn from. If the model has no learned prior, [`Sampler::Prior`] becomes [`Sampler::Normal`].
     pub sampler: Sampler,
     /// Bayesian information criterion of a mixture on the training latents.
     pub bic: Option<f64>,
@@ -279,11 +279,11 @@ impl TrainedModel {
         let classes =
             classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
         let dim = self.latent_space()?.dim;
-        let (prior, sampler) = match (self.prior()?, sampler) {
-            (Prior::Normal { .. }, Sampler::Prior) | (_, Sampler::Normal) => {
-                (Prior::Normal { dim }, Sampler::Normal)
-            }
-            other => other,
+        // The other samplers do without what was learned.
+        let prior = if sampler == Sampler::Prior { self.prior()? } else { Prior::Normal { dim } };
+        let sampler = match sampler {
+            Sampler::Prior if !prior.is_learned() => Sampler::Normal,
+            sampler => sampler,
         };
         let Drawn { z, bic, flow } = match (sampler.fitted(), &classes) {
             (None, classes) => {

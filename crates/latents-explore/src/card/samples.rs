@@ -7,7 +7,7 @@ use super::data::{SampleMeasures, SamplerScore};
 use super::measure::{CardCallbacks, CardInput, SAME, begin};
 use crate::classification::Confusion;
 use crate::error::Error;
-use crate::metrics::copies::near_copies;
+use crate::metrics::copies::Originals;
 use crate::metrics::distributions::{
     frechet_distance, frechet_estimate, kernel_distance, precision_recall,
 };
@@ -48,8 +48,9 @@ impl SampleMeasures {
         };
         let real_detail = detail(&input.train.subsample(number), input.shape);
         let floor = frechet_distance(real, Rows::new(&test, k)?, monitor)?;
+        let originals = Originals::new(input.train, monitor)?;
         let copied = |images: Rows<'_>| -> Result<f64, Error> {
-            let copies = near_copies(images, input.train, SAME, monitor)?;
+            let copies = originals.near_copies(images, SAME, monitor)?;
             Ok(copies.iter().filter(|copy| **copy).count() as f64 / copies.len() as f64)
         };
         let of_test = copied(input.images)?;
