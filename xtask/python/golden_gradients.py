@@ -48,6 +48,10 @@ def deconv(out, kernel, stride=(1, 1), padding=(0, 0), output_padding=(0, 0)):
     return layer | {"output_padding": list(output_padding)}
 
 
+def masked(out, kernel, center):
+    return {"kind": "masked_conv2d", "out_channels": out, "kernel": list(kernel), "center": center}
+
+
 def linear(out):
     return {"kind": "linear", "out_features": out}
 
@@ -224,6 +228,16 @@ NETWORKS = {
         "smooth mixtures",
         [conv(8, K4, S2, P1), SILU, linear(10)],
     ),
+    "masked_conv2d": ((3, 5, 6), 5, "mse", [masked(4, (3, 5), False)]),
+    "masked_conv2d_covers_input": ((2, 3, 4), 17, "mse", [masked(5, (5, 9), True)]),
+    "masked_conv2d_stacked": (
+        (2, 6, 7),
+        18,
+        "mse",
+        [masked(17, (5, 5), False), RELU, masked(16, K3, True), TANH]
+        + [residual([masked(16, K3, True), SILU, masked(16, (1, 1), True)])]
+        + [masked(3, (1, 3), False)],
+    ),
 }
 
 
@@ -238,6 +252,8 @@ def build(shape, layers):
                 k: v for k, v in layer.items() if k not in ("kind", "out_channels", "kernel")
             }
             made = module(shape[0], layer["out_channels"], layer["kernel"], **options)
+        elif kind == "masked_conv2d":
+            made = MaskedConv(shape[0], layer["out_channels"], layer["kernel"], layer["center"])
         elif kind == "linear":
             made = FlatLinear(math.prod(shape), layer["out_features"])
         elif kind == "leaky_relu":
@@ -260,6 +276,20 @@ def build(shape, layers):
         with torch.no_grad():
             shape = tuple(made.eval()(torch.zeros(1, *shape, dtype=torch.float64)).shape[1:])
     return nn.Sequential(*modules)
+
+
+class MaskedConv(nn.Conv2d):
+    """A convolution with weights for the places before its center alone, or for the center too."""
+
+    def __init__(self, inputs, outputs, kernel, center):
+        super().__init__(inputs, outputs, kernel, padding=[side // 2 for side in kernel])
+        self.places = math.prod(kernel) // 2 + int(center)
+        self.weight = nn.Parameter(self.weight.detach().flatten(2)[:, :, : self.places].clone())
+
+    def forward(self, x):
+        missing = math.prod(self.kernel_size) - self.places
+        whole = functional.pad(self.weight, (0, missing)).unflatten(2, self.kernel_size)
+        return functional.conv2d(x, whole, self.bias, padding=self.padding)
 
 
 class ChannelNorm(nn.BatchNorm2d):

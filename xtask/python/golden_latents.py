@@ -13,9 +13,10 @@ Tensors, all f32: `input` [n, c, h, w], parameters and `grad.{parameter}` under 
 
 import torch
 from torch import distributions
+from torch.nn import functional
 
 from golden import GOLDEN, exact, normal, save
-from golden_gradients import SIGMOID, SILU, build, linear, reshape
+from golden_gradients import SIGMOID, SILU, build, conv, deconv, linear, masked, reshape
 
 GAUSSIAN = {"kind": "gaussian"}
 MIXTURE = {"kind": "mixture_prior", "components": 4}
@@ -34,6 +35,7 @@ CASES = {
 }
 DEVIATION, WEIGHT, LOG_DEVIATION = 0.3, 0.7, -0.8
 SHAPE, SAMPLES, LATENTS = (1, 6, 6), 19, 3
+CODES, COMMITMENT = 7, 0.25
 
 
 def case(name):
@@ -99,12 +101,53 @@ def case(name):
     save(f"latents_{name}", tensors, what | {"deviation": DEVIATION})
 
 
+def quantizer_case():
+    """A VQ-VAE with a prior of its codes. Its gradient is also of the distances that its layer minimises."""
+    generator = torch.Generator().manual_seed(100)
+    first = [conv(5, (3, 3), (2, 2), (1, 1)), SILU, conv(LATENTS, (1, 1))]
+    second = [deconv(4, (3, 3), (2, 2), (1, 1), (1, 1)), SILU, conv(1, (3, 3), padding=(1, 1))]
+    given = [masked(6, (3, 5), False), SILU, masked(CODES, (3, 3), True)]
+    encoder, prior = build(SHAPE, first), build((LATENTS, 3, 3), given)
+    decoder = build((LATENTS, 3, 3), second)
+    place = len(first)
+    codes = torch.nn.Parameter(torch.zeros(CODES, LATENTS, dtype=torch.float64))
+    named = {name: x for name, x in encoder.named_parameters()} | {f"{place}.codes": codes}
+    named |= {f"{place}.prior.{name}": x for name, x in prior.named_parameters()}
+    for i, module in enumerate(decoder):
+        named |= {f"{place + 1 + i}.{name}": x for name, x in module.named_parameters()}
+    with torch.no_grad():
+        for parameter in named.values():
+            parameter.copy_(normal(generator, parameter.shape, 0.4))
+    x = exact(torch.rand((SAMPLES, *SHAPE), generator=generator, dtype=torch.float64))
+
+    z = encoder(x)
+    distances = (z.movedim(1, -1).unsqueeze(-2) - codes).square().sum(-1)
+    numbers = distances.argmin(-1)
+    assert len(numbers.unique()) > 3
+    e = codes[numbers].movedim(-1, 1)
+    moved = (e - z.detach()).square() + COMMITMENT * (z - e.detach()).square()
+    logits = decoder(z + (e - z).detach())
+    fit = functional.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+    of_codes = functional.cross_entropy(prior(e.detach()), numbers, reduction="none")
+    penalty = of_codes.flatten(1).sum(1)
+    (fit + WEIGHT * (penalty + moved.flatten(1).sum(1))).mean().backward()
+
+    tensors = {"input": x, "fit": fit, "penalty": penalty, "output": logits.sigmoid()}
+    for key, parameter in named.items():
+        tensors |= {key: parameter, f"grad.{key}": parameter.grad}
+    layer = {"kind": "vector_quantizer", "codes": CODES, "commitment": COMMITMENT, "prior": given}
+    network = {"input": list(SHAPE), "layers": [*first, layer, *second, SIGMOID]}
+    what = {"network": network, "loss": "bernoulli", "weight": WEIGHT, "skip": 1}
+    save("latents_vector_quantizer", tensors, what)
+
+
 def main():
     torch.set_num_threads(1)
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for name in CASES:
         case(name)
-    print(f"{len(CASES)} networks")
+    quantizer_case()
+    print(f"{len(CASES) + 1} networks")
 
 
 if __name__ == "__main__":

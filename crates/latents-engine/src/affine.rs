@@ -14,7 +14,7 @@ use crate::kernels::tile_products::{ProductsScratch, TileProductsRun};
 use crate::kernels::tile_sum::{BLOCKS, TileSumRun};
 use crate::kernels::tiles::{Pair, TILE, Tile};
 use crate::kernels::winograd::{Collect, Spread, SpreadGradient};
-use crate::layer::Layer;
+use crate::layer::{Layer, masked_places};
 use crate::network::Node;
 use crate::precision::Precision;
 use crate::shape::Shape;
@@ -106,10 +106,17 @@ pub(crate) struct Scratch<E> {
 pub(crate) fn geometry(layer: &Layer, input: Shape, output: Shape) -> Option<(Geometry, bool)> {
     match *layer {
         Layer::Conv2d { kernel, stride, padding, .. } => {
-            Some((Geometry { small: output, big: input, kernel, stride, padding }, true))
+            let places = kernel[0] * kernel[1];
+            Some((Geometry { small: output, big: input, kernel, stride, padding, places }, true))
         }
         Layer::ConvTranspose2d { kernel, stride, padding, .. } => {
-            Some((Geometry { small: input, big: output, kernel, stride, padding }, false))
+            let places = kernel[0] * kernel[1];
+            Some((Geometry { small: input, big: output, kernel, stride, padding, places }, false))
+        }
+        Layer::MaskedConv2d { kernel, center, .. } => {
+            let (stride, padding) = ([1, 1], kernel.map(|side| side / 2));
+            let places = masked_places(kernel, center);
+            Some((Geometry { small: output, big: input, kernel, stride, padding, places }, true))
         }
         Layer::Linear { out_features } => {
             Some((Geometry::linear(input.iter().product(), out_features), true))

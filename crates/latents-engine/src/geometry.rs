@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use crate::simd::LANES;
 
-/// The relation between the two images of a convolution. Weights are `[small channels, big channels, kernel_h, kernel_w]`.
+/// The relation between the two images of a convolution. Weights are `[small channels, big channels, places]`, with a place for each row and
+/// column of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
     pub(crate) small: [usize; 3],
@@ -15,6 +16,8 @@ pub(crate) struct Geometry {
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
+    /// The number of places of the kernel that have weights, row by row: all of them, unless the convolution is masked.
+    pub(crate) places: usize,
 }
 
 /// One term of the sum of a pixel.
@@ -123,7 +126,7 @@ impl Geometry {
         let mut inputs = vec![vec![]; height * width];
         let mut outputs = vec![vec![]; self.big[1] * self.big[2]];
         for out in 0..height * width {
-            for place in 0..self.places() {
+            for place in 0..self.places {
                 let (ky, kx) = (place / self.kernel[1], place % self.kernel[1]);
                 let met = (self.big_row(0, out / width, ky), self.big_row(1, out % width, kx));
                 if let (Some(y), Some(x)) = met {
@@ -133,7 +136,7 @@ impl Geometry {
                 }
             }
         }
-        Windows { channels, places: self.places(), inputs, outputs }
+        Windows { channels, places: self.places, inputs, outputs }
     }
 
     pub(crate) fn linear(inputs: usize, outputs: usize) -> Self {
@@ -143,11 +146,19 @@ impl Geometry {
             kernel: [1, 1],
             stride: [1, 1],
             padding: [0, 0],
+            places: 1,
         }
     }
 
-    fn places(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
+    /// Whether some places of the kernel have no weights.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.places < self.kernel[0] * self.kernel[1]
+    }
+
+    /// The places of the kernel that have weights: their rows and columns.
+    fn steps(&self) -> impl Iterator<Item = (usize, usize)> {
+        let width = self.kernel[1];
+        (0..self.places).map(move |place| (place / width, place % width))
     }
 
     /// Along one axis: the row of the big image that position `k` of the kernel connects to row `small`, if there is one.
@@ -186,7 +197,7 @@ impl Geometry {
         meets: impl Fn(usize, usize, usize) -> Option<usize>,
         transposed: bool,
     ) -> Gather {
-        let places = self.places();
+        let places = self.places;
         let [in_channels, in_h, in_w] = input;
         let in_plane = in_h * in_w;
         let mut classes: Vec<Class> = vec![];
@@ -195,11 +206,9 @@ impl Geometry {
             for x in 0..out[2] {
                 let origin = base(0, y) * in_w as i64 + base(1, x);
                 let mut met = vec![];
-                for ky in 0..self.kernel[0] {
-                    for kx in 0..self.kernel[1] {
-                        if let (Some(iy), Some(ix)) = (meets(0, y, ky), meets(1, x, kx)) {
-                            met.push((ky * self.kernel[1] + kx, (iy * in_w + ix) as i64 - origin));
-                        }
+                for (place, (ky, kx)) in self.steps().enumerate() {
+                    if let (Some(iy), Some(ix)) = (meets(0, y, ky), meets(1, x, kx)) {
+                        met.push((place, (iy * in_w + ix) as i64 - origin));
                     }
                 }
                 let class = *known.entry(met).or_insert_with_key(|met| {
@@ -229,24 +238,22 @@ impl Geometry {
     pub(crate) fn dot(&self) -> Dot {
         let mut rects = vec![];
         let (small_w, big_w) = (self.small[2], self.big[2]);
-        for ky in 0..self.kernel[0] {
-            for kx in 0..self.kernel[1] {
-                let span = |axis: usize, k: usize| {
-                    let rows = 0..self.small[axis + 1];
-                    let mut met = rows.filter_map(|s| self.big_row(axis, s, k).map(|b| (s, b)));
-                    met.next().map_or((0, 0, 0), |(s, b)| (s, b, 1 + met.count()))
-                };
-                let ((sy, by, h), (sx, bx, w)) = (span(0, ky), span(1, kx));
-                rects.push(Rect {
-                    a: [(sy * small_w + sx) * LANES, small_w * LANES, LANES],
-                    b: [
-                        (by * big_w + bx) * LANES,
-                        self.stride[0] * big_w * LANES,
-                        self.stride[1] * LANES,
-                    ],
-                    size: [h, w],
-                });
-            }
+        let span = |axis: usize, k: usize| {
+            let rows = 0..self.small[axis + 1];
+            let mut met = rows.filter_map(|s| self.big_row(axis, s, k).map(|b| (s, b)));
+            met.next().map_or((0, 0, 0), |(s, b)| (s, b, 1 + met.count()))
+        };
+        for (ky, kx) in self.steps() {
+            let ((sy, by, h), (sx, bx, w)) = (span(0, ky), span(1, kx));
+            rects.push(Rect {
+                a: [(sy * small_w + sx) * LANES, small_w * LANES, LANES],
+                b: [
+                    (by * big_w + bx) * LANES,
+                    self.stride[0] * big_w * LANES,
+                    self.stride[1] * LANES,
+                ],
+                size: [h, w],
+            });
         }
         Dot {
             rows: self.small[0],
@@ -259,12 +266,10 @@ impl Geometry {
 
     /// Multiply-adds for one sample, without padding.
     pub(crate) fn multiply_adds(&self) -> u64 {
-        let met = |axis: usize| -> u64 {
-            let pairs = (0..self.small[axis + 1]).map(|s| {
-                (0..self.kernel[axis]).filter(|&k| self.big_row(axis, s, k).is_some()).count()
-            });
-            pairs.sum::<usize>() as u64
+        let met = |axis: usize, k: usize| {
+            (0..self.small[axis + 1]).filter(|&s| self.big_row(axis, s, k).is_some()).count() as u64
         };
-        met(0) * met(1) * (self.small[0] * self.big[0]) as u64
+        let each = self.steps().map(|(ky, kx)| met(0, ky) * met(1, kx));
+        each.sum::<u64>() * (self.small[0] * self.big[0]) as u64
     }
 }

@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::parameter::Role;
 use crate::shape::{MAX_NUMBERS, Shape};
 
 /// One layer. Layers with a counterpart in PyTorch have its semantics and its parameter layouts; a pair is `[height, width]`.
@@ -34,6 +33,17 @@ pub enum Layer {
         /// Rows and columns added at the bottom and right of the output.
         #[serde(default)]
         output_padding: [usize; 2],
+    },
+    /// Masked convolution (van den Oord et al., 2016, "Pixel Recurrent Neural Networks"): cross-correlation that keeps the size of the image,
+    /// and in which each pixel reads only pixels before it, row by row. Weight `[out, in, places]`, one for each place of the kernel that is read,
+    /// row by row; `torch.nn.Conv2d` with zeros for the others computes the same.
+    MaskedConv2d {
+        /// Number of output channels.
+        out_channels: usize,
+        /// Size of the window around a pixel; both sides are odd.
+        kernel: [usize; 2],
+        /// Whether a pixel also reads itself, as in all layers of such a network but the first.
+        center: bool,
     },
     /// Linear layer `x W^T + b` of the flattened input (`torch.nn.Linear`); weight `[out, in]`.
     Linear {
@@ -86,6 +96,22 @@ pub enum Layer {
         /// Number of numbers in the condition; 0 if the prior does not depend on one.
         #[serde(default)]
         features: usize,
+    },
+    /// The latents of a VQ-VAE (van den Oord et al., 2017): the vector `[c]` of each pixel is replaced by the nearest of a table of codes. The
+    /// gradient of the output passes to the input unchanged (straight through), and two squared distances, summed over pixels and channels,
+    /// are minimised beside the objective: that of the codes from the vectors, which moves the codes alone, and `commitment` times the
+    /// same, which moves the vectors alone. The penalty, in nats, is -log p of the codes of a sample; it moves the prior alone.
+    /// Parameter `codes` `[codes, c]`, and those of the prior's layers, named as if they were a `torch.nn.Sequential` called `prior`.
+    VectorQuantizer {
+        /// Number of codes, from 2 to 65,536.
+        codes: usize,
+        /// Weight of the distance of vectors from their codes; at least 0.
+        commitment: f64,
+        /// The prior of the codes: layers from the output `[c, h, w]` to the logits `[codes, h, w]` of a categorical distribution for each
+        /// pixel. They must read pixels before it alone, as a [`Layer::MaskedConv2d`] without its center does. Without layers, all codes
+        /// are as likely.
+        #[serde(default)]
+        prior: Vec<Layer>,
     },
     /// The identity; the penalty is half the squared norm of the latents, as in a regularised autoencoder (Ghosh et al., 2020).
     SquaredNorm,
@@ -160,9 +186,8 @@ pub enum Layer {
     },
 }
 
-/// The standard deviation of the initial means of a learned prior: far enough apart to become different, near enough that the mixture
-/// is close to N(0, I) at first.
-const PRIOR_SPREAD: f64 = 0.5;
+/// The maximum number of codes, so that 16 bits hold the number of one.
+const MAX_CODES: usize = 1 << 16;
 
 fn default_momentum() -> f64 {
     0.1
@@ -172,14 +197,6 @@ fn default_epsilon() -> f64 {
     1e-5
 }
 
-/// A parameter that a layer declares: name, shape, role, and the fan-in and fan-out for its initial values.
-pub(crate) struct Declared {
-    pub(crate) name: &'static str,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) role: Role,
-    pub(crate) fans: [usize; 2],
-}
-
 impl Layer {
     /// The name of the layer's kind in serialised networks.
     #[must_use]
@@ -187,6 +204,7 @@ impl Layer {
         match self {
             Layer::Conv2d { .. } => "conv2d",
             Layer::ConvTranspose2d { .. } => "conv_transpose2d",
+            Layer::MaskedConv2d { .. } => "masked_conv2d",
             Layer::Linear { .. } => "linear",
             Layer::Relu => "relu",
             Layer::LeakyRelu { .. } => "leaky_relu",
@@ -199,6 +217,7 @@ impl Layer {
             Layer::Noise { .. } => "noise",
             Layer::Gaussian => "gaussian",
             Layer::MixturePrior { .. } => "mixture_prior",
+            Layer::VectorQuantizer { .. } => "vector_quantizer",
             Layer::SquaredNorm => "squared_norm",
             Layer::MmdPenalty => "mmd_penalty",
             Layer::ContinuousBernoulliMean => "continuous_bernoulli_mean",
@@ -213,7 +232,8 @@ impl Layer {
         }
     }
 
-    /// The output shape for an input shape, or the reason why there is none. For a residual, only its own settings are checked.
+    /// The output shape for an input shape, or the reason why there is none. Of layers that have layers inside them, only their own settings are
+    /// checked.
     pub(crate) fn output(&self, input: Shape) -> Result<Shape, String> {
         let [c, h, w] = input;
         match *self {
@@ -226,23 +246,21 @@ impl Layer {
             Layer::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding } => {
                 positive("out_channels", out_channels)?;
                 window(kernel, stride)?;
-                let side = |size: usize, i: usize| {
-                    if output_padding[i] >= stride[i] {
-                        return Err(format!(
-                            "output_padding {output_padding:?} must be smaller than stride {stride:?}"
-                        ));
-                    }
-                    let full = (size - 1).checked_mul(stride[i]);
-                    let full = full.and_then(|x| x.checked_add(kernel[i] + output_padding[i]));
-                    let full =
-                        full.filter(|&x| x <= MAX_NUMBERS).ok_or("its output is too large")?;
-                    full.checked_sub(2 * padding[i])
-                        .filter(|&x| x > 0)
-                        .ok_or_else(|| format!("padding {padding:?} leaves nothing of its output"))
-                };
-                let size = [side(h, 0)?, side(w, 1)?];
+                let size = transposed([h, w], kernel, stride, padding, output_padding)?;
                 reached(kernel, padding, size)?;
                 Ok([out_channels, size[0], size[1]])
+            }
+            Layer::MaskedConv2d { out_channels, kernel, center } => {
+                positive("out_channels", out_channels)?;
+                window(kernel, [1, 1])?;
+                if kernel.iter().any(|side| side % 2 == 0) {
+                    return Err(format!("both sides of the kernel {kernel:?} must be odd"));
+                }
+                if masked_places(kernel, center) == 0 {
+                    return Err("no pixel is before the only one of its kernel".into());
+                }
+                reached(kernel, kernel.map(|side| side / 2), [h, w])?;
+                Ok([out_channels, h, w])
             }
             Layer::Linear { out_features } => {
                 positive("out_features", out_features)?;
@@ -259,6 +277,14 @@ impl Layer {
             }
             Layer::MixturePrior { components: 0, .. } => {
                 Err("components must be at least 1".into())
+            }
+            Layer::VectorQuantizer { codes, .. } if !(2..=MAX_CODES).contains(&codes) => {
+                Err(format!("codes = {codes} must be from 2 to {MAX_CODES}"))
+            }
+            Layer::VectorQuantizer { commitment, .. }
+                if !(commitment >= 0.0 && commitment.is_finite()) =>
+            {
+                Err(format!("commitment {commitment} must be at least 0"))
             }
             Layer::Gaussian | Layer::MixturePrior { .. } => match input {
                 [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
@@ -302,61 +328,11 @@ impl Layer {
             _ => Ok(input),
         }
     }
+}
 
-    /// The layer's own parameters in PyTorch's order.
-    pub(crate) fn parameters(&self, input: Shape) -> Vec<Declared> {
-        let affine = |weight: Vec<usize>, outputs: usize| {
-            let area: usize = weight[2..].iter().product();
-            let fans = [weight[1] * area, weight[0] * area];
-            vec![
-                Declared { name: "weight", shape: weight, role: Role::Weight, fans },
-                Declared { name: "bias", shape: vec![outputs], role: Role::Bias, fans },
-            ]
-        };
-        match *self {
-            Layer::Conv2d { out_channels, kernel, .. } => {
-                affine(vec![out_channels, input[0], kernel[0], kernel[1]], out_channels)
-            }
-            Layer::ConvTranspose2d { out_channels, kernel, .. } => {
-                affine(vec![input[0], out_channels, kernel[0], kernel[1]], out_channels)
-            }
-            Layer::Linear { out_features } => {
-                affine(vec![out_features, input.iter().product()], out_features)
-            }
-            Layer::BatchNorm2d { momentum, .. } => {
-                let statistic = |initial| Role::Statistic { initial, momentum };
-                let all = [
-                    ("weight", Role::Scale),
-                    ("bias", Role::Shift),
-                    ("running_mean", statistic(0.0)),
-                    ("running_var", statistic(1.0)),
-                ];
-                let shape = vec![input[0]];
-                all.map(|(name, role)| Declared { name, shape: shape.clone(), role, fans: [1, 1] })
-                    .into()
-            }
-            Layer::MixturePrior { components, features } => {
-                let d = input[0] / 2;
-                let all = [
-                    ("means", vec![components, d], PRIOR_SPREAD),
-                    ("log_variances", vec![components, d], 0.0),
-                    ("logits", vec![components], 0.0),
-                    ("condition_logits", vec![components, features], 0.0),
-                ];
-                let all = all.into_iter().filter(|(_, shape, _)| !shape.contains(&0));
-                let declare = |(name, shape, deviation)| {
-                    let role = Role::Prior { deviation };
-                    Declared { name, shape, role, fans: [1, 1] }
-                };
-                all.map(declare).collect()
-            }
-            Layer::LogScale => {
-                let (name, role) = ("log_scale", Role::LogScale);
-                vec![Declared { name, shape: vec![1], role, fans: [1, 1] }]
-            }
-            _ => vec![],
-        }
-    }
+/// The number of places of the kernel that a masked convolution reads: those before the center, and perhaps the center.
+pub(crate) fn masked_places(kernel: [usize; 2], center: bool) -> usize {
+    kernel[0] * kernel[1] / 2 + usize::from(center)
 }
 
 fn positive(name: &str, x: usize) -> Result<(), String> {
@@ -380,6 +356,30 @@ fn reached(kernel: [usize; 2], padding: [usize; 2], size: [usize; 2]) -> Result<
             "images of {size:?} are too large for its kernel {kernel:?} and padding {padding:?}"
         )),
     }
+}
+
+/// The size of the output of a transposed convolution.
+fn transposed(
+    size: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    output_padding: [usize; 2],
+) -> Result<[usize; 2], String> {
+    let side = |i: usize| {
+        if output_padding[i] >= stride[i] {
+            return Err(format!(
+                "output_padding {output_padding:?} must be smaller than stride {stride:?}"
+            ));
+        }
+        let full = (size[i] - 1).checked_mul(stride[i]);
+        let full = full.and_then(|x| x.checked_add(kernel[i] + output_padding[i]));
+        let full = full.filter(|&x| x <= MAX_NUMBERS).ok_or("its output is too large")?;
+        full.checked_sub(2 * padding[i])
+            .filter(|&x| x > 0)
+            .ok_or_else(|| format!("padding {padding:?} leaves nothing of its output"))
+    };
+    Ok([side(0)?, side(1)?])
 }
 
 /// The number of windows along both axes of an image.

@@ -56,6 +56,7 @@ mod batch;
 mod batch_penalty;
 mod buffer;
 mod criterion;
+mod declared;
 mod draws;
 mod engine;
 mod error;

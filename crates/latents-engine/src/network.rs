@@ -52,7 +52,7 @@ pub(crate) struct Node {
     pub(crate) number: usize,
     /// Range of its own parameters among all parameters.
     pub(crate) parameters: Range<usize>,
-    /// The branch of a residual.
+    /// The branch of a residual, or the prior of a quantiser.
     pub(crate) branch: Vec<Node>,
     /// The shortcut of a residual.
     pub(crate) shortcut: Vec<Node>,
@@ -163,6 +163,18 @@ impl Builder {
                 )));
             }
         }
+        if let Layer::VectorQuantizer { codes, prior, .. } = layer
+            && !prior.is_empty()
+        {
+            let logits;
+            (branch, logits) = self.chain(prior, &format!("{path}.prior."), output)?;
+            let expected = [*codes, output[1], output[2]];
+            if logits != expected {
+                return Err(refuse(format!(
+                    "its prior gives {logits:?} and not the logits {expected:?} of its codes"
+                )));
+            }
+        }
         Ok(Node { layer: layer.clone(), input, output, number, parameters, branch, shortcut })
     }
 }
@@ -255,6 +267,7 @@ impl Layout {
             nodes.iter().any(|node| match node.layer {
                 Layer::Condition { .. } => true,
                 Layer::MixturePrior { features: 1.., .. } => penalty,
+                Layer::VectorQuantizer { .. } => penalty && any(&node.branch, penalty),
                 _ => any(&node.branch, penalty) || any(&node.shortcut, penalty),
             })
         }

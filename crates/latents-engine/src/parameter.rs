@@ -11,7 +11,7 @@ pub enum Role {
     Bias,
     /// The logarithm of the standard deviation of a likelihood.
     LogScale,
-    /// A parameter of a learned prior. It has no weight decay, which would draw it towards an arbitrary prior.
+    /// A parameter of a learned prior, or a table of codes. It has no weight decay, which would draw it towards an arbitrary prior.
     Prior {
         /// The standard deviation of its initial values, which are normal with mean 0.
         deviation: f64,

@@ -42,6 +42,24 @@ pub(crate) struct MixturePrior {
     pub(crate) offset: usize,
 }
 
+/// Vectors that are replaced by codes.
+#[derive(Debug)]
+pub(crate) struct Quantize {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    pub(crate) commitment: f64,
+    /// The penalty of a sample if all codes are as likely; 0 if there is a prior, which follows.
+    pub(crate) uniform: f64,
+    /// Index of the workspace's buffer of the numbers of the codes.
+    pub(crate) places: usize,
+    /// Index of the mask that holds the distances from the codes.
+    pub(crate) kept: usize,
+    /// Range of the codes among the parameters.
+    pub(crate) parameters: Range<usize>,
+    /// Offset of their gradients in a shard.
+    pub(crate) offset: usize,
+}
+
 /// Pooling.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -109,6 +127,20 @@ pub(crate) enum Op {
         output: usize,
     },
     MixturePrior(Box<MixturePrior>),
+    Quantize(Box<Quantize>),
+    /// A copy that has no gradient, for the operations of a prior. They are left out if the penalty is not needed.
+    Detach {
+        input: usize,
+        output: usize,
+        /// The number of these operations, which follow.
+        ops: usize,
+    },
+    /// The likelihood of codes given the logits of a prior.
+    CodeLoss {
+        logits: usize,
+        /// Index of the workspace's buffer of the numbers of the codes.
+        places: usize,
+    },
     Latent {
         prior: Prior,
         input: usize,
@@ -141,11 +173,11 @@ pub(crate) struct Plan {
     pub(crate) ops: Vec<Op>,
     /// Size of each buffer, including lanes.
     pub(crate) buffers: Vec<usize>,
-    /// Size of each mask: of dropout, stochastic depth, and the draws of layers of latents.
+    /// Size of each mask: of dropout, stochastic depth, and what layers of latents draw or keep.
     pub(crate) masks: Vec<usize>,
     /// Channels of each normalisation.
     pub(crate) statistics: Vec<usize>,
-    /// Size of the output of each max pooling.
+    /// Size of the output of each max pooling, and the pixels of each quantiser.
     pub(crate) places: Vec<usize>,
     /// Before each layer, and after the last: the number of operations so far, and the buffer of the activation.
     pub(crate) boundaries: Vec<(usize, usize)>,

@@ -15,7 +15,7 @@ use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
 use crate::network::{Layout, Node};
-use crate::plan::{MixturePrior, Normalize, Op, Piece, Plan, Pool, Source};
+use crate::plan::{MixturePrior, Normalize, Op, Piece, Plan, Pool, Quantize, Source};
 use crate::precision::Precision;
 use crate::shape::Shape;
 use crate::simd::LANES;
@@ -32,7 +32,8 @@ fn windows(layer: &Layer, input: Shape, output: Shape) -> Option<(Windows, bool)
         Layer::GlobalAvgPool2d => ([input[1], input[2]], [1, 1], [0, 0]),
         _ => return None,
     };
-    let geometry = Geometry { small: output, big: input, kernel, stride, padding };
+    let places = kernel[0] * kernel[1];
+    let geometry = Geometry { small: output, big: input, kernel, stride, padding, places };
     Some((geometry.windows(), matches!(layer, Layer::MaxPool2d { .. })))
 }
 
@@ -55,7 +56,8 @@ pub(crate) fn plan(layout: &Layout, options: EngineOptions) -> Plan {
         condition: layout.condition_features(),
         copies: vec![],
     };
-    let mut planner = Planner { layout, plan, shared: vec![], precision, input_gradients };
+    let mut planner =
+        Planner { layout, plan, shared: vec![], detached: 0, precision, input_gradients };
     let mut current = planner.buffer(layout.shape(0), None);
     planner.shared[current] = true;
     for section in (0..layout.section_count()).map(|i| layout.section(i)) {
@@ -92,6 +94,8 @@ struct Planner<'a> {
     plan: Plan,
     /// For each buffer, whether another operation of the forward pass reads it later.
     shared: Vec<bool>,
+    /// The operation at which gradients end: the first of a prior while it is planned, otherwise that of the network.
+    detached: usize,
     precision: Precision,
     input_gradients: bool,
 }
@@ -176,6 +180,9 @@ impl Planner<'_> {
             Layer::MixturePrior { components, features } => {
                 (self.mixture_prior(node, components, features > 0, input), 1)
             }
+            Layer::VectorQuantizer { codes, commitment, .. } => {
+                (self.quantize(node, codes, commitment, input), 1)
+            }
             Layer::SquaredNorm => (self.latent(node, Prior::SquaredNorm, input), 1),
             Layer::MmdPenalty => (self.latent(node, Prior::Mmd, input), 1),
             Layer::Condition { .. } => {
@@ -234,6 +241,42 @@ impl Planner<'_> {
             parameters,
             offset,
         })));
+        output
+    }
+
+    fn quantize(&mut self, node: &Node, codes: usize, commitment: f64, input: usize) -> usize {
+        let output = self.buffer(node.output, None);
+        let [_, h, w] = node.output;
+        self.plan.places.push(h * w * LANES);
+        let places = self.plan.places.len() - 1;
+        let kept = self.mask(numbers(node.input));
+        let parameters = self.parameters(node)[0].clone();
+        let offset = self.shard(parameters.clone());
+        let has_prior = !node.branch.is_empty();
+        let uniform = if has_prior { 0.0 } else { (h * w) as f64 * libm::log(codes as f64) };
+        self.plan.ops.push(Op::Quantize(Box::new(Quantize {
+            input,
+            output,
+            commitment,
+            uniform,
+            places,
+            kept,
+            parameters,
+            offset,
+        })));
+        if has_prior {
+            let copy = self.buffer(node.output, None);
+            let start = self.plan.ops.len();
+            self.plan.ops.push(Op::Detach { input: output, output: copy, ops: 0 });
+            let before = std::mem::replace(&mut self.detached, start);
+            let logits = self.chain(&node.branch, copy);
+            self.detached = before;
+            self.plan.ops.push(Op::CodeLoss { logits, places });
+            let after = self.plan.ops.len() - start - 1;
+            if let Op::Detach { ops, .. } = &mut self.plan.ops[start] {
+                *ops = after;
+            }
+        }
         output
     }
 
@@ -347,9 +390,11 @@ impl Planner<'_> {
             }
         };
         // Nothing needs the gradients before the first parameters.
-        let has_parameters =
-            |op: &Op| matches!(op, Op::Affine(_) | Op::Normalize(_) | Op::MixturePrior(_));
-        let wanted = self.input_gradients || self.plan.ops.iter().any(has_parameters);
+        let has_parameters = |op: &Op| {
+            matches!(op, Op::Affine(_) | Op::Normalize(_) | Op::MixturePrior(_) | Op::Quantize(_))
+        };
+        let before = &self.plan.ops[self.detached..];
+        let wanted = self.input_gradients || before.iter().any(has_parameters);
         let precision = self.precision;
         let (forward, backward) = if down {
             (Sum::down(geometry, precision), wanted.then(|| Sum::up(geometry, precision)))
@@ -376,7 +421,13 @@ impl Planner<'_> {
 fn fusable(nodes: &[Node], i: usize) -> Option<f64> {
     let before = &nodes.get(i.checked_sub(1)?)?.layer;
     let is_sum = |layer: &Layer| {
-        matches!(layer, Layer::Conv2d { .. } | Layer::ConvTranspose2d { .. } | Layer::Linear { .. })
+        matches!(
+            layer,
+            Layer::Conv2d { .. }
+                | Layer::ConvTranspose2d { .. }
+                | Layer::MaskedConv2d { .. }
+                | Layer::Linear { .. }
+        )
     };
     if !is_sum(before) && !matches!(before, Layer::BatchNorm2d { .. }) {
         return None;

@@ -23,7 +23,11 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     // Offsets of steps have 31 bits.
     let bytes = |[c, h, w]: [usize; 3]| (c + 2 * PAIRS) * h * w * LANES * size_of::<Pair>();
     let short = |image| i32::try_from(bytes(image)).is_ok();
-    small[0] * big[0] >= CHANNELS && small[0].min(big[0]) > 1 && short(*small) && short(*big)
+    !geometry.is_masked()
+        && small[0] * big[0] >= CHANNELS
+        && small[0].min(big[0]) > 1
+        && short(*small)
+        && short(*big)
 }
 
 /// The largest of the even parts into which `n` is divided so that each is at most `most`.
@@ -209,7 +213,7 @@ impl TileProducts {
             let (plane, steps) = (h * w * LANES, [w * LANES, LANES]);
             View { channels, first: 0, plane, steps, size: [h, w] }
         };
-        let Geometry { small, big, kernel, stride, padding } = *geometry;
+        let Geometry { small, big, kernel, stride, padding, .. } = *geometry;
         TileProducts::of(view(small), view(big), kernel, stride, padding)
     }
 

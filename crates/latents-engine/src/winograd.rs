@@ -93,8 +93,9 @@ impl Tiles {
 
 /// Whether a convolution is faster with these transforms.
 fn fits(geometry: &Geometry) -> bool {
-    let Geometry { small, big, kernel, stride, padding } = geometry;
+    let Geometry { small, big, kernel, stride, padding, .. } = geometry;
     *kernel == [3, 3]
+        && !geometry.is_masked()
         && *stride == [1, 1]
         && padding.iter().all(|&p| p <= 2)
         && small[0].min(big[0]) >= CHANNELS
@@ -245,6 +246,7 @@ mod tests {
             kernel: [3, 3],
             stride: [1, 1],
             padding: [1, 1],
+            places: 9,
         }
     }
 
@@ -269,6 +271,7 @@ mod tests {
         assert!(!fits(&Geometry { stride: [1, 2], ..wide }));
         assert!(!fits(&Geometry { kernel: [3, 1], ..wide }));
         assert!(!fits(&Geometry { padding: [1, 3], ..wide }));
+        assert!(!fits(&Geometry { places: 5, ..wide }));
         assert!(!fits(&geometry([64, 64], 4)));
     }
 }

@@ -3,6 +3,7 @@
 
 mod mixture_prior;
 mod passes;
+mod quantize;
 
 use std::ops::Range;
 
@@ -97,8 +98,7 @@ impl<E: Element> Workspace<E> {
 
     /// The forward pass of some samples; the job's last buffer then holds its output.
     pub(crate) fn outputs(&mut self, shared: &Shared<'_, E>, samples: Range<usize>) {
-        // The penalty is not needed.
-        let weighing = Weighing { scale: 0.0, floor: 0.0, samples: 0, of_draw: false };
+        let weighing = Weighing::UNWANTED;
         self.load_and_run(shared, samples, weighing);
     }
 

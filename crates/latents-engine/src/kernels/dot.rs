@@ -310,13 +310,14 @@ mod tests {
             ([2, 2, 1], [3, 2, 1], [5, 3], [1, 1], [2, 1]),
             ([11, 1, 1], [23, 1, 1], [1, 1], [1, 1], [0, 0]),
         ] {
-            let geometry = Geometry { small, big, kernel, stride, padding };
+            let places = kernel[0] * kernel[1];
+            let geometry = Geometry { small, big, kernel, stride, padding, places };
             let a = numbers(small.iter().product::<usize>() * LANES);
             let b = numbers(big.iter().product::<usize>() * LANES);
             let mut expected = vec![];
             for r in 0..small[0] {
                 for c in 0..big[0] {
-                    for place in 0..kernel[0] * kernel[1] {
+                    for place in 0..places {
                         let (ky, kx) = (place / kernel[1], place % kernel[1]);
                         let mut parts = [0.0_f32; PARTS];
                         for (y, x) in (0..small[1]).flat_map(|y| (0..small[2]).map(move |x| (y, x)))

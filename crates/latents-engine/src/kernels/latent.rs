@@ -28,6 +28,16 @@ pub(crate) struct Weighing {
     pub(crate) of_draw: bool,
 }
 
+impl Weighing {
+    /// For a pass of which the penalty is not needed.
+    pub(crate) const UNWANTED: Weighing =
+        Weighing { scale: 0.0, floor: 0.0, samples: 0, of_draw: false };
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.samples > 0
+    }
+}
+
 /// The forward pass; returns the penalty of each sample.
 pub(crate) struct LatentForward<'a, E> {
     pub(crate) prior: Prior,

@@ -14,6 +14,7 @@ pub(crate) mod noise;
 pub(crate) mod normalize;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod quantize;
 pub(crate) mod tile_products;
 pub(crate) mod tile_sum;
 pub(crate) mod tiles;
@@ -32,6 +33,7 @@ use mixture_prior::{MixturePriorBackward, MixturePriorForward};
 use noise::Noise;
 use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
+use quantize::{CodeLoss, QuantizeBackward, QuantizeForward};
 use tile_products::TileProductsRun;
 use tile_sum::{FinishTiles, TileSumRun};
 use winograd::{Collect, Spread, SpreadGradient};
@@ -68,6 +70,12 @@ pub trait Element: Number {
     fn mixture_prior(isa: Isa, run: MixturePriorForward<'_, Self>) -> [f64; LANES];
     #[doc(hidden)]
     fn mixture_prior_back(isa: Isa, run: MixturePriorBackward<'_, Self>);
+    #[doc(hidden)]
+    fn quantize(isa: Isa, run: QuantizeForward<'_, Self>);
+    #[doc(hidden)]
+    fn quantize_back(isa: Isa, run: QuantizeBackward<'_, Self>);
+    #[doc(hidden)]
+    fn code_loss(isa: Isa, run: CodeLoss<'_, Self>) -> [f64; LANES];
     #[doc(hidden)]
     fn noise(isa: Isa, run: Noise<'_, Self>);
     #[doc(hidden)]
@@ -144,6 +152,15 @@ macro_rules! element {
             }
             fn mixture_prior_back(isa: Isa, run: MixturePriorBackward<'_, Self>) {
                 $dispatch(isa, run);
+            }
+            fn quantize(isa: Isa, run: QuantizeForward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn quantize_back(isa: Isa, run: QuantizeBackward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn code_loss(isa: Isa, run: CodeLoss<'_, Self>) -> [f64; LANES] {
+                $dispatch(isa, run)
             }
             fn noise(isa: Isa, run: Noise<'_, Self>) {
                 $dispatch(isa, run);

@@ -30,7 +30,12 @@ impl<E: Element> Workspace<E> {
         samples: &MicroBatch<'_>,
     ) {
         self.penalty = [0.0; LANES];
+        let mut unwanted = 0;
         for (op, packed) in shared.plan.ops[ops.clone()].iter().zip(&shared.packed[ops]) {
+            if unwanted > 0 {
+                unwanted -= 1;
+                continue;
+            }
             match op {
                 Op::Affine(affine) => {
                     let (input, output) = pair(&mut self.buffers, affine.input, affine.output);
@@ -46,7 +51,8 @@ impl<E: Element> Workspace<E> {
                         &mut self.scratch,
                     );
                 }
-                Op::Copy { input, output, .. } => {
+                Op::Detach { ops, .. } if !samples.weighing.is_wanted() => unwanted = *ops,
+                Op::Copy { input, output, .. } | Op::Detach { input, output, .. } => {
                     let (input, output) = self.pair(*input, *output);
                     output.copy_from_slice(input);
                 }
@@ -109,27 +115,38 @@ impl<E: Element> Workspace<E> {
                 }
                 Op::Condition { input, output } => self.append_conditions(*input, *output),
                 Op::MixturePrior(op) => self.run_mixture_prior(shared, op, pass, samples),
+                Op::Quantize(op) => self.run_quantize(shared, op, samples),
+                Op::CodeLoss { logits, places } => {
+                    self.run_code_loss(shared, [*logits, *places], samples);
+                }
                 Op::Latent { prior, input, output, layer, mask } => {
-                    let noise = &mut self.masks[*mask];
-                    // MMD needs at least two samples.
-                    if *prior != Prior::Mmd || samples.weighing.samples > 1 {
-                        draw_latents(shared.isa, noise, *prior, pass, *layer, samples.identities);
-                    }
-                    let (from, to) = pair(&mut self.buffers, *input, *output);
-                    let run = LatentForward {
-                        prior: *prior,
-                        weighing: samples.weighing,
-                        input: from,
-                        noise,
-                        output: to,
-                        differentiate: *input != 0,
-                    };
-                    let penalty = E::latent(shared.isa, run);
-                    for (sum, penalty) in self.penalty.iter_mut().zip(penalty) {
-                        *sum += penalty;
-                    }
+                    let (latent, buffers) = ((*prior, *layer, *mask), [*input, *output]);
+                    self.run_latent(shared, latent, buffers, pass, samples);
                 }
             }
+        }
+    }
+
+    fn run_latent(
+        &mut self,
+        shared: &Shared<'_, E>,
+        (prior, layer, mask): (Prior, usize, usize),
+        [input, output]: [usize; 2],
+        pass: Pass,
+        samples: &MicroBatch<'_>,
+    ) {
+        let noise = &mut self.masks[mask];
+        // MMD needs at least two samples.
+        if prior != Prior::Mmd || samples.weighing.samples > 1 {
+            draw_latents(shared.isa, noise, prior, pass, layer, samples.identities);
+        }
+        let differentiate = input != 0;
+        let (input, output) = pair(&mut self.buffers, input, output);
+        let weighing = samples.weighing;
+        let run = LatentForward { prior, weighing, input, noise, output, differentiate };
+        let penalty = E::latent(shared.isa, run);
+        for (sum, penalty) in self.penalty.iter_mut().zip(penalty) {
+            *sum += penalty;
         }
     }
 
@@ -251,7 +268,9 @@ impl<E: Element> Workspace<E> {
                         E::multiply(shared.isa, Multiply { values, factors });
                     }
                 }
-                Op::Noise { .. } => {}
+                // The gradient of logits is stored in their place by the forward pass.
+                Op::Noise { .. } | Op::Detach { .. } | Op::CodeLoss { .. } => {}
+                Op::Quantize(op) => self.backward_quantize(shared, op, shard),
                 Op::Condition { input, output } => {
                     if *input != 0 {
                         let (input, gradient) = pair(&mut self.buffers, *input, *output);

@@ -8,6 +8,7 @@ mod bf16;
 mod conditions;
 mod differences;
 mod networks;
+mod quantizer;
 
 use std::sync::Arc;
 
@@ -173,7 +174,7 @@ fn gradients_are_the_differences_of_the_loss() {
         }
     }
     assert!(checked > 1_000, "only {checked} derivatives were away from corners");
-    assert_eq!(seen.len(), 22, "every kind but reshape: {seen:?}");
+    assert_eq!(seen.len(), 23, "every kind but reshape and vector quantizer: {seen:?}");
 }
 
 #[test]

@@ -24,13 +24,18 @@ fn pair(random: &mut Stream, low: u32, high: u32) -> [usize; 2] {
     [between(random, low, high), between(random, low, high)]
 }
 
-/// A convolution of either kind, or a linear layer.
+/// A convolution of any kind, or a linear layer.
 fn affine(random: &mut Stream) -> Layer {
     let out_channels = between(random, 1, 9);
     let (kernel, stride) = (pair(random, 1, 5), pair(random, 1, 3));
     let padding = pair(random, 0, 2);
-    match random.below(5) {
+    match random.below(6) {
         0 | 1 => Layer::Conv2d { out_channels, kernel, stride, padding },
+        5 => Layer::MaskedConv2d {
+            out_channels,
+            kernel: kernel.map(|side| side | 1),
+            center: kernel == [1, 1] || random.below(2) == 0,
+        },
         2 | 3 => Layer::ConvTranspose2d {
             out_channels,
             kernel,
