@@ -20,7 +20,8 @@ use self::labels::{Labels, Texts};
 use self::layout::Layout;
 pub use self::memory::{ArrayNumbers, IN_MEMORY, ImageArrays};
 use self::names::{Kind, Role, is_number};
-use crate::dataset::{Dataset, LabelColumn};
+use crate::columns::{ColumnLabels, LabelColumn};
+use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::note::Note;
 use crate::npz::{ArrayInfo, Items, NpzError, Reader, Values};
@@ -209,10 +210,10 @@ pub(crate) fn read<R: Read + Seek>(
             None => Note::NoLabelArray,
         });
     }
-    let (labels, columns) =
+    let Chosen { labels, columns, column_labels } =
         chosen(columns, settings.label.as_deref(), &arrays, &labels, &mut notes)?;
     let names = names_of(&names, &sizes);
-    let collected = Collected { blocks, labels, names, classes, columns, notes };
+    let collected = Collected { blocks, labels, names, classes, columns, column_labels, notes };
     collected.dataset(settings, monitor)
 }
 
@@ -304,24 +305,36 @@ fn columns(
     Ok(all)
 }
 
+/// The labels of all images.
+#[derive(Default)]
+struct Chosen {
+    /// The column that gives the classes.
+    labels: Option<Texts>,
+    columns: Vec<LabelColumn>,
+    column_labels: Vec<ColumnLabels>,
+}
+
 /// The column of labels that the settings choose, or the only one; and what is known of all columns.
 fn chosen(
-    mut columns: Vec<Texts>,
+    columns: Vec<Texts>,
     wanted: Option<&str>,
     arrays: &[Found],
     labels: &[Option<(usize, Values)>],
     notes: &mut Vec<Note>,
-) -> Result<(Option<Texts>, Vec<LabelColumn>), String> {
+) -> Result<Chosen, String> {
     let Some(array) = labels.iter().flatten().next().map(|(i, _)| &arrays[*i].info) else {
         return match wanted {
             Some(wanted) => Err(format!("it has no labels, so there is no label `{wanted}`")),
-            None => Ok((None, vec![])),
+            None => Ok(Chosen::default()),
         };
     };
     let several = columns.len() > 1;
     let name = |i: usize| if several { i.to_string() } else { array.name.clone() };
+    let mut columns: Vec<(String, Texts)> =
+        columns.into_iter().enumerate().map(|(i, texts)| (name(i), texts)).collect();
     let known: Vec<LabelColumn> =
-        columns.iter().enumerate().map(|(i, texts)| LabelColumn::of(name(i), texts)).collect();
+        columns.iter().map(|(name, texts)| LabelColumn::of(name.clone(), texts)).collect();
+    let column_labels = ColumnLabels::all(&columns);
     let place = match wanted {
         Some(wanted) => {
             let place = known.iter().position(|column| column.name == wanted);
@@ -334,12 +347,12 @@ fn chosen(
         }
         None => Some(0),
     };
-    let texts = place.map(|place| std::mem::take(&mut columns[place]));
-    if let Some(texts) = &texts {
+    let labels = place.map(|place| std::mem::take(&mut columns[place].1));
+    if let Some(texts) = &labels {
         let classes = LabelColumn::of(String::new(), texts).classes;
         notes.push(Note::ClassesFromArray { array: array.clone(), classes });
     }
-    Ok((texts, known))
+    Ok(Chosen { labels, columns: known, column_labels })
 }
 
 /// The names of all images, if every block has as many names as images.

@@ -2,10 +2,10 @@
 //! in `open`; pixels are in `images`.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::columns::{ColumnLabels, LabelColumn};
 use crate::error::{Error, PartsProblem};
 use crate::images::{Images, evenly_spaced, hexadecimal};
 use crate::note::Note;
@@ -30,13 +30,16 @@ pub struct Labelled {
     /// The name of each image, `[n]`: the path of its file within the folder, with `/` between its components; `None` if
     /// images have no names.
     pub names: Option<Vec<String>>,
+    /// The labels of all images in each of several columns of the source, if there are several: for instance the factors of variation that
+    /// are known of them. Columns without two or with more than 256 different labels are left out.
+    pub columns: Vec<ColumnLabels>,
 }
 
 impl Labelled {
     /// Images without labels and names.
     #[must_use]
     pub fn unlabelled(images: Images) -> Self {
-        Self { images, labels: None, names: None }
+        Self { images, labels: None, names: None, columns: vec![] }
     }
 
     /// No images, of the same shape as these.
@@ -98,7 +101,7 @@ impl Labelled {
         self.images.is_empty()
     }
 
-    /// Keeps the first `n` images with their labels and names; does nothing if there are no more than that.
+    /// Keeps the first `n` images with what is known of them; does nothing if there are no more than that.
     pub fn truncate(&mut self, n: usize) {
         self.images.truncate(n);
         if let Some(labels) = &mut self.labels {
@@ -107,16 +110,19 @@ impl Labelled {
         if let Some(names) = &mut self.names {
             names.truncate(n);
         }
+        for column in &mut self.columns {
+            column.labels.truncate(n);
+        }
     }
 
-    /// Keeps `n` [evenly spaced](evenly_spaced) images with their labels and names; does nothing if there are no more than that.
+    /// Keeps `n` [evenly spaced](evenly_spaced) images with what is known of them; does nothing if there are no more than that.
     pub fn subsample(&mut self, n: usize) {
         if n < self.len() {
             *self = self.at(&evenly_spaced(n, self.len()).collect::<Vec<_>>());
         }
     }
 
-    /// The images at these indices, in this order, with their labels and names.
+    /// The images at these indices, in this order, with what is known of them.
     ///
     /// # Panics
     /// If an index is not below [`len`](Self::len).
@@ -126,26 +132,8 @@ impl Labelled {
             images: self.images.at(indices),
             labels: self.labels.as_ref().map(|l| indices.iter().map(|&i| l[i]).collect()),
             names: self.names.as_ref().map(|n| indices.iter().map(|&i| n[i].clone()).collect()),
+            columns: self.columns.iter().map(|column| column.at(indices)).collect(),
         }
-    }
-}
-
-/// One of the labels that a source has for each image.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct LabelColumn {
-    /// Its name: that of a column or an array, or its number among several in one array, from 0.
-    pub name: String,
-    /// The number of different labels.
-    pub classes: usize,
-    /// The number of images that have one.
-    pub labelled: usize,
-}
-
-impl LabelColumn {
-    /// Of the labels of all images.
-    pub(crate) fn of(name: String, labels: &[Option<String>]) -> Self {
-        let classes = labels.iter().flatten().collect::<BTreeSet<_>>().len();
-        Self { name, classes, labelled: labels.iter().flatten().count() }
     }
 }
 
@@ -211,7 +199,7 @@ impl Dataset {
     ///
     /// let part = |n: usize| {
     ///     let images = Images::new(3, 8, 8, vec![0; n * 3 * 8 * 8])?;
-    ///     Ok::<_, latents_data::Error>(Labelled { images, labels: None, names: None })
+    ///     Ok::<_, latents_data::Error>(Labelled::unlabelled(images))
     /// };
     /// let data = Dataset::from_parts("mine", vec![], part(20)?, part(5)?)?;
     /// assert_eq!((data.shape(), data.is_labelled()), ([3, 8, 8], false));
@@ -294,7 +282,10 @@ impl Dataset {
         let names = parts.iter().map(|(_, labelled)| labelled.names.clone());
         let names = names.collect::<Option<Vec<_>>>().map(|names| names.concat());
         let each = parts.iter().flat_map(|(part, l)| std::iter::repeat_n(*part, l.len()));
-        (Labelled { images, labels, names }, each.collect())
+        let columns: Vec<&[ColumnLabels]> =
+            parts.iter().map(|(_, labelled)| labelled.columns.as_slice()).collect();
+        let columns = ColumnLabels::concat(&columns);
+        (Labelled { images, labels, names, columns }, each.collect())
     }
 
     /// Divides the images of the training, validation and test parts into [folds](crate::folds), and gives for each fold a

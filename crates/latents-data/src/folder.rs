@@ -236,7 +236,11 @@ impl Kept {
         let (mut names, mut labels) = (about.names, about.labels);
         let n = names.len();
         let parts = self.pixels.cut(&about.count, about.shape, about.depth)?;
+        let mut start = 0;
         let mut parts = parts.into_iter().map(|images| {
+            let places: Vec<usize> = (start..start + images.len()).collect();
+            start += images.len();
+            let columns = about.column_labels.iter().map(|column| column.at(&places)).collect();
             let rest = names.split_off(images.len());
             let names = std::mem::replace(&mut names, rest);
             let labels = labels.as_mut().map(|labels| {
@@ -244,7 +248,7 @@ impl Kept {
                 std::mem::replace(labels, rest)
             });
             let labels = labels.filter(|labels| labels.iter().any(Option::is_some));
-            Labelled { images, labels, names: Some(names) }
+            Labelled { images, labels, names: Some(names), columns }
         });
         let mut next = || parts.next().ok_or_else(|| cache::damaged(folder));
         let [train, validation, test, unlabelled] = [next()?, next()?, next()?, next()?];

@@ -64,7 +64,7 @@ fn read_part(
             Some(known(labels))
         }
     };
-    Ok(Labelled { images, labels, names: None })
+    Ok(Labelled { labels, ..Labelled::unlabelled(images) })
 }
 
 fn check_labels(

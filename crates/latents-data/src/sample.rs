@@ -21,6 +21,7 @@ pub(crate) fn load() -> Result<Dataset, Error> {
             images: idx::parse_images(images, Path::new(images_name))?,
             labels: Some(known(idx::parse_labels(labels, Path::new(labels_name))?)),
             names: None,
+            columns: vec![],
         })
     };
     let train = part(file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz"))?;

@@ -13,9 +13,9 @@ use crate::folder::PictureShard;
 use crate::locations::Locations;
 use crate::pictures::Pictures;
 use crate::shard::Shard;
-use crate::{arrays, fashion, folder, idx_folder, sample, tables};
+use crate::{arrays, fashion, folder, idx_folder, sample, shapes, tables};
 
-/// The place that a data set comes from. Written and parsed as `fashion-mnist`, `fashion-mnist-sample`, `folder:DIR`, `npz:FILE`
+/// The place that a data set comes from. Written and parsed as `fashion-mnist`, `fashion-mnist-sample`, `shapes`, `folder:DIR`, `npz:FILE`
 /// or `idx:DIR`. A path alone is parsed too: a name that ends in `.npz`, or an existing folder of IDX files or pictures.
 ///
 /// ```
@@ -36,6 +36,9 @@ pub enum Source {
     FashionMnist,
     /// A class-balanced sample of it, 2,500 + 500 images, compiled in.
     FashionMnistSample,
+    /// Drawn shapes of five known factors of variation, 5,760 + 1,440 grey images, 32 × 32, 3 classes: every combination of three shapes, four
+    /// sizes, six angles and ten places along each axis. The five factors are [columns](crate::Labelled::columns) of labels.
+    Shapes,
     /// A folder of files in IDX format, gzipped or not, under MNIST's names: `train-images-idx3-ubyte`,
     /// `t10k-images-idx3-ubyte`, and optionally labels, `train-labels-idx1-ubyte` and `t10k-labels-idx1-ubyte`; or under names of
     /// the same words, as those of EMNIST and QMNIST.
@@ -77,7 +80,7 @@ const FASHION_LICENCE: &str = "MIT (Expat), © 2017 Zalando SE";
 const YOUR_OWN: &str = "your own";
 
 /// Every source.
-pub(crate) const FORMATS: [Format; 7] = [
+pub(crate) const FORMATS: [Format; 8] = [
     Format {
         written: fashion::NAME,
         description: "60,000 + 10,000 grey images of clothes, 28 × 28, 10 classes",
@@ -89,6 +92,12 @@ pub(crate) const FORMATS: [Format; 7] = [
         description: "a class-balanced sample of fashion-mnist, 2,500 + 500 images",
         licence: FASHION_LICENCE,
         kind: Kind::Named(Source::FashionMnistSample),
+    },
+    Format {
+        written: shapes::NAME,
+        description: "5,760 + 1,440 drawn shapes, 32 × 32, in every combination of shape, scale, orientation and place",
+        licence: "that of this software",
+        kind: Kind::Named(Source::Shapes),
     },
     Format {
         written: "folder:DIR",
@@ -175,6 +184,7 @@ impl Source {
             _ if !pictures.is_default() => Err(Error::Fixed { name }),
             Self::FashionMnist => fashion::load(&fashion::FILES, locations, monitor),
             Self::FashionMnistSample => sample::load(),
+            Self::Shapes => shapes::draw(),
             Self::Idx(folder) => Err(Error::NoSuchPath { path: folder.clone(), known: known() }),
         }
     }
@@ -210,6 +220,7 @@ impl fmt::Display for Source {
         match self {
             Self::FashionMnist => f.write_str(fashion::NAME),
             Self::FashionMnistSample => f.write_str(sample::NAME),
+            Self::Shapes => f.write_str(shapes::NAME),
             Self::Idx(folder) => write!(f, "idx:{}", folder.display()),
             Self::Folder(folder) => write!(f, "folder:{}", folder.display()),
             Self::Npz(file) => write!(f, "npz:{}", file.display()),

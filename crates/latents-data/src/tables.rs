@@ -9,7 +9,8 @@ use crate::arrays::Failure;
 use crate::arrays::build::{Block, Collected, Numbers};
 use crate::arrays::labels::Texts;
 use crate::arrays::layout::Layout;
-use crate::dataset::{Dataset, LabelColumn};
+use crate::columns::{ColumnLabels, Columns, LabelColumn};
+use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::folder::{self, files_of, picture_column};
 use crate::locations::Locations;
@@ -64,8 +65,10 @@ pub(crate) fn load(
         names: None,
         classes: None,
         columns: vec![],
+        column_labels: vec![],
         notes: vec![],
     };
+    let mut columns = Columns::default();
     let mut labels: Texts = vec![];
     for table in &tables {
         let part = folder::part_of_file(table.path());
@@ -113,6 +116,9 @@ pub(crate) fn load(
                 },
             });
         }
+        for (name, texts) in &of_table {
+            columns.add(name, labels.len(), texts.clone());
+        }
         match chosen.and_then(|i| of_table.into_iter().nth(i)) {
             Some((_, texts)) => labels.extend(texts),
             None => labels.resize(labels.len() + n, None),
@@ -120,6 +126,7 @@ pub(crate) fn load(
         let parts = read.parts.unwrap_or_else(|| vec![part; n]);
         collected.blocks.push(Block { parts, layout, numbers: Box::new(numbers) });
     }
+    collected.column_labels = ColumnLabels::all(&columns.finish(labels.len()));
     collected.labels = labels.iter().any(Option::is_some).then_some(labels);
     let origin = format!("a table of pixels in {}", path.display());
     match collected.dataset(settings, monitor) {

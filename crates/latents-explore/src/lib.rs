@@ -3,7 +3,8 @@
 //!
 //! [`Rows`] is a checked array of vectors. [`Pca`] and [`tsne`] map it to the plane, and [`tsne_transform`] adds new rows to a map.
 //! [`GaussianMixture`], [`Flow`] and [`kmeans`] model its distribution, [`samplers`] and [`traverse`] make new latents, [`probes`] and [`neighbours`]
-//! predict labels, and [`metrics`] and [`classification`] evaluate. A [`card::Card`] holds all metrics of a model. Long computations take a
+//! predict labels, [`metrics`] and [`classification`] evaluate, and [`disentanglement`] compares latents with
+//! known factors of variation. A [`card::Card`] holds all metrics of a model. Long computations take a
 //! [`Monitor`](latents_progress::Monitor), which receives progress and can cancel them. The same input gives the same bits on any number of
 //! threads and any instruction set.
 //!
@@ -34,6 +35,7 @@
 
 pub mod card;
 pub mod classification;
+pub mod disentanglement;
 mod error;
 pub mod extractor;
 mod flow;

@@ -190,7 +190,7 @@ fn train_one_step(run: &Run) -> Result<(), Error> {
     let config =
         RunConfig::default().with_layers([&SettingsLayer::parse("config.toml", settings)?])?;
     let images = Images::new(1, 4, 4, (0..128).collect()).expect("eight images");
-    let data = Labelled { images, labels: None, names: None };
+    let data = Labelled::unlabelled(images);
     let runtime = Arc::new(Runtime::new(Some(1), None)?);
     // With a token that is cancelled already, training takes one step and saves it.
     let monitor = Monitor::default();

@@ -7,6 +7,7 @@ use latents::train::DataConfig;
 use latents::{Labelled, Limits, Part};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::arrays::{ImageArray, dtype, pixels};
 use crate::call::call;
@@ -292,6 +293,17 @@ impl Images {
     #[getter]
     fn names(&self) -> Option<Vec<String>> {
         self.labelled().names.clone()
+    }
+
+    /// The number of each image's label in each of several columns of labels, by the name of the column, or `None` for an image without one. Empty
+    /// unless the source has several columns.
+    #[getter]
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let columns = PyDict::new(py);
+        for column in &self.labelled().columns {
+            columns.set_item(&column.name, &column.labels)?;
+        }
+        Ok(columns)
     }
 
     /// The names of the classes.

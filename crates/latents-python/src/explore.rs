@@ -2,6 +2,7 @@
 //! attributes, so that they can be copied and stored as any Python object.
 
 use latents::explore::classification::softmax;
+use latents::explore::disentanglement::{Disentanglement, Factor};
 use latents::explore::neighbours::NeighbourIndex;
 use latents::explore::probes::{Logistic, LogisticConfig};
 use latents::explore::{
@@ -394,6 +395,21 @@ impl NeighborIndex {
         let index = found.index.iter().map(|&i| i.into()).collect();
         Ok((array(py, far, &[q, k])?, array(py, index, &[q, k])?))
     }
+}
+
+/// Scores of disentanglement of rows and factors, which are names and the number of each row's value, as JSON.
+#[pyfunction]
+pub(crate) fn disentanglement(
+    py: Python<'_>,
+    rows: Matrix<'_>,
+    factors: Vec<(String, Vec<u16>)>,
+    seed: u64,
+) -> PyResult<String> {
+    let scores = on_rows(py, &rows, |rows, session| {
+        let factors = factors.into_iter().map(|(name, values)| Factor::new(name, &values));
+        Disentanglement::measure(rows, &factors.collect::<Result<Vec<_>, _>>()?, seed, session)
+    })?;
+    serde_json::to_string(&scores).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Settings of a logistic regression.

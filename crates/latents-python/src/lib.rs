@@ -33,9 +33,9 @@ mod _latents {
     use super::error::Error;
     #[pymodule_export]
     use super::explore::{
-        NeighborIndex, gaussian_mixture, gaussian_mixture_criteria, gaussian_mixture_posterior,
-        gaussian_mixture_sample, kmeans, kmeans_distances, logistic, logistic_logits, pca,
-        pca_inverse, pca_transform, tsne, tsne_transform,
+        NeighborIndex, disentanglement, gaussian_mixture, gaussian_mixture_criteria,
+        gaussian_mixture_posterior, gaussian_mixture_sample, kmeans, kmeans_distances, logistic,
+        logistic_logits, pca, pca_inverse, pca_transform, tsne, tsne_transform,
     };
     #[pymodule_export]
     use super::model::{Model, SearchedImages, train};

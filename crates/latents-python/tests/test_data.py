@@ -27,6 +27,14 @@ def test_images_are_chosen_as_from_an_array(data):
         data.test[120]
 
 
+def test_columns_of_labels_stay_with_the_images():
+    images = latents.open("shapes").test
+    assert list(images.columns) == ["shape", "scale", "orientation", "x", "y"]
+    assert images.columns["shape"] == images.labels
+    assert images[7:9].columns["x"] == images.columns["x"][7:9]
+    assert latents.open("fashion-mnist-sample", train_limit=9).train.columns == {}
+
+
 def test_a_folder_of_pictures_has_names_and_classes(tmp_path, data):
     image = pytest.importorskip("PIL.Image")
     for i, pixels in enumerate(np.asarray(data.train)[:12, 0]):

@@ -125,3 +125,28 @@ def test_columns_of_tables_are_compared(clusters):
         pca.transform(table.rename(columns={"a": "z"}))
     with pytest.warns(UserWarning, match="valid feature names"):
         pca.transform(clusters[0])
+
+
+def test_disentanglement_is_scored_if_factors_are_known():
+    factors = np.array([(a, b, c) for a in range(3) for b in range(4) for c in range(20)])[:, :2]
+    noise = np.random.default_rng(1).normal(size=(len(factors), 2))
+    scores = latents.disentanglement(np.hstack([factors[:, ::-1], noise]), factors)
+    assert scores["disentanglement"] == scores["completeness"] == scores["informativeness"] == 1
+    assert scores["images"] == 240 and scores["mig"] > 0.9
+    assert [factor["importances"] for factor in scores["factors"]] == [[0, 1, 0, 0], [1, 0, 0, 0]]
+    names = {"size": ["small" if a else "large" for a in factors[:, 0]], "angle": factors[:, 1]}
+    named = latents.disentanglement(noise, names, random_state=3)
+    assert [(factor["name"], factor["values"]) for factor in named["factors"]] == [("size", 2), ("angle", 4)]
+    assert named["mig"] < 0.1 and named == latents.disentanglement(noise, names, random_state=3)
+    wrong = [
+        (noise, {"size": names["size"], "angle": [0] * 240}, "factor `angle` has the same value"),
+        (noise, factors[:9], "inconsistent numbers of samples"),
+        (noise, {"size": [None, *names["size"][1:]], "angle": factors[:, 1]}, "'size' has no value for some images"),
+        (noise[::4], factors[::4], "at least 100 rows"),
+        (noise[:, 0], factors, "latents should be a 2d array"),
+        (noise, factors + 0.5, "continuous"),
+        (noise * np.nan, factors, "not finite"),
+    ]
+    for z, of, text in wrong:
+        with pytest.raises(ValueError, match=text):
+            latents.disentanglement(z, of)

@@ -27,7 +27,7 @@ fn part(n: usize) -> Labelled {
         labels.push(Some(class as u16));
     }
     let images = Images::new(1, SIDE, SIDE, pixels).unwrap();
-    Labelled { images, labels: Some(labels), names: None }
+    Labelled { labels: Some(labels), ..Labelled::unlabelled(images) }
 }
 
 fn dataset() -> Dataset {

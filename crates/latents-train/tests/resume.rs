@@ -273,7 +273,7 @@ fn images_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let images =
         Images::new(1, 14, 56, scene.data.images.pixels().to_bytes().into_owned()).unwrap();
-    let images = Labelled { images, labels: None, names: None };
+    let images = Labelled::unlabelled(images);
     let result = common::finish(folder.path(), &scene.config, &images, &scene.runtime);
     let error = result.unwrap_err().to_string();
     assert!(error.contains("[1, 14, 56]") && error.contains("[1, 28, 28]"), "{error}");

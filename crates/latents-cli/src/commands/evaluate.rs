@@ -13,7 +13,7 @@ use crate::output::Output;
 
 /// Measure a trained run on the test images
 ///
-/// For a model with latents: the evaluation card. It compares reconstructions with principal components, measures samples in features of a small network that is trained on the same images, and rates traversals, maps and outliers; it is left in the run's folder as `evaluation.md` and `evaluation.json`.
+/// For a model with latents: the evaluation card. It compares reconstructions with principal components, measures samples in features of a small network that is trained on the same images, and rates traversals, maps and outliers. If the images have several columns of labels, such as known factors of variation, it scores how well the latents separate them. It is left in the run's folder as `evaluation.md` and `evaluation.json`.
 ///
 /// For a classifier: accuracy, precision, recall and F1 with 95 % bootstrap intervals, confusions, calibration; tables and figures are left in the run's folder, and the name of each mistaken image in `tables/mistakes.csv`.
 ///

@@ -14,6 +14,7 @@ fn every_source_is_listed_with_its_place() {
         [
             "fashion-mnist",
             "fashion-mnist-sample",
+            "shapes",
             "folder:DIR",
             "npz:FILE",
             "table:FILE",

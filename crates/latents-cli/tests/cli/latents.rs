@@ -181,3 +181,32 @@ fn tiny_images_and_a_single_class_have_a_card() {
     let left_out = card["left_out"].to_string();
     assert!(left_out.contains("take at least 150 test and training images"), "{left_out}");
 }
+
+#[test]
+fn known_factors_of_variation_are_scored() {
+    let sandbox = Sandbox::new();
+    // Of so few training images, samples are not measured, which would take most of the time.
+    let train = "train ae --data shapes --train-limit 30 --epochs 1 --latent-dim 3";
+    sandbox.ok(&format!("{train} --test-limit 150 --out run"));
+    let card = sandbox.json("evaluate run");
+    let scores = &card["disentanglement"];
+    assert_eq!(scores["images"], 150);
+    let factors = scores["factors"].as_array().unwrap();
+    let found =
+        factors.iter().map(|f| (f["name"].as_str().unwrap(), f["values"].as_u64().unwrap()));
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [("shape", 3), ("scale", 4), ("orientation", 6), ("x", 10), ("y", 10)]
+    );
+    assert!(factors.iter().all(|f| f["importances"].as_array().unwrap().len() == 3));
+    let markdown = std::fs::read_to_string(sandbox.path("run/evaluation.md")).unwrap();
+    let row = format!("| orientation | 6 | {:.3} |", factors[2]["mig"].as_f64().unwrap());
+    assert!(markdown.contains("## Disentanglement") && markdown.contains(&row), "{markdown}");
+
+    // Of fewer images, the card says why it has no scores.
+    sandbox.ok(&format!("{train} --test-limit 90 --out few"));
+    let card = sandbox.json("evaluate few");
+    assert!(card.get("disentanglement").is_none(), "{card}");
+    let expected = "Scores of disentanglement take at least 100 test images and 2 latents, and there are 90 and 3.";
+    assert!(card["left_out"].to_string().contains(expected), "{card}");
+}

@@ -8,7 +8,8 @@ use super::Failure;
 use super::labels::Texts;
 use super::layout::Layout;
 use crate::arrange::{Arranged, Described, classes};
-use crate::dataset::{BYTES, Dataset, LabelColumn, Labelled, Limits, MAX_CLASSES};
+use crate::columns::{ColumnLabels, LabelColumn};
+use crate::dataset::{BYTES, Dataset, Labelled, Limits, MAX_CLASSES};
 use crate::images::Images;
 use crate::note::Note;
 use crate::part::Part;
@@ -48,6 +49,8 @@ pub(crate) struct Collected<'a> {
     /// The names of the classes, if the labels are their numbers.
     pub(crate) classes: Option<Vec<String>>,
     pub(crate) columns: Vec<LabelColumn>,
+    /// The labels of all images in several columns.
+    pub(crate) column_labels: Vec<ColumnLabels>,
     /// What is known of the range before: of arrays of whole numbers, and so on.
     pub(crate) notes: Vec<Note>,
 }
@@ -122,6 +125,7 @@ impl Collected<'_> {
                     .names
                     .as_ref()
                     .map(|names| places.iter().map(|&i| names[i].clone()).collect()),
+                columns: self.column_labels.iter().map(|column| column.at(places)).collect(),
             }
         };
         let [train, validation, test, unlabelled] = parts.each_ref().map(part);

@@ -5,7 +5,8 @@ use latents_progress::Monitor;
 use super::Failure;
 use super::build::{Block, Collected, Numbers};
 use super::layout::Layout;
-use crate::dataset::{Dataset, LabelColumn};
+use crate::columns::LabelColumn;
+use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::note::Note;
 use crate::npz::ArrayInfo;
@@ -238,6 +239,7 @@ fn collected<'a>(
         names: is_named.then_some(names),
         classes,
         columns,
+        column_labels: vec![],
         notes,
     })
 }

@@ -275,6 +275,9 @@ fn labels_are_read_as_people_write_them() {
     assert_eq!((set.train.labels.as_ref(), set.classes.len()), (None, 0));
     let column = |name: &str, classes| LabelColumn { name: name.into(), classes, labelled: 3 };
     assert_eq!(set.columns, [column("0", 2), column("1", 2)]);
+    let labels = |i: usize| (&*set.train.columns[i].name, &set.train.columns[i].labels[..]);
+    assert_eq!(labels(0), ("0", &[Some(1), Some(1), Some(0)][..]));
+    assert_eq!(labels(1), ("1", &[Some(7), Some(8), Some(7)][..]));
     assert!(notes(&set).contains("has 2 of each image; choose one"), "{}", notes(&set));
     let choose = |label: &str| {
         let label = Some(label.to_owned());

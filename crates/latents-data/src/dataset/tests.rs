@@ -7,7 +7,8 @@ fn part(shape: [usize; 3], n: usize, labels: Option<&[u16]>) -> Labelled {
     let [c, h, w] = shape;
     let pixels = (0..n * c * h * w).map(|i| i as u8).collect();
     let images = Images::new(c, h, w, pixels).unwrap();
-    Labelled { images, labels: labels.map(|labels| known(labels.to_vec())), names: None }
+    let labels = labels.map(|labels| known(labels.to_vec()));
+    Labelled { labels, ..Labelled::unlabelled(images) }
 }
 
 fn classes(n: usize) -> Vec<String> {
@@ -21,6 +22,7 @@ fn truncating_cuts_images_and_labels_alike() {
         images,
         labels: Some(known(vec![7u16, 8, 9])),
         names: Some(["a", "b", "c"].map(str::to_owned).into()),
+        columns: vec![ColumnLabels { name: "size".into(), labels: known(vec![3u16, 4, 5]) }],
     };
     part.truncate(usize::MAX);
     assert_eq!(part.len(), 3);
@@ -28,6 +30,7 @@ fn truncating_cuts_images_and_labels_alike() {
     assert_eq!(part.images.pixels(), [1, 2, 3, 4]);
     assert_eq!(part.labels, Some(known(vec![7u16, 8])));
     assert_eq!(part.names.unwrap(), ["a", "b"]);
+    assert_eq!(part.columns[0].labels, known(vec![3u16, 4]));
 }
 
 #[test]
@@ -35,7 +38,8 @@ fn subsampling_keeps_some_of_every_class() {
     let images = Images::new(1, 1, 1, (0..10).collect()).unwrap();
     let labels = Some(known(vec![0u16, 0, 0, 1, 1, 1, 2, 2, 2, 2]));
     let names = Some((0..10).map(|i| i.to_string()).collect());
-    let whole = Labelled { images, labels, names };
+    let columns = vec![ColumnLabels { name: "size".into(), labels: known((0..10u16).collect()) }];
+    let whole = Labelled { images, labels, names, columns };
     let subsample = |n| {
         let mut part = whole.clone();
         part.subsample(n);
@@ -45,6 +49,7 @@ fn subsampling_keeps_some_of_every_class() {
     assert_eq!(subsample(4).images.pixels(), [0, 2, 5, 7]);
     assert_eq!(subsample(4).labels, Some(known(vec![0u16, 0, 1, 2])));
     assert_eq!(subsample(4).names.unwrap(), ["0", "2", "5", "7"]);
+    assert_eq!(subsample(4).columns[0].labels, known(vec![0u16, 2, 5, 7]));
     assert!(subsample(0).is_empty());
     assert_eq!(evenly_spaced(3, 0).count(), 0);
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::listing::Listing;
-use crate::dataset::LabelColumn;
+use crate::columns::{ColumnLabels, LabelColumn};
 use crate::error::Error;
 use crate::images::{Depth, Images, hexadecimal};
 use crate::locations::Locations;
@@ -22,7 +22,7 @@ use crate::part::Part;
 use crate::pictures::Pictures;
 
 /// Identifies the file, and the version of its format and of all steps from a picture to its pixels.
-const MAGIC: &[u8; 8] = b"latpix04";
+const MAGIC: &[u8; 8] = b"latpix05";
 /// A picture that was written more recently than this may change again without a new time of modification.
 const SETTLED: Duration = Duration::from_secs(3);
 /// The most bytes of JSON.
@@ -46,6 +46,8 @@ pub(super) struct About {
     pub(super) labels: Option<Vec<Option<u16>>>,
     pub(super) classes: Vec<String>,
     pub(super) columns: Vec<LabelColumn>,
+    /// The labels of all images in several columns.
+    pub(super) column_labels: Vec<ColumnLabels>,
     /// The values that became black and white, of all channels or of each.
     pub(super) range: Vec<[f64; 2]>,
     pub(super) notes: Vec<Note>,
@@ -62,6 +64,7 @@ impl About {
         let is_class =
             |label: &Option<u16>| label.is_none_or(|l| usize::from(l) < self.classes.len());
         let fits = self.names.len() == count
+            && self.column_labels.iter().all(|column| column.labels.len() == count)
             && self.stamps.len() == count
             && !self.range.is_empty()
             && self.labels.as_ref().is_none_or(|l| l.len() == count && l.iter().all(is_class));
@@ -171,6 +174,7 @@ impl Cache {
         let path = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
         let place = digest([path.to_string_lossy().as_ref(), &settings]);
         let others = list_files(&listing.others);
+        let columns = format!("{:?}", listing.column_labels);
         let files = listing.files.iter().flat_map(|file| [file.name.as_str(), &file.stamp]);
         let known = listing.files.iter().filter_map(|file| file.known.as_ref());
         let labels = known.flat_map(|known| {
@@ -185,7 +189,7 @@ impl Cache {
         let names = listing.classes.iter().flatten().map(String::as_str);
         let broken = listing.broken.iter().flat_map(|(name, reason)| [name.as_str(), reason]);
         let key = digest(
-            [settings.as_str(), &others]
+            [settings.as_str(), &others, &columns]
                 .into_iter()
                 .chain(files)
                 .chain(broken)

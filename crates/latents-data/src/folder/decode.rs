@@ -100,6 +100,7 @@ pub(super) fn decode(
     }
     notes.extend(warnings::of(&parts, &labels, &classes, &described.copies, &seen, settings));
     let order: Vec<usize> = parts.iter().flatten().copied().collect();
+    let files: Vec<usize> = order.iter().map(|&i| pictures[found[i]].file).collect();
     let about = About {
         key: cache.key().to_owned(),
         shape: [decoded.channels, h, w],
@@ -110,6 +111,7 @@ pub(super) fn decode(
         labels: (!classes.is_empty()).then(|| order.iter().map(|&i| labels[i]).collect()),
         classes,
         columns: listing.columns.clone(),
+        column_labels: listing.column_labels.iter().map(|column| column.at(&files)).collect(),
         range: decoded.range,
         notes,
         broken,

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use walkdir::WalkDir;
 
 use super::content::{Content, Tables};
-use crate::dataset::LabelColumn;
+use crate::columns::{ColumnLabels, LabelColumn};
 use crate::error::Error;
 use crate::note::Note;
 use crate::part::Part;
@@ -50,6 +50,8 @@ pub(crate) struct Listing {
     pub(super) notes: Vec<Note>,
     /// The labels that there are for each picture.
     pub(super) columns: Vec<LabelColumn>,
+    /// The labels of all pictures in several columns.
+    pub(super) column_labels: Vec<ColumnLabels>,
     /// The names of the classes, if the labels are their numbers.
     pub(super) classes: Option<Vec<String>>,
     /// Such names, of each column that has them.
@@ -69,6 +71,7 @@ impl Listing {
             special: 0,
             notes: vec![],
             columns: vec![],
+            column_labels: vec![],
             classes: None,
             class_names: BTreeMap::new(),
             tables: Tables::default(),

@@ -14,7 +14,7 @@ use super::labels::{is_label, texts};
 use super::listing::{Known, Listed, Listing, stamp};
 use super::tree::part_of_file;
 use crate::arrange::natural;
-use crate::dataset::LabelColumn;
+use crate::columns::{ColumnLabels, Columns, LabelColumn};
 use crate::error::Error;
 use crate::picture::EXTENSIONS;
 use crate::pictures::Pictures;
@@ -51,8 +51,7 @@ impl Listing {
     /// Lists the rows of tables as pictures, with what the other columns say.
     pub(super) fn of_tables(tables: Vec<TableFile>, settings: &Pictures) -> Result<Self, Error> {
         let mut listing = Self::empty();
-        let mut all: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
-        let mut order: Vec<String> = vec![];
+        let mut columns = Columns::default();
         let mut packed = Tables::default();
         for table in tables {
             let Some(column) = picture_column(&table) else { continue };
@@ -88,25 +87,14 @@ impl Listing {
                 if let Some(names) = table.class_names(&column.name) {
                     listing.class_names.insert(column.name.clone(), names);
                 }
-                if !order.contains(&column.name) {
-                    order.push(column.name.clone());
-                }
-                let texts = texts(&column.values);
-                let before = all.entry(column.name.clone()).or_default();
-                before.resize(start, None);
-                before.extend(texts);
+                columns.add(&column.name, start, texts(&column.values));
             }
             packed.files.push((table, column));
         }
         let n = listing.files.len();
-        for texts in all.values_mut() {
-            texts.resize(n, None);
-        }
         listing.tables = packed;
         listing.unique_names();
-        let columns: Vec<(String, Vec<Option<String>>)> =
-            order.into_iter().filter_map(|name| Some((name.clone(), all.remove(&name)?))).collect();
-        listing.choose_label(columns, settings)?;
+        listing.choose_label(columns.finish(n), settings)?;
         Ok(listing)
     }
 
@@ -206,6 +194,7 @@ impl Listing {
     ) -> Result<(), Error> {
         let known = columns.iter().map(|(name, texts)| LabelColumn::of(name.clone(), texts));
         self.columns = known.collect();
+        self.column_labels = ColumnLabels::all(&columns);
         let place = match &settings.label {
             Some(wanted) => {
                 let place = columns.iter().position(|(name, _)| name == wanted);

@@ -91,6 +91,7 @@ impl Listing {
             // Told once.
             self.broken.clear();
         }
+        self.column_labels.clear();
         self.is_shard = shard.count() > 1;
         self.classes = Some(classes.clone());
         classes
@@ -144,7 +145,7 @@ mod tests {
         let labels: Vec<Option<u16>> = read().flat_map(of).collect();
         let names = read().flat_map(|set| set.train.names.clone().unwrap()).collect();
         let labels = (!classes.is_empty()).then_some(labels);
-        (Labelled { images, labels, names: Some(names) }, classes)
+        (Labelled { labels, names: Some(names), ..Labelled::unlabelled(images) }, classes)
     }
 
     fn check(source: &Source) {

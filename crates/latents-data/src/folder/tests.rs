@@ -8,6 +8,7 @@ use image::{Rgb, RgbImage};
 use latents_progress::{Cancel, Progress, Reporter, count};
 
 use super::*;
+use crate::columns::ColumnLabels;
 use crate::pictures::Fit;
 
 /// Reads the pictures of a folder.
@@ -418,6 +419,12 @@ fn labels_come_from_a_table_beside_the_pictures() {
     let set = load(all()).unwrap();
     assert_eq!((set.classes.len(), set.train.len(), set.test.len()), (0, 2, 2));
     assert!(notes(&set).contains("choose one of the columns breed, age"), "{}", notes(&set));
+    let column = |name: &str, labels: [u16; 2]| ColumnLabels {
+        name: name.into(),
+        labels: labels.map(Some).to_vec(),
+    };
+    assert_eq!(set.train.columns, [column("breed", [0, 1]), column("age", [1, 2])]);
+    assert_eq!(set.test.columns, [column("breed", [0, 1]), column("age", [3, 1])]);
     let by = |label: &str| load(Pictures { label: Some(label.into()), ..all() });
     assert_eq!(by("breed").unwrap().classes, ["a", "b"]);
     assert_eq!(by("age").unwrap().test.all_labels(), Some(vec![3, 1]));

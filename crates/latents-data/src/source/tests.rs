@@ -111,6 +111,7 @@ fn names_are_parsed_and_printed_alike() {
     for (name, source) in [
         ("fashion-mnist", Source::FashionMnist),
         ("fashion-mnist-sample", Source::FashionMnistSample),
+        ("shapes", Source::Shapes),
         ("idx:some/folder", Source::Idx("some/folder".into())),
         ("folder:some/folder", Source::Folder("some/folder".into())),
         ("npz:some/file", Source::Npz("some/file".into())),
@@ -152,7 +153,7 @@ fn unknown_names_bring_the_nearest_known_one() {
         ("fashion_mnist_sample", "fashion-mnist-sample"),
         ("idx:", "idx:DIR"),
         ("npz", "npz:FILE"),
-        ("", "idx:DIR"),
+        ("", "shapes"),
     ] {
         let error = name.parse::<Source>().unwrap_err();
         assert!(
@@ -161,7 +162,9 @@ fn unknown_names_bring_the_nearest_known_one() {
             "{error}"
         );
         assert!(
-            error.to_string().contains("Known: fashion-mnist, fashion-mnist-sample, folder:DIR")
+            error
+                .to_string()
+                .contains("Known: fashion-mnist, fashion-mnist-sample, shapes, folder:DIR")
         );
     }
 }

@@ -36,6 +36,11 @@ fn pixels_in_one_cell_and_parts_in_a_column_are_read() {
     let set = load_text("fer2013.csv", text, &all()).unwrap();
     assert_eq!((set.shape(), set.train.len(), set.test.len()), ([1, 2, 2], 2, 1));
     assert_eq!(set.test.all_labels(), Some(vec![0]));
+    let text = "size,angle,a,b,c,d\ns,u,1.5,2,3,4\nl,v,2.5,3,4,5\n";
+    let set = load_text("factors.csv", text, &all()).unwrap();
+    let columns = set.train.columns.iter().map(|c| (&*c.name, &c.labels[..]));
+    let expected = [("size", &[Some(1), Some(0)][..]), ("angle", &[Some(0), Some(1)][..])];
+    assert_eq!(columns.collect::<Vec<_>>(), expected);
     let lines =
         "{\"x\": [0, 0.5, 1, 0.25], \"y\": \"cat\"}\n{\"x\": [1, 1, 0, 0], \"y\": \"dog\"}\n";
     let set = load_text("images.jsonl", lines, &all()).unwrap();

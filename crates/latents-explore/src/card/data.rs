@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::disentanglement::Disentanglement;
 use crate::metrics::Estimate;
 use crate::metrics::distributions::PrecisionRecall;
 use crate::metrics::latents::NearDuplicate;
@@ -36,6 +37,9 @@ pub struct Card {
     pub bounds: Option<LikelihoodBounds>,
     /// Metrics of the latents.
     pub latents: LatentMeasures,
+    /// Scores of disentanglement; none unless the test images have several known factors of variation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disentanglement: Option<Disentanglement>,
     /// Metrics of new images; none for few test images.
     pub samples: Option<SampleMeasures>,
     /// Metrics of traversals between images; none for one test image.

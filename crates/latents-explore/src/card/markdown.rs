@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Card, NEIGHBOURS, SampleMeasures};
+use crate::disentanglement::Disentanglement;
 use crate::metrics::reconstruction::psnr;
 
 impl Card {
@@ -58,6 +59,9 @@ impl Card {
                 self.latent_dim
             ));
         }
+        if let Some(scores) = &self.disentanglement {
+            scores.markdown(&mut line);
+        }
         if let Some(samples) = &self.samples {
             samples.markdown(&mut line);
         }
@@ -98,6 +102,30 @@ impl Card {
             line(format!("- {sentence}"));
         }
         out
+    }
+}
+
+impl Disentanglement {
+    /// The section about known factors of variation, line by line.
+    fn markdown(&self, line: &mut dyn FnMut(String)) {
+        line(format!(
+            "\n## Disentanglement\n\nDisentanglement of the latents (DCI): {:.3}, measured on {} images.\n",
+            self.disentanglement, self.images
+        ));
+        line("| factor | values | MIG | SAP | completeness | informativeness |".into());
+        line("|---|---|---|---|---|---|".into());
+        let mut row = |name: &str, values: String, scores: [f64; 4]| {
+            let [mig, sap, completeness, informativeness] = scores;
+            line(format!(
+                "| {name} | {values} | {mig:.3} | {sap:.3} | {completeness:.3} | {informativeness:.3} |"
+            ));
+        };
+        for f in &self.factors {
+            let scores = [f.mig, f.sap, f.completeness, f.informativeness];
+            row(&f.name, f.values.to_string(), scores);
+        }
+        row("mean", String::new(), [self.mig, self.sap, self.completeness, self.informativeness]);
+        line("\nMIG is the mutual information gap, SAP the separated attribute predictability, and informativeness the accuracy of predicting the factor from all latents; a guess has 1/values.".into());
     }
 }
 

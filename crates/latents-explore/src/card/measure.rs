@@ -214,6 +214,7 @@ impl Card {
             reconstruction,
             bounds,
             latents: described,
+            disentanglement: None,
             samples,
             traversals,
             maps,
@@ -298,6 +299,7 @@ mod tests {
     use latents_progress::{Cancel, Reporter};
 
     use super::*;
+    use crate::disentanglement::{Disentanglement, Factor};
 
     #[derive(Default)]
     struct Log(Mutex<Vec<String>>);
@@ -428,9 +430,25 @@ mod tests {
         assert!(one.traversals.is_none());
         assert_eq!((two.left_out.len(), one.left_out.len()), (4, 5));
         let text = one.markdown("Few");
+        assert!(!text.contains("Disentanglement"), "{text}");
         let expected = "- Comparisons of new images with real ones take at least 32 test and training images, and there are 1 and 6.";
         assert!(text.contains("## Not measured") && text.contains(expected), "{text}");
         let back: Card = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
         assert_eq!(back.left_out, one.left_out);
+
+        // With known factors, there is a section more.
+        let factors = [2, 3].map(|k| {
+            let values: Vec<u16> = (0..120).map(|i| i / (k - 1) % k).collect();
+            Factor::new(format!("of {k}"), &values).unwrap()
+        });
+        let z: Vec<f32> = (0..240).map(|_| s.uniform() as f32).collect();
+        let rows = Rows::new(&z, 2).unwrap();
+        let scores = Disentanglement::measure(rows, &factors, 1, &Monitor::default()).unwrap();
+        let row =
+            format!("| of 3 | 3 | {:.3} | {:.3} |", scores.factors[1].mig, scores.factors[1].sap);
+        let card = Card { disentanglement: Some(scores), ..one };
+        let text = card.markdown("Factors");
+        assert!(text.contains("## Disentanglement") && text.contains(&row), "{text}");
+        assert!(card.measures().iter().any(|(name, _)| name == "mig"));
     }
 }

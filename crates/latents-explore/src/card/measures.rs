@@ -18,6 +18,7 @@ impl Card {
         let (r, l) = (&self.reconstruction, &self.latents);
         let bounds = self.bounds.as_ref();
         let traversals = self.traversals.as_ref();
+        let factors = self.disentanglement.as_ref();
         let mut all: Vec<(String, f64)> = [
             ("mean_squared_error", Some(r.mse.value)),
             ("principal_components", r.pca_mse),
@@ -30,6 +31,11 @@ impl Card {
             ("effective_dimension", Some(l.effective_dimension)),
             ("neighbour_accuracy", l.neighbour_accuracy),
             ("components_neighbour_accuracy", l.components_neighbour_accuracy),
+            ("mig", factors.map(|f| f.mig)),
+            ("sap", factors.map(|f| f.sap)),
+            ("disentanglement", factors.map(|f| f.disentanglement)),
+            ("completeness", factors.map(|f| f.completeness)),
+            ("informativeness", factors.map(|f| f.informativeness)),
             ("linear", traversals.map(|t| t.linear.value)),
             ("spherical", traversals.map(|t| t.spherical.value)),
         ]

@@ -15,6 +15,7 @@ scikit-learn. Every run is a folder that the command ``latents`` reads too. The 
 """
 
 from ._data import Dataset, Images, open
+from ._disentanglement import disentanglement
 from ._display import Card, Explorer, Figure
 from ._explore import PCA, TSNE, GaussianMixture, KMeans, LogisticProbe, Neighbors
 from ._latents import Error, __version__, set_threads
@@ -47,6 +48,7 @@ __all__ = [
     "TunedStudy",
     "__version__",
     "create_study",
+    "disentanglement",
     "load",
     "open",
     "set_progress",

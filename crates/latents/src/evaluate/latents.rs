@@ -141,9 +141,10 @@ impl TrainedModel {
             },
             extractor: description,
         };
-        let card = Card::measure(&input, &mut callbacks, session)?;
-        let conditional = model.borrow().is_conditional();
-        Ok(Card { conditional, ..card })
+        let mut card = Card::measure(&input, &mut callbacks, session)?;
+        card.conditional = model.borrow().is_conditional();
+        model.borrow().score_factors(&mut card, latents, &test, session)?;
+        Ok(card)
     }
 
     /// The classes of the training images of a conditional model; none of other models.

@@ -2,6 +2,7 @@
 //! classifier, and the mean and deviation of several runs that differ by their seeds.
 
 mod classes;
+mod disentanglement;
 mod folds;
 mod latents;
 pub mod reference;
