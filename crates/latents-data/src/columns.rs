@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::arrange::classes;
 
-/// Labels of all images as text; `None` for an image without one.
-type Texts = Vec<Option<String>>;
+/// Labels as text; `None` for an image without one.
+pub(crate) type Texts = Vec<Option<String>>;
 
 /// The most different labels of a column that stay with the images; columns of more are names or measurements.
 const MOST: usize = 256;
@@ -47,8 +47,10 @@ impl ColumnLabels {
         }
         let of = |(name, texts): &(String, Texts)| {
             let different = texts.iter().flatten().collect::<BTreeSet<_>>().len();
-            let (_, labels) =
-                classes(texts, None).ok().filter(|_| (2..=MOST).contains(&different))?;
+            if !(2..=MOST).contains(&different) {
+                return None;
+            }
+            let (_, labels) = classes(texts, None).ok()?;
             Some(Self { name: name.clone(), labels })
         };
         columns.iter().filter_map(of).collect()

@@ -131,6 +131,13 @@ impl<E: Element> Workspace<E> {
         }
     }
 
+    /// Adds the penalty that a layer gives each sample.
+    fn add_penalty(&mut self, of_layer: [f64; LANES]) {
+        for (sum, penalty) in self.penalty.iter_mut().zip(of_layer) {
+            *sum += penalty;
+        }
+    }
+
     /// Replaces the output by its given gradient.
     fn seed(&mut self, shared: &Shared<'_, E>, samples: Range<usize>, gradients: &[E]) {
         let (_, last) = shared.end();

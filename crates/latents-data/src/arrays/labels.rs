@@ -1,9 +1,7 @@
 //! The labels in an array: one for each image, one-hot rows, or several for each image.
 
+pub(crate) use crate::columns::Texts;
 use crate::npz::{ArrayInfo, Items, Values};
-
-/// Labels as text; `None` for an image without one.
-pub(crate) type Texts = Vec<Option<String>>;
 
 /// The labels of some images.
 #[derive(Debug, PartialEq)]

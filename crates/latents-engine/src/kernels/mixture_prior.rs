@@ -50,7 +50,7 @@ fn precisions<E: Number>(log_variances: &[E]) -> Vec<E> {
 
 /// Replaces numbers `[k][lane]` by their softmax over `k`, and returns the logarithm of the sum of their exponentials.
 #[inline(always)]
-fn softmax<E: Number>(logits: &mut [[E; LANES]]) -> [f64; LANES] {
+pub(super) fn softmax<E: Number>(logits: &mut [[E; LANES]]) -> [f64; LANES] {
     let mut largest = [E::from_f64(f64::NEG_INFINITY); LANES];
     for logits in logits.iter() {
         for lane in 0..LANES {

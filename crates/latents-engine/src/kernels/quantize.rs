@@ -1,6 +1,7 @@
 //! Vectors that are replaced by the nearest of a table of codes, and the likelihood of these codes under a prior.
 
 use super::latent::Weighing;
+use super::mixture_prior::softmax;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -148,41 +149,25 @@ impl<E: Number> Kernel<E> for CodeLoss<'_, E> {
             E::from_f64(if lane < weighing.samples { weighing.scale } else { 0.0 })
         });
         let mut loss = [0.0; LANES];
+        let mut of_pixel = vec![[E::default(); LANES]; codes];
         for (pixel, place) in places.iter().enumerate() {
-            let mut largest = [E::from_f64(f64::NEG_INFINITY); LANES];
-            for code in 0..codes {
-                let logits = &logits[pixels.at(code, pixel)];
-                for lane in 0..LANES {
-                    let larger = logits[lane] > largest[lane];
-                    largest[lane] = if larger { logits[lane] } else { largest[lane] };
-                }
+            for (code, of_pixel) in of_pixel.iter_mut().enumerate() {
+                *of_pixel = logits[pixels.at(code, pixel)];
             }
             for lane in 0..LANES {
-                let own = logits[pixels.at(code_of(place[lane]), pixel)][lane];
-                loss[lane] += largest[lane].to_f64() - own.to_f64();
+                loss[lane] -= of_pixel[code_of(place[lane])][lane].to_f64();
             }
-            let mut total = [E::default(); LANES];
-            for code in 0..codes {
-                let logits = &mut logits[pixels.at(code, pixel)];
-                for lane in 0..LANES {
-                    logits[lane] = logits[lane].minus(largest[lane]).exp();
-                    total[lane] = total[lane].plus(logits[lane]);
-                }
-            }
-            let mut factor = [E::default(); LANES];
-            for lane in 0..LANES {
-                loss[lane] += libm::log(total[lane].to_f64());
-                factor[lane] = scale[lane].over(total[lane]);
-            }
-            for code in 0..codes {
-                let logits = &mut logits[pixels.at(code, pixel)];
-                for lane in 0..LANES {
-                    logits[lane] = logits[lane].times(factor[lane]);
-                }
+            for (loss, total) in loss.iter_mut().zip(softmax(&mut of_pixel)) {
+                *loss += total;
             }
             for lane in 0..LANES {
-                let own = &mut logits[pixels.at(code_of(place[lane]), pixel)][lane];
-                *own = own.minus(scale[lane]);
+                let own = &mut of_pixel[code_of(place[lane])][lane];
+                *own = own.minus(E::from_f64(1.0));
+            }
+            for (code, of_pixel) in of_pixel.iter().enumerate() {
+                for lane in 0..LANES {
+                    logits[pixels.at(code, pixel)][lane] = of_pixel[lane].times(scale[lane]);
+                }
             }
         }
         loss

@@ -45,9 +45,7 @@ impl<E: Element> Workspace<E> {
             differentiate: op.input != 0,
         };
         let penalty = E::mixture_prior(isa, run);
-        for (sum, penalty) in self.penalty.iter_mut().zip(penalty) {
-            *sum += penalty;
-        }
+        self.add_penalty(penalty);
     }
 
     pub(super) fn backward_mixture_prior(

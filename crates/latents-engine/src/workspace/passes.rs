@@ -145,9 +145,7 @@ impl<E: Element> Workspace<E> {
         let weighing = samples.weighing;
         let run = LatentForward { prior, weighing, input, noise, output, differentiate };
         let penalty = E::latent(shared.isa, run);
-        for (sum, penalty) in self.penalty.iter_mut().zip(penalty) {
-            *sum += penalty;
-        }
+        self.add_penalty(penalty);
     }
 
     /// Copies the input and appends a constant channel for each number of the conditions.

@@ -24,9 +24,7 @@ impl<E: Element> Workspace<E> {
             output,
         };
         E::quantize(shared.isa, run);
-        for penalty in &mut self.penalty {
-            *penalty += op.uniform;
-        }
+        self.add_penalty([op.uniform; LANES]);
     }
 
     pub(super) fn backward_quantize(
@@ -61,9 +59,7 @@ impl<E: Element> Workspace<E> {
     ) {
         let (places, logits) = (&self.places[places], &mut self.buffers[logits]);
         let run = CodeLoss { weighing: samples.weighing, places, logits };
-        let losses: [f64; LANES] = E::code_loss(shared.isa, run);
-        for (sum, loss) in self.penalty.iter_mut().zip(losses) {
-            *sum += loss;
-        }
+        let losses = E::code_loss(shared.isa, run);
+        self.add_penalty(losses);
     }
 }

@@ -68,11 +68,10 @@ pub fn dci(
     let (train, test) = (Rows::new(&train, latents.dim())?, Rows::new(&test, latents.dim())?);
     let (mut importances, mut informativeness) = (vec![], vec![]);
     for factor in factors {
-        let values = |of: &[usize]| of.iter().map(|&i| factor.values()[i]).collect::<Vec<u16>>();
-        let samples = Samples::new(train, &values(&split.train), factor.count());
+        let samples = Samples::new(train, &factor.at(&split.train), factor.count());
         let forest = Forest::fit(&samples, seed, monitor)?;
         let predicted: Vec<u16> = test.iter().map(|row| forest.predict(row)).collect();
-        let truth = values(&split.test);
+        let truth = factor.at(&split.test);
         informativeness.push(balanced_accuracy(&truth, &predicted, factor.count())?);
         importances.push(forest.importances());
     }

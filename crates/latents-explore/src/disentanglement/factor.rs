@@ -57,6 +57,11 @@ impl Factor {
         self.count
     }
 
+    /// The numbers of the values of some images.
+    pub(super) fn at(&self, images: &[usize]) -> Vec<u16> {
+        images.iter().map(|&i| self.values[i]).collect()
+    }
+
     /// The number of each image's value `[n]`, below [`count`](Self::count).
     pub(super) fn values(&self) -> &[u16] {
         &self.values

@@ -7,6 +7,7 @@ use latents_random::{Purpose, stream};
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::metrics::latents::largest;
 use crate::rows::Rows;
 
 /// Trees of a forest.
@@ -117,7 +118,7 @@ impl Tree {
 
     /// The class of a row: the one with the largest share.
     pub(super) fn predict(&self, row: &[f32]) -> u16 {
-        largest(self.shares(row))
+        largest_class(self.shares(row))
     }
 
     /// The part of the decrease of impurity that each column makes `[d]`; all 0 if there is none.
@@ -216,7 +217,7 @@ impl Forest {
 
     /// The class of a row: the one with the largest mean share.
     pub(super) fn predict(&self, row: &[f32]) -> u16 {
-        largest(&sums(self.0.iter().map(|tree| tree.shares(row))))
+        largest_class(&sums(self.0.iter().map(|tree| tree.shares(row))))
     }
 
     /// The mean importance of each column `[d]`, with a sum of 1, or all 0.
@@ -242,15 +243,9 @@ fn shares(numbers: &[f64]) -> Vec<f64> {
     numbers.iter().map(|x| if total > 0.0 { x / total } else { 0.0 }).collect()
 }
 
-/// The place of the first of the largest.
-fn largest(shares: &[f64]) -> u16 {
-    let mut best = 0;
-    for (i, share) in shares.iter().enumerate() {
-        if *share > shares[best] {
-            best = i;
-        }
-    }
-    best as u16
+/// The class with the largest share, the first of several.
+fn largest_class(shares: &[f64]) -> u16 {
+    largest(shares, 1)[0] as u16
 }
 
 /// The sum of squares and the sum.

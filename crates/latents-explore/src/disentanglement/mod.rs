@@ -23,6 +23,7 @@ pub use mig::mutual_information_gaps;
 pub use sap::attribute_predictability;
 
 use crate::error::Error;
+use crate::metrics::latents::largest;
 use crate::rows::Rows;
 
 /// All scores of disentanglement of some images. Stored as JSON in a card.
@@ -125,9 +126,8 @@ fn mean(values: &[f64]) -> f64 {
 
 /// The largest value less the second largest.
 fn gap(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    sorted[0] - sorted[1]
+    let first = largest(values, 2);
+    values[first[0]] - values[first[1]]
 }
 
 #[cfg(test)]

@@ -55,8 +55,7 @@ pub(super) fn accuracies(
     split: &Split,
     monitor: &Monitor,
 ) -> Result<Vec<f64>, Error> {
-    let values = |of: &[usize]| of.iter().map(|&i| factor.values()[i]).collect::<Vec<u16>>();
-    let (fitted, truth) = (values(&split.train), values(&split.test));
+    let (fitted, truth) = (factor.at(&split.train), factor.at(&split.test));
     let one = |column: usize| {
         monitor.check()?;
         let of = |i: &usize| latents.row(*i)[column];
