@@ -35,7 +35,7 @@ CASES = {
 }
 DEVIATION, WEIGHT, LOG_DEVIATION = 0.3, 0.7, -0.8
 SHAPE, SAMPLES, LATENTS = (1, 6, 6), 19, 3
-CODES, COMMITMENT = 7, 0.25
+COMMITMENT, LEVELS = 0.25, [2, 3, 2]
 
 
 def case(name):
@@ -101,31 +101,40 @@ def case(name):
     save(f"latents_{name}", tensors, what | {"deviation": DEVIATION})
 
 
-def quantizer_case():
-    """A VQ-VAE with a prior of its codes. Its gradient is also of the distances that its layer minimises."""
+def quantizer_case(name, table, count):
+    """A VQ-VAE with a prior of its codes. With a table, its gradient is also of the distances that its layer minimises."""
     generator = torch.Generator().manual_seed(100)
     first = [conv(5, (3, 3), (2, 2), (1, 1)), SILU, conv(LATENTS, (1, 1))]
     second = [deconv(4, (3, 3), (2, 2), (1, 1), (1, 1)), SILU, conv(1, (3, 3), padding=(1, 1))]
-    given = [masked(6, (3, 5), False), SILU, masked(CODES, (3, 3), True)]
+    given = [masked(6, (3, 5), False), SILU, masked(count, (3, 3), True)]
     encoder, prior = build(SHAPE, first), build((LATENTS, 3, 3), given)
     decoder = build((LATENTS, 3, 3), second)
     place = len(first)
-    codes = torch.nn.Parameter(torch.zeros(CODES, LATENTS, dtype=torch.float64))
-    named = {name: x for name, x in encoder.named_parameters()} | {f"{place}.codes": codes}
-    named |= {f"{place}.prior.{name}": x for name, x in prior.named_parameters()}
+    codes = torch.nn.Parameter(torch.zeros(count, LATENTS, dtype=torch.float64))
+    is_learned = table["kind"] == "learned"
+    named = {key: x for key, x in encoder.named_parameters()}
+    named |= {f"{place}.codes": codes} if is_learned else {}
+    named |= {f"{place}.prior.{key}": x for key, x in prior.named_parameters()}
     for i, module in enumerate(decoder):
-        named |= {f"{place + 1 + i}.{name}": x for name, x in module.named_parameters()}
+        named |= {f"{place + 1 + i}.{key}": x for key, x in module.named_parameters()}
     with torch.no_grad():
         for parameter in named.values():
             parameter.copy_(normal(generator, parameter.shape, 0.4))
     x = exact(torch.rand((SAMPLES, *SHAPE), generator=generator, dtype=torch.float64))
 
     z = encoder(x)
-    distances = (z.movedim(1, -1).unsqueeze(-2) - codes).square().sum(-1)
-    numbers = distances.argmin(-1)
+    if is_learned:
+        distances = (z.movedim(1, -1).unsqueeze(-2) - codes).square().sum(-1)
+        numbers = distances.argmin(-1)
+        e = codes[numbers].movedim(-1, 1)
+        moved = (e - z.detach()).square() + COMMITMENT * (z - e.detach()).square()
+    else:
+        levels = torch.tensor(LEVELS).reshape(1, -1, 1, 1)
+        each = ((z.detach() + 1) / 2 * levels).floor().clamp(min=0).minimum(levels - 1)
+        e = (2 * each + 1) / levels - 1
+        strides = torch.tensor([6, 2, 1]).reshape(1, -1, 1, 1)
+        numbers, moved = (each.long() * strides).sum(1), torch.zeros_like(z)
     assert len(numbers.unique()) > 3
-    e = codes[numbers].movedim(-1, 1)
-    moved = (e - z.detach()).square() + COMMITMENT * (z - e.detach()).square()
     logits = decoder(z + (e - z).detach())
     fit = functional.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
     of_codes = functional.cross_entropy(prior(e.detach()), numbers, reduction="none")
@@ -135,10 +144,10 @@ def quantizer_case():
     tensors = {"input": x, "fit": fit, "penalty": penalty, "output": logits.sigmoid()}
     for key, parameter in named.items():
         tensors |= {key: parameter, f"grad.{key}": parameter.grad}
-    layer = {"kind": "vector_quantizer", "codes": CODES, "commitment": COMMITMENT, "prior": given}
+    layer = {"kind": "vector_quantizer", "table": table, "prior": given}
     network = {"input": list(SHAPE), "layers": [*first, layer, *second, SIGMOID]}
     what = {"network": network, "loss": "bernoulli", "weight": WEIGHT, "skip": 1}
-    save("latents_vector_quantizer", tensors, what)
+    save(f"latents_{name}", tensors, what)
 
 
 def main():
@@ -146,8 +155,10 @@ def main():
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for name in CASES:
         case(name)
-    quantizer_case()
-    print(f"{len(CASES) + 1} networks")
+    learned = {"kind": "learned", "codes": 7, "commitment": COMMITMENT}
+    quantizer_case("vector_quantizer", learned, 7)
+    quantizer_case("scalar_quantizer", {"kind": "levels", "levels": LEVELS}, 12)
+    print(f"{len(CASES) + 2} networks")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 //! The parameters that each layer declares: their names, shapes and roles.
 
+use crate::code_table::CodeTable;
 use crate::layer::{Layer, masked_places};
 use crate::parameter::Role;
 use crate::shape::Shape;
@@ -68,7 +69,7 @@ impl Layer {
                 };
                 all.map(declare).collect()
             }
-            Layer::VectorQuantizer { codes, .. } => {
+            Layer::VectorQuantizer { table: CodeTable::Learned { codes, .. }, .. } => {
                 let (name, shape) = ("codes", vec![codes, input[0]]);
                 let role = Role::Prior { deviation: 1.0 };
                 vec![Declared { name, shape, role, fans: [1, 1] }]

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::code_table::CodeTable;
 use crate::shape::{MAX_NUMBERS, Shape};
 
 /// One layer. Layers with a counterpart in PyTorch have its semantics and its parameter layouts; a pair is `[height, width]`.
@@ -98,15 +99,12 @@ pub enum Layer {
         features: usize,
     },
     /// The latents of a VQ-VAE (van den Oord et al., 2017): the vector `[c]` of each pixel is replaced by the nearest of a table of codes. The
-    /// gradient of the output passes to the input unchanged (straight through), and two squared distances, summed over pixels and channels,
-    /// are minimised beside the objective: that of the codes from the vectors, which moves the codes alone, and `commitment` times the
-    /// same, which moves the vectors alone. The penalty, in nats, is -log p of the codes of a sample; it moves the prior alone.
-    /// Parameter `codes` `[codes, c]`, and those of the prior's layers, named as if they were a `torch.nn.Sequential` called `prior`.
+    /// gradient of the output passes to the input unchanged (straight through). The penalty, in nats, is -log p of the codes of a sample; it
+    /// moves the prior alone. Its parameters are those of the table, if this is learned, and of the prior's layers, named as if they were a
+    /// `torch.nn.Sequential` called `prior`.
     VectorQuantizer {
-        /// Number of codes, from 2 to 65,536.
-        codes: usize,
-        /// Weight of the distance of vectors from their codes; at least 0.
-        commitment: f64,
+        /// The codes.
+        table: CodeTable,
         /// The prior of the codes: layers from the output `[c, h, w]` to the logits `[codes, h, w]` of a categorical distribution for each
         /// pixel. They must read pixels before it alone, as a [`Layer::MaskedConv2d`] without its center does. Without layers, all codes
         /// are as likely.
@@ -185,9 +183,6 @@ pub enum Layer {
         drop: f64,
     },
 }
-
-/// The maximum number of codes, so that 16 bits hold the number of one.
-const MAX_CODES: usize = 1 << 16;
 
 fn default_momentum() -> f64 {
     0.1
@@ -278,14 +273,7 @@ impl Layer {
             Layer::MixturePrior { components: 0, .. } => {
                 Err("components must be at least 1".into())
             }
-            Layer::VectorQuantizer { codes, .. } if !(2..=MAX_CODES).contains(&codes) => {
-                Err(format!("codes = {codes} must be from 2 to {MAX_CODES}"))
-            }
-            Layer::VectorQuantizer { commitment, .. }
-                if !(commitment >= 0.0 && commitment.is_finite()) =>
-            {
-                Err(format!("commitment {commitment} must be at least 0"))
-            }
+            Layer::VectorQuantizer { ref table, .. } => table.problem(c).map_or(Ok(input), Err),
             Layer::Gaussian | Layer::MixturePrior { .. } => match input {
                 [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
                 _ => Err("it needs as many means as log-variances, [2d, 1, 1]".into()),

@@ -55,6 +55,7 @@ mod affine;
 mod batch;
 mod batch_penalty;
 mod buffer;
+mod code_table;
 mod criterion;
 mod declared;
 mod draws;
@@ -85,6 +86,7 @@ mod workspace;
 
 pub use batch::{Batch, Inputs, Mixup, Pass, Pixels, Targets};
 pub use batch_penalty::{BatchPenalty, Posterior};
+pub use code_table::CodeTable;
 pub use criterion::{Backward, CoupledCriterion, Criterion, Losses, OutputGradients};
 pub use engine::{Engine, EngineOptions};
 pub use error::Error;

@@ -163,12 +163,12 @@ impl Builder {
                 )));
             }
         }
-        if let Layer::VectorQuantizer { codes, prior, .. } = layer
+        if let Layer::VectorQuantizer { table, prior } = layer
             && !prior.is_empty()
         {
             let logits;
             (branch, logits) = self.chain(prior, &format!("{path}.prior."), output)?;
-            let expected = [*codes, output[1], output[2]];
+            let expected = [table.codes(), output[1], output[2]];
             if logits != expected {
                 return Err(refuse(format!(
                     "its prior gives {logits:?} and not the logits {expected:?} of its codes"

@@ -47,17 +47,27 @@ pub(crate) struct MixturePrior {
 pub(crate) struct Quantize {
     pub(crate) input: usize,
     pub(crate) output: usize,
-    pub(crate) commitment: f64,
+    pub(crate) codes: Codes,
     /// The penalty of a sample if all codes are as likely; 0 if there is a prior, which follows.
     pub(crate) uniform: f64,
     /// Index of the workspace's buffer of the numbers of the codes.
     pub(crate) places: usize,
-    /// Index of the mask that holds the distances from the codes.
-    pub(crate) kept: usize,
-    /// Range of the codes among the parameters.
-    pub(crate) parameters: Range<usize>,
-    /// Offset of their gradients in a shard.
-    pub(crate) offset: usize,
+}
+
+/// The codes of a quantiser.
+#[derive(Debug)]
+pub(crate) enum Codes {
+    Learned {
+        commitment: f64,
+        /// Index of the mask that holds the distances from the codes.
+        kept: usize,
+        /// Range of the codes among the parameters.
+        parameters: Range<usize>,
+        /// Offset of their gradients in a shard.
+        offset: usize,
+    },
+    /// The number of levels of each channel.
+    Levels(Vec<usize>),
 }
 
 /// Pooling.

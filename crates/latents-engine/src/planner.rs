@@ -9,13 +9,14 @@
 use std::ops::Range;
 
 use crate::affine::{Affine, Products, Sum, WeightGradient, geometry, in_tiles};
+use crate::code_table::CodeTable;
 use crate::engine::EngineOptions;
 use crate::geometry::{Geometry, Windows};
 use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
 use crate::network::{Layout, Node};
-use crate::plan::{MixturePrior, Normalize, Op, Piece, Plan, Pool, Quantize, Source};
+use crate::plan::{Codes, MixturePrior, Normalize, Op, Piece, Plan, Pool, Quantize, Source};
 use crate::precision::Precision;
 use crate::shape::Shape;
 use crate::simd::LANES;
@@ -180,9 +181,7 @@ impl Planner<'_> {
             Layer::MixturePrior { components, features } => {
                 (self.mixture_prior(node, components, features > 0, input), 1)
             }
-            Layer::VectorQuantizer { codes, commitment, .. } => {
-                (self.quantize(node, codes, commitment, input), 1)
-            }
+            Layer::VectorQuantizer { ref table, .. } => (self.quantize(node, table, input), 1),
             Layer::SquaredNorm => (self.latent(node, Prior::SquaredNorm, input), 1),
             Layer::MmdPenalty => (self.latent(node, Prior::Mmd, input), 1),
             Layer::Condition { .. } => {
@@ -244,25 +243,29 @@ impl Planner<'_> {
         output
     }
 
-    fn quantize(&mut self, node: &Node, codes: usize, commitment: f64, input: usize) -> usize {
+    fn quantize(&mut self, node: &Node, table: &CodeTable, input: usize) -> usize {
         let output = self.buffer(node.output, None);
         let [_, h, w] = node.output;
         self.plan.places.push(h * w * LANES);
         let places = self.plan.places.len() - 1;
-        let kept = self.mask(numbers(node.input));
-        let parameters = self.parameters(node)[0].clone();
-        let offset = self.shard(parameters.clone());
+        let codes = match table {
+            CodeTable::Levels { levels } => Codes::Levels(levels.clone()),
+            &CodeTable::Learned { commitment, .. } => {
+                let kept = self.mask(numbers(node.input));
+                let parameters = self.parameters(node)[0].clone();
+                let offset = self.shard(parameters.clone());
+                Codes::Learned { commitment, kept, parameters, offset }
+            }
+        };
         let has_prior = !node.branch.is_empty();
-        let uniform = if has_prior { 0.0 } else { (h * w) as f64 * libm::log(codes as f64) };
+        let each = libm::log(table.codes() as f64);
+        let uniform = if has_prior { 0.0 } else { (h * w) as f64 * each };
         self.plan.ops.push(Op::Quantize(Box::new(Quantize {
             input,
             output,
-            commitment,
+            codes,
             uniform,
             places,
-            kept,
-            parameters,
-            offset,
         })));
         if has_prior {
             let copy = self.buffer(node.output, None);

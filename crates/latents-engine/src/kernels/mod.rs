@@ -33,7 +33,7 @@ use mixture_prior::{MixturePriorBackward, MixturePriorForward};
 use noise::Noise;
 use normalize::{Normalize, NormalizeBack};
 use pool::{Pool, PoolBack};
-use quantize::{CodeLoss, QuantizeBackward, QuantizeForward};
+use quantize::{CodeLoss, LevelsForward, QuantizeBackward, QuantizeForward};
 use tile_products::TileProductsRun;
 use tile_sum::{FinishTiles, TileSumRun};
 use winograd::{Collect, Spread, SpreadGradient};
@@ -72,6 +72,8 @@ pub trait Element: Number {
     fn mixture_prior_back(isa: Isa, run: MixturePriorBackward<'_, Self>);
     #[doc(hidden)]
     fn quantize(isa: Isa, run: QuantizeForward<'_, Self>);
+    #[doc(hidden)]
+    fn quantize_levels(isa: Isa, run: LevelsForward<'_, Self>);
     #[doc(hidden)]
     fn quantize_back(isa: Isa, run: QuantizeBackward<'_, Self>);
     #[doc(hidden)]
@@ -154,6 +156,9 @@ macro_rules! element {
                 $dispatch(isa, run);
             }
             fn quantize(isa: Isa, run: QuantizeForward<'_, Self>) {
+                $dispatch(isa, run);
+            }
+            fn quantize_levels(isa: Isa, run: LevelsForward<'_, Self>) {
                 $dispatch(isa, run);
             }
             fn quantize_back(isa: Isa, run: QuantizeBackward<'_, Self>) {

@@ -2,6 +2,7 @@
 
 use super::latent::Weighing;
 use super::mixture_prior::softmax;
+use crate::code_table::{level, nearest_level};
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -76,6 +77,38 @@ impl<E: Number> Kernel<E> for QuantizeForward<'_, E> {
                     output[at][lane] = code;
                     kept[at][lane] = input[at][lane].minus(code).times(scale[lane]);
                 }
+            }
+        }
+    }
+}
+
+/// The forward pass with a grid of levels. Its backward pass is a copy.
+pub(crate) struct LevelsForward<'a, E> {
+    /// The number of levels of each channel.
+    pub(crate) levels: &'a [usize],
+    /// The vectors `[channel][pixel][lane]`.
+    pub(crate) input: &'a [E],
+    /// Afterwards the number of the code of each vector `[pixel][lane]`.
+    pub(crate) places: &'a mut [E],
+    /// The codes `[channel][pixel][lane]`.
+    pub(crate) output: &'a mut [E],
+}
+
+impl<E: Number> Kernel<E> for LevelsForward<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<E = E>>(self, _: S) {
+        let Self { levels, input, places, output } = self;
+        let pixels = places.len();
+        places.fill(E::default());
+        let channels = input.chunks_exact(pixels).zip(output.chunks_exact_mut(pixels));
+        for ((input, output), &of_channel) in channels.zip(levels) {
+            let of_all = E::from_f64(of_channel as f64);
+            for ((x, place), output) in input.iter().zip(places.iter_mut()).zip(output) {
+                let number = nearest_level(x.to_f64(), of_channel);
+                *output = level(number, of_channel);
+                *place = place.fused(of_all, E::from_f64(number as f64));
             }
         }
     }

@@ -3,8 +3,8 @@
 use super::passes::{disjoint, pair};
 use super::{MicroBatch, Shared, Workspace};
 use crate::kernels::Element;
-use crate::kernels::quantize::{CodeLoss, QuantizeBackward, QuantizeForward};
-use crate::plan::Quantize;
+use crate::kernels::quantize::{CodeLoss, LevelsForward, QuantizeBackward, QuantizeForward};
+use crate::plan::{Codes, Quantize};
 use crate::simd::LANES;
 
 impl<E: Element> Workspace<E> {
@@ -15,15 +15,18 @@ impl<E: Element> Workspace<E> {
         samples: &MicroBatch<'_>,
     ) {
         let (input, output) = pair(&mut self.buffers, op.input, op.output);
-        let run = QuantizeForward {
-            weighing: samples.weighing,
-            codes: &shared.job.parameters[op.parameters.clone()],
-            input,
-            places: &mut self.places[op.places],
-            kept: &mut self.masks[op.kept],
-            output,
-        };
-        E::quantize(shared.isa, run);
+        let places = &mut self.places[op.places];
+        match &op.codes {
+            Codes::Levels(levels) => {
+                E::quantize_levels(shared.isa, LevelsForward { levels, input, places, output });
+            }
+            Codes::Learned { kept, parameters, .. } => {
+                let codes = &shared.job.parameters[parameters.clone()];
+                let (weighing, kept) = (samples.weighing, &mut self.masks[*kept][..]);
+                let run = QuantizeForward { weighing, codes, input, places, kept, output };
+                E::quantize(shared.isa, run);
+            }
+        }
         self.add_penalty([op.uniform; LANES]);
     }
 
@@ -39,15 +42,24 @@ impl<E: Element> Workspace<E> {
             let [input, gradient] = disjoint(&mut self.buffers, [op.input, op.output]);
             (Some(input), &*gradient)
         };
-        let run = QuantizeBackward {
-            commitment: op.commitment,
-            places: &self.places[op.places],
-            kept: &self.masks[op.kept],
-            gradient,
-            input,
-            codes: &mut shard[op.offset..op.offset + op.parameters.len()],
-        };
-        E::quantize_back(shared.isa, run);
+        match &op.codes {
+            Codes::Levels(_) => {
+                if let Some(input) = input {
+                    input.copy_from_slice(gradient);
+                }
+            }
+            Codes::Learned { commitment, kept, parameters, offset } => {
+                let run = QuantizeBackward {
+                    commitment: *commitment,
+                    places: &self.places[op.places],
+                    kept: &self.masks[*kept],
+                    gradient,
+                    input,
+                    codes: &mut shard[*offset..offset + parameters.len()],
+                };
+                E::quantize_back(shared.isa, run);
+            }
+        }
     }
 
     /// The likelihood of the codes that a quantiser left in `places`.

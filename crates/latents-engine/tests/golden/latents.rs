@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 1e-5;
 #[test]
 fn objectives_are_those_of_pytorchs_distributions() {
     let runtimes = runtimes();
-    for golden in Golden::read_all("latents_", 7) {
+    for golden in Golden::read_all("latents_", 8) {
         let network = golden.case::<Layers>("network").network();
         let loss = match golden.case::<String>("loss").as_str() {
             "bernoulli" => Loss::Bernoulli,

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use latents_engine::Batch;
+use latents_engine::{Batch, CodeTable};
 
 use super::*;
 
-const CODES: usize = 6;
 const COMMITMENT: f64 = 0.4;
 /// The weight of the penalty.
 const WEIGHT: f64 = 0.7;
@@ -17,7 +16,16 @@ const PASS: Pass = Pass::Train { seed: 4, epoch: 1 };
 /// The layers of the encoder before the quantiser, with it, and all layers.
 const LAYERS: [usize; 3] = [2, 3, 6];
 
-fn prior() -> Vec<Layer> {
+fn learned(codes: usize, commitment: f64) -> CodeTable {
+    CodeTable::Learned { codes, commitment }
+}
+
+/// A table of each kind.
+fn tables() -> [CodeTable; 2] {
+    [learned(6, COMMITMENT), CodeTable::Levels { levels: vec![2, 3, 2] }]
+}
+
+fn prior(codes: usize) -> Vec<Layer> {
     let masked =
         |out_channels, kernel, center| Layer::MaskedConv2d { out_channels, kernel, center };
     let layers = vec![masked(5, [3, 3], true), Layer::Tanh];
@@ -26,7 +34,7 @@ fn prior() -> Vec<Layer> {
         masked(5, [3, 5], false),
         Layer::Relu,
         Layer::Residual { layers, shortcut: vec![], drop: 0.0 },
-        masked(CODES, [1, 1], true),
+        masked(codes, [1, 1], true),
     ]
 }
 
@@ -41,11 +49,11 @@ fn decoder() -> Section {
     Section { name: "decoder".into(), layers }
 }
 
-fn network() -> Network {
+fn network(table: &CodeTable) -> Network {
     let layers = vec![
         Layer::Conv2d { out_channels: 3, kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
         norm(),
-        Layer::VectorQuantizer { codes: CODES, commitment: COMMITMENT, prior: prior() },
+        Layer::VectorQuantizer { table: table.clone(), prior: prior(table.codes()) },
     ];
     let encoder = Section { name: "encoder".into(), layers };
     Network { input: [2, 8, 7], sections: vec![encoder, decoder()] }
@@ -53,6 +61,7 @@ fn network() -> Network {
 
 /// A point of the parameters, and a batch.
 struct Point {
+    table: CodeTable,
     layout: Layout,
     parameters: Vec<f64>,
     inputs: Vec<f64>,
@@ -61,8 +70,8 @@ struct Point {
 }
 
 impl Point {
-    fn new() -> Self {
-        let layout = network().layout().unwrap();
+    fn new(table: CodeTable) -> Self {
+        let layout = network(&table).layout().unwrap();
         let mut random = stream(5, Purpose::Synthetic, 3, 0);
         let mut values = |n: usize| (0..n).map(|_| random.normal()).collect();
         Point {
@@ -71,6 +80,7 @@ impl Point {
             conditions: values(SAMPLES * 2),
             criterion: Criterion { weight: WEIGHT, ..Criterion::new(Loss::Bernoulli) },
             layout,
+            table,
         }
     }
 
@@ -78,11 +88,19 @@ impl Point {
         Inputs::Values(&self.inputs).with_conditions(&self.conditions)
     }
 
-    /// The range of the parameters whose names begin so.
+    /// The range of the parameters whose names begin so; empty if there are none.
     fn range(&self, name: &str) -> Range<usize> {
         let all = self.layout.parameters().iter().filter(|p| p.name.starts_with(name));
         let ranges: Vec<_> = all.map(latents_engine::Parameter::range).collect();
-        ranges[0].start..ranges[ranges.len() - 1].end
+        match &ranges[..] {
+            [] => 0..0,
+            [first, ..] => first.start..ranges[ranges.len() - 1].end,
+        }
+    }
+
+    /// The codes for some parameters.
+    fn codes(&self, parameters: &[f64]) -> Vec<f64> {
+        self.table.vectors(&parameters[self.range("encoder.2.codes")])
     }
 }
 
@@ -101,7 +119,7 @@ struct Objective<'a> {
 impl<'a> Objective<'a> {
     fn around(point: &'a Point) -> Self {
         let runtime = runtime(1, Isa::Portable);
-        let mut engine = Engine::<f64>::new(&network(), Arc::clone(&runtime)).unwrap();
+        let mut engine = Engine::<f64>::new(&network(&point.table), Arc::clone(&runtime)).unwrap();
         let input = point.layout.shape(LAYERS[1]);
         let decoder = Network { input, sections: vec![decoder()] };
         let decoder = Engine::<f64>::new(&decoder, runtime).unwrap();
@@ -110,17 +128,17 @@ impl<'a> Objective<'a> {
         };
         let (z, e) = (after(LAYERS[0]), after(LAYERS[1]));
         let [c, h, w] = input;
-        let codes = &point.parameters[point.range("encoder.2.codes")];
+        let codes = point.codes(&point.parameters);
         let nearest = |n: usize, pixel: usize| {
             let distance = |k: usize| -> f64 {
                 (0..c).map(|j| (z[(n * c + j) * h * w + pixel] - codes[k * c + j]).powi(2)).sum()
             };
-            (0..CODES).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap()
+            (0..point.table.codes()).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap()
         };
         let pixels = (0..SAMPLES).flat_map(|n| (0..h * w).map(move |pixel| (n, pixel)));
         let numbers: Vec<usize> = pixels.map(|(n, pixel)| nearest(n, pixel)).collect();
         let objective = Objective { point, engine, decoder, z, e, numbers };
-        assert_eq!(objective.e, objective.assigned(codes), "the nearest codes");
+        assert_eq!(objective.e, objective.assigned(&codes), "the nearest codes");
         objective
     }
 
@@ -138,10 +156,13 @@ impl<'a> Objective<'a> {
         let point = self.point;
         let z =
             self.engine.outputs_of_layers(parameters, point.batch(), 0..LAYERS[0], PASS).unwrap();
-        let moved = self.assigned(&parameters[point.range("encoder.2.codes")]);
+        let moved = self.assigned(&point.codes(parameters));
         let square =
             |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum() };
-        let distances = COMMITMENT * square(&z, &self.e) + square(&moved, &self.z);
+        let distances = match point.table {
+            CodeTable::Learned { .. } => COMMITMENT * square(&z, &self.e) + square(&moved, &self.z),
+            CodeTable::Levels { .. } => 0.0,
+        };
 
         let through: Vec<f64> = (0..z.len()).map(|i| self.e[i] + z[i] - self.z[i]).collect();
         let (through, targets) = (Inputs::Values(&through), Targets::Values(&point.inputs));
@@ -165,7 +186,11 @@ impl<'a> Objective<'a> {
 
 #[test]
 fn gradients_are_those_of_what_it_minimises() {
-    let point = Point::new();
+    tables().into_iter().for_each(check_gradients);
+}
+
+fn check_gradients(table: CodeTable) {
+    let point = Point::new(table);
     let mut objective = Objective::around(&point);
     let used: BTreeSet<usize> = objective.numbers.iter().copied().collect();
     assert!(used.len() > 3, "{used:?}");
@@ -204,17 +229,21 @@ fn gradients_are_those_of_what_it_minimises() {
     }
     // The bias before a normalisation has no effect.
     sums.retain(|name, _| *name != "encoder.0.bias");
-    assert!(sums.len() >= 14 && sums.values().all(|&sum| sum > 1e-6), "{sums:?}");
+    assert!(sums.len() >= 13 && sums.values().all(|&sum| sum > 1e-6), "{sums:?}");
 }
 
 #[test]
 fn threads_and_instruction_sets_do_not_change_a_bit() {
-    let point = Point::new();
+    tables().into_iter().for_each(check_bits);
+}
+
+fn check_bits(table: CodeTable) {
+    let point = Point::new(table);
     let parameters = narrow(&point.parameters);
     let (inputs, conditions) = (narrow(&point.inputs), narrow(&point.conditions));
     let batch = Inputs::Values(&inputs).with_conditions(&conditions);
     let mut results = ways().into_iter().map(|runtime| {
-        let mut engine = Engine::<f32>::new(&network(), runtime).unwrap();
+        let mut engine = Engine::<f32>::new(&network(&point.table), runtime).unwrap();
         let mut gradients = vec![0.0; parameters.len()];
         let losses = engine
             .gradients(&parameters, batch, Targets::Inputs, point.criterion, PASS, &mut gradients)
@@ -231,11 +260,11 @@ fn threads_and_instruction_sets_do_not_change_a_bit() {
 
 #[test]
 fn without_a_prior_all_codes_are_as_likely() {
-    let mut network = network();
+    let point = Point::new(learned(6, COMMITMENT));
+    let mut network = network(&point.table);
     network.sections[0].layers.truncate(LAYERS[0]);
-    let quantizer = Layer::VectorQuantizer { codes: 5, commitment: 0.25, prior: vec![] };
+    let quantizer = Layer::VectorQuantizer { table: learned(5, 0.25), prior: vec![] };
     network.sections[0].layers.push(quantizer);
-    let point = Point::new();
     let mut engine = Engine::<f64>::new(&network, runtime(1, Isa::Portable)).unwrap();
     let parameters = initialize(engine.layout(), Init::Pytorch, 1);
     let parameters: Vec<f64> = parameters.into_iter().map(f64::from).collect();
@@ -249,12 +278,13 @@ fn without_a_prior_all_codes_are_as_likely() {
 
 #[test]
 fn misfits_are_refused() {
-    let of = |codes, commitment, prior| {
-        let layers = vec![Layer::VectorQuantizer { codes, commitment, prior }];
+    let of_table = |table, prior| {
+        let layers = vec![Layer::VectorQuantizer { table, prior }];
         let section = Section { name: "encoder".into(), layers };
         let network = Network { input: [3, 4, 4], sections: vec![section] };
         network.layout().unwrap_err().to_string()
     };
+    let of = |codes, commitment, prior| of_table(learned(codes, commitment), prior);
     assert!(of(1, 0.1, vec![]).contains("codes = 1 must be from 2 to 65536"));
     assert!(of(9, -0.1, vec![]).contains("commitment -0.1 must be at least 0"));
     let center = Layer::MaskedConv2d { out_channels: 8, kernel: [3, 3], center: false };
@@ -262,4 +292,8 @@ fn misfits_are_refused() {
     assert!(error.contains("its prior gives [8, 4, 4] and not the logits [9, 4, 4]"), "{error}");
     let even = Layer::MaskedConv2d { out_channels: 9, kernel: [2, 3], center: false };
     assert!(of(9, 0.1, vec![even]).contains("encoder.0.prior.0 (masked_conv2d)"));
+    let levels = |levels: &[usize]| of_table(CodeTable::Levels { levels: levels.to_vec() }, vec![]);
+    assert!(levels(&[4, 4]).contains("its levels are for 2 channels, and its input has 3"));
+    assert!(levels(&[4, 1, 4]).contains("levels [4, 1, 4] must be at least 2"));
+    assert!(levels(&[99, 99, 99]).contains("must be from 2 to 65536"));
 }
