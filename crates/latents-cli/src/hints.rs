@@ -57,6 +57,7 @@ fn of_library(error: &latents::Error) -> Option<String> {
         E::NotConditional { .. } => {
             "leave --class out; `latents train vae --conditional` trains a conditional model".into()
         }
+        E::OnlyPrior { .. } => "leave --sampler out".into(),
         E::ClassNeeded { .. } => "name it with --class NAME".into(),
         E::TtaWithoutClasses { .. } => "leave --tta out".into(),
         E::OtherStudy { kind, .. } => format!("`latents tune {kind}` makes such studies"),

@@ -12,4 +12,4 @@ pub use data::{
     Card, LEAST_COMPARED, LEAST_MAPPED, LatentMeasures, LikelihoodBounds, MapScore,
     OutlierMeasures, ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
-pub use measure::{CardBounds, CardCallbacks, CardInput};
+pub use measure::{CardBounds, CardCallbacks, CardInput, compared_components};

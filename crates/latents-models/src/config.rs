@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, Tuning};
 use crate::posterior_penalty::PosteriorPenalty;
 use crate::vae::VaeConfig;
+use crate::vqvae::VqvaeConfig;
 
 /// What can be asked about a kind without a model of it.
 struct Kind {
@@ -38,7 +39,7 @@ macro_rules! kinds {
         /// assert_eq!(model.network(image, 0)?.layout()?.output(), image);
         ///
         /// let file: ModelConfig = toml::from_str("kind = \"ae\"\nlatent_dim = 8")?;
-        /// assert_eq!((file.kind(), file.latents().map(|l| l.dim)), ("ae", Some(8)));
+        /// assert_eq!((file.kind(), file.latents(image).map(|l| l.dim)), ("ae", Some(8)));
         /// # Ok(())
         /// # }
         /// ```
@@ -159,11 +160,11 @@ macro_rules! kinds {
                 }
             }
 
-            /// The sections before and after the latent vectors, if the model has latent vectors that it can decode.
+            /// The sections before and after the latent vectors of images of shape `[c, h, w]`, if the model has latent vectors that it can decode.
             #[must_use]
-            pub fn latents(&self) -> Option<LatentSpace> {
+            pub fn latents(&self, image: Shape) -> Option<LatentSpace> {
                 match self {
-                    $(ModelConfig::$variant(config) => config.latents(),)+
+                    $(ModelConfig::$variant(config) => config.latents(image),)+
                 }
             }
 
@@ -284,6 +285,8 @@ kinds! {
     Cnn(CnnConfig),
     /// A variational autoencoder or a relative.
     Vae(VaeConfig),
+    /// A VQ-VAE.
+    Vqvae(VqvaeConfig),
 }
 
 #[cfg(test)]
@@ -292,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_kind_describes_itself() {
-        assert_eq!(ModelConfig::kinds(), ["ae", "classifier", "cnn", "vae"]);
+        assert_eq!(ModelConfig::kinds(), ["ae", "classifier", "cnn", "vae", "vqvae"]);
         for &kind in ModelConfig::kinds() {
             let model = ModelConfig::for_images(kind, [3, 20, 30]).unwrap();
             assert_eq!(model.kind(), kind);
@@ -328,7 +331,7 @@ mod tests {
         let error = ModelConfig::recipe("gan").unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no model of kind `gan`; the kinds are ae, classifier, cnn, vae"
+            "there is no model of kind `gan`; the kinds are ae, classifier, cnn, vae, vqvae"
         );
     }
 

@@ -66,4 +66,12 @@ impl Error {
     pub fn setting(setting: &'static str, reason: impl Into<String>) -> Self {
         Error::Setting { setting, reason: reason.into() }
     }
+
+    /// The error for a conditional model of images that have no classes.
+    pub(crate) fn unconditional(classes: usize) -> Self {
+        let reason = format!(
+            "conditional = true needs images with labels of at least 2 classes, and these have {classes}"
+        );
+        Self::setting("conditional", reason)
+    }
 }

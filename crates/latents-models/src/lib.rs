@@ -14,7 +14,7 @@
 //! let layout = model.network(image, 0)?.layout()?;
 //! assert_eq!(layout.output(), image);
 //! assert_eq!(layout.parameters()[0].name, "encoder.0.weight");
-//! assert_eq!(model.latents().map(|l| (l.dim, l.encode)), Some((16, ENCODER..ENCODER + 1)));
+//! assert_eq!(model.latents(image).map(|l| (l.dim, l.encode)), Some((16, ENCODER..ENCODER + 1)));
 //!
 //! let mut tensors = Tensors::default();
 //! tensors.push_parameters("", &layout, &initialize(&layout, Init::default(), 1));
@@ -28,27 +28,31 @@ mod classifier;
 mod cnn;
 mod config;
 mod error;
+mod likelihood;
 mod model;
 mod nonlinearity;
 mod posterior_penalty;
 mod stage;
 mod tensors;
 mod vae;
+mod vqvae;
 
 pub use autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER, Refiner};
 pub use classifier::{ClassifierConfig, HEAD};
 pub use cnn::CnnConfig;
 pub use config::ModelConfig;
 pub use error::Error;
+pub use likelihood::Likelihood;
 pub use model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 pub use nonlinearity::Nonlinearity;
 pub use posterior_penalty::{MeasuredPosterior, PosteriorMeasure, PosteriorPenalty};
 pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};
 pub use vae::{
-    LatentPrior, LearnedPrior, Likelihood, Regularizer, VaeConfig, condition_value,
-    importance_bound, importance_bounds_under, one_hot, posterior,
+    LatentPrior, LearnedPrior, Regularizer, VaeConfig, condition_value, importance_bound,
+    importance_bounds_under, one_hot, posterior,
 };
+pub use vqvae::{CodePrior, Quantizer, VqvaeConfig, code_bits};
 
 /// The example of the README.
 #[cfg(doctest)]

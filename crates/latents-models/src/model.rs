@@ -81,8 +81,9 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
         &[]
     }
 
-    /// The sections before and after the latent vectors, if the model has latent vectors that it can decode.
-    fn latents(&self) -> Option<LatentSpace> {
+    /// The sections before and after the latent vectors of images of shape `[c, h, w]`, if the model has latent vectors that it can decode.
+    fn latents(&self, image: Shape) -> Option<LatentSpace> {
+        let _ = image;
         None
     }
 
@@ -154,7 +155,7 @@ pub enum Target {
 /// The sections of a network before and after its latent vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatentSpace {
-    /// Number of dimensions of a latent vector, `d`.
+    /// Number of dimensions of a latent vector, `d`. Of an image of codes `[c, h, w]`, the number of its numbers.
     pub dim: usize,
     /// Sections of the network that map images `[n, c, h, w]` to latents `[n, d]`.
     pub encode: Range<usize>,

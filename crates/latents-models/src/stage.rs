@@ -1,6 +1,6 @@
 //! The convolutions of an autoencoder's encoder, and those that suit images of a given shape.
 
-use latents_engine::Shape;
+use latents_engine::{Layer, Layout, Network, Section, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,19 +33,84 @@ impl Stage {
     /// As in the study, kernel 4 with stride 2 and padding 1 halves even sides, and kernel 3 with stride 2 halves odd sides. If one side is
     /// even and the other odd, or a side is too short for either kernel, kernel 3 with stride 2 and padding 1 halves both and rounds up.
     #[must_use]
-    pub fn for_images([c, h, w]: Shape) -> Vec<Self> {
-        let mut channels = if c == 1 || h.max(w) > 64 { 8 } else { 16 };
+    pub fn for_images(image: Shape) -> Vec<Self> {
+        let [c, h, w] = image;
+        let first = if c == 1 || h.max(w) > 64 { 8 } else { 16 };
+        Self::halving(image, 4, |stage| (first << stage.min(4)).min(128))
+    }
+
+    /// Stages that halve images of shape `[c, h, w]` until no side is above `longest`, at least one, with the channels of each.
+    pub(crate) fn halving(
+        [_, h, w]: Shape,
+        longest: usize,
+        channels: impl Fn(usize) -> usize,
+    ) -> Vec<Self> {
         let (mut sides, mut stages) = ([h, w], vec![]);
-        while stages.is_empty() || sides.iter().any(|&side| side > 4) {
+        while stages.is_empty() || sides.iter().any(|&side| side > longest) {
             let (kernel, padding) = match sides.map(|side| (side >= 2, side % 2, side >= 3)) {
                 [(true, 0, _), (true, 0, _)] => (4, 1),
                 [(_, 1, true), (_, 1, true)] => (3, 0),
                 _ => (3, 1),
             };
+            let channels = channels(stages.len());
             stages.push(Stage { channels, kernel, stride: 2, padding });
-            channels = (2 * channels).min(128);
             sides = sides.map(|side| (side + 2 * padding).saturating_sub(kernel) / 2 + 1);
         }
         stages
     }
+}
+
+/// The convolutions of an encoder as its section, with a nonlinearity between them, and the index of each among its layers.
+pub(crate) fn convolutions(
+    stages: &[Stage],
+    image: Shape,
+    nonlinearity: &Layer,
+    normalize: bool,
+) -> (Network, Vec<usize>) {
+    let (mut layers, mut places) = (vec![], vec![]);
+    for (i, stage) in stages.iter().enumerate() {
+        if i > 0 {
+            layers.push(nonlinearity.clone());
+        }
+        places.push(layers.len());
+        layers.push(Layer::Conv2d {
+            out_channels: stage.channels,
+            kernel: [stage.kernel; 2],
+            stride: [stage.stride; 2],
+            padding: [stage.padding; 2],
+        });
+        if normalize {
+            layers.push(Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-5 });
+        }
+    }
+    let sections = vec![Section { name: "encoder".into(), layers }];
+    (Network { input: image, sections }, places)
+}
+
+/// The transposed convolutions of a decoder, with a nonlinearity between them. Each restores the input shape of the convolution that it
+/// mirrors; these are at `places` of the layout.
+pub(crate) fn mirrored(
+    stages: &[Stage],
+    convolutions: &Layout,
+    places: &[usize],
+    nonlinearity: &Layer,
+) -> Vec<Layer> {
+    let mut layers = vec![];
+    for (i, (stage, &place)) in stages.iter().zip(places).enumerate().rev() {
+        let (from, to) = (convolutions.shape(place + 1), convolutions.shape(place));
+        let missing = |axis: usize| {
+            to[axis] + 2 * stage.padding - stage.kernel - (from[axis] - 1) * stage.stride
+        };
+        layers.push(Layer::ConvTranspose2d {
+            out_channels: to[0],
+            kernel: [stage.kernel; 2],
+            stride: [stage.stride; 2],
+            padding: [stage.padding; 2],
+            output_padding: [missing(1), missing(2)],
+        });
+        if i > 0 {
+            layers.push(nonlinearity.clone());
+        }
+    }
+    layers
 }

@@ -77,7 +77,7 @@ impl Model for PerceptronConfig {
         Loss::MeanSquaredError.into()
     }
 
-    fn latents(&self) -> Option<LatentSpace> {
+    fn latents(&self, _image: Shape) -> Option<LatentSpace> {
         Some(LatentSpace { dim: self.latent_dim, encode: 0..1, decode: 1..2 })
     }
 
@@ -132,7 +132,7 @@ fn it_is_built_trained_saved_and_loaded() {
     assert!(last < 0.02 * first, "{first} {last}");
 
     // Its latents are where it says: the decoder makes of them what the whole network makes of the images.
-    let latents = config.latents().unwrap();
+    let latents = config.latents(shape).unwrap();
     let z = engine.forward(&parameters, inputs, latents.encode.clone()).unwrap();
     assert_eq!(z.len(), n * latents.dim);
     let decoded = engine.forward(&parameters, Inputs::Values(&z), latents.decode.clone()).unwrap();

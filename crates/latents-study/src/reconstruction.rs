@@ -79,7 +79,7 @@ fn components(worker: &Worker<'_>) -> Result<()> {
     let shape = study.data.shape;
     let numbers: usize = shape.iter().product();
     let model = RunConfig::for_collection("ae", shape, train.len())?.model;
-    let dim = model.latents().map_or(1, |latents| latents.dim);
+    let dim = model.latents(shape).map_or(1, |latents| latents.dim);
     let mut wanted: Vec<usize> = DIMENSIONS.into_iter().chain([dim]).collect();
     wanted.retain(|&d| d < numbers.min(train.len()));
     wanted.sort_unstable();
@@ -116,7 +116,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     };
     let run = study.run(BEST);
     let (config, metrics) = (run.config()?, run.metrics()?);
-    let dim = config.model.latents().map_or(0, |latents| latents.dim);
+    let dim = config.model.latents(config.data.shape).map_or(0, |latents| latents.dim);
     let augmentation = &config.training.augmentation;
     let changed = match (augmentation.flip > 0.0, augmentation.shift > 0) {
         (true, true) => ", and of flipped and shifted copies of them",

@@ -80,7 +80,7 @@ pub(crate) fn section(study: &Context) -> Result<Option<(PageSection, Vec<Findin
             caption: format!(
                 "The encoder, which maps {} numbers to {}.",
                 words::numbers(study.data.shape),
-                config.model.latents().map_or(0, |l| l.dim)
+                config.model.latents(study.data.shape).map_or(0, |l| l.dim)
             ),
         },
         Block::Table {

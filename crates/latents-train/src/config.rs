@@ -26,7 +26,7 @@ use crate::training::TrainingConfig;
 ///
 /// let config = RunConfig::of_kind("vae", [3, 64, 64])?;
 /// assert_eq!((config.training.epochs, config.training.learning_rate), (50, 2e-4));
-/// assert_eq!(config.model.latents().unwrap().dim, 44);
+/// assert_eq!(config.model.latents([1, 28, 28]).unwrap().dim, 44);
 /// # Ok::<(), latents_train::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -275,6 +275,14 @@ pub enum Error {
         /// Its kind.
         kind: &'static str,
     },
+    /// Latents of a VQ-VAE, which are codes, are to be drawn from another distribution than its prior.
+    #[error("{} is a run of a model whose latents are codes, which are drawn from its prior alone; the sampler {sampler} is a density of numbers", run.display())]
+    OnlyPrior {
+        /// The run's folder.
+        run: PathBuf,
+        /// The name of the sampler.
+        sampler: &'static str,
+    },
     /// A class is given for a model that takes none.
     #[error("{} is a run of a model without a condition, which decodes latents alone; leave the class out, or use a run that was trained with conditional = true", run.display())]
     NotConditional {

@@ -26,6 +26,7 @@
 //! them and keeps runs, [`tune`] searches for good settings of anything, [`explore`] maps, samples and measures vectors, and [`report`]
 //! draws figures and pages.
 
+mod code_sampler;
 mod conditional;
 mod data_summary;
 mod duplicates;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use latents_data::{Dataset, ImageArrays, Labelled, Pixels};
 use latents_engine::{Batch, Engine, Inputs, Runtime, Shape};
-use latents_models::{LatentSpace, posterior};
+use latents_models::{LatentSpace, code_bits, posterior};
 use latents_progress::Monitor;
 use latents_train::{Foreign, Run, RunConfig};
 
@@ -121,7 +121,7 @@ impl TrainedModel {
     /// # Errors
     /// [`Error::NoLatents`] if the model has none that can be decoded.
     pub fn latent_space(&self) -> Result<LatentSpace> {
-        let space = self.config.model.latents();
+        let space = self.config.model.latents(self.shape());
         space.ok_or_else(|| Error::NoLatents { run: self.dir().to_owned(), kind: self.kind() })
     }
 
@@ -129,6 +129,12 @@ impl TrainedModel {
     #[must_use]
     pub fn is_variational(&self) -> bool {
         posterior(self.engine.layout()).is_some()
+    }
+
+    /// The bits of the latents of an image, if they are codes, as those of a VQ-VAE are.
+    #[must_use]
+    pub fn code_bits(&self) -> Option<f64> {
+        code_bits(self.engine.layout())
     }
 
     /// Opens the images that the run was trained on, and those held out for testing.

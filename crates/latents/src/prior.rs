@@ -1,8 +1,10 @@
-//! The prior of a model's latents: N(0, I), or what a variational model has learned in its place.
+//! The prior of a model's latents: N(0, I), or what a variational model or a VQ-VAE has learned in its place.
 
 use latents_explore::{GaussianMixture, samplers};
-use latents_models::LearnedPrior;
+use latents_models::{CodePrior, LearnedPrior, condition_value};
+use latents_progress::Monitor;
 
+use crate::code_sampler::CodeSampler;
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 
@@ -20,20 +22,34 @@ pub(crate) enum Prior {
         /// Its weights for each class `[c, k]`.
         weights: Vec<f64>,
     },
+    /// The prior of the codes of a VQ-VAE.
+    Codes(Box<CodeSampler>),
 }
 
 impl Prior {
     /// Whether it was learned with the model.
     pub(crate) fn is_learned(&self) -> bool {
-        matches!(self, Prior::Learned { .. })
+        !matches!(self, Prior::Normal { .. })
     }
 
     /// `n` draws `[n, d]`; of a conditional model for images of these classes `[n]`, and of others there are no classes. Each depends only on the
     /// prior, the seed, its class and its own index.
-    pub(crate) fn sample(&self, n: usize, classes: &[u16], seed: u64) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// If the call was interrupted, as drawing many codes takes a while.
+    pub(crate) fn sample(
+        &mut self,
+        n: usize,
+        classes: &[u16],
+        seed: u64,
+        monitor: &Monitor,
+    ) -> Result<Vec<f32>> {
         let (mixture, weights) = match self {
-            Prior::Normal { dim } => return samplers::normal(n, *dim, seed),
-            Prior::Learned { mixture, .. } if classes.is_empty() => return mixture.sample(n, seed),
+            Prior::Normal { dim } => return Ok(samplers::normal(n, *dim, seed)),
+            Prior::Codes(codes) => return codes.sample(n, classes, seed, monitor),
+            Prior::Learned { mixture, .. } if classes.is_empty() => {
+                return Ok(mixture.sample(n, seed));
+            }
             Prior::Learned { mixture, weights } => (mixture, weights),
         };
         let mut z: Vec<f32> = vec![];
@@ -49,7 +65,7 @@ impl Prior {
                 z[i * dim..(i + 1) * dim].copy_from_slice(&of_class[i * dim..(i + 1) * dim]);
             }
         }
-        z
+        Ok(z)
     }
 }
 
@@ -60,6 +76,11 @@ impl TrainedModel {
     /// If the model has no latents, or the weights of the prior are damaged.
     pub(crate) fn prior(&self) -> Result<Prior> {
         let dim = self.latent_space()?.dim;
+        if let Some(prior) = CodePrior::of(self.engine.layout(), &self.parameters) {
+            let condition = condition_value(self.engine.layout());
+            let codes = CodeSampler::new(prior, condition, self.engine.runtime())?;
+            return Ok(Prior::Codes(Box::new(codes)));
+        }
         let Some(learned) = LearnedPrior::of(self.engine.layout(), &self.parameters) else {
             return Ok(Prior::Normal { dim });
         };
@@ -89,9 +110,11 @@ mod tests {
         let unit = [1.0, 0.0, 0.0, 1.0].repeat(2);
         let means = [-50.0, 0.0, 50.0, 0.0];
         let mixture = GaussianMixture::from_parameters(&[1.0, 0.0], &means, &unit).unwrap();
-        let prior = Prior::Learned { mixture, weights: vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5] };
+        let mut prior = Prior::Learned { mixture, weights: vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5] };
+        let mut sample =
+            |n, classes: &[u16]| prior.sample(n, classes, 4, &Monitor::default()).unwrap();
         let classes: Vec<u16> = (0..90).map(|i| i % 3).collect();
-        let z = prior.sample(90, &classes, 4);
+        let z = sample(90, &classes);
         let mut of_both = [0, 0];
         for (class, z) in classes.iter().zip(z.chunks_exact(2)) {
             match class {
@@ -101,7 +124,7 @@ mod tests {
             }
         }
         assert!(of_both.iter().all(|&n| n > 5), "{of_both:?}");
-        assert_eq!(prior.sample(90, &[1; 90], 4)[2..4], z[2..4]);
-        assert!(prior.sample(20, &[], 4).chunks_exact(2).all(|z| z[0] < -40.0));
+        assert_eq!(sample(90, &[1; 90])[2..4], z[2..4]);
+        assert!(sample(20, &[]).chunks_exact(2).all(|z| z[0] < -40.0));
     }
 }

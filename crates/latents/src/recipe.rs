@@ -101,6 +101,12 @@ impl Recipe {
         Self::of("vae").on(data)
     }
 
+    /// A VQ-VAE for these images.
+    #[must_use]
+    pub fn vqvae(data: &Dataset) -> Self {
+        Self::of("vqvae").on(data)
+    }
+
     /// A convolutional classifier for these images.
     #[must_use]
     pub fn cnn(data: &Dataset) -> Self {
@@ -365,7 +371,7 @@ impl Recipe {
     fn take_encoder(&self, config: &mut RunConfig, run: &Run, image: Option<Shape>) -> Result<()> {
         let of_run = run.config()?;
         let kind = of_run.model.kind();
-        if of_run.model.latents().is_none() {
+        if of_run.model.latents(of_run.data.shape).is_none() {
             return Err(Error::NoEncoder { run: run.dir().to_owned(), kind });
         }
         if let Some(images) =

@@ -26,7 +26,8 @@ const PER_ROW: usize = 10;
 /// Where random latent vectors are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampler {
-    /// The prior that a variational model has learned, or N(0, I) if it has learned none; of a conditional model the prior of the class.
+    /// The prior that a variational model or a VQ-VAE has learned, or N(0, I) if it has learned none; of a conditional model the prior of the
+    /// class. The only sampler of codes.
     Prior,
     /// N(0, I), which a variational autoencoder is trained for unless it learns its prior.
     Normal,
@@ -245,7 +246,8 @@ impl TrainedModel {
     /// A conditional model makes as many of each class as possible, one class after another.
     ///
     /// # Errors
-    /// If the model has no latents, the mixture or the flow cannot be fitted, or the training latents are needed and missing.
+    /// If the model has no latents, the mixture or the flow cannot be fitted, the training latents are needed and missing, or the call was
+    /// interrupted; [`Error::OnlyPrior`] for another sampler than the prior if the latents are codes.
     pub fn sample(&mut self, n: usize, sampler: Sampler, seed: u64) -> Result<Samples> {
         let classes = self.is_conditional().then(|| self.every_class());
         self.sample_given(n, classes, sampler, seed)
@@ -279,8 +281,12 @@ impl TrainedModel {
         let classes =
             classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
         let dim = self.latent_space()?.dim;
+        if self.code_bits().is_some() && sampler != Sampler::Prior {
+            return Err(Error::OnlyPrior { run: self.dir().to_owned(), sampler: sampler.name() });
+        }
         // The other samplers do without what was learned.
-        let prior = if sampler == Sampler::Prior { self.prior()? } else { Prior::Normal { dim } };
+        let mut prior =
+            if sampler == Sampler::Prior { self.prior()? } else { Prior::Normal { dim } };
         let sampler = match sampler {
             Sampler::Prior if !prior.is_learned() => Sampler::Normal,
             sampler => sampler,
@@ -288,7 +294,7 @@ impl TrainedModel {
         let Drawn { z, bic, flow } = match (sampler.fitted(), &classes) {
             (None, classes) => {
                 let classes = classes.as_ref().map_or(&[][..], |classes| &classes.labels);
-                Drawn { z: prior.sample(n, classes, seed), bic: None, flow: None }
+                Drawn { z: prior.sample(n, classes, seed, &self.session)?, bic: None, flow: None }
             }
             // A class has its own density of latents, but all share a box.
             (Some(fitted @ (Fitted::Mixture { .. } | Fitted::Flow)), Some(classes)) => {

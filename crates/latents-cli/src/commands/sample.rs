@@ -46,7 +46,7 @@ pub(crate) struct Sample {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Sampler {
-    /// The prior that a variational autoencoder has learned, or N(0, I) if it has learned none
+    /// The prior that a variational autoencoder or a VQ-VAE has learned, or N(0, I) if it has learned none; the only one for a VQ-VAE
     Prior,
     /// N(0, I), which a variational autoencoder is trained for unless it learns its prior
     Normal,

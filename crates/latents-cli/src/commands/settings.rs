@@ -10,6 +10,7 @@ mod default_help;
 mod images;
 mod pictures;
 mod training;
+mod vqvae;
 
 use clap::Args;
 use latents::train::Error;
@@ -26,6 +27,7 @@ pub(crate) use default_help::{default_help, trial_help};
 pub(crate) use images::ImageFlags;
 pub(crate) use pictures::PictureFlags;
 pub(crate) use training::TrainingFlags;
+pub(crate) use vqvae::VqvaeFlags;
 
 /// The flags of one kind of model.
 pub(crate) trait ModelFlags: Args {

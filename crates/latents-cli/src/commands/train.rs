@@ -10,7 +10,8 @@ use latents::{Recipe, Run, Session, SettingsLayer, best_settings, train_run, tra
 
 use crate::commands::describe;
 use crate::commands::settings::{
-    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags, default_help,
+    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags, VqvaeFlags,
+    default_help,
 };
 use crate::output::{Output, shell_word};
 use crate::signals;
@@ -56,6 +57,16 @@ pub(crate) enum Model {
         mut_args = default_help(VaeFlags::KIND)
     )]
     Vae(Box<Train<VaeFlags>>),
+    /// A VQ-VAE: latents are a small image of codes, with a prior that is learned beside it and makes new ones
+    #[command(
+        after_help = "Three channels of 8 levels are 512 codes: 9 bits for each place of a 7x7 image of codes, if images are 28x28.\n\n\
+        The loss is -log p(x|codes) - log p(codes), in nats, summed over an image and averaged over images. No gradient of the prior reaches the \
+        encoder.\n\n\
+        latents train vqvae --out runs/vq                      then `latents sample --run runs/vq --out new.npz`\n\
+        latents train vqvae --codes 512 --out runs/table       a learned table of codes, as in the first paper",
+        mut_args = default_help(VqvaeFlags::KIND)
+    )]
+    Vqvae(Box<Train<VqvaeFlags>>),
 }
 
 /// Settings of a run. Flags override --config, --from-study or the resumed run; otherwise defaults apply.
@@ -89,6 +100,7 @@ pub(crate) fn run(model: &Model, session: &Session, output: Output) -> Result<u8
         Model::Classifier(flags) => flags.run(session, output),
         Model::Cnn(flags) => flags.run(session, output),
         Model::Vae(flags) => flags.run(session, output),
+        Model::Vqvae(flags) => flags.run(session, output),
     }
 }
 

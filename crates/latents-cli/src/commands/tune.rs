@@ -12,7 +12,7 @@ use clap::Subcommand;
 use latents::{Session, TuneResults};
 
 use crate::commands::settings::{
-    AutoencoderFlags, ClassifierFlags, ModelFlags, VaeFlags, trial_help,
+    AutoencoderFlags, ClassifierFlags, ModelFlags, VaeFlags, VqvaeFlags, trial_help,
 };
 use crate::output::Output;
 use crate::signals;
@@ -30,6 +30,9 @@ pub(crate) enum Tune {
     /// Settings of a variational autoencoder, for the lowest validation loss
     #[command(after_help = help(VaeFlags::KIND), after_long_help = long_help(VaeFlags::KIND), mut_args = trial_help(VaeFlags::KIND))]
     Vae(Box<TuneModel<VaeFlags>>),
+    /// Settings of a VQ-VAE, for the lowest validation loss
+    #[command(after_help = help(VqvaeFlags::KIND), after_long_help = long_help(VqvaeFlags::KIND), mut_args = trial_help(VqvaeFlags::KIND))]
+    Vqvae(Box<TuneModel<VqvaeFlags>>),
     Command(program::TuneCommand),
     Show(show::ShowStudy),
 }
@@ -39,6 +42,7 @@ pub(crate) fn run(tune: &Tune, session: &Session, output: Output) -> Result<u8> 
         Tune::Ae(command) => command.run(session, output),
         Tune::Classifier(command) => command.run(session, output),
         Tune::Vae(command) => command.run(session, output),
+        Tune::Vqvae(command) => command.run(session, output),
         Tune::Command(command) => command.run(session, output),
         Tune::Show(command) => command.run(output).map(|()| 0),
     }

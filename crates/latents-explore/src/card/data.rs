@@ -21,6 +21,9 @@ pub struct Card {
     pub images: usize,
     /// Number of latent dimensions.
     pub latent_dim: usize,
+    /// The bits of the latents of an image, if they are codes. There are then as many principal components as 32-bit numbers have so many bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_bits: Option<f64>,
     /// Whether the decoder is given the class of an image. Bounds are then on log p(x|y), samples have the classes of training images, and the
     /// images of a traversal have the class of its first image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -33,7 +36,7 @@ pub struct Card {
     pub principal_components: Option<f64>,
     /// Metrics of the reconstructions.
     pub reconstruction: ReconstructionMeasures,
-    /// Bounds on the log-likelihood; only of a variational model.
+    /// Bounds on the log-likelihood; only of a variational model or a VQ-VAE.
     pub bounds: Option<LikelihoodBounds>,
     /// Metrics of the latents.
     pub latents: LatentMeasures,
@@ -86,7 +89,7 @@ fn infinite_if_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error>
 pub struct LikelihoodBounds {
     /// The evidence lower bound (ELBO).
     pub elbo: Estimate,
-    /// The importance-weighted bound (IWAE).
+    /// The importance-weighted bound (IWAE); of a VQ-VAE the evidence bound.
     pub iwae: Estimate,
     /// The importance-weighted bound with a flow as the prior, which is fitted to the latents of the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +135,7 @@ pub struct SampleMeasures {
     /// Fraction of the test images that are near copies of a training image, as [`SamplerScore::near_copies`]: what is to be expected of new images.
     #[serde(default)]
     pub near_copies_of_test: Option<f64>,
-    /// Number of training latents that the Gaussian mixture is fitted to.
+    /// Number of training latents that the Gaussian mixture is fitted to; 0 of a VQ-VAE, which has none.
     pub fitted: usize,
     /// Scores of each sampler, the smallest Fréchet distance first.
     pub samplers: Vec<SamplerScore>,

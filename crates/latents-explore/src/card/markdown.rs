@@ -10,8 +10,12 @@ impl Card {
     /// The card as a Markdown page with the heading `title`.
     #[must_use]
     pub fn markdown(&self, title: &str) -> String {
-        let mut out =
-            format!("# {title}\n\n{} test images, {} latents.\n", self.images, self.latent_dim);
+        let codes =
+            self.code_bits.map_or_else(String::new, |bits| format!(", codes of {bits:.0} bits"));
+        let mut out = format!(
+            "# {title}\n\n{} test images, {} latents{codes}.\n",
+            self.images, self.latent_dim
+        );
         let mut line = |text: String| {
             out.push_str(&text);
             out.push('\n');
@@ -20,7 +24,11 @@ impl Card {
             line("\nThe decoder is given the class of an image. Images are reconstructed with their class, and bounds are on log p(x|y). Samples have the classes of training images, and a traversal has the class of its first image.".into());
         }
         let r = &self.reconstruction;
-        line("\n## Reconstruction\n\n| | this model | PCA at the same d |\n|---|---|---|".into());
+        let components = match self.code_bits {
+            None => "PCA at the same d",
+            Some(_) => "PCA of as many bits",
+        };
+        line(format!("\n## Reconstruction\n\n| | this model | {components} |\n|---|---|---|"));
         let pca = r.pca_mse.map_or("-".into(), |m| format!("{m:.5}"));
         line(format!("| mean squared error | {:.5} | {pca} |", r.mse));
         let pca = r.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
@@ -31,13 +39,20 @@ impl Card {
             line(format!("| SSIM | {ssim:.4} | |"));
         }
         line(format!(
-            "\nPrincipal components are fitted to {} training images, and limited to the range of pixels. ± is a standard error.",
-            r.pca_images
+            "\nPrincipal components are fitted to {} training images, and limited to the range of pixels.{} ± is a standard error.",
+            r.pca_images,
+            match self.code_bits {
+                None => "",
+                Some(_) => " They are as many as 32-bit numbers have the bits of the codes.",
+            }
         ));
         if let Some(b) = &self.bounds {
             line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
             line(format!("| evidence lower bound | {:.2} |", b.elbo));
-            line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
+            // One draw is the evidence bound.
+            if b.draws > 1 {
+                line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
+            }
             if let Some(bound) = b.iwae_with_flow {
                 line(format!(
                     "| the same with a flow as the prior in place of the model's own | {bound:.2} |"
@@ -54,9 +69,12 @@ impl Card {
             line(format!("| accuracy of {NEIGHBOURS} nearest neighbours | {accuracy:.3} |"));
         }
         if let Some(accuracy) = self.latents.components_neighbour_accuracy {
+            let components = match self.code_bits {
+                None => self.latent_dim.to_string(),
+                Some(_) => "the same".into(),
+            };
             line(format!(
-                "| the same, {} whitened principal components by cosine | {accuracy:.3} |",
-                self.latent_dim
+                "| the same, {components} whitened principal components by cosine | {accuracy:.3} |"
             ));
         }
         if let Some(scores) = &self.disentanglement {
@@ -137,10 +155,13 @@ impl SampleMeasures {
             self.extractor
         ));
         line(format!(
-            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}. The Gaussian mixture is fitted to {} training latents. The smallest distance comes first.{}\n",
+            "{} samples of each sampler are compared with as many training images; the Fréchet distance of test images is {:.2}.{} The smallest distance comes first.{}\n",
             self.number,
             self.floor,
-            self.fitted,
+            match self.fitted {
+                0 => String::new(),
+                fitted => format!(" The Gaussian mixture is fitted to {fitted} training latents."),
+            },
             self.near_copies_of_test.map_or_else(String::new, |share| format!(
                 " A near copy differs from a training image by a root mean square of at most 0.03; of the test images, {} do.",
                 percent(share)

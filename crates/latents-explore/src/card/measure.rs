@@ -54,10 +54,13 @@ pub struct CardInput<'a> {
     pub bounds: Option<&'a CardBounds>,
     /// Maps of the test latents: name and coordinates `[n, 2]`.
     pub maps: &'a [(&'a str, Rows<'a>)],
-    /// Draws `[n, d]` from the prior of a variational model that has learned it; of other models N(0, I) takes its place.
+    /// Draws `[n, d]` from the prior of a model that has learned it; of other models N(0, I) takes its place.
     pub prior: Option<Rows<'a>>,
     /// Latents that other samplers than the card's own have drawn: name and draws `[n, d]`.
     pub drawn: &'a [(&'a str, Rows<'a>)],
+    /// The bits of the latents of an image, if they are codes. Then new ones are drawn from the prior alone, as no density of numbers is one of
+    /// codes, and there are as many principal components as 32-bit numbers have so many bits.
+    pub code_bits: Option<f64>,
     /// Seed of all draws.
     pub seed: u64,
 }
@@ -116,6 +119,7 @@ impl Card {
     ///     maps: &[],
     ///     prior: None,
     ///     drawn: &[],
+    ///     code_bits: None,
     ///     seed: 1,
     /// };
     /// let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
@@ -169,7 +173,7 @@ impl Card {
             components_neighbour_accuracy: match &pca {
                 Some(pca) => {
                     let whitened = pca.whitened_directions(images)?;
-                    accuracy(Rows::new(&whitened, latents.dim())?)?
+                    accuracy(Rows::new(&whitened, pca.explained_variance().len())?)?
                 }
                 None => None,
             },
@@ -208,6 +212,7 @@ impl Card {
         Ok(Card {
             images: images.len(),
             latent_dim: latents.dim(),
+            code_bits: input.code_bits,
             conditional: false,
             mean_squared_error: reconstruction.mse.value,
             principal_components: reconstruction.pca_mse,
@@ -231,9 +236,17 @@ pub(super) fn begin(monitor: &Monitor, what: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// As many principal components of the training images as there are latents, if there can be so many.
+/// The number of principal components that are compared with `dim` latents: as many, or of codes of so many bits as many as 32-bit numbers
+/// have these.
+#[must_use]
+pub fn compared_components(dim: usize, code_bits: Option<f64>) -> usize {
+    code_bits.map_or(dim, |bits| ((bits / 32.0) as usize).max(1))
+}
+
+/// Principal components of the training images to compare with; none if there cannot be so many.
 fn components(input: &CardInput<'_>, monitor: &Monitor) -> Result<Option<Pca>, Error> {
-    let (count, train) = (input.latents.dim(), input.train);
+    let train = input.train;
+    let count = compared_components(input.latents.dim(), input.code_bits);
     let possible = count <= input.images.dim() && train.len() > 1;
     possible.then(|| Pca::fit(train, count, monitor)).transpose()
 }
@@ -411,6 +424,7 @@ mod tests {
                 maps: &[],
                 prior: None,
                 drawn: &[],
+                code_bits: None,
                 seed: 1,
             };
             let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {

@@ -54,24 +54,7 @@ impl SampleMeasures {
             Ok(copies.iter().filter(|copy| **copy).count() as f64 / copies.len() as f64)
         };
         let of_test = copied(input.images)?;
-        begin(monitor, "the density of latents")?;
-        let fitted = input.train_latents.subsample(FITTED);
-        let fitted = Rows::new(&fitted, dim)?;
-        let most = GaussianMixture::determined(fitted.len(), dim);
-        let mixture = GaussianMixture::fit(fitted, most, input.seed, monitor)?;
-        let mut kinds = vec![
-            match input.prior {
-                Some(draws) => ("the learned prior".to_owned(), draws.values().to_vec()),
-                None => ("N(0, I)".to_owned(), samplers::normal(number, dim, input.seed)),
-            },
-            (
-                format!("mixture of {most} Gaussian{}", if most == 1 { "" } else { "s" }),
-                mixture.sample(number, input.seed),
-            ),
-            ("uniform in the latents' box".to_owned(), {
-                samplers::uniform(input.train_latents, number, input.seed)
-            }),
-        ];
+        let (mut kinds, fitted) = drawn(input, number, monitor)?;
         for (name, draws) in input.drawn {
             kinds.push(((*name).to_owned(), draws.values().to_vec()));
         }
@@ -109,10 +92,42 @@ impl SampleMeasures {
             number,
             floor,
             near_copies_of_test: Some(of_test),
-            fitted: fitted.len(),
+            fitted,
             samplers: scores,
         })
     }
+}
+
+/// Names and draws `[n, d]` of the card's own samplers, and the number of training latents that the mixture is fitted to. Of codes, there is
+/// the prior alone.
+#[allow(clippy::type_complexity)] // Names with their draws.
+fn drawn(
+    input: &CardInput<'_>,
+    number: usize,
+    monitor: &Monitor,
+) -> Result<(Vec<(String, Vec<f32>)>, usize), Error> {
+    let (dim, seed) = (input.latents.dim(), input.seed);
+    let prior = match input.prior {
+        Some(draws) => ("the learned prior".to_owned(), draws.values().to_vec()),
+        None => ("N(0, I)".to_owned(), samplers::normal(number, dim, seed)),
+    };
+    if input.code_bits.is_some() {
+        return Ok((vec![prior], 0));
+    }
+    begin(monitor, "the density of latents")?;
+    let fitted = input.train_latents.subsample(FITTED);
+    let fitted = Rows::new(&fitted, dim)?;
+    let most = GaussianMixture::determined(fitted.len(), dim);
+    let mixture = GaussianMixture::fit(fitted, most, seed, monitor)?;
+    let by_mixture = (
+        format!("mixture of {most} Gaussian{}", if most == 1 { "" } else { "s" }),
+        mixture.sample(number, seed),
+    );
+    let by_box = (
+        "uniform in the latents' box".to_owned(),
+        samplers::uniform(input.train_latents, number, seed),
+    );
+    Ok((vec![prior, by_mixture, by_box], fitted.len()))
 }
 
 /// The share of predictions that are right, and the share of the largest class.

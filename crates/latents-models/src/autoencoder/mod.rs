@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Tuning};
 use crate::nonlinearity::Nonlinearity;
-use crate::stage::Stage;
+use crate::stage::{Stage, convolutions, mirrored};
 
 pub use residual::{Design, Refiner};
 
@@ -137,7 +137,7 @@ impl Model for AutoencoderConfig {
         AutoencoderConfig { dropout: 0.0, ..self }
     }
 
-    fn latents(&self) -> Option<LatentSpace> {
+    fn latents(&self, _image: Shape) -> Option<LatentSpace> {
         Some(LatentSpace {
             dim: self.latent_dim,
             encode: ENCODER..ENCODER + 1,
@@ -206,23 +206,8 @@ impl AutoencoderConfig {
         decoder.push(Layer::Linear { out_features: deepest.iter().product() });
         decoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
         decoder.push(Layer::Reshape { shape: deepest });
-        // Each transposed convolution restores the input shape of the convolution that it mirrors.
-        for (i, (stage, &place)) in self.stages.iter().zip(&places).enumerate().rev() {
-            let (from, to) = (convolutions.shape(place + 1), convolutions.shape(place));
-            let missing = |axis: usize| {
-                to[axis] + 2 * stage.padding - stage.kernel - (from[axis] - 1) * stage.stride
-            };
-            decoder.push(Layer::ConvTranspose2d {
-                out_channels: to[0],
-                kernel: [stage.kernel; 2],
-                stride: [stage.stride; 2],
-                padding: [stage.padding; 2],
-                output_padding: [missing(1), missing(2)],
-            });
-            if i > 0 {
-                decoder.push(self.nonlinearity.layer());
-            }
-        }
+        let nonlinearity = self.nonlinearity.layer();
+        decoder.extend(mirrored(&self.stages, &convolutions, &places, &nonlinearity));
         let sections = vec![
             Section { name: "encoder".into(), layers: encoder },
             Section { name: "decoder".into(), layers: decoder },
@@ -232,24 +217,7 @@ impl AutoencoderConfig {
 
     /// The encoder up to its last convolution, and the index of each convolution in it.
     fn convolutions(&self, image: Shape) -> (Network, Vec<usize>) {
-        let (mut layers, mut places) = (vec![], vec![]);
-        for (i, stage) in self.stages.iter().enumerate() {
-            if i > 0 {
-                layers.push(self.nonlinearity.layer());
-            }
-            places.push(layers.len());
-            layers.push(Layer::Conv2d {
-                out_channels: stage.channels,
-                kernel: [stage.kernel; 2],
-                stride: [stage.stride; 2],
-                padding: [stage.padding; 2],
-            });
-            if self.normalize {
-                layers.push(Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-5 });
-            }
-        }
-        let sections = vec![Section { name: "encoder".into(), layers }];
-        (Network { input: image, sections }, places)
+        convolutions(&self.stages, image, &self.nonlinearity.layer(), self.normalize)
     }
 }
 

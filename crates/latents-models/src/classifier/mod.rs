@@ -86,7 +86,7 @@ impl Model for ClassifierConfig {
                 return Err(Error::setting(setting, reason));
             }
         }
-        let Some(latents) = self.encoder.latents() else {
+        let Some(latents) = self.encoder.latents(image) else {
             return Err(Error::NoEncoder { kind: self.encoder.kind() });
         };
         let mut network = self.encoder.network(image, classes)?;
@@ -98,6 +98,7 @@ impl Model for ClassifierConfig {
                 Layer::Noise { deviation } => *deviation = 0.0,
                 // A learned prior is of no use here, and may need a condition.
                 Layer::MixturePrior { .. } => *layer = Layer::Gaussian,
+                Layer::VectorQuantizer { prior, .. } => prior.clear(),
                 _ => {}
             }
         }

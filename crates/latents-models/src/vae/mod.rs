@@ -7,12 +7,13 @@ mod prior;
 #[cfg(test)]
 mod tests;
 
-use latents_engine::{Criterion, Layer, Loss, Network, Shape};
+use latents_engine::{Criterion, Layer, Network, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{AutoencoderConfig, DECODER, Design, ENCODER, residual};
 use crate::error::Error;
+use crate::likelihood::Likelihood;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 use crate::posterior_penalty::{PosteriorMeasure, PosteriorPenalty};
 
@@ -43,20 +44,6 @@ pub enum Regularizer {
 
 /// The default of [`VaeConfig::mmd_weight`]. The discrepancy of latents that fit badly is some tenths, and the KL divergence some tens of nats.
 const MMD_WEIGHT: f64 = 1000.0;
-
-/// The distribution p(x|z) of a pixel x in [0, 1] given the decoder's output. The loss is -log p(x|z), summed over an image, in nats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Likelihood {
-    /// Bernoulli: the binary cross-entropy. It is not a density for grey pixels, but most papers report it. Images are sigmoids of the
-    /// decoder's logits.
-    #[default]
-    Bernoulli,
-    /// Continuous Bernoulli (Loaiza-Ganem and Cunningham, 2019): Bernoulli with the constant that makes it a density. Images are its means.
-    ContinuousBernoulli,
-    /// Normal, with the sigmoid of the decoder's output as its mean.
-    Gaussian,
-}
 
 /// Settings of a variational autoencoder or a relative. The defaults are those of the reference study (its table T7), which does not state the
 /// likelihood.
@@ -163,10 +150,7 @@ impl Model for VaeConfig {
     fn network(&self, image: Shape, classes: usize) -> Result<Network, Error> {
         self.check()?;
         if self.conditional && classes < 2 {
-            let reason = format!(
-                "conditional = true needs images with labels of at least 2 classes, and these have {classes}"
-            );
-            return Err(Error::setting("conditional", reason));
+            return Err(Error::unconditional(classes));
         }
         let latents = self.autoencoder.latent_dim;
         let (encoded, layer) = match self.regularizer {
@@ -186,16 +170,7 @@ impl Model for VaeConfig {
         if self.conditional {
             decoder.insert(0, Layer::Condition { features: classes });
         }
-        match self.likelihood {
-            Likelihood::Bernoulli => decoder.push(Layer::Sigmoid),
-            Likelihood::ContinuousBernoulli => decoder.push(Layer::ContinuousBernoulliMean),
-            Likelihood::Gaussian => {
-                decoder.push(Layer::Sigmoid);
-                if self.sigma.is_none() {
-                    decoder.push(Layer::LogScale);
-                }
-            }
-        }
+        decoder.extend(self.likelihood.layers(self.sigma));
         network.layout()?;
         Ok(network)
     }
@@ -225,11 +200,7 @@ impl Model for VaeConfig {
     }
 
     fn criterion(&self) -> Criterion {
-        let (loss, skip) = match self.likelihood {
-            Likelihood::Bernoulli => (Loss::Bernoulli, 1),
-            Likelihood::ContinuousBernoulli => (Loss::ContinuousBernoulli, 1),
-            Likelihood::Gaussian => (Loss::Gaussian { deviation: self.sigma }, 0),
-        };
+        let (loss, skip) = self.likelihood.loss(self.sigma);
         // The total correlation is a part of the KL divergence, so the rest of its weight is in the penalty of the posterior.
         let weight = if self.regularizer == Regularizer::Tc { 1.0 } else { self.beta };
         Criterion { loss, skip, weight, free_bits: self.free_bits }
@@ -272,8 +243,8 @@ impl Model for VaeConfig {
         VaeConfig { autoencoder: self.autoencoder.fine_tuned(), ..self }
     }
 
-    fn latents(&self) -> Option<LatentSpace> {
-        self.autoencoder.latents()
+    fn latents(&self, image: Shape) -> Option<LatentSpace> {
+        self.autoencoder.latents(image)
     }
 
     fn recipe() -> &'static str {
@@ -371,12 +342,6 @@ impl VaeConfig {
         if self.mmd_weight.is_some() && self.regularizer != Regularizer::Info {
             return Err(Error::setting("mmd_weight", "mmd_weight belongs to the regularizer info"));
         }
-        if self.sigma.is_some() && self.likelihood != Likelihood::Gaussian {
-            return Err(Error::setting("sigma", "sigma belongs to the likelihood gaussian"));
-        }
-        if self.sigma.is_some_and(|s| !(s > 0.0 && s.is_finite())) {
-            return Err(Error::setting("sigma", "sigma must be more than 0"));
-        }
-        Ok(())
+        self.likelihood.check(self.sigma)
     }
 }

@@ -5,7 +5,7 @@
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use latents_engine::{Engine, Init, Inputs, Pass, Runtime, Targets, initialize};
+use latents_engine::{Engine, Init, Inputs, Loss, Pass, Runtime, Targets, initialize};
 use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 

@@ -78,7 +78,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
 
 /// The number of latent dimensions of the model with the best settings.
 fn dimensions(study: &Context) -> Result<usize> {
-    Ok(study.run(BEST).config()?.model.latents().map_or(0, |latents| latents.dim))
+    Ok(study.run(BEST).config()?.model.latents(study.data.shape).map_or(0, |latents| latents.dim))
 }
 
 /// Projects the test images on the principal components of the images that the autoencoder is trained on.

@@ -39,7 +39,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     let found = study.trials("tune-ae")?;
     let view = found.view();
     let model = study.run(BEST).config()?.model;
-    let latents = model.latents().map_or(0, |l| l.dim);
+    let latents = model.latents(study.data.shape).map_or(0, |l| l.dim);
     let finding = finding(study, &best, latents)?;
     let linear = linear(&model, latents, &best, &components);
     let mut blocks = vec![

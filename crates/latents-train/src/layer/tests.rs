@@ -76,7 +76,7 @@ fn settings_are_replaced_by_name() {
         RunConfig::default().with([(name.to_owned(), value)]).map_err(|e| e.to_string())
     };
     let model = with("latent_dim", 185.into()).unwrap().model;
-    assert_eq!(model.latents().map(|l| l.dim), Some(185));
+    assert_eq!(model.latents([1, 28, 28]).map(|l| l.dim), Some(185));
     assert_eq!(with("learning_rate", 0.0058.into()).map(|c| c.training.learning_rate), Ok(0.0058));
     assert_eq!(with("optimizer", "sgd".into()).unwrap().training.optimizer, OptimizerKind::Sgd);
     assert_eq!(with("clip_norm", 1.0.into()).unwrap().training.clip_norm, Some(1.0));

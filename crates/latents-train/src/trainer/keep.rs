@@ -73,7 +73,9 @@ impl Trainer<'_> {
     }
 
     fn snapshot(&mut self, epoch: u64) -> Result<(), Error> {
-        let Some(latents) = self.config.model.latents() else { return Ok(()) };
+        let Some(latents) = self.config.model.latents(self.config.data.shape) else {
+            return Ok(());
+        };
         let from = if self.validation.is_empty() { &self.training } else { &self.validation };
         let (images, index) = (from.images, &from.index[..SNAPSHOT_IMAGES.min(from.len())]);
         let originals: Vec<f32> =

@@ -26,7 +26,7 @@ pub fn choose_augmentation<'a>(
     monitor: &Monitor,
 ) -> Result<Option<Augmentation>, Error> {
     let (training, validation, _) = data.into().samples(None, &config.training)?;
-    let Some(latents) = config.model.latents() else { return Ok(None) };
+    let Some(latents) = config.model.latents(config.data.shape) else { return Ok(None) };
     if config.model.linear_start(config.data.shape).is_none()
         || validation.is_empty()
         || training.len() < 2
@@ -73,6 +73,6 @@ pub(super) fn components_of(
     images: SomeImages<'_>,
     monitor: &Monitor,
 ) -> Result<Pca, Error> {
-    let count = config.model.latents().map_or(0, |latents| latents.dim);
+    let count = config.model.latents(config.data.shape).map_or(0, |latents| latents.dim);
     images.components(count, &config.training.augmentation, config.training.seed, monitor)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use latents_data::Dataset;
+use latents_explore::card::compared_components;
 use latents_explore::classification::argmax;
 use latents_explore::metrics::Estimate;
 use latents_explore::{Pca, Rows};
@@ -132,7 +133,7 @@ pub fn cross_validate(
     Ok(CrossValidation {
         folds,
         images: measured.errors.len().max(measured.right.len()),
-        latent_dim: config.model.latents().map(|latents| latents.dim),
+        latent_dim: config.model.latents(config.data.shape).map(|latents| latents.dim),
         mean_squared_error: mean(&measured.errors),
         principal_components: mean(&measured.components).map(|mean| mean.value),
         accuracy: mean(&measured.right),
@@ -178,7 +179,7 @@ impl Measured {
         let (train, test) = (part.train.images.to_unit(), part.test.images.to_unit());
         let (train, test) = (Rows::new(&train, numbers)?, Rows::new(&test, numbers)?);
         let most = numbers.min(train.len().saturating_sub(1));
-        let dim = model.latent_space()?.dim.min(most);
+        let dim = compared_components(model.latent_space()?.dim, model.code_bits()).min(most);
         let error = model
             .runtime()
             .run(|| Pca::fit(train, dim, session)?.clipped_reconstruction_error(test))?;

@@ -64,12 +64,21 @@ impl TrainedModel {
         let are_compared = compared >= LEAST_COMPARED;
         let mut extractor =
             if are_compared { self.train_extractor(data, seed, session)? } else { None };
-        let prior = self.prior()?;
+        let mut prior = self.prior()?;
         // As its images will be decoded.
         let classes = evenly_taken(&of_training, compared);
-        let by_prior =
-            (are_compared && prior.is_learned()).then(|| prior.sample(compared, &classes, seed));
-        let mut flow = if are_compared { flow_of(&posteriors, seed, session)? } else { None };
+        let by_prior = if are_compared && prior.is_learned() {
+            session.stage("drawing from the learned prior");
+            Some(prior.sample(compared, &classes, seed, session)?)
+        } else {
+            None
+        };
+        let code_bits = self.code_bits();
+        let mut flow = if are_compared && code_bits.is_none() {
+            flow_of(&posteriors, seed, session)?
+        } else {
+            None
+        };
         let by_flow = flow.as_mut().map(|flow| flow.sample(compared, seed)).transpose()?;
         let bounds = self.bounds(&test, draws, seed, flow.as_mut(), session)?;
         let latents = Rows::new(&z, d)?;
@@ -106,6 +115,7 @@ impl TrainedModel {
             maps: &maps,
             prior: by_prior.as_deref().map(|z| Rows::new(z, d)).transpose()?,
             drawn: &drawn,
+            code_bits,
             seed,
         };
         let description = match &extractor {
@@ -154,7 +164,7 @@ impl TrainedModel {
     }
 
     /// The bounds of each test image, in nats, of a variational model: the evidence bound with one draw of its latent vector, and
-    /// importance-weighted ones with so many draws. They are bounds on log p(x), whatever weight training gave the divergence.
+    /// importance-weighted ones with so many draws. Of a VQ-VAE, whose codes are not drawn, all draws are the same bound. They are bounds on log p(x), whatever weight training gave the divergence.
     fn bounds(
         &mut self,
         test: &Labelled,
@@ -163,14 +173,19 @@ impl TrainedModel {
         flow: Option<&mut Flow>,
         session: &Session,
     ) -> Result<Option<CardBounds>> {
-        if !self.is_variational() {
+        let codes = self.code_bits().is_some();
+        if !self.is_variational() && !codes {
             return Ok(None);
         }
         session.stage("bounding the likelihood");
         let criterion = Criterion { weight: 1.0, free_bits: 0.0, ..self.config.model.criterion() };
         let pass = Pass::Sample { seed, draw: 0 };
         let losses = self.losses(test, criterion, pass, session)?;
-        let elbo = losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
+        let elbo: Vec<f64> =
+            losses.loss.iter().zip(&losses.penalty).map(|(loss, kl)| -loss - kl).collect();
+        if codes {
+            return Ok(Some(CardBounds { iwae: elbo.clone(), elbo, with_flow: None, draws: 1 }));
+        }
         let (iwae, with_flow) = match flow {
             Some(flow) => {
                 let [iwae, with_flow] =

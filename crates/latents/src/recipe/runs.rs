@@ -67,7 +67,7 @@ pub(super) fn train_model(
         check_continued(run, &began, config)?;
     }
     let summary = train(run, config, data, &session.runtime()?, session, &mut |_| {})?;
-    if config.model.latents().is_none() {
+    if config.model.latents(config.data.shape).is_none() {
         return Ok((summary, None));
     }
     let mut model = TrainedModel::open(run.dir(), session)?;

@@ -34,7 +34,7 @@ pub(crate) struct HalvesFlags {
     noise: Option<f64>,
 }
 
-fn parse_stage(text: &str) -> Result<Stage, String> {
+pub(super) fn parse_stage(text: &str) -> Result<Stage, String> {
     let explain =
         || format!("`{text}` is not of the form 8k4s2p1: channels, kernel, stride, padding");
     let (channels, rest) = text.split_once('k').ok_or_else(explain)?;

@@ -1,4 +1,4 @@
-//! `latents tune ae`, `vae`, `classifier`: searches for the settings of a model.
+//! `latents tune ae`, `vae`, `vqvae`, `classifier`: searches for the settings of a model.
 
 use std::path::PathBuf;
 
