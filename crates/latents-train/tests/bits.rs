@@ -7,10 +7,13 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{
-    assert_same, autoencoder, conditional, contents, finish, runtime, sample, small, variational,
+    assert_same, autoencoder, conditional, contents, finish, quantized, runtime, sample, small,
+    variational,
 };
 use latents_engine::{Isa, Precision};
-use latents_models::{CnnConfig, LatentPrior, Likelihood, ModelConfig, Regularizer, VaeConfig};
+use latents_models::{
+    CnnConfig, LatentPrior, Likelihood, ModelConfig, Quantizer, Regularizer, VaeConfig, VqvaeConfig,
+};
 use latents_train::RunConfig;
 
 /// The contents of a run on 297 images: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
@@ -105,6 +108,54 @@ fn penalties_of_a_batch_learn_the_same_bytes_everywhere() {
             }
         }
     }
+}
+
+#[test]
+fn codes_and_their_prior_learn_the_same_bytes_everywhere() {
+    let tables = [
+        (Quantizer::default(), false),
+        (Quantizer::Table { codes: 20, dim: 5, commitment: 0.5 }, false),
+        (Quantizer::Levels { levels: vec![4, 3] }, true),
+    ];
+    for (quantizer, is_conditional) in tables {
+        let mut config = conditional(2);
+        config.model = quantized(|model| {
+            (model.quantizer, model.conditional) = (quantizer.clone(), is_conditional);
+        });
+        let reference = trained(&config, 1, Isa::detect());
+        for isa in Isa::available() {
+            let how = format!("{quantizer:?}, {isa}");
+            assert_same(&trained(&config, 3, isa), &reference, &how);
+        }
+        let epochs = reference["metrics.jsonl"].split_inclusive(|&b| b == b'\n');
+        let epochs = epochs.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+        let of_codes: Vec<f64> = epochs.map(|epoch| epoch["val_codes"].as_f64().unwrap()).collect();
+        assert!(of_codes.is_sorted_by(|a, b| a > b), "the prior learns: {of_codes:?}");
+    }
+}
+
+#[test]
+fn every_setting_of_a_vq_vae_changes_the_weights() {
+    let weights = |change: fn(&mut VqvaeConfig)| {
+        let mut config = conditional(1);
+        config.model = quantized(change);
+        trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
+    };
+    let changes: [fn(&mut VqvaeConfig); 11] = [
+        |_| {},
+        |c| c.quantizer = Quantizer::Levels { levels: vec![8, 8, 4] },
+        |c| c.quantizer = Quantizer::Table { codes: 20, dim: 5, commitment: 0.25 },
+        |c| c.quantizer = Quantizer::Table { codes: 20, dim: 5, commitment: 1.0 },
+        |c| c.blocks = 0,
+        |c| c.nonlinearity = latents_models::Nonlinearity::Relu,
+        |c| c.prior_channels = 7,
+        |c| c.prior_blocks = 2,
+        |c| c.likelihood = Likelihood::Gaussian,
+        |c| (c.likelihood, c.sigma) = (Likelihood::Gaussian, Some(0.2)),
+        |c| c.conditional = true,
+    ];
+    let different: std::collections::BTreeSet<Vec<u8>> = changes.map(weights).into();
+    assert_eq!(different.len(), changes.len());
 }
 
 /// The total correlation is a part of the KL divergence: with weight 1 the model is the variational autoencoder.

@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{
-    assert_same, conditional, contents, one_step, runtime, sample, small, steps_until_finished,
-    variational,
+    assert_same, conditional, contents, one_step, quantized, runtime, sample, small,
+    steps_until_finished, variational,
 };
 use latents_data::{Images, Labelled, Mix};
 use latents_engine::{Isa, Runtime, Schedule};
-use latents_models::{LatentPrior, ModelConfig, Regularizer};
+use latents_models::{LatentPrior, ModelConfig, Quantizer, Regularizer};
 use latents_progress::{Cancel, Monitor, Progress, Reporter};
 use latents_train::{EpochMetrics, Error, Run, RunConfig, TrainSummary, train};
 
@@ -140,7 +140,20 @@ fn stopping_a_variational_autoencoder_after_every_step_changes_no_byte() {
     }
 }
 
-/// So do the classes that the decoder is given, also those of images that are mixed.
+#[test]
+fn stopping_a_vq_vae_after_every_step_changes_no_byte() {
+    for quantizer in
+        [Quantizer::default(), Quantizer::Table { codes: 16, dim: 4, commitment: 0.25 }]
+    {
+        let mut scene = Scene::new();
+        scene.config.model = quantized(|model| model.quantizer = quantizer.clone());
+        let folder = scene.stopped_after(EPOCHS * STEPS);
+        assert_eq!(scene.steps_left(folder.path()), 0);
+        assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{quantizer:?}"));
+    }
+}
+
+/// So do the classes that a decoder is given, also those of images that are mixed.
 #[test]
 fn stopping_a_conditional_model_after_every_step_changes_no_byte() {
     for mix in [None, Some(Mix::Mixup { alpha: 0.4 })] {

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod classify;
+mod codes;
 mod conditional;
 mod data;
 mod defaults;

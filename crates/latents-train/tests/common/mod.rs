@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use latents_data::{Dataset, Labelled};
 use latents_engine::{Isa, Runtime};
-use latents_models::{AutoencoderConfig, Likelihood, ModelConfig, VaeConfig};
+use latents_models::{
+    AutoencoderConfig, Likelihood, Model, ModelConfig, Stage, VaeConfig, VqvaeConfig,
+};
 use latents_progress::Monitor;
 use latents_train::{Error, Run, RunConfig, TrainSummary, train};
 
@@ -51,7 +53,22 @@ pub(crate) fn variational(change: impl FnOnce(&mut VaeConfig)) -> ModelConfig {
     ModelConfig::Vae(model)
 }
 
-/// The same, conditional on the classes of the sample.
+/// A small VQ-VAE.
+#[allow(dead_code)] // See `variational`.
+pub(crate) fn quantized(change: impl FnOnce(&mut VqvaeConfig)) -> ModelConfig {
+    let stage = |channels, kernel, padding| Stage { channels, kernel, stride: 2, padding };
+    let mut model = VqvaeConfig {
+        stages: vec![stage(6, 4, 1), stage(8, 4, 1)],
+        blocks: 1,
+        prior_channels: 6,
+        prior_blocks: 1,
+        ..VqvaeConfig::for_images([1, 28, 28])
+    };
+    change(&mut model);
+    ModelConfig::Vqvae(model)
+}
+
+/// The small variational autoencoder, conditional on the classes of the sample.
 #[allow(dead_code)] // See `variational`.
 pub(crate) fn conditional(epochs: u64) -> RunConfig {
     let mut config = small(epochs);

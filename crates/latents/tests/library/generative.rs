@@ -5,6 +5,8 @@ use latents::{
     TrainedModel,
 };
 
+use latents::models::{CodePrior, Stage};
+
 use super::{lose_data, sample, small_vae};
 
 #[test]
@@ -218,4 +220,93 @@ fn a_conditional_model_has_an_encoder_and_the_design_of_the_study() {
     let error = conditional.train(&unlabelled, folder.path().join("no"), &session).unwrap_err();
     assert!(error.to_string().contains("256 of 256 images have none"), "{error}");
     assert!(!folder.path().join("no").exists());
+}
+
+/// A VQ-VAE that trains in a second.
+fn small_vqvae(data: &latents::Dataset) -> Recipe {
+    let stage = |channels| Stage { channels, kernel: 4, stride: 2, padding: 1 };
+    Recipe::vqvae(data)
+        .set("model.stages", &[stage(8), stage(12)])
+        .set("model.quantizer.levels", &[5, 4])
+        .set("model.blocks", &1)
+        .set("model.prior_channels", &12)
+        .set("model.prior_blocks", &1)
+        .learning_rate(5e-3)
+        .epochs(6)
+        .seed(1)
+}
+
+#[test]
+fn codes_are_drawn_from_their_prior_place_by_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::default();
+    let data = sample(512, &session);
+    let dir = folder.path().join("vqvae");
+    let mut model = small_vqvae(&data).train(&data, &dir, &session).unwrap();
+    let bits = model.code_bits().unwrap();
+    assert!((bits - 49.0 * 20_f64.log2()).abs() < 1e-9, "{bits}");
+    let encoded = model.encode(&data.test).unwrap();
+    assert_eq!(encoded.dim, 2 * 49);
+    let layout = model.config().network().unwrap().layout().unwrap();
+    let prior = CodePrior::of(&layout, model.parameters()).unwrap();
+
+    let card = model.card(&data, None, &session).unwrap();
+    assert_eq!(card.code_bits, Some(bits));
+    let samplers = card.samples.as_ref().unwrap();
+    assert_eq!(samplers.samplers.len(), 1);
+    assert_eq!((samplers.samplers[0].name.as_str(), samplers.fitted), ("the learned prior", 0));
+    let bounds = card.bounds.as_ref().unwrap();
+    let recorded = model.run().metrics().unwrap();
+    assert_eq!(bounds.elbo.value.to_bits(), bounds.iwae.value.to_bits());
+    let validated = recorded.last().unwrap().val_loss.unwrap();
+    assert!((-bounds.elbo.value / validated - 1.0).abs() < 0.1, "{bounds:?} {validated}");
+    // 49 codes of 20 are 211.8 bits, or 6 numbers of 32 bits.
+    assert!(card.markdown("codes").contains("98 latents, codes of 212 bits"));
+    assert!(card.principal_components.unwrap() > 0.02);
+
+    // New images come from the run alone.
+    lose_data(&dir);
+    let new = model.sample(2_000, Sampler::Prior, 3).unwrap();
+    assert_eq!(new.sampler, Sampler::Prior);
+    let number = |z: &[f32], place: usize| {
+        let code = [z[place], z[49 + place]];
+        prior.codes.chunks_exact(2).position(|known| *known == code).expect("a code")
+    };
+    // As often as the prior says: the code of the first place, which has none before it.
+    let runtime = session.runtime().unwrap();
+    let mut network = latents::engine::Engine::<f32>::new(&prior.network, runtime).unwrap();
+    let inputs = latents::engine::Inputs::Values(&new.z[..98]);
+    let logits = network.forward(&prior.parameters, inputs, 0..1).unwrap();
+    let weights: Vec<f64> = logits.iter().step_by(49).map(|&x| f64::from(x).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    for (code, weight) in weights.iter().enumerate() {
+        let drawn = new.z.chunks_exact(98).filter(|z| number(z, 0) == code).count();
+        let (drawn, p) = (drawn as f64 / 2_000.0, weight / total);
+        assert!((drawn - p).abs() < 4.0 * (p * (1.0 - p) / 2_000.0).sqrt() + 1e-3, "{code}");
+    }
+    assert!((0..49).all(|place| new.z.chunks_exact(98).all(|z| number(z, place) < 20)));
+    // Each draw depends on its own index, and on the seed.
+    assert_eq!(model.sample(300, Sampler::Prior, 3).unwrap().z, new.z[..300 * 98]);
+    assert_ne!(model.sample(300, Sampler::Prior, 4).unwrap().z, new.z[..300 * 98]);
+    let error = model.sample(5, Sampler::Mixture { components: 2 }, 0).unwrap_err();
+    assert!(matches!(error, Error::OnlyPrior { sampler: "mixture", .. }), "{error}");
+}
+
+#[test]
+fn a_conditional_prior_draws_codes_of_a_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::default();
+    let data = sample(1_024, &session);
+    let recipe = small_vqvae(&data).set("model.conditional", &true).epochs(12);
+    let mut model = recipe.train(&data, folder.path().join("cvq"), &session).unwrap();
+    let [trouser, bag] = ["Trouser", "Bag"].map(|name| model.class_named(name).unwrap());
+    let mut brightness = |class: u16| {
+        let made = model.sample_classes(200, &[class], Sampler::Prior, 1).unwrap();
+        made.images.values.iter().map(|&x| f64::from(x)).sum::<f64>() / (200.0 * 784.0)
+    };
+    // Trousers are narrow, and bags fill the image.
+    let (trousers, bags) = (brightness(trouser), brightness(bag));
+    assert!(bags > trousers + 0.05, "{trousers} {bags}");
+    let both = model.sample_classes(7, &[bag, trouser], Sampler::Prior, 1).unwrap();
+    assert_eq!(both.classes.unwrap().labels, [bag, bag, bag, bag, trouser, trouser, trouser]);
 }
