@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use latents_engine::{Engine, Init, Inputs, Layer, Network, Runtime, Section, initialize};
+use latents_engine::{Engine, Init, Inputs, Layer, Network, Runtime, Section, Shape, initialize};
 use latents_report::{
     Block, Explorer, ExplorerInput, ExplorerModel, Finding, Page, PageSection, Picture, Table, Tone,
 };
@@ -15,13 +15,16 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)>";
 
+/// The shape of most latents.
+const FEW: Shape = [6, 1, 1];
+
 fn main() -> Fallible<()> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "target/decoders".into()));
     let runtime = Arc::new(Runtime::new(None, None)?);
     let mut blocks = vec![Block::Paragraph(HOSTILE.into())];
     let mut expected = vec![];
-    for (name, layers) in decoders() {
-        let (explorer, answers) = explorer_of(&name, layers, 60, &runtime, false)?;
+    for (name, input, layers) in decoders() {
+        let (explorer, answers) = explorer_of(&name, (input, layers), 60, &runtime, false)?;
         blocks.push(Block::Heading(name));
         blocks.push(Block::Explorer(explorer));
         expected.push(answers);
@@ -53,8 +56,8 @@ fn main() -> Fallible<()> {
     };
     page.save(&dir.join("hostile"))?;
 
-    let (_, study) = decoders().remove(0);
-    let (explorer, answers) = explorer_of("Ten thousand", study, 10_000, &runtime, true)?;
+    let (_, input, study) = decoders().remove(0);
+    let (explorer, answers) = explorer_of("Ten thousand", (input, study), 10_000, &runtime, true)?;
     let section = PageSection {
         id: "S4".into(),
         title: "Many".into(),
@@ -64,7 +67,7 @@ fn main() -> Fallible<()> {
         .save(&dir.join("many"))?;
 
     let (name, layers) = conditional();
-    let (explorer, given) = explorer_of(&name, layers, 60, &runtime, true)?;
+    let (explorer, given) = explorer_of(&name, (FEW, layers), 60, &runtime, true)?;
     let section = PageSection {
         id: "S4".into(),
         title: "A class".into(),
@@ -78,8 +81,8 @@ fn main() -> Fallible<()> {
     Ok(())
 }
 
-/// Decoders from 6 latents (the first: 64), which together have every kind of layer.
-fn decoders() -> Vec<(String, Vec<Layer>)> {
+/// Decoders from latents of some shape, which together have every kind of layer.
+fn decoders() -> Vec<(String, Shape, Vec<Layer>)> {
     let linear = |out_features| Layer::Linear { out_features };
     let up = |out_channels, kernel: usize, stride: usize, padding: usize, extra: usize| {
         Layer::ConvTranspose2d {
@@ -94,6 +97,7 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
     vec![
         (
             "The reference study's decoder".into(),
+            [64, 1, 1],
             vec![
                 linear(64),
                 Layer::Relu,
@@ -111,6 +115,7 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
         ),
         (
             "Colour, output padding, GELU, a convolution".into(),
+            FEW,
             vec![
                 linear(8 * 5 * 4),
                 Layer::Gelu,
@@ -126,6 +131,7 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
         ),
         (
             "Uneven windows, tanh, a step in a convolution".into(),
+            FEW,
             vec![
                 linear(40),
                 Layer::Tanh,
@@ -145,20 +151,29 @@ fn decoders() -> Vec<(String, Vec<Layer>)> {
                 Layer::Sigmoid,
             ],
         ),
+        (
+            "An image of codes".into(),
+            [2, 1, 3],
+            vec![
+                Layer::Conv2d { out_channels: 4, kernel: [3; 2], stride: [1; 2], padding: [1; 2] },
+                Layer::Silu,
+                up(1, 4, 2, 1, 0),
+                Layer::Sigmoid,
+            ],
+        ),
         residual(),
     ]
 }
 
 fn explorer_of(
     name: &str,
-    layers: Vec<Layer>,
+    (input, layers): (Shape, Vec<Layer>),
     n: usize,
     runtime: &Arc<Runtime>,
     labelled: bool,
 ) -> Fallible<(Explorer, Value)> {
-    let d = if layers.len() == 12 { 64 } else { 6 };
-    let network =
-        Network { input: [d, 1, 1], sections: vec![Section { name: "decoder".into(), layers }] };
+    let d: usize = input.iter().product();
+    let network = Network { input, sections: vec![Section { name: "decoder".into(), layers }] };
     let mut engine: Engine = Engine::new(&network, Arc::clone(runtime))?;
     let shape = engine.layout().output();
     let mut parameters = initialize(engine.layout(), Init::default(), 5);
@@ -250,7 +265,7 @@ fn conditional() -> (String, Vec<Layer>) {
 }
 
 /// A decoder with residuals.
-fn residual() -> (String, Vec<Layer>) {
+fn residual() -> (String, Shape, Vec<Layer>) {
     let linear = |out_features| Layer::Linear { out_features };
     let convolution = |kernel: usize, stride: usize, padding: usize| Layer::Conv2d {
         out_channels: 4,
@@ -275,5 +290,5 @@ fn residual() -> (String, Vec<Layer>) {
         sum(refiner, vec![]),
         Layer::Clip,
     ];
-    ("Residuals, with and without a shortcut of layers, and limits".into(), layers)
+    ("Residuals, with and without a shortcut of layers, and limits".into(), FEW, layers)
 }

@@ -126,13 +126,13 @@ mod tests {
         let logits = [0.0, 3.0_f32.ln(), f32::NEG_INFINITY, 4.0_f32.ln()];
         let of = |uniform| draw(|| logits.iter().copied(), uniform);
         assert_eq!([0.0, 0.124, 0.126, 0.49, 0.51, 0.999_999].map(of), [0, 0, 1, 1, 3, 3]);
-        let mut counts = [0; 4];
+        let mut counts = [0_i32; 4];
         let mut draws = stream(1, Purpose::Synthetic, 0, 0);
         for _ in 0..8_000 {
             counts[of(draws.uniform())] += 1;
         }
         for (count, expected) in counts.iter().zip([1_000, 3_000, 0, 4_000]) {
-            assert!((count - expected as i32).abs() < 150, "{counts:?}");
+            assert!((count - expected).abs() < 150, "{counts:?}");
         }
     }
 }

@@ -87,9 +87,9 @@ fn new_codes_are_of_a_class() {
 #[test]
 fn settings_of_a_vq_vae_are_searched() {
     let sandbox = Sandbox::new();
-    sandbox.ok(&format!(
-        "tune vqvae --data fashion-mnist-sample --train-limit 128 --test-limit 32 --stages 4k4s2p1,4k4s2p1 --epochs 1 --trials 2 --out tuned"
-    ));
+    let tune =
+        "tune vqvae --data fashion-mnist-sample --train-limit 128 --test-limit 32 --epochs 1";
+    sandbox.ok(&format!("{tune} --trials 2 --stages 4k4s2p1,4k4s2p1 --out tuned"));
     let study = "--from-study sqlite:///tuned/study.db --epochs 1 --out best";
     sandbox.ok(&format!("train vqvae {study}"));
     let config = sandbox.text("best/config.toml");

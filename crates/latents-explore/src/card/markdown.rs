@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Card, NEIGHBOURS, SampleMeasures};
+use super::data::{Card, LikelihoodBounds, NEIGHBOURS, ReconstructionMeasures, SampleMeasures};
 use crate::disentanglement::Disentanglement;
 use crate::metrics::reconstruction::psnr;
 
@@ -23,41 +23,9 @@ impl Card {
         if self.conditional {
             line("\nThe decoder is given the class of an image. Images are reconstructed with their class, and bounds are on log p(x|y). Samples have the classes of training images, and a traversal has the class of its first image.".into());
         }
-        let r = &self.reconstruction;
-        let components = match self.code_bits {
-            None => "PCA at the same d",
-            Some(_) => "PCA of as many bits",
-        };
-        line(format!("\n## Reconstruction\n\n| | this model | {components} |\n|---|---|---|"));
-        let pca = r.pca_mse.map_or("-".into(), |m| format!("{m:.5}"));
-        line(format!("| mean squared error | {:.5} | {pca} |", r.mse));
-        let pca = r.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
-        line(format!("| PSNR, dB | {:.2} | {pca} |", r.psnr));
-        let pca = r.pca_explained_variance.map_or("-".into(), percent);
-        line(format!("| explained variance | {} | {pca} |", percent(r.explained_variance)));
-        if let Some(ssim) = r.ssim {
-            line(format!("| SSIM | {ssim:.4} | |"));
-        }
-        line(format!(
-            "\nPrincipal components are fitted to {} training images, and limited to the range of pixels.{} ± is a standard error.",
-            r.pca_images,
-            match self.code_bits {
-                None => "",
-                Some(_) => " They are as many as 32-bit numbers have the bits of the codes.",
-            }
-        ));
-        if let Some(b) = &self.bounds {
-            line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
-            line(format!("| evidence lower bound | {:.2} |", b.elbo));
-            // One draw is the evidence bound.
-            if b.draws > 1 {
-                line(format!("| importance-weighted, {} draws | {:.2} |", b.draws, b.iwae));
-            }
-            if let Some(bound) = b.iwae_with_flow {
-                line(format!(
-                    "| the same with a flow as the prior in place of the model's own | {bound:.2} |"
-                ));
-            }
+        self.reconstruction.markdown(self.code_bits.is_some(), &mut line);
+        if let Some(bounds) = &self.bounds {
+            bounds.markdown(&mut line);
         }
         line("\n## Latents\n\n| | |\n|---|---|".into());
         line(format!("| active units | {} of {} |", self.latents.active_units, self.latent_dim));
@@ -120,6 +88,49 @@ impl Card {
             line(format!("- {sentence}"));
         }
         out
+    }
+}
+
+impl ReconstructionMeasures {
+    /// The section about reconstructions, line by line. Codes are compared with components of as many bits.
+    fn markdown(&self, of_codes: bool, line: &mut dyn FnMut(String)) {
+        let (components, said) = if of_codes {
+            let said = " They are as many as 32-bit numbers have the bits of the codes.";
+            ("PCA of as many bits", said)
+        } else {
+            ("PCA at the same d", "")
+        };
+        line(format!("\n## Reconstruction\n\n| | this model | {components} |\n|---|---|---|"));
+        let pca = self.pca_mse.map_or("-".into(), |m| format!("{m:.5}"));
+        line(format!("| mean squared error | {:.5} | {pca} |", self.mse));
+        let pca = self.pca_mse.map_or("-".into(), |m| format!("{:.2}", psnr(m)));
+        line(format!("| PSNR, dB | {:.2} | {pca} |", self.psnr));
+        let pca = self.pca_explained_variance.map_or("-".into(), percent);
+        line(format!("| explained variance | {} | {pca} |", percent(self.explained_variance)));
+        if let Some(ssim) = self.ssim {
+            line(format!("| SSIM | {ssim:.4} | |"));
+        }
+        line(format!(
+            "\nPrincipal components are fitted to {} training images, and limited to the range of pixels.{said} ± is a standard error.",
+            self.pca_images
+        ));
+    }
+}
+
+impl LikelihoodBounds {
+    /// The section about bounds, line by line.
+    fn markdown(&self, line: &mut dyn FnMut(String)) {
+        line("\n## Likelihood, nats per image\n\n| bound | |\n|---|---|".into());
+        line(format!("| evidence lower bound | {:.2} |", self.elbo));
+        // One draw is the evidence bound.
+        if self.draws > 1 {
+            line(format!("| importance-weighted, {} draws | {:.2} |", self.draws, self.iwae));
+        }
+        if let Some(bound) = self.iwae_with_flow {
+            line(format!(
+                "| the same with a flow as the prior in place of the model's own | {bound:.2} |"
+            ));
+        }
     }
 }
 

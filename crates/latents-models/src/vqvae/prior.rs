@@ -1,4 +1,4 @@
-//! The prior of a VQ-VAE's codes: the distribution of the code of each place given those before it, row by row, as in a PixelCNN (van den
+//! The prior of a VQ-VAE's codes: the distribution of the code of each place given those before it, row by row, as in a `PixelCNN` (van den
 //! Oord et al., 2016).
 
 use latents_engine::{CodeTable, Element, Layer, Layout, Network, Section, Shape};

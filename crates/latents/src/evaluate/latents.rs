@@ -13,7 +13,9 @@ use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
 use crate::error::{Error, Result};
 use crate::flow::flow_of;
+use crate::latents::Latents;
 use crate::model::TrainedModel;
+use crate::prior::Prior;
 use crate::session::Session;
 
 /// The features that samples are measured in if there are no labels to train an extractor with; distances in them cannot be compared with those of
@@ -67,20 +69,12 @@ impl TrainedModel {
         let mut prior = self.prior()?;
         // As its images will be decoded.
         let classes = evenly_taken(&of_training, compared);
-        let by_prior = if are_compared && prior.is_learned() {
-            session.stage("drawing from the learned prior");
-            Some(prior.sample(compared, &classes, seed, session)?)
+        let mut drawn = if are_compared {
+            self.draw_latents(&mut prior, &posteriors, compared, &classes, session)?
         } else {
-            None
+            Drawn::default()
         };
-        let code_bits = self.code_bits();
-        let mut flow = if are_compared && code_bits.is_none() {
-            flow_of(&posteriors, seed, session)?
-        } else {
-            None
-        };
-        let by_flow = flow.as_mut().map(|flow| flow.sample(compared, seed)).transpose()?;
-        let bounds = self.bounds(&test, draws, seed, flow.as_mut(), session)?;
+        let bounds = self.bounds(&test, draws, seed, drawn.flow.as_mut(), session)?;
         let latents = Rows::new(&z, d)?;
         let (by_tsne, by_pca);
         let maps = if n < LEAST_MAPPED {
@@ -97,8 +91,8 @@ impl TrainedModel {
             vec![("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)]
         };
 
-        let drawn = by_flow.as_deref().map(|z| Ok::<_, Error>(("flow", Rows::new(z, d)?)));
-        let drawn: Vec<_> = drawn.into_iter().collect::<Result<_>>()?;
+        let by_flow = drawn.by_flow.as_deref().map(|z| Ok::<_, Error>(("flow", Rows::new(z, d)?)));
+        let by_flow: Vec<_> = by_flow.into_iter().collect::<Result<_>>()?;
         let labels = data.test.all_labels();
         // Of a learned prior, there is no divergence of each dimension.
         let log_variances = encoded.log_variances.as_deref().filter(|_| !prior.is_learned());
@@ -113,15 +107,12 @@ impl TrainedModel {
             train_latents: posteriors.rows()?,
             bounds: bounds.as_ref(),
             maps: &maps,
-            prior: by_prior.as_deref().map(|z| Rows::new(z, d)).transpose()?,
-            drawn: &drawn,
-            code_bits,
+            prior: drawn.by_prior.as_deref().map(|z| Rows::new(z, d)).transpose()?,
+            drawn: &by_flow,
+            code_bits: self.code_bits(),
             seed,
         };
-        let description = match &extractor {
-            Some(extractor) => extractor.description(),
-            None => OWN_ENCODER.into(),
-        };
+        let description = extractor.as_ref().map_or(OWN_ENCODER.into(), Extractor::description);
         let extractor = RefCell::new(&mut extractor);
         let model = RefCell::new(self);
         let mut callbacks: CardCallbacks<'_, Error> = CardCallbacks {
@@ -155,6 +146,28 @@ impl TrainedModel {
         card.conditional = model.borrow().is_conditional();
         model.borrow().score_factors(&mut card, latents, &test, session)?;
         Ok(card)
+    }
+
+    /// Draws `n` latents from the prior that the model has learned, if it has learned one, and from a flow, unless latents are codes.
+    fn draw_latents(
+        &self,
+        prior: &mut Prior,
+        posteriors: &Latents,
+        n: usize,
+        classes: &[u16],
+        session: &Session,
+    ) -> Result<Drawn> {
+        let seed = self.config.training.seed;
+        let by_prior = if prior.is_learned() {
+            session.stage("drawing from the learned prior");
+            Some(prior.sample(n, classes, seed, session)?)
+        } else {
+            None
+        };
+        let mut flow =
+            if self.code_bits().is_none() { flow_of(posteriors, seed, session)? } else { None };
+        let by_flow = flow.as_mut().map(|flow| flow.sample(n, seed)).transpose()?;
+        Ok(Drawn { by_prior, flow, by_flow })
     }
 
     /// The classes of the training images of a conditional model; none of other models.
@@ -217,6 +230,14 @@ impl TrainedModel {
         let (shape, runtime) = (self.shape(), self.runtime());
         Ok(Some(Extractor::train(pixels, &labels, shape, classes, seed, &runtime, session)?))
     }
+}
+
+/// New latents `[n, d]`.
+#[derive(Default)]
+struct Drawn {
+    by_prior: Option<Vec<f32>>,
+    flow: Option<Flow>,
+    by_flow: Option<Vec<f32>>,
 }
 
 /// `n` of some classes, evenly spaced, so that each has its share of them; with more than there are, some are taken several times.

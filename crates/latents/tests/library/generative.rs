@@ -264,6 +264,9 @@ fn codes_are_drawn_from_their_prior_place_by_place() {
     assert!(card.markdown("codes").contains("98 latents, codes of 212 bits"));
     assert!(card.principal_components.unwrap() > 0.02);
 
+    let page = model.explorer(&data.test, &data.classes, 0).unwrap().html();
+    assert!(page.contains("t-SNE of 98 latents"));
+
     // New images come from the run alone.
     lose_data(&dir);
     let new = model.sample(2_000, Sampler::Prior, 3).unwrap();
