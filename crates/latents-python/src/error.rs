@@ -106,6 +106,7 @@ fn is_argument(error: &latents::Error) -> bool {
         | E::Invalid(_)
         | E::ImagesOpen { .. }
         | E::LatentDim { .. }
+        | E::OnlyPrior { .. }
         | E::NotConditional { .. }
         | E::ClassNeeded { .. }
         | E::ClassesMissing { .. }

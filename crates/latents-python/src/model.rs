@@ -133,6 +133,12 @@ impl Model {
         self.look(py, |model| model.latent_space().ok().map(|space| space.dim))
     }
 
+    /// The bits of the latents of an image, or `None` if they are not codes.
+    #[getter]
+    fn code_bits(&self, py: Python<'_>) -> Option<f64> {
+        self.look(py, TrainedModel::code_bits)
+    }
+
     /// The number of parameters.
     #[getter]
     fn parameter_count(&self, py: Python<'_>) -> usize {

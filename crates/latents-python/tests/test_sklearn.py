@@ -15,7 +15,12 @@ TOOLS = [latents.TSNE(perplexity=3, max_iter=60), latents.PCA(), latents.KMeans(
 
 
 # A classifier needs the encoder of another model, or images that the study's convolutions fit.
-MODELS = [latents.Autoencoder(epochs=1), latents.VAE(epochs=1), latents.CNN(epochs=40)]
+MODELS = [
+    latents.Autoencoder(epochs=1),
+    latents.VAE(epochs=1),
+    latents.VQVAE(levels=[3, 3], blocks=0, prior_channels=4, prior_blocks=1, epochs=1),
+    latents.CNN(epochs=40),
+]
 
 
 @parametrize_with_checks(TOOLS + MODELS)

@@ -10,7 +10,7 @@
 >>> xy.shape
 (500, 2)
 
-Models (`Autoencoder`, `VAE`, `CNN`, `Classifier`) and tools (`TSNE`, `PCA`, `GaussianMixture`, `KMeans`, `Neighbors`, `LogisticProbe`) are estimators as those of
+Models (`Autoencoder`, `VAE`, `VQVAE`, `CNN`, `Classifier`) and tools (`TSNE`, `PCA`, `GaussianMixture`, `KMeans`, `Neighbors`, `LogisticProbe`) are estimators as those of
 scikit-learn. Every run is a folder that the command ``latents`` reads too. The same seed gives the same bits on any number of threads.
 """
 
@@ -18,8 +18,9 @@ from ._data import Dataset, Images, open
 from ._disentanglement import disentanglement
 from ._display import Card, Explorer, Figure
 from ._explore import PCA, TSNE, GaussianMixture, KMeans, LogisticProbe, Neighbors
+from ._kinds import CNN, VAE, VQVAE, Autoencoder, Classifier, load
 from ._latents import Error, __version__, set_threads
-from ._models import VAE, CNN, Autoencoder, Classifier, Neighbor, load
+from ._models import Neighbor
 from ._progress import set_progress
 from ._tuning import FrozenTrial, Study, Trial, TrialPruned, TunedStudy, create_study, tune
 
@@ -28,6 +29,7 @@ __all__ = [
     "PCA",
     "TSNE",
     "VAE",
+    "VQVAE",
     "Autoencoder",
     "Card",
     "Classifier",

@@ -1,4 +1,4 @@
-"""Models: estimators whose fit trains a run, which is a folder as the command ``latents`` leaves it."""
+"""What the kinds of models share: estimators whose fit trains a run, which is a folder as the command ``latents`` leaves it. The kinds themselves are in `_kinds`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Model")
 
-__all__ = ["CNN", "VAE", "Autoencoder", "Classifier", "Model", "Neighbor", "load"]
+__all__ = ["Model", "Neighbor"]
 
 _STORED = "latents._files"
 
@@ -135,6 +135,13 @@ class Model(Estimator):
         paths = dict(_latents.setting_paths(self._kind))
         given = {paths[name]: getattr(self, name) for name in self._parameters() if name in paths}
         return {path: _plain(value) for path, value in given.items() if value is not None}
+
+    def _adopt(self, config: dict[str, Any]) -> None:
+        """Takes the settings of a run, as in config.toml, for its parameters."""
+        for name, path in _latents.setting_paths(self._kind):
+            section, setting = path.split(".")
+            if setting in config[section]:
+                setattr(self, name, config[section][setting])
 
     def _start(self) -> dict[str, Any]:
         return {"encoder": None, "from_scratch": False, "freeze_encoder": False, "minutes": getattr(self, "minutes", None)}
@@ -311,7 +318,7 @@ class _LatentModel(Model):
             return None, None
 
     def encode(self, X: Any) -> NDArray[np.float32]:
-        """The latents of images; of a variational model, their means.
+        """The latents of images; of a variational model, their means; of a VQ-VAE, their codes.
 
         Parameters
         ----------
@@ -398,7 +405,7 @@ class _LatentModel(Model):
         self,
         n: int = 1,
         *,
-        sampler: str = "mixture",
+        sampler: str | None = None,
         components: int = 10,
         seed: int = 0,
         classes: Any = None,
@@ -411,8 +418,10 @@ class _LatentModel(Model):
         ----------
         n : int
             How many.
-        sampler : "mixture", "flow", "prior", "normal" or "uniform"
-            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, the prior that the model has learned (N(0, I) if it has learned none), N(0, I), or the box of the training latents. Of a conditional model, a mixture or a flow is fitted to the latents of each class.
+        sampler : "mixture", "flow", "prior", "normal", "uniform" or None
+            Where latents are drawn from: a mixture of Gaussians or a normalising flow fitted to those of the training images, the prior that the model has learned
+            (N(0, I) if it has learned none), N(0, I), or the box of the training latents. Of a conditional model, a mixture or a flow is fitted to the latents of each
+            class. With None, the prior for a VQVAE, whose codes are drawn from it alone, and a mixture for the other models.
         components : int
             Gaussians of the mixture.
         seed : int
@@ -428,12 +437,19 @@ class _LatentModel(Model):
         -------
         array [n, c, h, w] of float32, from 0 to 1
             And the latents ``[n, d]`` and the classes ``[n]``, if asked for.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong, or another sampler than the prior is asked of a VQVAE.
         """
         import numpy as np
 
+        if sampler is None:
+            sampler = "mixture" if self.model_.code_bits is None else "prior"
         images, latents, names = self.model_.sample(n, sampler, components, seed, _names_of(classes))
         if return_classes and names is None:
-            raise ValueError("return_classes needs a conditional model: VAE(conditional=True)")
+            raise ValueError("return_classes needs a conditional model: VAE(conditional=True) or VQVAE(conditional=True)")
         made = [images]
         if return_latents:
             made.append(latents)
@@ -674,425 +690,3 @@ class _ClassModel(Model):
         if labels is None:
             raise ValueError("score needs y: these images have no labels")
         return float(np.mean(self.predict(images) == labels))
-
-
-class Autoencoder(_LatentModel):
-    """A convolutional autoencoder.
-
-    The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init ae`` list them.
-
-    Parameters
-    ----------
-    latent_dim : int or None
-        The number of dimensions of a latent vector.
-    epochs : int or None
-        Passes over the training images.
-    minutes : float or None
-        The time to train for, instead of a number of epochs.
-    seed : int or None
-        Seed of everything random.
-    validation_fraction : float or None
-        The part of the training images that is held out for validation.
-    design : "study", "residual" or None
-        How the network is built: as in the reference study, or around principal components.
-    others
-        See the book.
-
-    Examples
-    --------
-    >>> import latents, numpy as np
-    >>> X = np.random.default_rng(0).integers(0, 256, (200, 12, 12), dtype=np.uint8)
-    >>> model = latents.Autoencoder(latent_dim=4, epochs=1).fit(X)
-    >>> model.encode(X).shape, model.reconstruct(X[:2]).shape
-    ((200, 4), (2, 1, 12, 12))
-    """
-
-    _kind = "ae"
-
-    def __init__(
-        self,
-        *,
-        latent_dim: int | None = None,
-        epochs: int | None = None,
-        minutes: float | None = None,
-        seed: int | None = None,
-        design: str | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        validation_fraction: float | None = None,
-        optimizer: str | None = None,
-        weight_decay: float | None = None,
-        momentum: float | None = None,
-        nesterov: bool | None = None,
-        init: str | None = None,
-        precision: str | None = None,
-        clip_norm: float | None = None,
-        patience: int | None = None,
-        schedule: dict[str, Any] | None = None,
-        label_smoothing: float | None = None,
-        augmentation: dict[str, Any] | None = None,
-        normalize: bool | None = None,
-        hidden: list[int] | None = None,
-        nonlinearity: str | None = None,
-        dropout: float | None = None,
-        noise: float | None = None,
-        refiner: dict[str, Any] | None = None,
-        stages: list[dict[str, Any]] | None = None,
-    ) -> None:
-        self.latent_dim = latent_dim
-        self.epochs = epochs
-        self.minutes = minutes
-        self.seed = seed
-        self.design = design
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.init = init
-        self.precision = precision
-        self.clip_norm = clip_norm
-        self.patience = patience
-        self.schedule = schedule
-        self.label_smoothing = label_smoothing
-        self.augmentation = augmentation
-        self.normalize = normalize
-        self.hidden = hidden
-        self.nonlinearity = nonlinearity
-        self.dropout = dropout
-        self.noise = noise
-        self.refiner = refiner
-        self.stages = stages
-
-
-class VAE(_LatentModel):
-    """A variational autoencoder (Kingma and Welling, 2014), with the penalty of a beta-VAE, of MMD or of the latents' square.
-
-    The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init vae`` list them.
-
-    Parameters
-    ----------
-    latent_dim : int or None
-        The number of dimensions of a latent vector.
-    beta : float or None
-        The weight of the penalty; with the regularizer "info", of its KL divergence; with "tc", of the total correlation.
-    likelihood : "bernoulli", "continuous-bernoulli", "gaussian" or None
-        The distribution of pixels given latents.
-    prior : dict or None
-        The prior of the latents: ``{"kind": "normal"}``, N(0, I), or ``{"kind": "mixture", "components": 100}``, a mixture of Gaussians that is learned with the model.
-    regularizer : "kl", "mmd", "l2", "info", "tc" or None
-        The penalty of the latents: that of a variational autoencoder, a Wasserstein autoencoder, a regularised autoencoder, an InfoVAE (Zhao et al., 2019) or a
-        beta-TC-VAE (Chen et al., 2018).
-    mmd_weight : float or None
-        The weight of the maximum mean discrepancy of the regularizer "info".
-    conditional : bool or None
-        Whether the decoder is given the class of each image (Kingma et al., 2014; Sohn et al., 2015), so that the model makes images of a class. Every image needs a
-        label then. The encoder sees no class.
-    epochs, minutes, seed, others
-        As of `Autoencoder`; and see the book.
-
-    Examples
-    --------
-    >>> import latents, numpy as np
-    >>> X = np.random.default_rng(0).integers(0, 256, (200, 12, 12), dtype=np.uint8)
-    >>> model = latents.VAE(latent_dim=4, epochs=1).fit(X)
-    >>> model.sample(3, sampler="normal").shape
-    (3, 1, 12, 12)
-    >>> y = np.where(X.mean(axis=(1, 2)) > 127, "light", "dark")
-    >>> model = latents.VAE(latent_dim=4, epochs=1, conditional=True).fit(X, y)
-    >>> model.sample(3, sampler="normal", classes="dark").shape
-    (3, 1, 12, 12)
-    """
-
-    _kind = "vae"
-
-    def __init__(
-        self,
-        *,
-        latent_dim: int | None = None,
-        epochs: int | None = None,
-        minutes: float | None = None,
-        seed: int | None = None,
-        design: str | None = None,
-        beta: float | None = None,
-        likelihood: str | None = None,
-        regularizer: str | None = None,
-        prior: dict[str, Any] | None = None,
-        mmd_weight: float | None = None,
-        sigma: float | None = None,
-        warmup_epochs: float | None = None,
-        free_bits: float | None = None,
-        conditional: bool | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        validation_fraction: float | None = None,
-        optimizer: str | None = None,
-        weight_decay: float | None = None,
-        momentum: float | None = None,
-        nesterov: bool | None = None,
-        init: str | None = None,
-        precision: str | None = None,
-        clip_norm: float | None = None,
-        patience: int | None = None,
-        schedule: dict[str, Any] | None = None,
-        label_smoothing: float | None = None,
-        augmentation: dict[str, Any] | None = None,
-        normalize: bool | None = None,
-        hidden: list[int] | None = None,
-        nonlinearity: str | None = None,
-        dropout: float | None = None,
-        noise: float | None = None,
-        refiner: dict[str, Any] | None = None,
-        stages: list[dict[str, Any]] | None = None,
-    ) -> None:
-        self.latent_dim = latent_dim
-        self.epochs = epochs
-        self.minutes = minutes
-        self.seed = seed
-        self.design = design
-        self.beta = beta
-        self.likelihood = likelihood
-        self.regularizer = regularizer
-        self.prior = prior
-        self.mmd_weight = mmd_weight
-        self.sigma = sigma
-        self.warmup_epochs = warmup_epochs
-        self.free_bits = free_bits
-        self.conditional = conditional
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.init = init
-        self.precision = precision
-        self.clip_norm = clip_norm
-        self.patience = patience
-        self.schedule = schedule
-        self.label_smoothing = label_smoothing
-        self.augmentation = augmentation
-        self.normalize = normalize
-        self.hidden = hidden
-        self.nonlinearity = nonlinearity
-        self.dropout = dropout
-        self.noise = noise
-        self.refiner = refiner
-        self.stages = stages
-
-
-class CNN(_ClassModel):
-    """A convolutional classifier, trained from scratch.
-
-    The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init cnn`` list them.
-
-    Parameters
-    ----------
-    epochs, minutes, seed, others
-        As of `Autoencoder`; and see the book.
-
-    Attributes
-    ----------
-    classes_ : array [k]
-        The classes.
-
-    Examples
-    --------
-    >>> import latents, numpy as np
-    >>> X = np.random.default_rng(0).integers(0, 256, (100, 12, 12), dtype=np.uint8)
-    >>> y = np.where(X.mean(axis=(1, 2)) > 127, "light", "dark")
-    >>> latents.CNN(epochs=1).fit(X, y).predict_proba(X).shape
-    (100, 2)
-    """
-
-    _kind = "cnn"
-
-    def __init__(
-        self,
-        *,
-        epochs: int | None = None,
-        minutes: float | None = None,
-        seed: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        validation_fraction: float | None = None,
-        optimizer: str | None = None,
-        weight_decay: float | None = None,
-        momentum: float | None = None,
-        nesterov: bool | None = None,
-        init: str | None = None,
-        precision: str | None = None,
-        clip_norm: float | None = None,
-        patience: int | None = None,
-        schedule: dict[str, Any] | None = None,
-        label_smoothing: float | None = None,
-        augmentation: dict[str, Any] | None = None,
-        stem: int | None = None,
-        stem_blocks: int | None = None,
-        channels: list[int] | None = None,
-        blocks: int | None = None,
-        nonlinearity: str | None = None,
-        stochastic_depth: float | None = None,
-        dropout: float | None = None,
-    ) -> None:
-        self.epochs = epochs
-        self.minutes = minutes
-        self.seed = seed
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.init = init
-        self.precision = precision
-        self.clip_norm = clip_norm
-        self.patience = patience
-        self.schedule = schedule
-        self.label_smoothing = label_smoothing
-        self.augmentation = augmentation
-        self.stem = stem
-        self.stem_blocks = stem_blocks
-        self.channels = channels
-        self.blocks = blocks
-        self.nonlinearity = nonlinearity
-        self.stochastic_depth = stochastic_depth
-        self.dropout = dropout
-
-
-class Classifier(_ClassModel):
-    """A classifier on the encoder of another model.
-
-    Parameters
-    ----------
-    encoder : Autoencoder, VAE or path
-        The fitted model whose encoder it starts from, or the folder of its run.
-    from_scratch : bool
-        Whether the encoder starts from initial weights too.
-    freeze_encoder : bool
-        Whether the encoder stays as it is.
-    epochs, minutes, seed, others
-        As of `Autoencoder`; and see the book and ``latents init classifier``.
-
-    Attributes
-    ----------
-    classes_ : array [k]
-        The classes.
-
-    Examples
-    --------
-    >>> import latents, numpy as np
-    >>> X = np.random.default_rng(0).integers(0, 256, (100, 12, 12), dtype=np.uint8)
-    >>> y = np.where(X.mean(axis=(1, 2)) > 127, "light", "dark")
-    >>> encoder = latents.Autoencoder(latent_dim=4, epochs=1).fit(X)
-    >>> latents.Classifier(encoder, epochs=1).fit(X, y).predict(X).shape
-    (100,)
-    """
-
-    _kind = "classifier"
-
-    def __init__(
-        self,
-        encoder: Any = None,
-        *,
-        from_scratch: bool = False,
-        freeze_encoder: bool = False,
-        epochs: int | None = None,
-        minutes: float | None = None,
-        seed: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        validation_fraction: float | None = None,
-        optimizer: str | None = None,
-        weight_decay: float | None = None,
-        momentum: float | None = None,
-        nesterov: bool | None = None,
-        init: str | None = None,
-        precision: str | None = None,
-        clip_norm: float | None = None,
-        patience: int | None = None,
-        schedule: dict[str, Any] | None = None,
-        label_smoothing: float | None = None,
-        augmentation: dict[str, Any] | None = None,
-        hidden_1: int | None = None,
-        hidden_2: int | None = None,
-        head_dropout: float | None = None,
-    ) -> None:
-        self.encoder = encoder
-        self.from_scratch = from_scratch
-        self.freeze_encoder = freeze_encoder
-        self.epochs = epochs
-        self.minutes = minutes
-        self.seed = seed
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.init = init
-        self.precision = precision
-        self.clip_norm = clip_norm
-        self.patience = patience
-        self.schedule = schedule
-        self.label_smoothing = label_smoothing
-        self.augmentation = augmentation
-        self.hidden_1 = hidden_1
-        self.hidden_2 = hidden_2
-        self.head_dropout = head_dropout
-
-    def _start(self) -> dict[str, Any]:
-        encoder = self.encoder
-        if isinstance(encoder, Model):
-            check_fitted(encoder, "_model")
-            encoder = encoder.run_
-        given = {"encoder": encoder, "from_scratch": self.from_scratch, "freeze_encoder": self.freeze_encoder}
-        return {**super()._start(), **given}
-
-
-_CLASSES: dict[str, type[Model]] = {cls._kind: cls for cls in (Autoencoder, VAE, CNN, Classifier)}
-
-
-def load(run: str | os.PathLike[str], *, force: bool = False) -> Model:
-    """Opens the model of a finished run.
-
-    Parameters
-    ----------
-    run : path
-        The folder of the run, of this package or of the command.
-    force : bool
-        Whether to take its files as they are, even if they have changed since it was trained.
-
-    Returns
-    -------
-    Autoencoder, VAE, CNN or Classifier
-        Fitted, with the settings of the run as its parameters.
-
-    Examples
-    --------
-    >>> import latents
-    >>> latents.load("no-such-folder")
-    Traceback (most recent call last):
-    ...
-    FileNotFoundError: there is no run in no-such-folder
-    """
-    import numpy as np
-
-    if not Path(run).is_dir():
-        raise FileNotFoundError(f"there is no run in {os.fspath(run)}")
-    found = _latents.Model.open(Path(run), force)
-    model = _CLASSES[found.kind]()
-    config = json.loads(found.config())
-    for name, path in _latents.setting_paths(found.kind):
-        section, setting = path.split(".")
-        if setting in config[section]:
-            setattr(model, name, config[section][setting])
-    model._take(found, None)
-    if found.classes and (isinstance(model, _ClassModel) or found.conditional):
-        model.classes_ = np.array(found.classes, dtype=object)
-    return model

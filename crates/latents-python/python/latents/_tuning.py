@@ -118,7 +118,7 @@ def tune(
 
     Parameters
     ----------
-    model : Autoencoder, VAE, CNN or Classifier
+    model : Autoencoder, VAE, VQVAE, CNN or Classifier
         What is tuned. Parameters that are set are not searched.
     data : Dataset
         The images.
