@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Card, LikelihoodBounds, NEIGHBOURS, ReconstructionMeasures, SampleMeasures};
+use super::measure::compared_components;
 use crate::disentanglement::Disentanglement;
 use crate::metrics::reconstruction::psnr;
 
@@ -37,10 +38,7 @@ impl Card {
             line(format!("| accuracy of {NEIGHBOURS} nearest neighbours | {accuracy:.3} |"));
         }
         if let Some(accuracy) = self.latents.components_neighbour_accuracy {
-            let components = match self.code_bits {
-                None => self.latent_dim.to_string(),
-                Some(_) => "the same".into(),
-            };
+            let components = compared_components(self.latent_dim, self.code_bits);
             line(format!(
                 "| the same, {components} whitened principal components by cosine | {accuracy:.3} |"
             ));

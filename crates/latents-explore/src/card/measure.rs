@@ -351,6 +351,7 @@ mod tests {
             maps: &[("two axes", rows(&xy, 2))],
             prior: None,
             drawn: &[("the latents themselves", rows(&z_train, 3))],
+            code_bits: None,
             seed: 1,
         };
         let log = Arc::new(Log::default());

@@ -197,9 +197,12 @@ impl VqvaeConfig {
             let reason = "a VQ-VAE needs at least one stage of convolution";
             return Err(Error::setting("stages", reason));
         }
-        if self.quantizer.channels() == 0 || self.prior_channels == 0 {
-            let reason = "codes and prior_channels need at least one channel";
+        if self.quantizer.channels() == 0 {
+            let reason = "levels must name at least one channel, and dim must be at least 1";
             return Err(Error::setting("quantizer", reason));
+        }
+        if self.prior_channels == 0 {
+            return Err(Error::setting("prior_channels", "prior_channels must be at least 1"));
         }
         if self.conditional && classes < 2 {
             return Err(Error::unconditional(classes));
