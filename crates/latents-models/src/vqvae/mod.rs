@@ -67,6 +67,10 @@ pub struct VqvaeConfig {
 /// The longest side of the image of codes, if images are halved as often as by default.
 const LONGEST: usize = 8;
 
+/// The batch size of the recipe, and steps enough for few images.
+const BATCH: usize = 64;
+const STEPS: usize = 3_000;
+
 impl Default for VqvaeConfig {
     fn default() -> Self {
         VqvaeConfig::for_images([1, 28, 28])
@@ -181,7 +185,13 @@ impl Model for VqvaeConfig {
     }
 
     fn recipe() -> &'static str {
-        include_str!("recipe.toml")
+        concat!(include_str!("recipe.toml"), "epochs = 20\n")
+    }
+
+    /// As many epochs as make 3,000 steps, from 20 to 200.
+    fn recipe_for_collection(_image: Shape, images: usize) -> String {
+        let epochs = STEPS.div_ceil(images.div_ceil(BATCH).max(1)).clamp(20, 200);
+        format!("{}epochs = {epochs}\n", include_str!("recipe.toml"))
     }
 
     fn tuning() -> Option<Tuning> {
