@@ -7,6 +7,7 @@ mod duplicates;
 mod functions;
 mod modes;
 mod network;
+mod pythae;
 mod python;
 mod storage;
 mod study;
@@ -62,6 +63,8 @@ enum What {
     Decode(decode::Options),
     /// Copies found among pictures, with imagededup.
     Duplicates(duplicates::Options),
+    /// Kinds of autoencoders, with pythae: time, error, bound and samples.
+    Pythae(pythae::Options),
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -81,6 +84,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(What::Storage(options)) => storage::run(workspace, options),
         Some(What::Decode(options)) => decode::run(workspace, options),
         Some(What::Duplicates(options)) => duplicates::run(workspace, options),
+        Some(What::Pythae(options)) => pythae::run(workspace, options),
     }
 }
 
