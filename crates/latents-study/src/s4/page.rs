@@ -235,6 +235,10 @@ pub(crate) fn measures_table(card: &Card) -> Table {
             )),
             None,
         );
+        if let Some(copies) = sampler.near_copies {
+            let name = format!("near copies of training images, latents from {}, %", sampler.name);
+            row(name, percent(copies), None);
+        }
         if let Some(confidence) = sampler.confidence {
             let name = format!("mean confidence, latents from {}", sampler.name);
             row(name, number(confidence), None);
@@ -242,6 +246,13 @@ pub(crate) fn measures_table(card: &Card) -> Table {
     }
     if let Some(samples) = &card.samples {
         row("Fréchet distance of test images".into(), number(samples.floor), None);
+        if let Some(copies) = samples.near_copies_of_test {
+            row(
+                "near copies of training images among test images, %".into(),
+                percent(copies),
+                None,
+            );
+        }
     }
     if let Some(traversals) = &card.traversals {
         let name = "traversals: largest over mean step".into();

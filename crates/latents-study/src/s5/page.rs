@@ -1,10 +1,10 @@
 //! What the page says about the variational autoencoder, and how it compares with the autoencoder.
 
 use latents::evaluate::OWN_ENCODER;
-use latents::explore::card::{Card, SampleMeasures};
+use latents::explore::card::{Card, SampleMeasures, SamplerScore};
 use latents::figures::loss;
 use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
-use latents::{Interpolation, LatentPoint, Part, Sampler};
+use latents::{Interpolation, LatentPoint, Part, Sampler, Samples};
 
 use super::{BEST, TUNING};
 use crate::error::Result;
@@ -166,22 +166,51 @@ fn pictures(worker: &Worker<'_>, card: &Card) -> Result<Vec<Block>> {
                 .into(),
         });
     }
-    let normal = model.sample(SHOWN, Sampler::Normal, study.seed)?.images;
-    let score = card.samples.as_ref().and_then(|samples| {
-        let normal = samples.samplers.iter().find(|s| s.name.starts_with("N(0"))?;
-        Some(format!(
+    let normal = model.sample(SHOWN, Sampler::Normal, study.seed)?;
+    let score = of_normal(card).map(|(samples, normal)| {
+        format!(
             "The Fréchet distance of such images to real ones is {} (that of test images: {}).",
             words::error(normal.frechet.value),
             words::error(samples.floor)
-        ))
+        )
     });
     blocks.push(Block::Figure {
         id: "F6".into(),
-        picture: (&normal.gallery("New images, latents drawn from N(0, I)")).into(),
+        picture: (&normal.images.gallery("New images, latents drawn from N(0, I)")).into(),
         caption: score.unwrap_or_default(),
         alt: String::new(),
     });
+    blocks.push(nearest(worker, &normal, card)?);
     Ok(blocks)
+}
+
+/// The scores of new images, and those of N(0, I) among them.
+fn of_normal(card: &Card) -> Option<(&SampleMeasures, &SamplerScore)> {
+    let samples = card.samples.as_ref()?;
+    Some((samples, samples.samplers.iter().find(|s| s.name.starts_with("N(0"))?))
+}
+
+/// The first new images above the training images that they are most like: a copy is no new image.
+fn nearest(worker: &Worker<'_>, new: &Samples, card: &Card) -> Result<Block> {
+    let data = &worker.study.dataset;
+    let near = new.nearest(&data.train, &data.classes, &worker.session)?;
+    let copies = of_normal(card).and_then(|(samples, normal)| {
+        Some(format!(
+            " Of {} such images, {} are near copies, which differ from a training image by a root mean square of at most 0.03 (of the test images: {}).",
+            words::count(samples.number),
+            words::percent(normal.near_copies?),
+            words::percent(samples.near_copies_of_test?)
+        ))
+    });
+    Ok(Block::Figure {
+        id: "S5-nearest".into(),
+        picture: (&new.nearest_figure(&near, &data.train)).into(),
+        caption: format!(
+            "The first of these images, and below each the training image that its pixels are nearest to, with the root mean squared difference.{}",
+            copies.unwrap_or_default()
+        ),
+        alt: "Rows of new images, each above the most similar training image.".into(),
+    })
 }
 
 /// Four test images, of different classes if so many are known.
@@ -247,6 +276,10 @@ fn samples(ae: &SampleMeasures, vae: &SampleMeasures) -> Block {
             row.push(number(s.frechet.value));
             row.push(Cell::Number(s.frechet.error, Show::Significant(2)));
             row.extend([s.coverage.precision, s.coverage.recall].map(number));
+            row.push(
+                s.near_copies
+                    .map_or(Cell::Empty, |share| Cell::Number(100.0 * share, Show::Decimals(2))),
+            );
             row.push(s.confidence.map_or(Cell::Empty, number));
             rows.push((s.frechet.value, row));
         }
@@ -259,6 +292,7 @@ fn samples(ae: &SampleMeasures, vae: &SampleMeasures) -> Block {
         "standard error",
         "precision",
         "recall",
+        "near copies, %",
         "confidence",
     ];
     Block::Table {
