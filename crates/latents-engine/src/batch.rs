@@ -1,7 +1,5 @@
 //! Batches: the inputs, conditions and targets of a network, and their conversion to lanes.
 
-use std::ops::Range;
-
 use crate::error::Error;
 use crate::lanes::{self, bytes_to_lanes, words_to_lanes};
 use crate::number::Number;
@@ -117,7 +115,8 @@ pub enum Pass {
         draw: u64,
     },
     /// As [`Pass::Sample`], but the penalty of a Gaussian is log q(z|x) - log p(z) of the drawn z instead of its expectation, the KL
-    /// divergence. If the loss is a likelihood, -(loss + penalty) is the logarithm of an importance weight (Burda et al., 2016).
+    /// divergence. If the loss is a likelihood, -(loss + penalty) is the logarithm of an importance weight (Burda et al., 2016). The gradient
+    /// of the penalty is then its path derivative: that through z, while the parameters of q stay (Roeder et al., 2017).
     Importance {
         /// Seed of the draws; they are the same as those of [`Pass::Sample`].
         seed: u64,
@@ -152,40 +151,42 @@ impl<E: Number> Inputs<'_, E> {
         }
     }
 
-    pub(crate) fn to_lanes(self, samples: Range<usize>, numbers: usize, lanes: &mut [E]) {
+    pub(crate) fn to_lanes(
+        self,
+        samples: impl Iterator<Item = usize>,
+        numbers: usize,
+        lanes: &mut [E],
+    ) {
         match self {
             Inputs::Images { pixels: Pixels::Bytes(bytes), index } => {
-                bytes_to_lanes(&chosen(bytes, &index[samples], numbers), lanes);
+                bytes_to_lanes(&chosen(bytes, samples.map(|i| index[i] as usize), numbers), lanes);
             }
             Inputs::Images { pixels: Pixels::Words(words), index } => {
-                words_to_lanes(&chosen(words, &index[samples], numbers), lanes);
+                words_to_lanes(&chosen(words, samples.map(|i| index[i] as usize), numbers), lanes);
             }
             Inputs::Values(values) => values_to_lanes(values, samples, numbers, lanes),
         }
     }
 
-    /// The identities by which draws are keyed: the index of each sample in the collection, or its position in the batch.
-    pub(crate) fn identities(&self, samples: Range<usize>) -> Vec<u64> {
+    /// The identity by which the draws of a sample are keyed: its index in the collection, or its position in the batch.
+    pub(crate) fn identity(&self, sample: usize) -> u64 {
         match self {
-            Inputs::Images { index, .. } => index[samples].iter().map(|&i| u64::from(i)).collect(),
-            Inputs::Values(_) => samples.map(|i| i as u64).collect(),
+            Inputs::Images { index, .. } => u64::from(index[sample]),
+            Inputs::Values(_) => sample as u64,
         }
     }
 }
 
-/// The images of `numbers` numbers each at some indices.
-fn chosen<'a, T>(pixels: &'a [T], index: &[u32], numbers: usize) -> Vec<&'a [T]> {
-    let image = |&i: &u32| &pixels[i as usize * numbers..(i as usize + 1) * numbers];
-    index.iter().map(image).collect()
+/// Some rows of `numbers` numbers each.
+fn chosen<T>(all: &[T], rows: impl Iterator<Item = usize>, numbers: usize) -> Vec<&[T]> {
+    rows.map(|i| &all[i * numbers..(i + 1) * numbers]).collect()
 }
 
 pub(crate) fn values_to_lanes<E: Number>(
     values: &[E],
-    samples: Range<usize>,
+    samples: impl Iterator<Item = usize>,
     numbers: usize,
     lanes: &mut [E],
 ) {
-    let samples: Vec<&[E]> =
-        values[samples.start * numbers..samples.end * numbers].chunks_exact(numbers).collect();
-    lanes::values_to_lanes(&samples, lanes);
+    lanes::values_to_lanes(&chosen(values, samples, numbers), lanes);
 }

@@ -202,7 +202,8 @@ impl<E: Element> Engine<E> {
             all.par_chunks_mut(LANES * dim).enumerate().for_each(|(block, out)| {
                 let mut rows: Vec<&mut [E]> = out.chunks_exact_mut(dim).collect();
                 let first = block * LANES;
-                let identities = inputs.identities(first..first + rows.len());
+                let identities = first..first + rows.len();
+                let identities: Vec<u64> = identities.map(|i| inputs.identity(i)).collect();
                 let mut lanes = vec![E::default(); dim * LANES];
                 let isa = self.runtime().isa();
                 draw_latents(isa, &mut lanes, prior, pass, node.number, &identities);

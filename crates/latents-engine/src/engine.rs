@@ -33,7 +33,7 @@ pub struct EngineOptions {
 pub struct Engine<E = f32> {
     layout: Layout,
     runtime: Arc<Runtime>,
-    executor: Box<dyn Executor<E>>,
+    pub(crate) executor: Box<dyn Executor<E>>,
     options: EngineOptions,
 }
 
@@ -270,7 +270,7 @@ impl<E: Element> Engine<E> {
     }
 
     /// Size of the input of layer `i` for one sample; if `i` is the number of layers, of the output.
-    fn numbers(&self, i: usize) -> usize {
+    pub(crate) fn numbers(&self, i: usize) -> usize {
         self.layout.shape(i).iter().product()
     }
 
@@ -305,7 +305,7 @@ impl<E: Element> Engine<E> {
             }
             Some(_) => {}
         }
-        Ok(Job { parameters, batch, samples, layers, pass, added: None })
+        Ok(Job { parameters, batch, samples, layers, pass, added: None, draws: None })
     }
 
     /// The gradient that the backward pass of a job adds, if there is one and it fits.
@@ -339,7 +339,7 @@ impl<E: Element> Engine<E> {
     }
 
     /// The job of a pass over the layers before the loss, if all arguments have the right size.
-    fn job_of_loss<'a>(
+    pub(crate) fn job_of_loss<'a>(
         &self,
         parameters: &'a [E],
         batch: Batch<'a, E>,

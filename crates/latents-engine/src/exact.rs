@@ -195,7 +195,7 @@ impl<E: Element> ExactExecutor<E> {
                 Source::Bias { op } => {
                     let ([inputs, outputs], offset, _) = self.record(*op);
                     let start = offset + inputs * LANES;
-                    for record in self.records.chunks_exact(record_len) {
+                    for record in self.records.chunks_exact(record_len).take(micro_batches) {
                         let input = &record[start..start + outputs * LANES];
                         E::channel_sums(isa, ChannelSums { input, out });
                     }
@@ -276,7 +276,8 @@ impl<E: Element> Executor<E> for ExactExecutor<E> {
             let shards = micro_batches.div_ceil(each);
             self.shards.resize(shards * self.plan.shard_len, E::default());
             let records = micro_batches * self.plan.record_len;
-            if self.records.len() != records {
+            // Kept if they are too many, since an objective may differentiate different numbers of samples in turn.
+            if self.records.len() < records {
                 self.records = Buffer::zeros(records);
             }
             let mut losses = Losses::zeros(job.samples);

@@ -10,8 +10,10 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::batch::{Batch, Pass, Targets};
+use crate::batch::{Batch, Inputs, Pass, Targets};
 use crate::criterion::{Criterion, Losses, OutputGradients};
+use crate::number::Number;
+use crate::simd::LANES;
 
 /// A pass over some layers; the engine has checked all sizes.
 #[derive(Clone, Debug)]
@@ -19,12 +21,54 @@ pub(crate) struct Job<'a, E> {
     /// All parameters of the network.
     pub(crate) parameters: &'a [E],
     pub(crate) batch: Batch<'a, E>,
-    /// Samples in the batch.
+    /// Samples of the pass: those of the batch, or all draws of each.
     pub(crate) samples: usize,
     /// The layers to run, counted through all sections.
     pub(crate) layers: Range<usize>,
     pub(crate) pass: Pass,
     pub(crate) added: Option<Added<'a, E>>,
+    pub(crate) draws: Option<Draws<'a, E>>,
+}
+
+/// Several draws of the latents of each sample of a batch. The samples of the pass are the draws of the batch's first sample, then those of its
+/// second, and so on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws<'a, E> {
+    /// Draws of each sample.
+    pub(crate) count: usize,
+    /// The inputs of the whole network, which are the targets and address the draws. The inputs of the batch are their posteriors.
+    pub(crate) inputs: Inputs<'a, E>,
+    /// By which the gradients of the loss and the penalty of each draw are multiplied; their mean is 1. Empty if all weigh the same.
+    pub(crate) weights: &'a [f64],
+}
+
+impl<E: Number> Job<'_, E> {
+    /// The batch's sample of each of some samples of the pass.
+    pub(crate) fn rows(&self, samples: Range<usize>) -> impl Iterator<Item = usize> + use<E> {
+        let count = self.draws.map_or(1, |draws| draws.count);
+        samples.map(move |i| i / count)
+    }
+
+    /// The identities by which the random numbers of some samples are keyed. Those of a sample's first draw are the sample's own.
+    pub(crate) fn identities(&self, samples: Range<usize>) -> Vec<u64> {
+        let identity = |i: usize| match self.draws {
+            None => self.batch.inputs.identity(i),
+            Some(Draws { count, inputs, .. }) => {
+                ((i % count) as u64) << 32 | inputs.identity(i / count)
+            }
+        };
+        samples.map(identity).collect()
+    }
+
+    /// The weights of some samples; 1 in lanes without a sample.
+    pub(crate) fn weights(&self, samples: Range<usize>) -> [f64; LANES] {
+        let weights = self.draws.map_or(&[][..], |draws| draws.weights);
+        let mut lanes = [1.0; LANES];
+        if !weights.is_empty() {
+            lanes[..samples.len()].copy_from_slice(&weights[samples]);
+        }
+        lanes
+    }
 }
 
 /// A gradient that the backward pass adds to that of the input of a layer of latents.
@@ -52,7 +96,8 @@ pub(crate) struct Gradients<'a, E> {
     pub(crate) parameters: &'a mut [E],
     /// Range of the parameters of the job's layers; the gradients of all others are zero.
     pub(crate) range: Range<usize>,
-    /// Gradients of the input of the job's first layer, `[n, ...]`. Present only if the executor was made for input gradients.
+    /// Gradients of the input of the job's first layer, `[n, ...]`. Present only if the executor was made for input gradients, or this is a
+    /// layer of latents after others.
     pub(crate) inputs: Option<&'a mut [E]>,
 }
 

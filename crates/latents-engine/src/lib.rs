@@ -12,7 +12,8 @@
 //! A [`Loss`] of the engine is a sum over samples. For an objective that couples the samples of a batch (contrastive, adversarial,
 //! codebooks), compute its gradient with respect to the output of [`Engine::outputs`] and backpropagate it with
 //! [`Engine::backward`]; if it is one term beside a [`Loss`], a function of the posterior of a batch, give its gradient to
-//! [`Engine::gradients`] ([`CoupledCriterion`]), as those of a [`Posterior`] are. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
+//! [`Engine::gradients`] ([`CoupledCriterion`]), as those of a [`Posterior`] are. The importance-weighted bound of a variational autoencoder, which
+//! couples several draws of each sample, is [`Engine::importance_gradients`]. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
 //!
 //! This crate does not know files, data sets or training runs.
 //!
@@ -64,6 +65,7 @@ mod error;
 mod exact;
 mod executor;
 mod geometry;
+mod importance;
 mod init;
 mod isa;
 mod kernels;

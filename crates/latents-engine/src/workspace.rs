@@ -84,14 +84,15 @@ impl<E: Element> Workspace<E> {
     /// Loads some samples of the batch and runs their forward pass.
     fn load_and_run(&mut self, shared: &Shared<'_, E>, samples: Range<usize>, weighing: Weighing) {
         let Job { batch, pass, .. } = shared.job;
+        let rows = || shared.job.rows(samples.clone());
         let (start, input) = shared.start();
         let input = &mut self.buffers[input];
-        batch.inputs.to_lanes(samples.clone(), input.len() / LANES, input);
+        batch.inputs.to_lanes(rows(), input.len() / LANES, input);
         if !batch.conditions.is_empty() {
             let features = self.conditions.len() / LANES;
-            values_to_lanes(batch.conditions, samples.clone(), features, &mut self.conditions);
+            values_to_lanes(batch.conditions, rows(), features, &mut self.conditions);
         }
-        let identities = batch.inputs.identities(samples);
+        let identities = shared.job.identities(samples);
         let micro_batch = MicroBatch { identities: &identities, weighing };
         self.run(shared, start..shared.end().0, *pass, &micro_batch);
     }
@@ -116,9 +117,11 @@ impl<E: Element> Workspace<E> {
         };
         let weighing = Weighing {
             scale: weight / shared.job.samples as f64,
+            weights: shared.job.weights(samples.clone()),
             floor,
             samples: samples.len(),
-            of_draw: matches!(shared.job.pass, Pass::Importance { .. }),
+            of_draw: matches!(shared.job.pass, Pass::Importance { .. })
+                || shared.job.draws.is_some(),
         };
         self.load_and_run(shared, samples.clone(), weighing);
         self.scale_gradient = 0.0;
@@ -161,6 +164,7 @@ impl<E: Element> Workspace<E> {
         targets: Targets<'_, E>,
     ) -> [f64; LANES] {
         let (count, batch) = (samples.len(), shared.job.samples);
+        let weights = shared.job.weights(samples.clone());
         let (_, last) = shared.end();
         // If no layer before the loss computes anything, the output is the input, which may be the target too.
         let mut copy = if last == 0 { self.buffers[0].to_vec() } else { vec![] };
@@ -170,14 +174,20 @@ impl<E: Element> Workspace<E> {
             let (input, prediction) = self.pair(0, last);
             (&*input, prediction)
         };
-        let values;
+        let (each, job) = (prediction.len() / LANES, shared.job);
+        let mut values = vec![];
         let target = match targets {
-            Targets::Inputs => LaneTarget::Values(input),
+            Targets::Inputs => match job.draws {
+                None => LaneTarget::Values(input),
+                Some(draws) => {
+                    values.resize(prediction.len(), E::default());
+                    draws.inputs.to_lanes(job.rows(samples), each, &mut values);
+                    LaneTarget::Values(&values)
+                }
+            },
             Targets::Values(all) => {
-                let numbers = prediction.len() / LANES;
-                let mut lanes = vec![E::default(); prediction.len()];
-                values_to_lanes(all, samples, numbers, &mut lanes);
-                values = lanes;
+                values.resize(prediction.len(), E::default());
+                values_to_lanes(all, samples, each, &mut values);
                 LaneTarget::Values(&values)
             }
             Targets::Classes(all) => LaneTarget::Classes(mixtures(&all[samples], |&class| Mixup {
@@ -193,27 +203,27 @@ impl<E: Element> Workspace<E> {
             _ => 0.0,
         };
         let numbers = (prediction.len() / LANES) as f64;
-        let run = LossRun { loss, prediction, target, samples: count, batch, log_scale };
+        let run = LossRun { loss, prediction, target, samples: count, batch, weights, log_scale };
         let losses = E::loss(shared.isa, run);
         if loss == (Loss::Gaussian { deviation: None }) {
             // The derivative of n (s + c) + e / (2 exp(2 s)) by s, where e is the sum of squares; the last term is the loss minus the
             // first.
             let slope =
                 |loss: f64| numbers - 2.0 * (loss - numbers * (log_scale + HALF_LOG_TWO_PI));
-            let slopes = losses[..count].iter().map(|&loss| slope(loss));
+            let slopes = losses[..count].iter().zip(weights);
+            let slopes = slopes.map(|(&loss, weight)| weight * slope(loss));
             self.scale_gradient = slopes.sum::<f64>() / batch as f64;
         }
         losses
     }
 
-    /// After [`Workspace::backward`] of a plan with input gradients: the gradient of the input of the job's first layer.
+    /// After [`Workspace::backward`] of a plan with input gradients, or of a job that begins with a layer of latents: the gradient of the input of
+    /// the job's first layer.
     pub(crate) fn input_gradient(&self, shared: &Shared<'_, E>) -> &[E] {
         let first = shared.job.layers.start;
         let copy = shared.plan.copies.iter().find(|&&(layer, _)| layer == first);
-        let Some(&(_, buffer)) = copy else {
-            unreachable!("a job with a gradient of its inputs begins with a section")
-        };
-        &self.buffers[buffer]
+        // A layer of latents leaves the gradient in place of its input.
+        &self.buffers[copy.map_or(shared.start().1, |&(_, buffer)| buffer)]
     }
 }
 

@@ -128,6 +128,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// Draws of the latents of each sample; see [`Model::draws`].
+            #[must_use]
+            pub fn draws(&self) -> usize {
+                match self {
+                    $(ModelConfig::$variant(config) => config.draws(),)+
+                }
+            }
+
             /// The weight of the criterion's penalty after `epochs` epochs of training, which need not be whole.
             #[must_use]
             pub fn penalty_weight(&self, epochs: f64) -> f64 {
@@ -345,6 +353,7 @@ mod tests {
                 "beta",
                 "conditional",
                 "design",
+                "draws",
                 "dropout",
                 "free_bits",
                 "hidden",

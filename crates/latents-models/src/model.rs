@@ -58,6 +58,12 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
     /// What training minimises, once any warm-up of the penalty is over.
     fn criterion(&self) -> Criterion;
 
+    /// Draws of the latents of each sample. With more than one, training minimises the importance-weighted bound of the criterion's likelihood
+    /// ([`Engine::importance_gradients`](latents_engine::Engine::importance_gradients)) in its place.
+    fn draws(&self) -> usize {
+        1
+    }
+
     /// The weight of the criterion's penalty after `epochs` epochs of training, which need not be whole.
     fn penalty_weight(&self, epochs: f64) -> f64 {
         let _ = epochs;

@@ -23,7 +23,8 @@ pub struct EpochMetrics {
     /// The terms of the loss, if it has several: `train_NAME` and `val_NAME`, unweighted, in the order of the model's terms. A variational autoencoder
     /// has `reconstruction` (the loss without the penalty) and `kl` (in nats); one latent vector is sampled per validation image to estimate the ELBO.
     /// Models with another penalty have `penalty` instead of `kl`, and those with a penalty that couples the images of a batch have `mmd` or
-    /// `total_correlation` after it, the mean over batches (in validation, over blocks of 256 images).
+    /// `total_correlation` after it, the mean over batches (in validation, over blocks of 256 images). Those that are trained with several draws of
+    /// an image have none: the importance-weighted bound is no sum of terms.
     #[serde(flatten)]
     pub terms: Terms,
     /// Learning rate in the last step of the epoch.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use latents_data::{Augmented, epoch_order};
 use latents_engine::{
-    Criterion, Engine, Inputs, Loss, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
+    Criterion, Engine, Inputs, Loss, Losses, Mixup, Optimizer, Pass, Runtime, Targets, clip_norm,
 };
 use latents_models::{LinearStart, Target, save_parameters};
 use latents_progress::{Monitor, Task, count, duration};
@@ -436,17 +436,24 @@ impl<'a> Trainer<'a> {
         }
         let criterion = Criterion { weight: weights[0], ..self.criterion };
         let (parameters, gradients) = (&self.parameters, &mut self.gradients);
-        let inputs = batch_of_inputs.with_conditions(&conditions);
-        let of_posterior = match self.config.model.posterior_penalty() {
+        let (inputs, model) = (batch_of_inputs.with_conditions(&conditions), &self.config.model);
+        let engine = &mut self.engine;
+        let of_posterior = match model.posterior_penalty() {
             Some(penalty) => {
-                let measured = penalty.measure.of(&mut self.engine, parameters, inputs, pass)?;
+                let measured = penalty.measure.of(engine, parameters, inputs, pass)?;
                 Some(measured.weighted(weights[1]))
             }
             None => None,
         };
-        let coupled = of_posterior.as_ref().map_or(criterion.into(), |all| all.with(criterion));
-        let losses =
-            self.engine.gradients(parameters, inputs, targets, coupled, pass, gradients)?;
+        let losses = if model.draws() > 1 {
+            let (criterion, draws) = (self.criterion, model.draws());
+            let loss = engine
+                .importance_gradients(parameters, inputs, criterion, draws, pass, gradients)?;
+            Losses { penalty: vec![0.0; loss.len()], loss }
+        } else {
+            let coupled = of_posterior.as_ref().map_or(criterion.into(), |all| all.with(criterion));
+            engine.gradients(parameters, inputs, targets, coupled, pass, gradients)?
+        };
         let of_posterior = of_posterior.map_or(0.0, |measured| measured.penalty.value);
         let sums: [f64; 3] = [
             losses.loss.iter().sum(),

@@ -7,14 +7,17 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{
-    assert_same, autoencoder, conditional, contents, finish, quantized, runtime, sample, small,
-    variational,
+    assert_same, autoencoder, conditional, contents, finish, importance_weighted, quantized,
+    runtime, sample, small, variational,
 };
+use latents_data::split;
 use latents_engine::{Isa, Precision};
 use latents_models::{
-    CnnConfig, LatentPrior, Likelihood, ModelConfig, Quantizer, Regularizer, VaeConfig, VqvaeConfig,
+    CnnConfig, LatentPrior, Likelihood, ModelConfig, Quantizer, Regularizer, VaeConfig,
+    VqvaeConfig, importance_bound, load_parameters,
 };
-use latents_train::RunConfig;
+use latents_progress::Monitor;
+use latents_train::{RunConfig, inputs};
 
 /// The contents of a run on 297 images: 238 train, in seven steps of 32 and one of 14, which leaves lanes empty.
 fn trained(config: &RunConfig, threads: usize, isa: Isa) -> BTreeMap<String, Vec<u8>> {
@@ -76,6 +79,59 @@ fn check_variational(prior: LatentPrior) {
         }
         assert!(loss(2) < loss(0), "it learns: {epochs:?}");
     }
+}
+
+/// So does one that is trained with the importance-weighted bound.
+#[test]
+fn an_importance_weighted_autoencoder_learns_the_same_bytes_everywhere() {
+    let learned = LatentPrior::Mixture { components: 5 };
+    for (prior, classes) in [(LatentPrior::Normal, false), (learned, true)] {
+        let mut config = conditional(2);
+        config.model =
+            importance_weighted(5, |model| (model.prior, model.conditional) = (prior, classes));
+        let reference = trained(&config, 1, Isa::detect());
+        for isa in Isa::available() {
+            let how = format!("{prior:?}, {isa}");
+            assert_same(&trained(&config, 2, isa), &reference, &how);
+        }
+        assert_same(&trained(&config, 5, Isa::detect()), &reference, "five threads");
+        let metrics = String::from_utf8_lossy(&reference["metrics.jsonl"]);
+        assert!(!metrics.contains("kl") && !metrics.contains("reconstruction"), "{metrics}");
+        for name in ["train_loss", "val_loss"] {
+            let losses = metrics.lines().map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()[name].as_f64().unwrap()
+            });
+            let losses: Vec<f64> = losses.collect();
+            assert!(losses.is_sorted_by(|a, b| a > b), "it learns: {losses:?}");
+        }
+        assert!(String::from_utf8_lossy(&reference["config.toml"]).contains("draws = 5"));
+    }
+}
+
+/// The validation loss is the bound with the draws of training, and of a trained model the bound on log p(x) rises with the draws.
+#[test]
+fn the_validation_loss_is_the_importance_weighted_bound() {
+    let mut config = small(3);
+    config.model = importance_weighted(5, |_| {});
+    let (data, runtime) = (sample(297), runtime(2, Isa::detect()));
+    let folder = tempfile::tempdir().unwrap();
+    let summary = finish(folder.path(), &config, &data, &runtime).unwrap();
+    let mut engine = config.engine(runtime).unwrap();
+    let path = folder.path().join("model.safetensors");
+    let parameters = load_parameters(&path, engine.layout()).unwrap();
+    let (_, index) = split(297, config.training.validation_fraction, config.training.seed);
+    let mut bound = |draws| {
+        let (inputs, monitor) = (inputs(&data.images, &index), Monitor::default());
+        let (criterion, seed) = (config.model.criterion(), config.training.seed);
+        let engine = &mut engine;
+        let bounds =
+            importance_bound(engine, &parameters, inputs, criterion, seed, draws, &monitor);
+        let bounds = bounds.unwrap();
+        bounds.iter().sum::<f64>() / bounds.len() as f64
+    };
+    assert!((summary.val_loss.unwrap() + bound(5)).abs() < 1e-9);
+    let bounds = [1, 5, 50].map(bound);
+    assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
 }
 
 /// So do the penalties that compare the latents of a whole batch. The loss is the sum of its terms, each with its weight.
@@ -243,7 +299,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         config.model = variational(change);
         trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
     };
-    let changes: [fn(&mut VaeConfig); 18] = [
+    let changes: [fn(&mut VaeConfig); 20] = [
         |_| {},
         |c| c.beta = 2.0,
         |c| c.warmup_epochs = 0.0,
@@ -262,6 +318,8 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| (c.regularizer, c.mmd_weight) = (Regularizer::Info, Some(2.0)),
         |c| (c.regularizer, c.beta) = (Regularizer::Tc, 2.0),
         |c| (c.regularizer, c.beta) = (Regularizer::Tc, 4.0),
+        |c| (c.draws, c.warmup_epochs) = (2, 0.0),
+        |c| (c.draws, c.warmup_epochs) = (3, 0.0),
     ];
     let different: std::collections::BTreeSet<Vec<u8>> = changes.map(weights).into();
     assert_eq!(different.len(), changes.len());

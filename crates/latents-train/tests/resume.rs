@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{
-    assert_same, conditional, contents, one_step, quantized, runtime, sample, small,
-    steps_until_finished, variational,
+    assert_same, conditional, contents, importance_weighted, one_step, quantized, runtime, sample,
+    small, steps_until_finished, variational,
 };
 use latents_data::{Images, Labelled, Mix};
 use latents_engine::{Isa, Runtime, Schedule};
@@ -182,6 +182,25 @@ fn stopping_a_penalty_of_a_batch_after_every_step_changes_no_byte() {
         let folder = scene.stopped_after(EPOCHS * STEPS);
         assert_eq!(scene.steps_left(folder.path()), 0);
         assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{regularizer:?}"));
+    }
+}
+
+/// So do the draws of an importance-weighted model, also of images that are mixed.
+#[test]
+fn stopping_an_importance_weighted_model_after_every_step_changes_no_byte() {
+    for mix in [None, Some(Mix::Mixup { alpha: 0.4 })] {
+        let mut scene = Scene::new();
+        scene.config = conditional(EPOCHS);
+        scene.config.model = importance_weighted(3, |model| {
+            model.conditional = true;
+            if mix.is_some() {
+                model.prior = LatentPrior::Mixture { components: 5 };
+            }
+        });
+        scene.config.training.augmentation.mix = mix;
+        let folder = scene.stopped_after(EPOCHS * STEPS);
+        assert_eq!(scene.steps_left(folder.path()), 0);
+        assert_same(&contents(folder.path()), &scene.uninterrupted(), &format!("{mix:?}"));
     }
 }
 

@@ -53,7 +53,8 @@ pub(crate) enum Model {
         learning rate 0.0002 and weight decay 0.0018. It does not name the likelihood.\n\n\
         The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images. With --regularizer info it has \
         --mmd-weight times the maximum mean discrepancy between the latents and N(0, I) in addition; with --regularizer tc, beta is the weight of \
-        the total correlation alone, which is a part of the KL divergence.",
+        the total correlation alone, which is a part of the KL divergence. With --draws K, it is -log of the mean of p(x|z) p(z) / q(z|x) over K draws \
+        of z (IWAE), with doubly reparameterised gradients; a step takes about K times as long.",
         mut_args = default_help(VaeFlags::KIND)
     )]
     Vae(Box<Train<VaeFlags>>),

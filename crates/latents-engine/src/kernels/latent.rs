@@ -20,21 +20,31 @@ pub(crate) enum Prior {
 pub(crate) struct Weighing {
     /// Factor of the gradient of the penalty: its weight divided by the size of the batch.
     pub(crate) scale: f64,
+    /// Factors of the gradients of the samples.
+    pub(crate) weights: [f64; LANES],
     /// Free bits: below this divergence, an axis has no gradient.
     pub(crate) floor: f64,
     /// Samples in the micro-batch; other lanes have neither penalty nor gradient.
     pub(crate) samples: usize,
-    /// Whether the penalty is log q(z|x) - log p(z) of the drawn z instead of its expectation.
+    /// Whether the penalty is log q(z|x) - log p(z) of the drawn z instead of its expectation. Its gradient is then that through z, while the
+    /// parameters of q stay.
     pub(crate) of_draw: bool,
 }
 
 impl Weighing {
     /// For a pass of which the penalty is not needed.
     pub(crate) const UNWANTED: Weighing =
-        Weighing { scale: 0.0, floor: 0.0, samples: 0, of_draw: false };
+        Weighing { scale: 0.0, weights: [0.0; LANES], floor: 0.0, samples: 0, of_draw: false };
 
     pub(crate) fn is_wanted(&self) -> bool {
         self.samples > 0
+    }
+
+    /// The factor of the gradient in each lane; zero without a sample.
+    #[inline(always)]
+    pub(crate) fn scales<E: Number>(&self) -> [E; LANES] {
+        let scale = |lane| if lane < self.samples { self.scale * self.weights[lane] } else { 0.0 };
+        std::array::from_fn(|lane| E::from_f64(scale(lane)))
     }
 }
 
@@ -65,17 +75,11 @@ impl<E: Number> Kernel<E> for LatentForward<'_, E> {
     }
 }
 
-/// `x` in lanes with a sample, otherwise zero.
-#[inline(always)]
-fn mask<E: Number>(samples: usize, x: f64) -> [E; LANES] {
-    std::array::from_fn(|lane| E::from_f64(if lane < samples { x } else { 0.0 }))
-}
-
 /// KL(N(m, v) || N(0, 1)) = (m^2 + v - 1 - ln v) / 2 for each axis (Kingma and Welling, 2014, appendix B).
 #[inline(always)]
 fn gaussian<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
     let LatentForward { weighing, input, noise, output, differentiate, .. } = run;
-    let scale: [E; LANES] = mask(weighing.samples, weighing.scale);
+    let scale: [E; LANES] = weighing.scales();
     let (one, half) = (E::from_f64(1.0), E::from_f64(0.5));
     let floor = E::from_f64(weighing.floor);
     let mut penalty = [0.0; LANES];
@@ -95,7 +99,12 @@ fn gaussian<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
             let of_draw = drawn.fused(drawn, E::default().minus(e.fused(e, l))).times(half);
             term[lane] = if weighing.of_draw { of_draw } else { divergence };
             z[lane] = drawn;
-            if differentiate {
+            if differentiate && weighing.of_draw {
+                // By z, of which log q has the derivative -e / deviation.
+                let slope = scale[lane].times(drawn.minus(e.over(deviation)));
+                mean[lane] = slope;
+                log[lane] = slope.times(deviation.times(e).times(half));
+            } else if differentiate {
                 let scale = if divergence < floor { E::default() } else { scale[lane] };
                 mean[lane] = scale.times(m);
                 log[lane] = scale.times(half).times(excess);
@@ -113,7 +122,7 @@ fn gaussian<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
 fn squared_norm<E: Number>(run: LatentForward<'_, E>) -> [f64; LANES] {
     let LatentForward { weighing, input, output, differentiate, .. } = run;
     output.copy_from_slice(input);
-    let scale: [E; LANES] = mask(weighing.samples, weighing.scale);
+    let scale: [E; LANES] = weighing.scales();
     let mut penalty = [0.0; LANES];
     for z in input.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {

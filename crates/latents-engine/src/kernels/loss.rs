@@ -51,6 +51,8 @@ pub(crate) struct LossRun<'a, E> {
     pub(crate) samples: usize,
     /// Samples in the batch, over which the gradient is averaged.
     pub(crate) batch: usize,
+    /// Factors of the gradients of the samples.
+    pub(crate) weights: [f64; LANES],
     /// Logarithm of the standard deviation of a normal likelihood.
     pub(crate) log_scale: f64,
 }
@@ -62,30 +64,31 @@ impl<E: Number> Kernel<E> for LossRun<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E = E>>(self, _: S) -> [f64; LANES] {
         let numbers = self.prediction.len() / LANES;
-        let (samples, mean) = (self.samples, |x: f64| x / numbers as f64);
+        let mean = |x: f64| x / numbers as f64;
+        let scales = |scale| scales(scale, &self.weights, self.samples);
         let each = 1.0 / self.batch as f64;
         match (self.loss, self.target) {
             (Loss::MeanSquaredError, LaneTarget::Values(target)) => {
-                let scale = scales(2.0 / (self.batch * numbers) as f64, samples);
+                let scale = scales(2.0 / (self.batch * numbers) as f64);
                 sum(self.prediction, target, &scale, squared_error).map(mean)
             }
             (Loss::BinaryCrossEntropyWithLogits, LaneTarget::Values(target)) => {
-                let scale = scales(1.0 / (self.batch * numbers) as f64, samples);
+                let scale = scales(1.0 / (self.batch * numbers) as f64);
                 sum(self.prediction, target, &scale, bernoulli).map(mean)
             }
             (Loss::CrossEntropy { label_smoothing }, LaneTarget::Classes(classes)) => {
-                let scale = scales(each, samples);
+                let scale = scales(each);
                 cross_entropy(self.prediction, &classes, label_smoothing, &scale)
             }
             (Loss::Bernoulli, LaneTarget::Values(target)) => {
-                sum(self.prediction, target, &scales(each, samples), bernoulli)
+                sum(self.prediction, target, &scales(each), bernoulli)
             }
             (Loss::ContinuousBernoulli, LaneTarget::Values(target)) => {
-                sum(self.prediction, target, &scales(each, samples), continuous_bernoulli)
+                sum(self.prediction, target, &scales(each), continuous_bernoulli)
             }
             (Loss::Gaussian { .. }, LaneTarget::Values(target)) => {
                 let precision = libm::exp(-2.0 * self.log_scale);
-                let scale = scales(each * precision, samples);
+                let scale = scales(each * precision);
                 let constant = numbers as f64 * (self.log_scale + HALF_LOG_TWO_PI);
                 let squares = sum(self.prediction, target, &scale, squared_error);
                 squares.map(|x| x * (0.5 * precision) + constant)
@@ -97,8 +100,10 @@ impl<E: Number> Kernel<E> for LossRun<'_, E> {
 
 /// The factor of the gradient for each lane: zero in lanes without a sample.
 #[inline(always)]
-fn scales<E: Number>(scale: f64, samples: usize) -> [E; LANES] {
-    std::array::from_fn(|lane| if lane < samples { E::from_f64(scale) } else { E::default() })
+fn scales<E: Number>(scale: f64, weights: &[f64; LANES], samples: usize) -> [E; LANES] {
+    std::array::from_fn(|lane| {
+        E::from_f64(if lane < samples { scale * weights[lane] } else { 0.0 })
+    })
 }
 
 /// ln(2 pi) / 2.

@@ -140,9 +140,7 @@ impl<E: Number> Kernel<E> for MixturePriorForward<'_, E> {
         for lane in 0..LANES {
             penalty[lane] -= densities[lane] - totals[lane] - 0.5 * d as f64 * LOG_TAU;
         }
-        let scale: [E; LANES] = std::array::from_fn(|lane| {
-            E::from_f64(if lane < weighing.samples { weighing.scale } else { 0.0 })
-        });
+        let scale: [E; LANES] = weighing.scales();
         for (share, weight) in shares.iter_mut().zip(weights) {
             for lane in 0..LANES {
                 weight[lane] = weight[lane].minus(share[lane]).times(scale[lane]);
@@ -159,6 +157,17 @@ impl<E: Number> Kernel<E> for MixturePriorForward<'_, E> {
                         let apart = z[j][lane].minus(mean);
                         slope[lane] = apart.times(precision).fused(share[lane], slope[lane]);
                     }
+                }
+                if weighing.of_draw {
+                    // By z, of which log q has the derivative -eta / deviation.
+                    for lane in 0..LANES {
+                        let precision = E::default().minus(logs[j][lane]).exp();
+                        let of_density = noise[j][lane].times(precision).over(half);
+                        slope[lane] = slope[lane].minus(scale[lane].times(of_density));
+                        m[j][lane] = slope[lane];
+                        logs[j][lane] = slope[lane].times(noise[j][lane]);
+                    }
+                    continue;
                 }
                 for lane in 0..LANES {
                     m[j][lane] = slope[lane];

@@ -178,9 +178,7 @@ impl<E: Number> Kernel<E> for CodeLoss<'_, E> {
         let (places, logits) = (places.as_chunks::<LANES>().0, logits.as_chunks_mut::<LANES>().0);
         let pixels = Pixels(places.len());
         let codes = logits.len() / places.len();
-        let scale: [E; LANES] = std::array::from_fn(|lane| {
-            E::from_f64(if lane < weighing.samples { weighing.scale } else { 0.0 })
-        });
+        let scale: [E; LANES] = weighing.scales();
         let mut loss = [0.0; LANES];
         let mut of_pixel = vec![[E::default(); LANES]; codes];
         for (pixel, place) in places.iter().enumerate() {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // Clippy allows unwrap in test functions, but not in the functions that they call.
 
 mod batch_penalties;
+mod importance;
 mod latents;
 mod networks;
 mod optimizers;

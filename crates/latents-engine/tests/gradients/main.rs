@@ -7,6 +7,7 @@ mod backward;
 mod bf16;
 mod conditions;
 mod differences;
+mod importance;
 mod networks;
 mod quantizer;
 

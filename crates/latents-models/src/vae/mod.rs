@@ -81,6 +81,12 @@ pub struct VaeConfig {
     /// Weight of the penalty. With the KL divergence and a weight above 1, the model is a beta-VAE (Higgins et al., 2017). With the regularizer
     /// `info`, the weight of the KL divergence; with `tc`, that of the total correlation.
     pub beta: f64,
+    /// Draws of the latents of each image and step, K. With more than one, training minimises -log of the mean of p(x|z) p(z) / q(z|x) over the
+    /// draws, the importance-weighted bound (IWAE; Burda et al., 2016), with the doubly reparameterised gradient of Tucker et al. (2019). Needs the
+    /// regularizer `kl` with beta 1, without warm-up and free bits. Default: 1, the evidence lower bound with the closed form of the KL divergence.
+    #[serde(skip_serializing_if = "is_one")]
+    #[schemars(example = 5)]
+    pub draws: usize,
     /// Weight of the maximum mean discrepancy; only of the regularizer `info`. In the words of its paper, beta is 1 - alpha, and this is
     /// alpha + lambda - 1. Default: 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,6 +115,12 @@ fn is_false(on: &bool) -> bool {
     !on
 }
 
+/// Whether there is one draw of each image, which settings files do not mention.
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_one(draws: &usize) -> bool {
+    *draws == 1
+}
+
 impl Default for VaeConfig {
     fn default() -> Self {
         VaeConfig {
@@ -120,6 +132,7 @@ impl Default for VaeConfig {
             regularizer: Regularizer::Kl,
             prior: LatentPrior::Normal,
             beta: 1.0,
+            draws: 1,
             mmd_weight: None,
             warmup_epochs: 0.0,
             free_bits: 0.0,
@@ -206,6 +219,10 @@ impl Model for VaeConfig {
         Criterion { loss, skip, weight, free_bits: self.free_bits }
     }
 
+    fn draws(&self) -> usize {
+        self.draws
+    }
+
     fn penalty_weight(&self, epochs: f64) -> f64 {
         self.warmed_up(self.criterion().weight, epochs)
     }
@@ -230,6 +247,8 @@ impl Model for VaeConfig {
         const MMD: Term = Term { name: "mmd", part: TermPart::Posterior };
         const CORRELATION: Term = Term { name: "total_correlation", part: TermPart::Posterior };
         match self.regularizer {
+            // The logarithm of a mean of products is no sum of terms.
+            _ if self.draws > 1 => &[],
             Regularizer::Kl => &[RECONSTRUCTION, KL],
             Regularizer::Info => &[RECONSTRUCTION, KL, MMD],
             Regularizer::Tc => &[RECONSTRUCTION, KL, CORRELATION],
@@ -326,6 +345,7 @@ impl VaeConfig {
                 ));
             }
         }
+        self.check_draws()?;
         if !self.prior.is_normal() {
             if self.regularizer != Regularizer::Kl {
                 let reason = "a prior other than the normal one needs the regularizer kl";
@@ -343,5 +363,23 @@ impl VaeConfig {
             return Err(Error::setting("mmd_weight", "mmd_weight belongs to the regularizer info"));
         }
         self.likelihood.check(self.sigma)
+    }
+
+    fn check_draws(&self) -> Result<(), Error> {
+        let problem = |setting, needed: &str| {
+            let bound = "more than one draw is for the importance-weighted bound";
+            Err(Error::setting(setting, format!("draws = {}: {bound}, which {needed}", self.draws)))
+        };
+        match self.draws {
+            0 => Err(Error::setting("draws", "draws = 0 must be at least 1")),
+            1 => Ok(()),
+            _ if self.regularizer != Regularizer::Kl => {
+                problem("regularizer", "needs the regularizer kl")
+            }
+            _ if (self.beta - 1.0).abs() > 0.0 => problem("beta", "needs beta = 1"),
+            _ if self.warmup_epochs > 0.0 => problem("warmup_epochs", "needs warmup_epochs = 0"),
+            _ if self.free_bits > 0.0 => problem("free_bits", "needs free_bits = 0"),
+            _ => Ok(()),
+        }
     }
 }

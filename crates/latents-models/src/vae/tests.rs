@@ -217,6 +217,40 @@ fn the_bound_is_the_log_mean_weight_and_tightens_with_more_draws() {
     assert!(matches!(bound, Err(crate::Error::Interrupted(_))));
 }
 
+/// The objective of training with one draw is the bound of evaluation, and with several it is another bound of the same kind.
+#[test]
+fn the_objective_of_several_draws_is_the_bound() {
+    let config = small(|c| (c.draws, c.likelihood) = (30, Likelihood::Gaussian));
+    assert_eq!(config.terms(), &[]);
+    let (mut engine, parameters, images) = scene(&config);
+    let (inputs, criterion) = (Inputs::Values(&images), config.criterion());
+    let mut gradients = vec![0.0; parameters.len()];
+    let mut both = |draws: usize| {
+        let pass = Pass::Importance { seed: 7, draw: 0 };
+        let losses = engine
+            .importance_gradients(&parameters, inputs, criterion, draws, pass, &mut gradients)
+            .unwrap();
+        let (count, monitor) = (draws as u64, Monitor::default());
+        let bounds =
+            importance_bound(&mut engine, &parameters, inputs, criterion, 7, count, &monitor);
+        losses.into_iter().zip(bounds.unwrap()).map(|(loss, bound)| loss + bound).collect()
+    };
+    let (one, many): (Vec<f64>, Vec<f64>) = (both(1), both(config.draws));
+    assert!(one.iter().all(|difference| difference.abs() < 1e-9), "{one:?}");
+    // Two estimates of -log p(x) from other draws.
+    assert!(many.iter().all(|difference| (1e-9..2.0).contains(&difference.abs())), "{many:?}");
+}
+
+#[test]
+fn settings_of_models_with_one_draw_do_not_mention_it() {
+    let text = toml::to_string(&small(|_| {})).unwrap();
+    assert!(!text.contains("draws"), "{text}");
+    let config = small(|c| c.draws = 5);
+    let text = toml::to_string(&config).unwrap();
+    assert!(text.contains("draws = 5"), "{text}");
+    assert_eq!(toml::from_str::<VaeConfig>(&text).unwrap(), config);
+}
+
 /// The penalty of each draw from the posteriors and the learned prior alone, as their formulas have it.
 #[test]
 fn a_learned_prior_is_a_mixture_and_its_penalty_the_ratio_of_densities() {
@@ -355,6 +389,11 @@ fn settings_are_one_flat_table_and_unknown_ones_are_named() {
         (|c| (c.mmd_weight, c.regularizer) = (Some(10.0), Regularizer::Tc), "regularizer info"),
         (|c| (c.mmd_weight, c.regularizer) = (Some(-1.0), Regularizer::Info), "at least 0"),
         (|c| c.autoencoder.noise = -1.0, "deviation"),
+        (|c| c.draws = 0, "draws = 0 must be at least 1"),
+        (|c| (c.draws, c.beta) = (2, 4.0), "needs beta = 1"),
+        (|c| (c.draws, c.warmup_epochs) = (2, 1.0), "needs warmup_epochs = 0"),
+        (|c| (c.draws, c.free_bits) = (2, 0.1), "needs free_bits = 0"),
+        (|c| (c.draws, c.regularizer) = (2, Regularizer::Info), "needs the regularizer kl"),
     ] {
         let error = small(change).network([1, 28, 28], 0).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");

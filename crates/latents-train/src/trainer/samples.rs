@@ -2,7 +2,8 @@
 
 use latents_data::{Dataset, Images, Labelled, Note, split};
 use latents_engine::{Criterion, Engine, Layout, Losses, Pass, Targets};
-use latents_models::{PosteriorPenalty, condition_value, one_hot};
+use latents_models::{PosteriorPenalty, condition_value, importance_bound, one_hot};
+use latents_progress::Monitor;
 
 use crate::components::SomeImages;
 use crate::error::Error;
@@ -163,14 +164,14 @@ impl<'a> Samples<'a> {
         }
     }
 
-    /// The loss and the penalty of each image, compared with the image itself. Conditions are made block by block, because together they may be
-    /// large.
+    /// The loss and the penalty of each image, compared with the image itself; of a model with several draws, the bound that it is trained with.
+    /// Latents are sampled with the same random numbers each time. Conditions are made block by block, because together they may be large.
     pub(super) fn losses(
         &self,
         engine: &mut Engine,
         parameters: &[f32],
         criterion: Criterion,
-        pass: Pass,
+        (draws, seed): (usize, u64),
     ) -> Result<Losses, Error> {
         let features = engine.layout().condition_features();
         let block = if features == 0 { self.len().max(1) } else { BLOCK };
@@ -178,10 +179,19 @@ impl<'a> Samples<'a> {
         for index in self.index.chunks(block) {
             let conditions = self.conditions_of(index, engine.layout());
             let batch = inputs(self.images, index).with_conditions(&conditions);
+            if draws > 1 {
+                let (count, monitor) = (draws as u64, Monitor::default());
+                let bounds =
+                    importance_bound(engine, parameters, batch, criterion, seed, count, &monitor)?;
+                all.loss.extend(bounds.iter().map(|bound| -bound));
+                continue;
+            }
+            let pass = Pass::Sample { seed, draw: 0 };
             let some = engine.losses(parameters, batch, Targets::Inputs, criterion, pass)?;
             all.loss.extend(some.loss);
             all.penalty.extend(some.penalty);
         }
+        all.penalty.resize(all.loss.len(), 0.0);
         Ok(all)
     }
 

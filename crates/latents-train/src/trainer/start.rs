@@ -43,10 +43,11 @@ impl Trainer<'_> {
     /// Measures the model before its first step, as epoch 0. Training keeps it if no epoch is better.
     pub(super) fn measure_start(&mut self) -> Result<EpochMetrics, Error> {
         let began = Instant::now();
-        let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
+        let (seed, model) = (self.config.training.seed, &self.config.model);
         let (engine, parameters) = (&mut self.engine, &self.parameters);
-        let losses = self.training.losses(engine, parameters, self.criterion, pass)?;
-        let penalty = self.config.model.posterior_penalty();
+        let draws = (model.draws(), seed);
+        let losses = self.training.losses(engine, parameters, self.criterion, draws)?;
+        let (penalty, pass) = (model.posterior_penalty(), Pass::Sample { seed, draw: 0 });
         let of_posterior = self.training.posterior_penalty(engine, parameters, penalty, pass)?;
         let training = self.means_of(losses.mean_loss(), losses.mean_penalty(), of_posterior);
         let (validation, val_accuracy) = self.validate()?;

@@ -50,10 +50,11 @@ impl Trainer<'_> {
             let (loss, accuracy) = cross_entropy(&logits, &classes);
             return Ok((Some(self.means_of(loss, 0.0, 0.0)), Some(accuracy)));
         }
-        let pass = Pass::Sample { seed: self.config.training.seed, draw: 0 };
+        let (seed, model) = (self.config.training.seed, &self.config.model);
         let (engine, parameters) = (&mut self.engine, &self.parameters);
-        let losses = self.validation.losses(engine, parameters, self.criterion, pass)?;
-        let penalty = self.config.model.posterior_penalty();
+        let draws = (model.draws(), seed);
+        let losses = self.validation.losses(engine, parameters, self.criterion, draws)?;
+        let (penalty, pass) = (model.posterior_penalty(), Pass::Sample { seed, draw: 0 });
         let of_posterior = self.validation.posterior_penalty(engine, parameters, penalty, pass)?;
         let means = self.means_of(losses.mean_loss(), losses.mean_penalty(), of_posterior);
         Ok((Some(means), None))

@@ -68,6 +68,18 @@ pub(crate) fn quantized(change: impl FnOnce(&mut VqvaeConfig)) -> ModelConfig {
     ModelConfig::Vqvae(model)
 }
 
+/// A variational autoencoder without a warm-up, trained with the importance-weighted bound of so many draws.
+#[allow(dead_code)] // See `variational`.
+pub(crate) fn importance_weighted(
+    draws: usize,
+    change: impl FnOnce(&mut VaeConfig),
+) -> ModelConfig {
+    variational(|model| {
+        (model.warmup_epochs, model.draws) = (0.0, draws);
+        change(model);
+    })
+}
+
 /// The small variational autoencoder, conditional on the classes of the sample.
 #[allow(dead_code)] // See `variational`.
 pub(crate) fn conditional(epochs: u64) -> RunConfig {

@@ -119,6 +119,9 @@ struct LatentFlags {
     /// Weight of the regulariser; with info, of its KL divergence; with tc, of the total correlation
     #[arg(long, value_name = "WEIGHT")]
     beta: Option<f64>,
+    /// Draws of the latents of each image: more than one trains with the importance-weighted bound (IWAE), for which beta is 1 [default: 1]
+    #[arg(long, value_name = "K")]
+    draws: Option<usize>,
     /// Weight of the maximum mean discrepancy of the regulariser info [default: 1000]
     #[arg(long, value_name = "WEIGHT")]
     mmd_weight: Option<f64>,
@@ -167,6 +170,7 @@ impl ModelFlags for VaeFlags {
         put(layer, "model.regularizer", self.latents.regularizer.as_ref())?;
         self.latents.apply_prior(layer)?;
         put(layer, "model.beta", self.latents.beta.as_ref())?;
+        put(layer, "model.draws", self.latents.draws.as_ref())?;
         put(layer, "model.mmd_weight", self.latents.mmd_weight.as_ref())?;
         put(layer, "model.warmup_epochs", self.latents.warmup_epochs.as_ref())?;
         put(layer, "model.free_bits", self.latents.free_bits.as_ref())?;
