@@ -24,9 +24,10 @@ KINDS = {
     "wae": (models.WAE_MMD, models.WAE_MMD_Config, {"reg_weight": 10.0}),
     "rae": (models.RAE_L2, models.RAE_L2_Config, {"embedding_weight": 1e-2, "reg_weight": 1e-4}),
     "vqvae": (models.VQVAE, models.VQVAEConfig, CODES),
+    "iwae": (models.IWAE, models.IWAEConfig, BERNOULLI | {"number_samples": 5}),
     "vamp": (models.VAMP, models.VAMPConfig, BERNOULLI | {"number_components": 50}),
 }
-VARIATIONAL = ("vae", "beta-vae", "vamp")
+VARIATIONAL = ("vae", "beta-vae", "iwae", "vamp")
 
 
 class Encoder(BaseEncoder):

@@ -14,8 +14,8 @@ const MAX_CODES: usize = 1 << 16;
 ///
 /// let table = CodeTable::Levels { levels: vec![3, 2] };
 /// assert_eq!(table.codes(), 6);
-/// // Of three levels the first is -2/3, of two the second is 1/2.
-/// assert_eq!(table.vectors::<f64>(&[])[2..4], [-2.0 / 3.0, 0.5]);
+/// // Of three levels the middle is 0, of two the second is 1/2.
+/// assert_eq!(table.vectors::<f64>(&[])[6..8], [0.0, 0.5]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]

@@ -118,6 +118,8 @@ class VAE(_LatentModel):
         The weight of the penalty; with the regularizer "info", of its KL divergence; with "tc", of the total correlation.
     likelihood : "bernoulli", "continuous-bernoulli", "gaussian" or None
         The distribution of pixels given latents.
+    draws : int or None
+        The number of draws of each image's latents that the importance-weighted bound (IWAE: Burda et al., 2016) is trained with; 1, the evidence bound, by default.
     prior : dict or None
         The prior of the latents: ``{"kind": "normal"}``, N(0, I), or ``{"kind": "mixture", "components": 100}``, a mixture of Gaussians that is learned with the model.
     regularizer : "kl", "mmd", "l2", "info", "tc" or None
@@ -158,6 +160,7 @@ class VAE(_LatentModel):
         likelihood: str | None = None,
         regularizer: str | None = None,
         prior: dict[str, Any] | None = None,
+        draws: int | None = None,
         mmd_weight: float | None = None,
         sigma: float | None = None,
         warmup_epochs: float | None = None,
@@ -194,6 +197,7 @@ class VAE(_LatentModel):
         self.likelihood = likelihood
         self.regularizer = regularizer
         self.prior = prior
+        self.draws = draws
         self.mmd_weight = mmd_weight
         self.sigma = sigma
         self.warmup_epochs = warmup_epochs

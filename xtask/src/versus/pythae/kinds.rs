@@ -49,7 +49,7 @@ const VAE: Kind = Kind {
     samplers: FROM_PRIOR,
 };
 
-pub(super) const KINDS: [Kind; 7] = [
+pub(super) const KINDS: [Kind; 8] = [
     Kind {
         name: "ae",
         command: "ae",
@@ -88,12 +88,13 @@ pub(super) const KINDS: [Kind; 7] = [
         samplers: &["prior"],
         ..VAE
     },
+    Kind { name: "iwae", loss: "--draws 5", ..VAE },
     // pythae's prior is a mixture of the posteriors of learned images (VampPrior), ours of normal distributions that are learned as they are.
     Kind { name: "vamp", loss: "--prior mixture --prior-components 50", ..VAE },
 ];
 
 /// The names of all kinds.
-pub(super) fn names() -> [&'static str; 7] {
+pub(super) fn names() -> [&'static str; 8] {
     KINDS.each_ref().map(|kind| kind.name)
 }
 
