@@ -52,7 +52,7 @@ fn a_file_may_leave_settings_out() {
         (
             "[training]\nseed = 1\n[model]\nlatent_dim = 3",
             "line 3",
-            "missing field `kind`, one of `ae`, `classifier`, `cnn`, `vae`\nadd it to `model`, such as kind = \"ae\"",
+            "missing field `kind`, one of `ae`, `classifier`, `cnn`, `vae`, `vqvae`\nadd it to `model`, such as kind = \"ae\"",
         ),
         (
             "[model]\nkind = \"classifier\"\n[model.encoder]\nlatent_dim = 3",
