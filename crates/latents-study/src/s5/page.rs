@@ -198,8 +198,8 @@ fn nearest(worker: &Worker<'_>, new: &Samples, card: &Card) -> Result<Block> {
         Some(format!(
             " Of {} such images, {} are near copies, which differ from a training image by a root mean square of at most 0.03 (of the test images: {}).",
             words::count(samples.number),
-            words::percent(normal.near_copies?),
-            words::percent(samples.near_copies_of_test?)
+            words::accuracy(normal.near_copies?),
+            words::accuracy(samples.near_copies_of_test?)
         ))
     });
     Ok(Block::Figure {
