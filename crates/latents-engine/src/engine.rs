@@ -11,7 +11,6 @@ use crate::exact::ExactExecutor;
 use crate::executor::{Added, Executor, Gradients, Head, Job};
 use crate::kernels::Element;
 use crate::kernels::loss::Loss;
-use crate::layer::Layer;
 use crate::network::{Layout, Network};
 use crate::parameter::Parameter;
 use crate::planner;
@@ -319,16 +318,7 @@ impl<E: Element> Engine<E> {
             return Ok(None);
         }
         let node = self.layout.nodes()[job.layers.clone()].get(layer);
-        let is_latent = |layer: &Layer| {
-            matches!(
-                layer,
-                Layer::Gaussian
-                    | Layer::MixturePrior { .. }
-                    | Layer::SquaredNorm
-                    | Layer::MmdPenalty
-            )
-        };
-        let Some(node) = node.filter(|node| is_latent(&node.layer)) else {
+        let Some(node) = node.filter(|node| node.layer.is_latent()) else {
             return Err(Error::Network(format!(
                 "layer {layer} is not a layer of latents before the loss, so no gradient can be added to that of its input"
             )));

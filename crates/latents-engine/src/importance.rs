@@ -88,16 +88,8 @@ impl<E: Element> Engine<E> {
             return problem("importance weights need a penalty of weight 1 without free bits");
         }
         let nodes = &self.layout().nodes()[layers.clone()];
-        let has_penalty = |layer: &Layer| {
-            matches!(
-                layer,
-                Layer::Gaussian
-                    | Layer::MixturePrior { .. }
-                    | Layer::SquaredNorm
-                    | Layer::MmdPenalty
-                    | Layer::VectorQuantizer { .. }
-            )
-        };
+        let has_penalty =
+            |layer: &Layer| layer.is_latent() || matches!(layer, Layer::VectorQuantizer { .. });
         let mut penalties = nodes.iter().enumerate().filter(|(_, node)| has_penalty(&node.layer));
         match (penalties.next(), penalties.next()) {
             (Some((at, node)), None)

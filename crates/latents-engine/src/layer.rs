@@ -227,6 +227,14 @@ impl Layer {
         }
     }
 
+    /// Whether it has a penalty of latents, whose gradient its backward pass leaves in place of its input.
+    pub(crate) fn is_latent(&self) -> bool {
+        matches!(
+            self,
+            Layer::Gaussian | Layer::MixturePrior { .. } | Layer::SquaredNorm | Layer::MmdPenalty
+        )
+    }
+
     /// The output shape for an input shape, or the reason why there is none. Of layers that have layers inside them, only their own settings are
     /// checked.
     pub(crate) fn output(&self, input: Shape) -> Result<Shape, String> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use latents_engine::{Engine, Inputs, Network, Runtime, Shape};
-use latents_models::{CodePrior, one_hot};
+use latents_models::CodePrior;
 use latents_progress::Monitor;
 use latents_random::{Purpose, Stream, stream};
 
+use crate::conditional::Conditions;
 use crate::error::Result;
 
 /// Images of codes that are drawn at once.
@@ -20,17 +21,10 @@ pub(crate) struct CodeSampler {
     codes: Vec<f32>,
     /// Of each row of places, the prior of the rows up to it: those below have no effect on it.
     rows: Vec<Engine>,
-    /// The size of the condition, and the number that stands for a class.
-    condition: (usize, f64),
 }
 
 impl CodeSampler {
-    /// `condition` is the number that stands for a class in the conditions of the network.
-    pub(crate) fn new(
-        prior: CodePrior<f32>,
-        condition: f64,
-        runtime: &Arc<Runtime>,
-    ) -> Result<Self> {
+    pub(crate) fn new(prior: CodePrior<f32>, runtime: &Arc<Runtime>) -> Result<Self> {
         let shape = prior.network.input;
         let [c, h, w] = shape;
         let row = |i: usize| {
@@ -38,17 +32,16 @@ impl CodeSampler {
             Engine::new(&network, Arc::clone(runtime))
         };
         let rows = (0..h).map(row).collect::<std::result::Result<Vec<_>, _>>()?;
-        let features = rows.first().map_or(0, |row| row.layout().condition_features());
         let CodePrior { parameters, codes, .. } = prior;
-        Ok(CodeSampler { shape, parameters, codes, rows, condition: (features, condition) })
+        Ok(CodeSampler { shape, parameters, codes, rows })
     }
 
-    /// `n` images of codes `[n, c, h, w]`; of a conditional prior for images of these classes `[n]`. Each depends only on the prior, the seed, its
-    /// class and its own index.
+    /// `n` images of codes `[n, c, h, w]`; of a conditional prior with the conditions of as many images. Each depends only on the prior, the seed,
+    /// its condition and its own index.
     pub(crate) fn sample(
         &mut self,
         n: usize,
-        classes: &[u16],
+        given: &Conditions,
         seed: u64,
         monitor: &Monitor,
     ) -> Result<Vec<f32>> {
@@ -60,11 +53,7 @@ impl CodeSampler {
             let images = first..first + z.len() / size;
             let mut draws: Vec<Stream> =
                 images.clone().map(|i| stream(seed, Purpose::Sample, i as u64, 0)).collect();
-            let (features, value) = self.condition;
-            let conditions = match features {
-                0 => vec![],
-                _ => one_hot(&classes[images.clone()], features, value),
-            };
+            let conditions = given.of(images.clone());
             for row in 0..self.rows.len() {
                 monitor.check()?;
                 self.draw_row(row, z, &conditions, &mut draws)?;

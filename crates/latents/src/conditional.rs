@@ -29,6 +29,11 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
+    /// Classes of a network that takes `features` numbers, of which `value` stands for a class.
+    pub(crate) fn new(classes: Vec<u16>, features: usize, value: f64) -> Self {
+        Conditions { classes, features, value }
+    }
+
     /// The conditions `[n, features]` of some samples.
     pub(crate) fn of(&self, samples: Range<usize>) -> Vec<f32> {
         if self.features == 0 {
@@ -109,10 +114,9 @@ impl TrainedModel {
     }
 
     /// Classes that the network knows, as its conditions.
-    fn given(&self, classes: Vec<u16>) -> Conditions {
+    pub(crate) fn given(&self, classes: Vec<u16>) -> Conditions {
         let layout = self.engine.layout();
-        let features = layout.condition_features();
-        Conditions { classes, features, value: condition_value(layout) }
+        Conditions::new(classes, layout.condition_features(), condition_value(layout))
     }
 
     fn conditions_of(&self, labels: Option<&[Option<u16>]>, n: usize) -> Result<Conditions> {

@@ -1,10 +1,11 @@
 //! The prior of a model's latents: N(0, I), or what a variational model or a VQ-VAE has learned in its place.
 
 use latents_explore::{GaussianMixture, samplers};
-use latents_models::{CodePrior, LearnedPrior, condition_value};
+use latents_models::{CodePrior, LearnedPrior};
 use latents_progress::Monitor;
 
 use crate::code_sampler::CodeSampler;
+use crate::conditional::Conditions;
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 
@@ -32,7 +33,7 @@ impl Prior {
         !matches!(self, Prior::Normal { .. })
     }
 
-    /// `n` draws `[n, d]`; of a conditional model for images of these classes `[n]`, and of others there are no classes. Each depends only on the
+    /// `n` draws `[n, d]`; of a conditional model with the conditions of as many images, and of others there are none. Each depends only on the
     /// prior, the seed, its class and its own index.
     ///
     /// # Errors
@@ -40,13 +41,14 @@ impl Prior {
     pub(crate) fn sample(
         &mut self,
         n: usize,
-        classes: &[u16],
+        given: &Conditions,
         seed: u64,
         monitor: &Monitor,
     ) -> Result<Vec<f32>> {
+        let classes = given.classes();
         let (mixture, weights) = match self {
             Prior::Normal { dim } => return Ok(samplers::normal(n, *dim, seed)),
-            Prior::Codes(codes) => return codes.sample(n, classes, seed, monitor),
+            Prior::Codes(codes) => return codes.sample(n, given, seed, monitor),
             Prior::Learned { mixture, .. } if classes.is_empty() => {
                 return Ok(mixture.sample(n, seed));
             }
@@ -77,8 +79,7 @@ impl TrainedModel {
     pub(crate) fn prior(&self) -> Result<Prior> {
         let dim = self.latent_space()?.dim;
         if let Some(prior) = CodePrior::of(self.engine.layout(), &self.parameters) {
-            let condition = condition_value(self.engine.layout());
-            let codes = CodeSampler::new(prior, condition, self.engine.runtime())?;
+            let codes = CodeSampler::new(prior, self.engine.runtime())?;
             return Ok(Prior::Codes(Box::new(codes)));
         }
         let Some(learned) = LearnedPrior::of(self.engine.layout(), &self.parameters) else {
@@ -112,9 +113,10 @@ mod tests {
         let mixture = GaussianMixture::from_parameters(&[1.0, 0.0], &means, &unit).unwrap();
         let mut prior = Prior::Learned { mixture, weights: vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5] };
         let mut sample =
-            |n, classes: &[u16]| prior.sample(n, classes, 4, &Monitor::default()).unwrap();
+            |n, given: &Conditions| prior.sample(n, given, 4, &Monitor::default()).unwrap();
+        let given = |classes: &[u16]| Conditions::new(classes.to_vec(), 3, 1.0);
         let classes: Vec<u16> = (0..90).map(|i| i % 3).collect();
-        let z = sample(90, &classes);
+        let z = sample(90, &given(&classes));
         let mut of_both = [0, 0];
         for (class, z) in classes.iter().zip(z.chunks_exact(2)) {
             match class {
@@ -124,7 +126,7 @@ mod tests {
             }
         }
         assert!(of_both.iter().all(|&n| n > 5), "{of_both:?}");
-        assert_eq!(sample(90, &[1; 90])[2..4], z[2..4]);
-        assert!(sample(20, &[]).chunks_exact(2).all(|z| z[0] < -40.0));
+        assert_eq!(sample(90, &given(&[1; 90]))[2..4], z[2..4]);
+        assert!(sample(20, &given(&[])).chunks_exact(2).all(|z| z[0] < -40.0));
     }
 }

@@ -293,8 +293,9 @@ impl TrainedModel {
         };
         let Drawn { z, bic, flow } = match (sampler.fitted(), &classes) {
             (None, classes) => {
-                let classes = classes.as_ref().map_or(&[][..], |classes| &classes.labels);
-                Drawn { z: prior.sample(n, classes, seed, &self.session)?, bic: None, flow: None }
+                let classes = classes.as_ref().map_or(vec![], |classes| classes.labels.clone());
+                let z = prior.sample(n, &self.given(classes), seed, &self.session)?;
+                Drawn { z, bic: None, flow: None }
             }
             // A class has its own density of latents, but all share a box.
             (Some(fitted @ (Fitted::Mixture { .. } | Fitted::Flow)), Some(classes)) => {

@@ -61,6 +61,16 @@ pub(crate) struct Options {
     latents: Option<PathBuf>,
 }
 
+impl Options {
+    /// The flags, which both sides have, that limit the images.
+    fn limits(&self) -> impl Iterator<Item = String> {
+        let all = [("--train-limit", self.images), ("--test-limit", self.test_images)];
+        all.into_iter().flat_map(|(flag, limit)| {
+            limit.into_iter().flat_map(move |n| [flag.to_owned(), n.to_string()])
+        })
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Architecture {
     /// Those of the reference study.
@@ -155,11 +165,7 @@ impl Bench<'_> {
             std::fs::write(&config, text)?;
             train.arg("--config").arg(&config);
         }
-        for (flag, limit) in
-            [("--train-limit", self.options.images), ("--test-limit", self.options.test_images)]
-        {
-            train.args(limit.iter().flat_map(|n| [flag.to_owned(), n.to_string()]));
-        }
+        train.args(self.options.limits());
         let trained = result_of(&mut train)?;
 
         let mut evaluate = Command::new(&self.latents);
@@ -206,11 +212,7 @@ impl Bench<'_> {
             command.args(["--architecture", options.architecture.name()]);
             command.args(["--batch-size", kinds::BATCH]);
         }
-        for (flag, limit) in
-            [("--train-limit", options.images), ("--test-limit", options.test_images)]
-        {
-            command.args(limit.iter().flat_map(|n| [flag.to_owned(), n.to_string()]));
-        }
+        command.args(options.limits());
         let mut line = measure(&mut command)?;
         line["kind"] = kind.name.into();
         line["program"] = "pythae".into();
@@ -323,7 +325,7 @@ mod tests {
         options: Options,
     }
 
-    fn options(words: &[&str]) -> Options {
+    pub(super) fn options(words: &[&str]) -> Options {
         Line::try_parse_from([&["pythae"], words].concat()).unwrap().options
     }
 

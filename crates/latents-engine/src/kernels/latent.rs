@@ -31,6 +31,14 @@ pub(crate) struct Weighing {
     pub(crate) of_draw: bool,
 }
 
+/// A scale times the factor of each sample; zero in lanes without one.
+#[inline(always)]
+pub(super) fn scales<E: Number>(scale: f64, weights: &[f64; LANES], samples: usize) -> [E; LANES] {
+    std::array::from_fn(|lane| {
+        E::from_f64(if lane < samples { scale * weights[lane] } else { 0.0 })
+    })
+}
+
 impl Weighing {
     /// For a pass of which the penalty is not needed.
     pub(crate) const UNWANTED: Weighing =
@@ -43,8 +51,7 @@ impl Weighing {
     /// The factor of the gradient in each lane; zero without a sample.
     #[inline(always)]
     pub(crate) fn scales<E: Number>(&self) -> [E; LANES] {
-        let scale = |lane| if lane < self.samples { self.scale * self.weights[lane] } else { 0.0 };
-        std::array::from_fn(|lane| E::from_f64(scale(lane)))
+        scales(self.scale, &self.weights, self.samples)
     }
 }
 

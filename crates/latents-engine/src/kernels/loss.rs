@@ -2,6 +2,7 @@
 
 use crate::batch::Mixup;
 use crate::kernels::elementwise::{continuous_bernoulli_mean, sigmoid};
+use crate::kernels::latent::scales;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -96,14 +97,6 @@ impl<E: Number> Kernel<E> for LossRun<'_, E> {
             _ => unreachable!("the engine matches losses and targets before it begins"),
         }
     }
-}
-
-/// The factor of the gradient for each lane: zero in lanes without a sample.
-#[inline(always)]
-fn scales<E: Number>(scale: f64, weights: &[f64; LANES], samples: usize) -> [E; LANES] {
-    std::array::from_fn(|lane| {
-        E::from_f64(if lane < samples { scale * weights[lane] } else { 0.0 })
-    })
 }
 
 /// ln(2 pi) / 2.

@@ -45,9 +45,8 @@ impl<E: Number> Kernel<E> for QuantizeForward<'_, E> {
         let half = E::from_f64(0.5);
         let norm = |code: &[E]| code.iter().fold(E::default(), |sum, &x| x.fused(x, sum));
         let norms: Vec<E> = codes.chunks_exact(channels).map(|c| norm(c).times(half)).collect();
-        let scale: [E; LANES] = std::array::from_fn(|lane| {
-            E::from_f64(if lane < weighing.samples { 2.0 * weighing.scale } else { 0.0 })
-        });
+        // Twice, as the derivative of a square.
+        let scale: [E; LANES] = weighing.scales().map(|scale: E| scale.plus(scale));
         let mut vector = vec![[E::default(); LANES]; channels];
         for (pixel, place) in places.iter_mut().enumerate() {
             for (channel, x) in vector.iter_mut().enumerate() {

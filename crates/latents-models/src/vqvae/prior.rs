@@ -65,21 +65,18 @@ impl<E: Element> CodePrior<E> {
     /// ```
     #[must_use]
     pub fn of(layout: &Layout, parameters: &[E]) -> Option<Self> {
-        let at = quantizer(layout)?;
-        let Layer::VectorQuantizer { table, prior } = layout.layers().nth(at)? else {
-            return None;
-        };
+        let (at, table, prior) = quantizer(layout)?;
         let own = parameters.get(layout.parameters_of(at..at + 1))?;
         let input: Shape = layout.shape(at);
         let learned = match table {
             CodeTable::Learned { codes, .. } => codes * input[0],
             CodeTable::Levels { .. } => 0,
         };
-        if prior.is_empty() || own.len() < learned {
+        if prior.is_empty() {
             return None;
         }
         let (learned, parameters) = own.split_at(learned);
-        let sections = vec![Section { name: "prior".into(), layers: prior.clone() }];
+        let sections = vec![Section { name: "prior".into(), layers: prior.to_vec() }];
         Some(CodePrior {
             network: Network { input, sections },
             parameters: parameters.to_vec(),
@@ -92,17 +89,15 @@ impl<E: Element> CodePrior<E> {
 /// place. A prior of the codes tells them in fewer bits.
 #[must_use]
 pub fn code_bits(layout: &Layout) -> Option<f64> {
-    let at = quantizer(layout)?;
+    let (at, table, _) = quantizer(layout)?;
     let [_, h, w] = layout.shape(at);
-    match layout.layers().nth(at)? {
-        Layer::VectorQuantizer { table, .. } => {
-            Some((h * w) as f64 * libm::log2(table.codes() as f64))
-        }
-        _ => None,
-    }
+    Some((h * w) as f64 * libm::log2(table.codes() as f64))
 }
 
-/// The layer of a network that replaces vectors by codes.
-pub(super) fn quantizer(layout: &Layout) -> Option<usize> {
-    layout.layers().position(|layer| matches!(layer, Layer::VectorQuantizer { .. }))
+/// The layer of a network that replaces vectors by codes, its table, and the layers of its prior.
+pub(super) fn quantizer(layout: &Layout) -> Option<(usize, &CodeTable, &[Layer])> {
+    layout.layers().enumerate().find_map(|(at, layer)| match layer {
+        Layer::VectorQuantizer { table, prior } => Some((at, table, &prior[..])),
+        _ => None,
+    })
 }

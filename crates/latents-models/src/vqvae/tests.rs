@@ -54,7 +54,7 @@ fn numbers<E: Element + PartialEq>(z: &[E], shape: Shape, codes: &[E]) -> Vec<us
 }
 
 fn shape_of_codes(layout: &Layout) -> Shape {
-    layout.shape(quantizer(layout).unwrap())
+    layout.shape(quantizer(layout).unwrap().0)
 }
 
 /// The penalty is minus the logarithm of the probability that the prior, as a network of its own, gives the codes.

@@ -187,7 +187,12 @@ fn pictures(worker: &Worker<'_>, card: &Card) -> Result<Vec<Block>> {
 /// The scores of new images, and those of N(0, I) among them.
 fn of_normal(card: &Card) -> Option<(&SampleMeasures, &SamplerScore)> {
     let samples = card.samples.as_ref()?;
-    Some((samples, samples.samplers.iter().find(|s| s.name.starts_with("N(0"))?))
+    Some((samples, scores_of(samples, "N(0")?))
+}
+
+/// The scores of the sampler whose name begins so.
+fn scores_of<'a>(samples: &'a SampleMeasures, name: &str) -> Option<&'a SamplerScore> {
+    samples.samplers.iter().find(|s| s.name.starts_with(name))
 }
 
 /// The first new images above the training images that they are most like: a copy is no new image.
@@ -312,8 +317,7 @@ fn samples(ae: &SampleMeasures, vae: &SampleMeasures) -> Block {
 /// Whether random latents give better images with the variational autoencoder, as the reference says, and where the measures disagree.
 fn sample_quality(study: &Context, ae: &SampleMeasures, vae: &SampleMeasures) -> Option<Finding> {
     let find = |measures: &SampleMeasures, name: &str| {
-        let found = measures.samplers.iter().find(|s| s.name.starts_with(name));
-        found.map(|s| (s.frechet.value, s.coverage.precision))
+        scores_of(measures, name).map(|s| (s.frechet.value, s.coverage.precision))
     };
     let of_ae = if study.is_of_the_reference() { "uniform" } else { "mixture" };
     let (a, v, u) = (find(ae, of_ae)?, find(vae, "N(0")?, find(vae, "uniform")?);

@@ -11,6 +11,7 @@ use latents_explore::card::{
 use latents_explore::extractor::Extractor;
 use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
+use crate::conditional::Conditions;
 use crate::error::{Error, Result};
 use crate::flow::flow_of;
 use crate::latents::Latents;
@@ -68,9 +69,9 @@ impl TrainedModel {
             if are_compared { self.train_extractor(data, seed, session)? } else { None };
         let mut prior = self.prior()?;
         // As its images will be decoded.
-        let classes = evenly_taken(&of_training, compared);
+        let given_new = self.given(evenly_taken(&of_training, compared));
         let mut drawn = if are_compared {
-            self.draw_latents(&mut prior, &posteriors, compared, &classes, session)?
+            self.draw_latents(&mut prior, &posteriors, compared, &given_new, session)?
         } else {
             Drawn::default()
         };
@@ -154,13 +155,13 @@ impl TrainedModel {
         prior: &mut Prior,
         posteriors: &Latents,
         n: usize,
-        classes: &[u16],
+        given: &Conditions,
         session: &Session,
     ) -> Result<Drawn> {
         let seed = self.config.training.seed;
         let by_prior = if prior.is_learned() {
             session.stage("drawing from the learned prior");
-            Some(prior.sample(n, classes, seed, session)?)
+            Some(prior.sample(n, given, seed, session)?)
         } else {
             None
         };

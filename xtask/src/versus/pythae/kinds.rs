@@ -135,18 +135,11 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
+    use super::super::tests::options;
     use super::*;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: Options,
-    }
-
     fn flags(kind: &str, words: &[&str]) -> String {
-        let options = Line::try_parse_from([&["pythae"], words].concat()).unwrap().options;
+        let options = options(words);
         let kind = KINDS.iter().find(|one| one.name == kind).unwrap();
         let config = kind.config(&options).unwrap_or_default();
         format!("{} {config}", kind.settings(&options).join(" "))
