@@ -7,17 +7,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{Workspace, call};
-
-/// Builds with every feature. All chores that need some of them take all, so that one build serves them all.
-const WITH_EVERYTHING: [&str; 2] = ["--package=latents-python", "--features=latents-python/wheel"];
+use crate::{WITH_EVERYTHING, Workspace, call};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    // One environment for these checks and those of the package, which share the largest packages.
     let install = [
-        "--only-binary=:all:",
-        "numpy>=1.26",
-        "pandas>=2.2",
-        "pyarrow>=18",
         "safetensors>=0.4",
         "optuna==5.0.0",
         "optuna-dashboard==0.21.0",
@@ -27,20 +21,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "pydicom>=3",
         "python-gdcm>=3",
     ];
-    let modules = "numpy, pandas, pyarrow, safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client, astropy.io.fits, pydicom, gdcm";
-    let python = workspace.python("python", modules, &install)?;
-    // In one build, so that what they share is compiled once, and of the features that a wheel has.
-    let programs = [
-        "--package=latents-cli",
-        "--package=latents",
-        "--package=latents-report",
-        "--package=latents-tables",
+    let modules = "safetensors.numpy, optuna, optuna_dashboard, psycopg, websockets.sync.client, astropy.io.fits, pydicom, gdcm";
+    let python = crate::python::environment(workspace, &install, modules)?;
+    workspace.build(&[
         "--bin=latents",
         "--example=tables",
         "--example=report",
         "--example=decoders",
-    ];
-    workspace.build(&[&programs[..], &WITH_EVERYTHING].concat())?;
+    ])?;
     let latents = workspace.release("latents");
     call(Command::new(&python).arg(workspace.script("check_npz.py")).arg(&latents))?;
     tables(workspace, &python)?;
@@ -58,13 +46,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         command
     };
     call(beside_postgres().arg(&python).arg(&check_study).arg(&latents))?;
-    let suite = ["test", "--release", "--package=latents-tune", "--test=storage"];
+    let suite = ["test", "--release", "--test=storage"];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tests = beside_postgres();
     tests.arg(cargo).args(suite).args(WITH_EVERYTHING);
     call(tests.current_dir(&workspace.root))?;
     report(workspace, &python)?;
-    crate::python::run(workspace)?;
+    crate::python::check(workspace, &python)?;
     println!("interop: all checks passed");
     Ok(())
 }

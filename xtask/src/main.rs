@@ -53,6 +53,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every package and feature, as `.ci/run` tests them: the tests and all chores share one build.
+const WITH_EVERYTHING: [&str; 2] = ["--workspace", "--features=latents-python/wheel"];
+
 /// The workspace's folders.
 struct Workspace {
     root: PathBuf,
@@ -82,10 +85,14 @@ impl Workspace {
         self.target.join("release").join(name)
     }
 
-    /// `cargo build --release` with these arguments. Without the name of a package, the features are those of `cargo test --release`, and nothing
-    /// is compiled again.
+    /// `cargo build --release` with these arguments. Without the name of a package, it is a build [with everything](WITH_EVERYTHING).
     fn build(&self, arguments: &[&str]) -> Result<()> {
-        call(self.cargo().args(["build", "--release"]).args(arguments))
+        let mut build = self.cargo();
+        build.args(["build", "--release"]).args(arguments);
+        if !arguments.contains(&"--package") {
+            build.args(WITH_EVERYTHING);
+        }
+        call(&mut build)
     }
 
     /// Builds a benchmark, a file in a package's folder `benches`, and returns the program.
@@ -123,7 +130,9 @@ impl Workspace {
                 .context("on Debian and Ubuntu, `apt install python3-venv` provides venv")?;
             call(
                 Command::new(&python)
-                    .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                    // Python compiles what is imported; most of it never is.
+                    .args(["-m", "pip", "install", "--quiet", "--no-compile"])
+                    .arg("--disable-pip-version-check")
                     .args(install),
             )?;
             ensure!(imports(), "{} still cannot import {modules}", python.display());

@@ -12,10 +12,24 @@ use crate::{Workspace, call};
 const LARGEST: u64 = 25 << 20;
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    check(workspace, &environment(workspace, &[], "sys")?)
+}
+
+/// The interpreter of an environment with what [`check`] needs, and other packages, of which `modules` are imported.
+pub(crate) fn environment(
+    workspace: &Workspace,
+    others: &[&str],
+    modules: &str,
+) -> Result<PathBuf> {
     let engines = ["ray[data]>=2.50", "dask>=2025", "distributed>=2025", "pyarrow>=18"];
     let notebooks = ["nbclient>=0.10", "ipykernel>=6.29"];
-    let modules = "ray.data, dask.distributed, pyarrow, nbclient, ipykernel";
-    let python = installed(workspace, &[&engines[..], &notebooks].concat(), modules)?;
+    let modules = format!("ray.data, dask.distributed, pyarrow, nbclient, ipykernel, {modules}");
+    with_tests(workspace, &[&engines[..], &notebooks, others].concat(), &modules)
+}
+
+/// Builds the wheel, installs it in this environment, and checks it there.
+pub(crate) fn check(workspace: &Workspace, python: &Path) -> Result<()> {
+    install(workspace, python)?;
 
     // Away from the sources, so that it is the installed package that is tested.
     let empty = workspace.target.join("python-tests");
@@ -23,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let package = workspace.root.join("crates/latents-python");
     let config = workspace.root.join("pyproject.toml");
     let inside = |arguments: &[&str]| {
-        let mut command = Command::new(&python);
+        let mut command = Command::new(python);
         command.arg("-m").args(arguments).current_dir(&empty);
         command
     };
@@ -32,14 +46,21 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     call(inside(&pytest).args(["--doctest-modules", "--pyargs", "latents"]))?;
     call(inside(&["mypy", "--config-file"]).arg(&config).args(["-p", "latents"]))?;
     call(inside(&["mypy.stubtest", "--mypy-config-file"]).arg(&config).arg("latents"))?;
-    call(Command::new(&python).arg(workspace.script("check_notebooks.py")))?;
-    call(Command::new(&python).arg(workspace.script("check_engines.py")))?;
+    call(Command::new(python).arg(workspace.script("check_notebooks.py")))?;
+    call(Command::new(python).arg(workspace.script("check_engines.py")))?;
     println!("python: all checks passed");
     Ok(())
 }
 
 /// The interpreter of an environment in which the wheel of the package is installed, and what its tests need; and other packages, of which `modules` are imported.
 pub(crate) fn installed(workspace: &Workspace, others: &[&str], modules: &str) -> Result<PathBuf> {
+    let python = with_tests(workspace, others, modules)?;
+    install(workspace, &python)?;
+    Ok(python)
+}
+
+/// Builds the wheel and installs it in an environment.
+fn install(workspace: &Workspace, python: &Path) -> Result<()> {
     let maturin = workspace.python("maturin", "maturin", &["maturin>=1.10,<2"])?;
     let wheels = workspace.target.join("wheels");
     if wheels.exists() {
@@ -56,6 +77,13 @@ pub(crate) fn installed(workspace: &Workspace, others: &[&str], modules: &str) -
     println!("{name}: {:.1} MB", size as f64 / 1e6);
     ensure!(size <= LARGEST, "{name} has {size} bytes, more than {LARGEST}");
 
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    call(pip.arg("--force-reinstall").arg(&wheel))
+}
+
+/// The interpreter of an environment in which the package's tests run, without the package, and other packages, of which `modules` are imported.
+fn with_tests(workspace: &Workspace, others: &[&str], modules: &str) -> Result<PathBuf> {
     let modules = format!("numpy, sklearn, pandas, pytest, mypy, PIL, IPython, {modules}");
     let install = [
         "--only-binary=:all:",
@@ -68,11 +96,7 @@ pub(crate) fn installed(workspace: &Workspace, others: &[&str], modules: &str) -
         "pillow>=11",
         "ipython>=8",
     ];
-    let python = workspace.python("python-package", &modules, &[&install[..], others].concat())?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    call(pip.arg("--force-reinstall").arg(&wheel))?;
-    Ok(python)
+    workspace.python("python-package", &modules, &[&install[..], others].concat())
 }
 
 /// The only file in a folder.
