@@ -42,10 +42,22 @@ pub(crate) fn check(workspace: &Workspace, python: &Path) -> Result<()> {
         command
     };
     let pytest = ["pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."];
-    call(inside(&pytest).arg("-c").arg(&config).arg(package.join("tests")))?;
-    call(inside(&pytest).args(["--doctest-modules", "--pyargs", "latents"]))?;
-    call(inside(&["mypy", "--config-file"]).arg(&config).args(["-p", "latents"]))?;
-    call(inside(&["mypy.stubtest", "--mypy-config-file"]).arg(&config).arg("latents"))?;
+    let types = || {
+        call(inside(&["mypy", "--config-file"]).arg(&config).args(["-p", "latents"]))?;
+        call(inside(&["mypy.stubtest", "--mypy-config-file"]).arg(&config).arg("latents"))
+    };
+    let tests = || {
+        call(inside(&pytest).arg("-c").arg(&config).arg(package.join("tests")))?;
+        call(inside(&pytest).args(["--doctest-modules", "--pyargs", "latents"]))
+    };
+    // The check of types takes one core, and most tests of the package do.
+    let (typed, tested) = std::thread::scope(|scope| {
+        let types = scope.spawn(types);
+        let tested = tests();
+        (types.join(), tested)
+    });
+    typed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    tested?;
     call(Command::new(python).arg(workspace.script("check_notebooks.py")))?;
     call(Command::new(python).arg(workspace.script("check_engines.py")))?;
     println!("python: all checks passed");
