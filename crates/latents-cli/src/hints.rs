@@ -4,10 +4,12 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::Path;
 
+use latents::ModelConfig;
 use latents::data::Note;
+use latents::progress::alternatives;
 use latents::{data, train, tune};
 
-use crate::output::shell_word;
+use crate::shell::shell_word;
 
 /// The hint for one error of a chain, if it is one that a flag helps with.
 pub(crate) fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
@@ -35,12 +37,8 @@ fn of_library(error: &latents::Error) -> Option<String> {
         }
         E::Data(error) => return of_data(error),
         E::In { source, .. } | E::NoTrainingLatents { source, .. } => return of_library(source),
-        E::NoLatents { .. } | E::NoEncoder { .. } => {
-            "`latents train ae` or `latents train vae` trains one".into()
-        }
-        E::NoClasses { .. } => {
-            "`latents train classifier` or `latents train cnn` trains one".into()
-        }
+        E::NoLatents { .. } | E::NoEncoder { .. } => trains_one(&ModelConfig::kinds_with_latents()),
+        E::NoClasses { .. } => trains_one(&ModelConfig::kinds_that_classify()),
         E::EncoderNeeded => "name the run with --encoder DIR, or use --from-scratch".into(),
         E::OtherKind { found, .. } => format!("use `latents train {found}`"),
         E::OtherSettings { .. } => "leave these flags out, or choose another --out".into(),
@@ -63,6 +61,12 @@ fn of_library(error: &latents::Error) -> Option<String> {
         E::OtherStudy { kind, .. } => format!("`latents tune {kind}` makes such studies"),
         _ => return None,
     })
+}
+
+/// The commands that train a run of one of some kinds.
+fn trains_one(kinds: &[&str]) -> String {
+    let commands = alternatives(kinds.iter().map(|kind| format!("`latents train {kind}`")));
+    format!("{commands} trains one")
 }
 
 fn of_study(error: &latents_study::Error) -> Option<String> {

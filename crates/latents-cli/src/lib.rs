@@ -5,6 +5,7 @@ mod commands;
 mod hints;
 mod output;
 mod reporter;
+mod shell;
 mod signals;
 
 use std::ffi::OsString;

@@ -83,16 +83,6 @@ fn is_library_interrupt(cause: &(dyn std::error::Error + 'static)) -> bool {
         || matches!(cause.downcast_ref(), Some(latents_study::Error::Interrupted(_)))
 }
 
-/// `text` as one word of a shell's command line.
-pub(crate) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,12 +91,5 @@ mod tests {
     fn a_name_cannot_command_the_terminal() {
         assert_eq!(printable("a\tb\nc: é"), "a\tb\nc: é");
         assert_eq!(printable("\x1b[2J\u{9b}1m\r\x07"), r"\u{1b}[2J\u{9b}1m\r\u{7}");
-    }
-
-    #[test]
-    fn a_shell_reads_a_word_back() {
-        assert_eq!(shell_word("runs/ae-1"), "runs/ae-1");
-        assert_eq!(shell_word("my runs"), "'my runs'");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
     }
 }

@@ -21,6 +21,16 @@ pub(crate) const MAX_CLASSES: usize = 1 << 16;
 pub(crate) const BYTES: [f64; 2] = [0.0, 255.0];
 
 /// One part of a data set: images and, if known, the class of each.
+///
+/// ```
+/// use latents_data::Dataset;
+/// use latents_progress::Monitor;
+///
+/// let data = Dataset::open("fashion-mnist-sample", &Monitor::default())?;
+/// assert_eq!((data.test.len(), data.test.images.shape()), (500, [1, 28, 28]));
+/// assert!(data.test.class_of(0, &data.classes).is_some());
+/// # Ok::<(), latents_data::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelled {
     /// The images, `[n, c, h, w]`.

@@ -8,7 +8,9 @@ use latents_progress::Interrupted;
 
 use crate::npz::NpzError;
 use crate::part::{Part, UnknownPart};
-use crate::picture::FORMATS;
+
+/// The formats of pictures, for people.
+const FORMATS: &str = "PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA, QOI, FITS or DICOM";
 
 /// A data set cannot be found, downloaded or read.
 #[derive(Debug, thiserror::Error)]

@@ -35,8 +35,7 @@ pub(crate) const EXTENSIONS: [&str; 20] = [
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "pnm", "pgm", "ppm", "pbm", "pam",
     "tga", "qoi", "fits", "fit", "fts", "dcm", "dicom",
 ];
-/// Their formats, for people.
-pub(crate) const FORMATS: &str = "PNG, JPEG, TIFF, WebP, GIF, BMP, PNM, TGA, QOI, FITS or DICOM";
+
 /// The largest height and width of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 16;
 /// The most channels of a picture.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use latents_progress::Monitor;
-use latents_tables::{Field, Kind, Table, TableFile, Values};
+use latents_tables::{ColumnTable, Field, Kind, TableFile, Values};
 
 use crate::arrays::Failure;
 use crate::arrays::build::{Block, Collected, Numbers};
@@ -237,7 +237,7 @@ fn square(n: usize) -> bool {
 }
 
 /// Numbers in columns, row by row; `None` if one is missing.
-fn rows(table: &Table, n: usize) -> Option<Vec<f32>> {
+fn rows(table: &ColumnTable, n: usize) -> Option<Vec<f32>> {
     let columns: Vec<Vec<Option<f32>>> =
         table.columns.iter().map(|column| column.values.f32s()).collect::<Option<_>>()?;
     (0..n).flat_map(|row| columns.iter().map(move |column| column[row])).collect()

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, room};
 use crate::geometry::{Dot, Gather, Geometry, Rect};
 use crate::isa::Isa;
 use crate::kernels::Element;
@@ -175,14 +175,6 @@ pub(crate) fn record_tiles(
     };
     let small = view(rows.len(), offset + (inputs + rows.start) * LANES);
     TileProducts::of(small, view(inputs, offset), [1, 1], [1, 1], [0, 0])
-}
-
-/// The first `n` numbers of a buffer, which grows if it is shorter.
-pub(crate) fn room<E: Copy + Default>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
-    if numbers.len() < n {
-        *numbers = Buffer::zeros(n);
-    }
-    &mut numbers[..n]
 }
 
 /// A part of the weights of a sum, to be packed in the order in which the kernels read them.

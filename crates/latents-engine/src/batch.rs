@@ -6,26 +6,26 @@ use crate::number::Number;
 
 /// The pixels of a collection of images `[n, c, h, w]`; black is 0 and white the largest integer, and they become 0 to 1.
 #[derive(Clone, Copy, Debug)]
-pub enum Pixels<'a> {
+pub enum InputPixels<'a> {
     /// 0 to 255.
     Bytes(&'a [u8]),
     /// 0 to 65,535.
     Words(&'a [u16]),
 }
 
-impl<'a> From<&'a [u8]> for Pixels<'a> {
+impl<'a> From<&'a [u8]> for InputPixels<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self::Bytes(bytes)
     }
 }
 
-impl<'a> From<&'a [u16]> for Pixels<'a> {
+impl<'a> From<&'a [u16]> for InputPixels<'a> {
     fn from(words: &'a [u16]) -> Self {
         Self::Words(words)
     }
 }
 
-impl Pixels<'_> {
+impl InputPixels<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -40,7 +40,7 @@ pub enum Inputs<'a, E> {
     /// Images of a collection `[n, c, h, w]`, in the order of `index`.
     Images {
         /// The whole collection.
-        pixels: Pixels<'a>,
+        pixels: InputPixels<'a>,
         /// The indices of the images in the collection.
         index: &'a [u32],
     },
@@ -158,10 +158,10 @@ impl<E: Number> Inputs<'_, E> {
         lanes: &mut [E],
     ) {
         match self {
-            Inputs::Images { pixels: Pixels::Bytes(bytes), index } => {
+            Inputs::Images { pixels: InputPixels::Bytes(bytes), index } => {
                 bytes_to_lanes(&chosen(bytes, samples.map(|i| index[i] as usize), numbers), lanes);
             }
-            Inputs::Images { pixels: Pixels::Words(words), index } => {
+            Inputs::Images { pixels: InputPixels::Words(words), index } => {
                 words_to_lanes(&chosen(words, samples.map(|i| index[i] as usize), numbers), lanes);
             }
             Inputs::Values(values) => values_to_lanes(values, samples, numbers, lanes),

@@ -42,6 +42,14 @@ impl<E> DerefMut for Buffer<E> {
     }
 }
 
+/// The first `n` numbers of a buffer, which grows if it is shorter.
+pub(crate) fn room<E: Copy + Default>(numbers: &mut Buffer<E>, n: usize) -> &mut [E] {
+    if numbers.len() < n {
+        *numbers = Buffer::zeros(n);
+    }
+    &mut numbers[..n]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

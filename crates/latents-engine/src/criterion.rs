@@ -5,6 +5,14 @@ use crate::kernels::loss::Loss;
 
 /// The quantity that training minimises: `loss + weight * penalty`, averaged over the batch. A [`Loss`] converts to a criterion with
 /// weight 1.
+///
+/// ```
+/// use latents_engine::{Criterion, Loss};
+///
+/// // Binary cross-entropy of the numbers before the last layer, a sigmoid, and a penalty of latents with weight 4.
+/// let criterion = Criterion { skip: 1, weight: 4.0, ..Loss::BinaryCrossEntropyWithLogits.into() };
+/// assert_eq!(criterion.skip, 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Criterion {
     /// Compares the output with the targets.

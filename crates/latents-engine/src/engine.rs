@@ -12,19 +12,10 @@ use crate::executor::{Added, Executor, Gradients, Head, Job};
 use crate::kernels::Element;
 use crate::kernels::loss::Loss;
 use crate::network::{Layout, Network};
+use crate::options::EngineOptions;
 use crate::parameter::Parameter;
 use crate::planner;
-use crate::precision::Precision;
 use crate::runtime::Runtime;
-
-/// What an [`Engine`] is made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// The numbers that products are computed in.
-    pub precision: Precision,
-    /// Whether [`Engine::backward`] also returns the gradient of the inputs. A training step takes slightly longer then; the results are the same bits.
-    pub input_gradients: bool,
-}
 
 /// Computes outputs, losses and gradients of a network in numbers of type `E`: `f32`, or `f64` to check gradients. The crate's
 /// documentation has an example of a training loop.

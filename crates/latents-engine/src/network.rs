@@ -59,6 +59,17 @@ pub(crate) struct Node {
 }
 
 /// A network with checked shapes: the shape at each layer, and the table of parameters.
+///
+/// ```
+/// use latents_engine::{Layer, Network, Section};
+///
+/// let layers = vec![Layer::Linear { out_features: 4 }, Layer::Relu];
+/// let network = Network { input: [64, 1, 1], sections: vec![Section { name: "encoder".into(), layers }] };
+/// let layout = network.layout()?;
+/// assert_eq!((layout.output(), layout.parameter_count()), ([4, 1, 1], 4 * 64 + 4));
+/// assert_eq!(layout.parameters()[0].name, "encoder.0.weight");
+/// # Ok::<(), latents_engine::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Layout {
     input: Shape,

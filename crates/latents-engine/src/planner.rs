@@ -10,12 +10,12 @@ use std::ops::Range;
 
 use crate::affine::{Affine, Products, Sum, WeightGradient, geometry, in_tiles};
 use crate::code_table::CodeTable;
-use crate::engine::EngineOptions;
 use crate::geometry::{Geometry, Windows};
 use crate::kernels::elementwise::Activation;
 use crate::kernels::latent::Prior;
 use crate::layer::Layer;
 use crate::network::{Layout, Node};
+use crate::options::EngineOptions;
 use crate::plan::{Codes, MixturePrior, Normalize, Op, Piece, Plan, Pool, Quantize, Source};
 use crate::precision::Precision;
 use crate::shape::Shape;

@@ -2,6 +2,7 @@
 //! names and numbers (`measures.rs`), and as Markdown (`markdown.rs`).
 
 mod data;
+mod input;
 mod markdown;
 mod measure;
 mod measures;
@@ -12,4 +13,5 @@ pub use data::{
     Card, LEAST_COMPARED, LEAST_MAPPED, LatentMeasures, LikelihoodBounds, MapScore,
     OutlierMeasures, ReconstructionMeasures, SampleMeasures, SamplerScore, TraversalMeasures,
 };
-pub use measure::{CardBounds, CardCallbacks, CardInput, compared_components};
+pub use input::{CardBounds, CardInput};
+pub use measure::{CardCallbacks, compared_components};

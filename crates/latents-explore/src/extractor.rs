@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use latents_engine::{
-    Engine, Group, Init, Inputs, Layer, Loss, Network, Optimizer, Pass, Pixels, Rule, Runtime,
+    Engine, Group, Init, InputPixels, Inputs, Layer, Loss, Network, Optimizer, Pass, Rule, Runtime,
     Section, Shape, Targets, initialize,
 };
 use latents_progress::Monitor;
@@ -66,7 +66,7 @@ impl Extractor {
     /// # Errors
     /// If the images are too small for two convolutions of stride 2, labels do not fit, or `monitor` is cancelled.
     pub fn train(
-        pixels: Pixels<'_>,
+        pixels: InputPixels<'_>,
         labels: &[u16],
         shape: Shape,
         classes: usize,

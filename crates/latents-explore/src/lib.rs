@@ -59,7 +59,7 @@ mod tsne;
 pub use error::Error;
 pub use flow::{Flow, FlowConfig, FlowFit};
 pub use kmeans::{Clusters, KmeansConfig, distances, kmeans, kmeans_with};
-pub use mixture::{GaussianMixture, MixtureConfig, MixtureFit, Posterior};
+pub use mixture::{GaussianMixture, MixtureConfig, MixtureFit, MixturePosterior};
 pub use pca::Pca;
 pub use rows::Rows;
 pub use tsne::{Map, TransformConfig, TsneConfig, tsne, tsne_from, tsne_transform};

@@ -64,7 +64,7 @@ pub struct MixtureFit {
 
 /// What a mixture says of rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Posterior {
+pub struct MixturePosterior {
     /// Logarithm of the density at each row `[n]`.
     pub log_densities: Vec<f64>,
     /// Probability that each row comes from each component `[n, k]`.
@@ -295,11 +295,11 @@ impl GaussianMixture {
     ///
     /// # Errors
     /// If the rows have another number of columns, or `monitor` is cancelled.
-    pub fn posterior(&self, rows: Rows<'_>, monitor: &Monitor) -> Result<Posterior, Error> {
+    pub fn posterior(&self, rows: Rows<'_>, monitor: &Monitor) -> Result<MixturePosterior, Error> {
         self.check(rows)?;
         let mut probabilities = vec![0.0; rows.len() * self.weights.len()];
         let log_densities = self.expect(rows, &mut probabilities, monitor)?;
-        Ok(Posterior { log_densities, probabilities })
+        Ok(MixturePosterior { log_densities, probabilities })
     }
 
     /// Mean log-likelihood of rows `[n, d]`, in nats per row.

@@ -231,6 +231,18 @@ impl ModelConfig {
         NAMES
     }
 
+    /// The names of the kinds whose models have latents that they can decode, and so an encoder for others to start from.
+    #[must_use]
+    pub fn kinds_with_latents() -> Vec<&'static str> {
+        kinds_where(|model| model.latents(USUAL_SHAPE).is_some())
+    }
+
+    /// The names of the kinds whose models classify images.
+    #[must_use]
+    pub fn kinds_that_classify() -> Vec<&'static str> {
+        kinds_where(|model| model.target() == Target::Class)
+    }
+
     /// A model of a kind with its default settings for images of shape `[c, h, w]`.
     ///
     /// # Errors
@@ -278,6 +290,14 @@ impl ModelConfig {
     }
 }
 
+/// A shape of images that every kind has a default model for.
+const USUAL_SHAPE: Shape = [1, 28, 28];
+
+fn kinds_where(is: impl Fn(&ModelConfig) -> bool) -> Vec<&'static str> {
+    let kinds = KINDS.iter().filter(|kind| is(&(kind.for_images)(USUAL_SHAPE)));
+    kinds.map(|kind| kind.name).collect()
+}
+
 fn find(kind: &str) -> Result<&'static Kind, Error> {
     let found = KINDS.iter().find(|known| known.name == kind);
     found.ok_or_else(|| Error::UnknownKind { kind: kind.to_owned(), known: NAMES })
@@ -304,6 +324,8 @@ mod tests {
     #[test]
     fn every_kind_describes_itself() {
         assert_eq!(ModelConfig::kinds(), ["ae", "classifier", "cnn", "vae", "vqvae"]);
+        assert_eq!(ModelConfig::kinds_with_latents(), ["ae", "vae", "vqvae"]);
+        assert_eq!(ModelConfig::kinds_that_classify(), ["classifier", "cnn"]);
         for &kind in ModelConfig::kinds() {
             let model = ModelConfig::for_images(kind, [3, 20, 30]).unwrap();
             assert_eq!(model.kind(), kind);

@@ -38,7 +38,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use text::{chain, count, duration};
+pub use text::{alternatives, chain, count, duration};
 
 /// How far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,15 @@ pub struct Silent;
 impl Reporter for Silent {}
 
 /// A token by which work is asked to stop. Clones are the same token.
+///
+/// ```
+/// use latents_progress::Cancel;
+///
+/// let cancel = Cancel::default();
+/// let of_thread = cancel.clone();
+/// std::thread::spawn(move || of_thread.cancel()).join().expect("it does not panic");
+/// assert!(cancel.is_cancelled());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Cancel {
     cancelled: Arc<AtomicBool>,

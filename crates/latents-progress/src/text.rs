@@ -27,6 +27,16 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Names to choose from as words of a sentence: `a, b or c`.
+#[must_use]
+pub fn alternatives(names: impl IntoIterator<Item = String>) -> String {
+    let names: Vec<String> = names.into_iter().collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
 /// An error with its sources, as one line.
 ///
 /// ```
@@ -47,6 +57,13 @@ pub fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_words_of_a_sentence() {
+        let of = |names: &[&str]| alternatives(names.iter().map(ToString::to_string));
+        let names = ["a", "b", "c"];
+        assert_eq!([0, 1, 2, 3].map(|n| of(&names[..n])), ["", "a", "a or b", "a, b or c"]);
+    }
 
     #[test]
     fn people_read_counts_and_times() {

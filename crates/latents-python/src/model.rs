@@ -82,11 +82,6 @@ fn point(z: &[f32], name: &str, class: Option<String>) -> LatentPoint {
     LatentPoint { z: z.to_vec(), name: name.into(), image: None, class }
 }
 
-/// The numbers of classes of a conditional model.
-fn numbers(model: &TrainedModel, names: &[String]) -> Result<Vec<u16>> {
-    names.iter().map(|name| model.class_named(name)).collect()
-}
-
 /// A serialised value as JSON.
 fn json(value: &impl serde::Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| exception(&error.into()))
@@ -216,7 +211,7 @@ impl Model {
                 return Err(latents::Error::LatentDim { found: dim, expected });
             }
             match classes {
-                Some(names) => model.decode_as(z, &numbers(model, &names)?),
+                Some(names) => model.decode_as(z, &model.classes_named(&names)?),
                 None => model.decode(z),
             }
         })?;
@@ -278,7 +273,7 @@ impl Model {
             }
         };
         let samples = self.call(py, |model, _| match classes {
-            Some(names) => model.sample_classes(n, &numbers(model, &names)?, sampler, seed),
+            Some(names) => model.sample_classes(n, &model.classes_named(&names)?, sampler, seed),
             None => model.sample(n, sampler, seed),
         })?;
         let d = samples.z.len().checked_div(n).unwrap_or(0);
@@ -304,7 +299,7 @@ impl Model {
             if classes.is_none() && !model.is_conditional() {
                 return model.traverse([&from, &to], steps, path);
             }
-            let classes = numbers(model, &classes.unwrap_or_default())?;
+            let classes = model.classes_named(&classes.unwrap_or_default())?;
             model.traverse_classes([&from, &to], steps, path, &classes)
         })?;
         Ok((images_of(py, found.images)?, found.figure.svg().to_owned()))

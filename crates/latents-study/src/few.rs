@@ -7,9 +7,8 @@ use latents::report::{Block, Cell, Finding, PageSection, Show, Table, Tone};
 
 use crate::error::Result;
 use crate::results::StageOutput;
-use crate::s2::BEST;
 use crate::s3::classifier;
-use crate::stages::Stage;
+use crate::stages::{BEST_AE, Stage};
 use crate::words;
 use crate::worker::{Context, Worker};
 
@@ -26,8 +25,8 @@ pub(crate) fn stages<'a>(labelled: bool) -> Vec<Stage<Worker<'a>>> {
         title: "cross-validation of the autoencoder",
         part: "S2",
         cost: 400.0,
-        after: &[BEST],
-        run: |worker| measure(worker, FOLDS_OF_AE, &worker.study.run(BEST).config()?),
+        after: &[BEST_AE],
+        run: |worker| measure(worker, FOLDS_OF_AE, &worker.study.run(BEST_AE).config()?),
     }];
     if labelled {
         stages.push(Stage {
@@ -35,7 +34,7 @@ pub(crate) fn stages<'a>(labelled: bool) -> Vec<Stage<Worker<'a>>> {
             title: "cross-validation of a classifier",
             part: "S3",
             cost: 450.0,
-            after: &[BEST],
+            after: &[BEST_AE],
             run: |worker| {
                 let config = worker.config(classifier(worker)?, |_| ());
                 measure(worker, FOLDS_OF_CLASSIFIER, &config)

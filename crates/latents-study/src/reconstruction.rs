@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::few;
 use crate::results::{Autoencoder, StageOutput};
-use crate::s2::BEST;
-use crate::stages::Stage;
+use crate::stages::{BEST_AE, Stage};
 use crate::words;
 use crate::worker::{Context, Worker};
 
@@ -38,14 +37,14 @@ impl StageOutput for Linear {}
 pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
     vec![
         Stage {
-            name: BEST,
+            name: BEST_AE,
             title: "residual autoencoder",
             part: "S2",
             cost: 100.0,
             after: &[],
             run: |worker| {
                 let config = config(worker)?;
-                worker.autoencoder(BEST, &config)
+                worker.autoencoder(BEST_AE, &config)
             },
         },
         Stage {
@@ -110,11 +109,11 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     let study = worker.study;
     let results = &study.results;
     let (Some(best), Some(linear)) =
-        (results.get::<Autoencoder>(BEST)?, results.get::<Linear>(COMPONENTS)?)
+        (results.get::<Autoencoder>(BEST_AE)?, results.get::<Linear>(COMPONENTS)?)
     else {
         return Ok(None);
     };
-    let run = study.run(BEST);
+    let run = study.run(BEST_AE);
     let (config, metrics) = (run.config()?, run.metrics()?);
     let dim = config.model.latents(config.data.shape).map_or(0, |latents| latents.dim);
     let augmentation = &config.training.augmentation;
@@ -124,7 +123,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
         (false, true) => ", and of shifted copies of them",
         (false, false) => "",
     };
-    let reconstructions = worker.open(BEST)?.reconstructions_figure(&study.dataset)?;
+    let reconstructions = worker.open(BEST_AE)?.reconstructions_figure(&study.dataset)?;
     let mut blocks = vec![
         Block::Paragraph(format!(
             "The model describes an image by {dim} numbers: its coordinates along principal components of the training images{changed}. What the components alone cannot show is added by a network, which is 0 before training; the epoch with the lowest validation loss is kept, so the model is never worse than the components on the validation images. It has {} parameters and was trained for {} epochs.",

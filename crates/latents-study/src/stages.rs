@@ -10,6 +10,9 @@ use latents::Cancel;
 use crate::error::{Error, Result};
 use crate::results::StageResults;
 
+/// The stage and the run of the autoencoder with the best settings, which later stages build on.
+pub(crate) const BEST_AE: &str = "ae-best";
+
 /// A piece of the work. `C` is what stages are given.
 pub(crate) struct Stage<C> {
     /// The name of its result.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use latents_tables::{Column, Table, Values, write};
+use latents_tables::{Column, ColumnTable, Values, write};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("expected: FOLDER")?);
@@ -15,13 +15,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Column::new("i64", Values::I64(vec![Some(i64::MIN), None, Some(7)])),
         Column::new("bool", Values::Bool(vec![Some(true), None, Some(false)])),
     ];
-    write(&folder.join("table.csv"), &Table::new(columns.clone())?)?;
+    write(&folder.join("table.csv"), &ColumnTable::new(columns.clone())?)?;
     columns.extend([
         Column::new("bytes", Values::Bytes(vec![Some(vec![0, 255]), None, Some(vec![])])),
         Column::new("f32s", Values::F32s(vec![Some(vec![0.5, 1.5]), None, Some(vec![])])),
         Column::new("f64s", Values::F64s(vec![Some(vec![0.1]), None, Some(vec![0.2, 0.3])])),
         Column::new("i64s", Values::I64s(vec![Some(vec![1, 2, 3]), None, Some(vec![-4])])),
     ]);
-    write(&folder.join("table.parquet"), &Table::new(columns)?)?;
+    write(&folder.join("table.parquet"), &ColumnTable::new(columns)?)?;
     Ok(())
 }

@@ -8,9 +8,17 @@ use std::path::Path;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use latents_files::FileError;
 
-use crate::file::{Field, Options, until_error};
-use crate::table::{Column, Kind, Table, Values};
+use crate::table::{Column, ColumnTable, Field, Kind, Values, until_error};
 use crate::{Error, Result};
+
+/// How to read a CSV file, if the defaults do not recognise it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The separator; otherwise the most frequent of `,`, `;` and a tab in the first line.
+    pub separator: Option<u8>,
+    /// Whether the first line has the names of the columns; otherwise this is recognised.
+    pub header: Option<bool>,
+}
 
 /// The most columns, as many as a spreadsheet has; images of 64 x 64 in colour are 12,288 numbers.
 const MAX_COLUMNS: usize = 1 << 20;
@@ -274,7 +282,7 @@ pub(crate) fn batches<'a>(
     layout: &'a Layout,
     chosen: Vec<usize>,
     rows: usize,
-) -> Result<impl Iterator<Item = Result<Table>> + use<'a>> {
+) -> Result<impl Iterator<Item = Result<ColumnTable>> + use<'a>> {
     let mut lines = Lines::open(path, layout.separator)?;
     let mut skip = layout.header;
     Ok(until_error(move || {
@@ -300,7 +308,7 @@ pub(crate) fn batches<'a>(
             }
             read += 1;
         }
-        Ok((read > 0).then_some(Table { columns }))
+        Ok((read > 0).then_some(ColumnTable { columns }))
     }))
 }
 
@@ -361,7 +369,7 @@ fn text_of(cell: &str) -> &str {
 }
 
 /// Writes a table.
-pub(crate) fn write(path: &Path, table: &Table, separator: u8) -> Result<()> {
+pub(crate) fn write(path: &Path, table: &ColumnTable, separator: u8) -> Result<()> {
     for column in &table.columns {
         let kind = column.values.kind();
         if kind.is_list() || kind == Kind::Bytes {

@@ -6,29 +6,12 @@ use std::path::{Path, PathBuf};
 
 use latents_files::FileError;
 
-use crate::table::{Column, Kind, Table};
+use crate::csv::Options;
+use crate::table::{Column, ColumnTable, Field, Kind};
 use crate::{Error, Format, READ_ENDINGS, Result, csv, jsonl};
 
 /// The most cells of a table that is read at once.
 const MAX_CELLS: usize = 1 << 31;
-
-/// What a file says of a column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name.
-    pub name: String,
-    /// The kind of its values.
-    pub kind: Kind,
-}
-
-/// How to read a CSV file, if the defaults do not recognise it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The separator; otherwise the most frequent of `,`, `;` and a tab in the first line.
-    pub separator: Option<u8>,
-    /// Whether the first line has the names of the columns; otherwise this is recognised.
-    pub header: Option<bool>,
-}
 
 /// A table in a file.
 ///
@@ -60,12 +43,12 @@ enum Content {
 }
 
 /// Batches of rows of a file: tables with the chosen columns.
-pub struct Batches<'a>(Box<dyn Iterator<Item = Result<Table>> + 'a>);
+pub struct Batches<'a>(Box<dyn Iterator<Item = Result<ColumnTable>> + 'a>);
 
 impl Iterator for Batches<'_> {
-    type Item = Result<Table>;
+    type Item = Result<ColumnTable>;
 
-    fn next(&mut self) -> Option<Result<Table>> {
+    fn next(&mut self) -> Option<Result<ColumnTable>> {
         self.0.next()
     }
 }
@@ -208,13 +191,13 @@ impl TableFile {
     ///
     /// # Errors
     /// As for [`TableFile::batches`], or if there are more than 2^31 cells.
-    pub fn read_columns(&self, columns: &[&str]) -> Result<Table> {
+    pub fn read_columns(&self, columns: &[&str]) -> Result<ColumnTable> {
         if self.rows.saturating_mul(columns.len()) > MAX_CELLS {
             let reason =
                 format!("{} rows of {} columns are too many to read", self.rows, columns.len());
             return Err(Error::content(&self.path, reason));
         }
-        let mut table: Option<Table> = None;
+        let mut table: Option<ColumnTable> = None;
         for batch in self.batches(columns, 1 << 13)? {
             let batch = batch?;
             match &mut table {
@@ -231,30 +214,15 @@ impl TableFile {
                 self.fields().iter().find(|field| field.name == name).map(|field| field.kind);
             Column::new(name, kind.unwrap_or(Kind::Text).empty())
         };
-        Ok(table.unwrap_or_else(|| Table { columns: columns.iter().map(empty).collect() }))
+        Ok(table.unwrap_or_else(|| ColumnTable { columns: columns.iter().map(empty).collect() }))
     }
 
     /// Reads all columns that can be read.
     ///
     /// # Errors
     /// As for [`TableFile::read_columns`].
-    pub fn read(&self) -> Result<Table> {
+    pub fn read(&self) -> Result<ColumnTable> {
         let names: Vec<&str> = self.fields().iter().map(|field| field.name.as_str()).collect();
         self.read_columns(&names)
     }
-}
-
-/// Ends an iterator of batches after its first error.
-pub(crate) fn until_error(
-    mut next: impl FnMut() -> Result<Option<Table>>,
-) -> impl Iterator<Item = Result<Table>> {
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let batch = next().transpose();
-        ended = !matches!(batch, Some(Ok(_)));
-        batch
-    })
 }

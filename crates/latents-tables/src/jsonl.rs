@@ -8,8 +8,7 @@ use std::path::Path;
 use latents_files::FileError;
 use serde_json::Value;
 
-use crate::file::{Field, until_error};
-use crate::table::{Column, Kind, Table, Values};
+use crate::table::{Column, ColumnTable, Field, Kind, Values, until_error};
 use crate::{Error, Result};
 
 /// What a value may be, from the most special to the most general.
@@ -164,7 +163,7 @@ pub(crate) fn batches<'a>(
     fields: &'a [Field],
     chosen: Vec<usize>,
     rows: usize,
-) -> Result<impl Iterator<Item = Result<Table>> + use<'a>> {
+) -> Result<impl Iterator<Item = Result<ColumnTable>> + use<'a>> {
     let mut lines = Lines::open(path)?;
     Ok(until_error(move || {
         let mut columns: Vec<Column> =
@@ -182,7 +181,7 @@ pub(crate) fn batches<'a>(
             }
             read += 1;
         }
-        Ok((read > 0).then_some(Table { columns }))
+        Ok((read > 0).then_some(ColumnTable { columns }))
     }))
 }
 

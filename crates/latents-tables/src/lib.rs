@@ -1,4 +1,4 @@
-//! Tables as columns, from CSV, JSON lines and Parquet files. A [`TableFile`] is read whole or batch by batch; a [`Table`] is written as
+//! Tables as columns, from CSV, JSON lines and Parquet files. A [`TableFile`] is read whole or batch by batch; a [`ColumnTable`] is written as
 //! CSV or Parquet. Nothing here knows what the columns mean.
 //!
 //! - **CSV** (RFC 4180) is UTF-8, with or without a byte-order mark. The separator (`,`, `;` or a tab) and the line of names are
@@ -18,10 +18,10 @@ mod table;
 
 use std::path::Path;
 
-pub use self::csv::csv_text;
+pub use self::csv::{Options, csv_text};
 pub use self::error::Error;
-pub use self::file::{Batches, Field, Options, TableFile};
-pub use self::table::{Column, Kind, Table, Values};
+pub use self::file::{Batches, TableFile};
+pub use self::table::{Column, ColumnTable, Field, Kind, Values};
 
 /// What a function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,7 +58,7 @@ impl Format {
 /// # Errors
 /// [`Error::Ending`] if the ending is not one of [`WRITE_ENDINGS`], [`Error::Unwritable`] if the format has no place for a column,
 /// [`Error::NoParquet`] without the feature, [`Error::File`] if the file cannot be written.
-pub fn write(path: &Path, table: &Table) -> Result<()> {
+pub fn write(path: &Path, table: &ColumnTable) -> Result<()> {
     match Format::of(path, &WRITE_ENDINGS)? {
         Format::Parquet => write_parquet(path, table, &[]),
         _ if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv")) => {
@@ -72,7 +72,7 @@ pub fn write(path: &Path, table: &Table) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Unwritable`] if a column has bytes or lists, [`Error::File`] if the file cannot be written.
-pub fn write_csv(path: &Path, table: &Table) -> Result<()> {
+pub fn write_csv(path: &Path, table: &ColumnTable) -> Result<()> {
     csv::write(path, table, b',')
 }
 
@@ -80,7 +80,7 @@ pub fn write_csv(path: &Path, table: &Table) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::NoParquet`] without the feature, [`Error::File`] if the file cannot be written.
-pub fn write_parquet(path: &Path, table: &Table, metadata: &[(&str, &str)]) -> Result<()> {
+pub fn write_parquet(path: &Path, table: &ColumnTable, metadata: &[(&str, &str)]) -> Result<()> {
     #[cfg(feature = "parquet")]
     return parquet::write(path, table, metadata);
     #[cfg(not(feature = "parquet"))]

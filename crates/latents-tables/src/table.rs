@@ -6,8 +6,18 @@ use std::fmt;
 use crate::{Error, Result};
 
 /// A table: columns of the same length with different names.
+///
+/// ```
+/// use latents_tables::{Column, ColumnTable, Values};
+///
+/// let name = Column::new("name", Values::Text(vec![Some("a.png".into()), Some("b.png".into())]));
+/// let label = Column::new("label", Values::I64(vec![Some(3), None]));
+/// let table = ColumnTable::new(vec![name, label])?;
+/// assert_eq!(table.rows(), 2);
+/// # Ok::<(), latents_tables::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
+pub struct ColumnTable {
     /// The columns, in order.
     pub columns: Vec<Column>,
 }
@@ -101,7 +111,7 @@ kinds! {
     I64s(Vec<i64>) "lists of whole numbers";
 }
 
-impl Table {
+impl ColumnTable {
     /// A table of columns.
     ///
     /// # Errors
@@ -237,4 +247,28 @@ impl Values {
             _ => return None,
         })
     }
+}
+
+/// What a file says of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// The kind of its values.
+    pub kind: Kind,
+}
+
+/// Ends an iterator of batches after its first error.
+pub(crate) fn until_error(
+    mut next: impl FnMut() -> Result<Option<ColumnTable>>,
+) -> impl Iterator<Item = Result<ColumnTable>> {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let batch = next().transpose();
+        ended = !matches!(batch, Some(Ok(_)));
+        batch
+    })
 }

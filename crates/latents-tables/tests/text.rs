@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "parquet")]
 use latents_tables::Field;
-use latents_tables::{Column, Error, Kind, Options, Table, TableFile, Values, write};
+use latents_tables::{Column, ColumnTable, Error, Kind, Options, TableFile, Values, write};
 use proptest::prelude::*;
 
 struct Folder(tempfile::TempDir);
@@ -23,18 +23,18 @@ impl Folder {
     }
 }
 
-fn read(name: &str, content: impl AsRef<[u8]>) -> Result<(bool, Table), String> {
+fn read(name: &str, content: impl AsRef<[u8]>) -> Result<(bool, ColumnTable), String> {
     let folder = Folder::new();
     let path = folder.file(name, content);
     let file = TableFile::open(&path).map_err(|e| e.to_string())?;
     Ok((file.is_named(), file.read().map_err(|e| e.to_string())?))
 }
 
-fn csv(content: &str) -> (bool, Table) {
+fn csv(content: &str) -> (bool, ColumnTable) {
     read("a.csv", content).unwrap()
 }
 
-fn names(table: &Table) -> Vec<&str> {
+fn names(table: &ColumnTable) -> Vec<&str> {
     table.columns.iter().map(|column| column.name.as_str()).collect()
 }
 
@@ -168,9 +168,9 @@ fn json_lines_become_columns() {
 #[test]
 fn a_table_has_columns_of_one_length_and_different_names() {
     let column = |name: &str, n| Column::new(name, Values::I64(vec![None; n]));
-    let said = Table::new(vec![column("a", 2), column("b", 3)]).unwrap_err().to_string();
+    let said = ColumnTable::new(vec![column("a", 2), column("b", 3)]).unwrap_err().to_string();
     assert_eq!(said, "column `a` has 2 values, but column `b` has 3");
-    let said = Table::new(vec![column("a", 2), column("a", 2)]).unwrap_err().to_string();
+    let said = ColumnTable::new(vec![column("a", 2), column("a", 2)]).unwrap_err().to_string();
     assert_eq!(said, "two columns are named `a`");
 }
 
@@ -178,7 +178,8 @@ fn a_table_has_columns_of_one_length_and_different_names() {
 fn what_a_format_cannot_hold_is_refused() {
     let folder = Folder::new();
     let path = folder.0.path().join("a.csv");
-    let lists = Table::new(vec![Column::new("z", Values::F32s(vec![Some(vec![1.0])]))]).unwrap();
+    let lists =
+        ColumnTable::new(vec![Column::new("z", Values::F32s(vec![Some(vec![1.0])]))]).unwrap();
     let said = write(&path, &lists).unwrap_err().to_string();
     assert!(
         said.ends_with(
@@ -194,7 +195,7 @@ fn what_a_format_cannot_hold_is_refused() {
 }
 
 /// Any table that CSV can hold as it is.
-fn any_table() -> impl Strategy<Value = Table> {
+fn any_table() -> impl Strategy<Value = ColumnTable> {
     (1usize..20).prop_flat_map(|n| {
         let text = prop::collection::vec(prop::option::of("[a-z,;\"\n é]{1,6}"), n);
         let numbers = prop::collection::vec(prop::option::of(prop::num::f64::NORMAL), n);
@@ -209,7 +210,7 @@ fn any_table() -> impl Strategy<Value = Table> {
                 Column::new("whole", Values::I64(whole)),
                 Column::new("truth", Values::Bool(truth)),
             ];
-            Table::new(columns).unwrap()
+            ColumnTable::new(columns).unwrap()
         })
     })
 }
@@ -293,7 +294,7 @@ mod parquet {
         let path = folder.0.path().join("a.parquet");
         let n = 150_000;
         let numbers = Values::I64((0..n).map(|i| (i % 3 > 0).then_some(i)).collect());
-        let table = Table::new(vec![Column::new("i", numbers)]).unwrap();
+        let table = ColumnTable::new(vec![Column::new("i", numbers)]).unwrap();
         write(&path, &table).unwrap();
         assert_eq!(TableFile::open(&path).unwrap().read().unwrap(), table);
     }

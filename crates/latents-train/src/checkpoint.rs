@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
 use crate::error::Error;
-use crate::run::Run;
 
 /// The progress of training.
 #[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -113,12 +112,23 @@ struct Position {
     crc: Option<u32>,
 }
 
+/// The checkpoint that training resumes from, in the folder of a run.
+pub(crate) fn path_in(run: &Path) -> PathBuf {
+    run.join("checkpoint/last.safetensors")
+}
+
 /// The note of the file that has the position.
 const NOTE: &str = "position";
 
 impl Checkpoint {
-    pub(crate) fn save(&self, run: &Run, config: &RunConfig, layout: &Layout) -> Result<(), Error> {
-        let path = run.checkpoint_path();
+    /// Writes the checkpoint of the run in a folder.
+    pub(crate) fn save(
+        &self,
+        run: &Path,
+        config: &RunConfig,
+        layout: &Layout,
+    ) -> Result<(), Error> {
+        let path = path_in(run);
         let unwritable = |e: String| Error::Config(format!("progress of the run: {e}"));
         let settings = toml::to_string(config).map_err(|e| unwritable(e.to_string()))?;
         let mut position = Position {
@@ -145,14 +155,14 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The last checkpoint, or the previous one if the last is damaged, with what is wrong with it then; `None` if training has not written
+    /// The last checkpoint of the run in a folder, or the previous one if the last is damaged, with what is wrong with it then; `None` if training has not written
     /// one yet.
     pub(crate) fn load(
-        run: &Run,
+        run: &Path,
         layout: &Layout,
         extent: Extent,
     ) -> Result<Option<(Self, Option<Error>)>, Error> {
-        let path = run.checkpoint_path();
+        let path = path_in(run);
         if !path.exists() {
             return Ok(None);
         }
@@ -171,7 +181,7 @@ impl Checkpoint {
         if let Ok(before) = read(&previous(&path)) {
             return Ok(Some((before, Some(damage))));
         }
-        Err(Error::NoCheckpoint { path: run.dir().to_owned(), source: Box::new(damage) })
+        Err(Error::NoCheckpoint { path: run.to_owned(), source: Box::new(damage) })
     }
 
     fn read(path: &Path, layout: &Layout) -> Result<Self, Error> {
@@ -208,19 +218,19 @@ impl Checkpoint {
     }
 }
 
-/// The settings that a run began with, by its last checkpoint that can be read.
-pub(crate) fn settings(run: &Run) -> Option<RunConfig> {
+/// The settings that the run in a folder began with, by its last checkpoint that can be read.
+pub(crate) fn settings(run: &Path) -> Option<RunConfig> {
     positions(run).find_map(|position| toml::from_str(&position.settings?).ok())
 }
 
-/// How far training has come, by the last checkpoint that can be read, and its checksum of the metrics.
-pub(crate) fn progress(run: &Run) -> Option<(Progress, Option<u32>)> {
+/// How far the training of the run in a folder has come, by the last checkpoint that can be read, and its checksum of the metrics.
+pub(crate) fn progress(run: &Path) -> Option<(Progress, Option<u32>)> {
     positions(run).next().map(|position| (position.progress, position.metrics_crc))
 }
 
 /// What the checkpoints that can be read say of themselves, the last one first.
-fn positions(run: &Run) -> impl Iterator<Item = Position> {
-    let last = run.checkpoint_path();
+fn positions(run: &Path) -> impl Iterator<Item = Position> {
+    let last = path_in(run);
     let paths = [last.clone(), previous(&last)].into_iter();
     paths.filter_map(|path| position(&Tensors::load(&path).ok()?, &path).ok())
 }

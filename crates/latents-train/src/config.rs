@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::components::fixed;
 use crate::encoder;
 use crate::error::Error;
-use crate::hints::nearest;
+use crate::nearest::nearest;
 use crate::training::TrainingConfig;
 
 /// All settings of a run. [`RunConfig::of_kind`] returns the defaults for a kind of model; `default` returns those of an autoencoder for 28x28 images.

@@ -6,6 +6,7 @@ use latents_models::ModelConfig;
 use schemars::JsonSchema;
 
 use crate::config::RunConfig;
+use crate::nearest::nearest;
 
 /// Rewrites an error message of serde in plain words. If it reports an unknown name, adds the nearest known name.
 pub(crate) fn with_nearest(message: &str) -> String {
@@ -73,11 +74,6 @@ fn kinds<T: JsonSchema>() -> Vec<String> {
         .filter_map(|kind| kind["properties"]["kind"]["const"].as_str())
         .map(str::to_owned)
         .collect()
-}
-
-/// The known name with the smallest edit distance.
-pub(crate) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a String> {
-    known.iter().min_by_key(|known| strsim::levenshtein(unknown, known))
 }
 
 /// The names of a type's settings.

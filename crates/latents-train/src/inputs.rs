@@ -21,9 +21,9 @@ pub fn inputs<'a, E>(images: &'a Images, index: &'a [u32]) -> Inputs<'a, E> {
 
 /// Pixels as the engine takes them.
 #[must_use]
-pub fn pixels(pixels: Pixels<'_>) -> latents_engine::Pixels<'_> {
+pub fn pixels(pixels: Pixels<'_>) -> latents_engine::InputPixels<'_> {
     match pixels {
-        Pixels::Bytes(bytes) => latents_engine::Pixels::Bytes(bytes),
-        Pixels::Words(words) => latents_engine::Pixels::Words(words),
+        Pixels::Bytes(bytes) => latents_engine::InputPixels::Bytes(bytes),
+        Pixels::Words(words) => latents_engine::InputPixels::Words(words),
     }
 }

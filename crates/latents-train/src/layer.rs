@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{DataConfig, RunConfig};
 use crate::error::Error;
-use crate::hints::{fields, nearest, with_kinds, with_nearest};
+use crate::hints::{fields, with_kinds, with_nearest};
+use crate::nearest::nearest;
 use crate::training::TrainingConfig;
 
 /// Settings from one source, such as a file, a command line or a program. Any setting may be missing.

@@ -44,6 +44,7 @@ mod initial;
 mod inputs;
 mod layer;
 mod metrics;
+mod nearest;
 mod optimizer;
 mod run;
 mod trainer;

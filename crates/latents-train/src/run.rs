@@ -36,6 +36,16 @@ pub struct Snapshot {
 ///
 /// When training ends, the digests of the run's files are kept in its folder. A file that is not the one that was written, because it was damaged,
 /// edited, or copied from another run, is then an error ([`Error::Changed`]), unless [`Run::accept_changes`] was called.
+///
+/// ```no_run
+/// use latents_train::Run;
+///
+/// let run = Run::at("runs/vae");
+/// for epoch in run.metrics()? {
+///     println!("{} {} {:?}", epoch.epoch, epoch.train_loss, epoch.val_loss);
+/// }
+/// # Ok::<(), latents_train::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Run {
     dir: PathBuf,
@@ -96,12 +106,12 @@ impl Run {
     /// The settings that the run began with, which its checkpoint keeps; none if it has no checkpoint.
     #[must_use]
     pub fn begun_with(&self) -> Option<RunConfig> {
-        checkpoint::settings(self)
+        checkpoint::settings(&self.dir)
     }
 
     /// The path of the checkpoint that training resumes from.
     pub(crate) fn checkpoint_path(&self) -> PathBuf {
-        self.dir.join("checkpoint/last.safetensors")
+        checkpoint::path_in(&self.dir)
     }
 
     /// The path of the weights with the lowest validation loss so far.

@@ -84,7 +84,7 @@ pub fn train<'a>(
     let extent = Extent { epochs: settings.epochs, steps };
     let mut known = None;
     // Without settings, a checkpoint is what is left of a run that never began.
-    let load = || Checkpoint::load(run, trainer.engine.layout(), extent);
+    let load = || Checkpoint::load(run.dir(), trainer.engine.layout(), extent);
     if let Some((checkpoint, damage)) = begun.then(load).transpose()?.flatten() {
         if let Some(damage) = damage {
             monitor.warning(&format!("{damage}; training goes on from the checkpoint before it"));

@@ -11,6 +11,13 @@ use crate::encoder::EncoderTraining;
 use crate::optimizer::OptimizerKind;
 
 /// Settings of the training loop. The defaults are those of the reference study, if it states them.
+///
+/// ```
+/// use latents_train::{OptimizerKind, TrainingConfig};
+///
+/// let config = TrainingConfig { epochs: 10, optimizer: OptimizerKind::Sgd, ..TrainingConfig::default() };
+/// assert_eq!(config.batch_size, TrainingConfig::default().batch_size);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {

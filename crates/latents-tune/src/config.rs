@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::direction::Direction;
 use crate::driver::OptimizeOptions;
 use crate::error::Error;
 use crate::pruner::PrunerKind;
@@ -13,7 +14,6 @@ use crate::settings::{SETTINGS, StudySettings, differences};
 use crate::space::Space;
 use crate::storage;
 use crate::study::{Strategy, Study};
-use crate::trial::Direction;
 
 /// The file of a study in its folder.
 const STUDY_FILE: &str = "study.db";

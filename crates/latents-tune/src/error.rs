@@ -1,13 +1,12 @@
 //! Errors of this crate.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use latents_files::FileError;
 use latents_progress::Interrupted;
 
-use crate::pruner::InvalidPruner;
-use crate::storage::UnsupportedStudy;
-use crate::trial::Direction;
+use crate::direction::Direction;
 
 /// An error of a study, of its storage, or of a search space.
 #[derive(Debug, thiserror::Error)]
@@ -219,5 +218,49 @@ fn listed(studies: &[String], unsupported: &[UnsupportedStudy]) -> String {
     match unsupported.join(", ") {
         none if none.is_empty() => studies,
         some => format!("{studies}; not supported: {some}"),
+    }
+}
+
+/// An invalid setting of a pruner.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pruner: {0}")]
+pub struct InvalidPruner(String);
+
+impl InvalidPruner {
+    /// An error with `message`, unless `holds`.
+    pub(crate) fn unless(holds: bool, message: impl FnOnce() -> String) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(InvalidPruner(message())) }
+    }
+}
+
+/// A study in a storage that this crate can neither search nor show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedStudy {
+    /// Its name.
+    pub name: String,
+    /// The number of its objectives; 0 if its only objective has no direction yet.
+    pub objectives: u64,
+}
+
+impl UnsupportedStudy {
+    /// The error if it is to be used.
+    pub(crate) fn into_error(self) -> Error {
+        let reason = match self.objectives {
+            0 => "it has no direction yet, minimize or maximize".into(),
+            several => format!(
+                "it has {several} objectives, but only single-objective studies are supported; optuna-dashboard shows it, and a few lines of \
+                 Python copy one of its objectives into a study of its own (see \"With Optuna\" in the book's page on tuning)"
+            ),
+        };
+        Error::Study { study: self.name, reason }
+    }
+}
+
+impl fmt::Display for UnsupportedStudy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.objectives {
+            0 => write!(f, "{} (no direction yet)", self.name),
+            several => write!(f, "{} ({several} objectives)", self.name),
+        }
     }
 }

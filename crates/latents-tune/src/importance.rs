@@ -226,7 +226,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::trial::{Direction, TrialParameter};
+    use crate::direction::Direction;
+    use crate::trial::TrialParameter;
 
     /// A value, and parameters in 0..9 by name.
     type Made<'a> = (f64, &'a [(&'a str, f64)]);

@@ -31,6 +31,7 @@
 #![allow(clippy::float_cmp)]
 
 mod config;
+mod direction;
 mod distribution;
 mod driver;
 mod error;
@@ -55,6 +56,7 @@ pub mod sampler;
 pub mod storage;
 
 pub use config::{StudyConfig, StudyTarget};
+pub use direction::Direction;
 pub use distribution::Distribution;
 pub use driver::{MAX_FAILURES, Objective, OptimizeOptions, Outcome, StudyEvent, optimize};
 pub use error::Error;
@@ -64,6 +66,6 @@ pub use sampler::SamplerKind;
 pub use settings::{StudySettings, differences};
 pub use space::{Condition, Dimension, Params, Space};
 pub use study::{AskResult, Heartbeat, Strategy, Study, Trial};
-pub use trial::{Direction, History, TrialParameter, TrialRecord, TrialState};
+pub use trial::{History, TrialParameter, TrialRecord, TrialState};
 pub use value::Value;
 pub use worker::{GRACE_PERIOD, HEARTBEAT_INTERVAL};

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::direction::Direction;
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::pruner::Pruner;
 use crate::sampler::{Draws, Internal, TrialSampler, relative_attrs};
 use crate::space::{Params, Space};
 use crate::storage::{Claim, FIXED, Start, Storage, StudyRecord};
-use crate::trial::{Direction, FAILURE, History, TrialParameter, TrialRecord, TrialState};
+use crate::trial::{FAILURE, History, TrialParameter, TrialRecord, TrialState};
 use crate::value::Value;
 use crate::worker::Worker;
 

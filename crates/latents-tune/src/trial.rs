@@ -7,31 +7,12 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::direction::Direction;
 use crate::distribution::Distribution;
-use crate::storage::OWNER;
 use crate::value::Value;
 
-/// Whether a study minimises or maximises its objective.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// The smallest value is best.
-    #[default]
-    Minimize,
-    /// The largest value is best.
-    Maximize,
-}
-
-impl Direction {
-    /// The quantity to minimise: `value` itself, or its negative if the study maximises.
-    #[must_use]
-    pub fn loss(self, value: f64) -> f64 {
-        match self {
-            Direction::Minimize => value,
-            Direction::Maximize => -value,
-        }
-    }
-}
+/// System attribute of a trial: the worker that runs it.
+pub const OWNER: &str = "latents:owner";
 
 /// The state of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

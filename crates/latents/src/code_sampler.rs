@@ -7,7 +7,7 @@ use latents_models::CodePrior;
 use latents_progress::Monitor;
 use latents_random::{Purpose, Stream, stream};
 
-use crate::conditional::Conditions;
+use crate::conditions::Conditions;
 use crate::error::Result;
 
 /// Images of codes that are drawn at once.

@@ -2,14 +2,14 @@
 //! elsewhere are found by their names.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use latents_data::Labelled;
 use latents_data::npz::Array;
 use latents_engine::Inputs;
-use latents_models::{condition_value, one_hot};
+use latents_models::condition_value;
 use latents_report::{Figure, ImageView, Tile, grid};
 
+use crate::conditions::Conditions;
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
 use crate::model::{BLOCK, TrainedModel};
@@ -18,35 +18,6 @@ use crate::outputs::Origin;
 /// Rows and columns of a figure of samples by class, at most.
 const ROWS: usize = 40;
 const COLUMNS: usize = 10;
-
-/// The classes of samples as a network takes them; nothing for a network without a condition.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Conditions {
-    classes: Vec<u16>,
-    features: usize,
-    /// The number that stands for a class.
-    value: f64,
-}
-
-impl Conditions {
-    /// Classes of a network that takes `features` numbers, of which `value` stands for a class.
-    pub(crate) fn new(classes: Vec<u16>, features: usize, value: f64) -> Self {
-        Conditions { classes, features, value }
-    }
-
-    /// The conditions `[n, features]` of some samples.
-    pub(crate) fn of(&self, samples: Range<usize>) -> Vec<f32> {
-        if self.features == 0 {
-            return vec![];
-        }
-        one_hot(&self.classes[samples], self.features, self.value)
-    }
-
-    /// The class of each sample; empty if the network takes none.
-    pub(crate) fn classes(&self) -> &[u16] {
-        &self.classes
-    }
-}
 
 impl TrainedModel {
     /// Whether the decoder is given the class of an image: p(x|z, y). See [`VaeConfig::conditional`](latents_models::VaeConfig::conditional).
@@ -62,6 +33,14 @@ impl TrainedModel {
     pub fn class_named(&self, name: &str) -> Result<u16> {
         self.check_conditional()?;
         Ok(self.config.data.class_named(name)?)
+    }
+
+    /// The numbers of some classes of a conditional model, by their names.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::class_named`].
+    pub fn classes_named(&self, names: &[String]) -> Result<Vec<u16>> {
+        names.iter().map(|name| self.class_named(name)).collect()
     }
 
     /// Refuses a model that takes no class.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use latents_data::{Fingerprint, Fingerprints, Part, Pictures, THUMBNAIL, Unreadable};
 use latents_report::{Figure, ImageView, Tile, grid};
-use latents_tables::{Column, Table, Values};
+use latents_tables::{Column, ColumnTable, Values};
 use serde::Serialize;
 
 use self::groups::{Comparison, Space};
@@ -60,6 +60,17 @@ pub enum Keep {
     Folder(String),
 }
 
+impl From<&str> for Keep {
+    /// A rule by its name, `largest` or `first`, or a folder.
+    fn from(text: &str) -> Self {
+        match text {
+            "largest" => Keep::Largest,
+            "first" => Keep::First,
+            folder => Keep::Folder(folder.to_owned()),
+        }
+    }
+}
+
 /// The settings of a search for copies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DuplicateConfig {
@@ -99,7 +110,7 @@ pub struct Member {
 
 /// Pictures that are copies of each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Group {
+pub struct CopyGroup {
     /// How: the loosest way among its members.
     pub kind: CopyKind,
     /// Its pictures, by name.
@@ -112,7 +123,7 @@ pub struct Duplicates {
     /// Pictures that were read.
     pub pictures: usize,
     /// Groups of copies, in the order of their first pictures; then copies of files that cannot be read as pictures.
-    pub groups: Vec<Group>,
+    pub groups: Vec<CopyGroup>,
     /// Names of unreadable pictures, with reasons.
     pub unreadable: Vec<(String, String)>,
     /// The small version of the members of each group `[3, h, w]`, as they are shown.
@@ -194,7 +205,7 @@ impl Duplicates {
         let damaged = damaged.into_iter().map(|members| (CopyKind::Exact, members));
         let made = |(kind, mut members): (CopyKind, Vec<Member>)| {
             config.keep.mark(&mut members);
-            Group { kind, members }
+            CopyGroup { kind, members }
         };
         Ok(Duplicates {
             pictures: found.len(),
@@ -202,6 +213,12 @@ impl Duplicates {
             unreadable: unreadable.into_iter().map(|file| (file.name, file.reason)).collect(),
             thumbnails,
         })
+    }
+
+    /// Pictures that are in a group.
+    #[must_use]
+    pub fn copies(&self) -> usize {
+        self.groups.iter().map(|group| group.members.len()).sum()
     }
 
     /// Pictures beyond those that are kept.
@@ -214,19 +231,19 @@ impl Duplicates {
     ///
     /// # Errors
     /// None that these columns can have.
-    pub fn table(&self) -> Result<Table> {
+    pub fn table(&self) -> Result<ColumnTable> {
         let rows = || {
             let numbered = self.groups.iter().enumerate();
             numbered.flat_map(|(i, group)| group.members.iter().map(move |m| (i, group, m)))
         };
-        let text = |of: &dyn Fn(&Group, &Member) -> Option<String>| {
+        let text = |of: &dyn Fn(&CopyGroup, &Member) -> Option<String>| {
             Values::Text(rows().map(|(_, group, member)| of(group, member)).collect())
         };
         let whole = |of: &dyn Fn(usize, &Member) -> Option<u64>| {
             let number = |number: u64| i64::try_from(number).ok();
             Values::I64(rows().map(|(i, _, member)| of(i, member).and_then(number)).collect())
         };
-        Ok(Table::new(vec![
+        Ok(ColumnTable::new(vec![
             Column::new("group", whole(&|i, _| Some(i as u64))),
             Column::new("kind", text(&|group, _| Some(group.kind.name().to_owned()))),
             Column::new("name", text(&|_, m| Some(m.name.clone()))),

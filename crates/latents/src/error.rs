@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use latents_data::npz::NpzError;
 use latents_engine::Shape;
-use latents_progress::Interrupted;
+use latents_models::ModelConfig;
+use latents_progress::{Interrupted, alternatives};
 
 /// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,7 +57,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A model without latents that can be decoded is asked for them.
-    #[error("{} is a run of kind `{kind}`, which has no latents to decode; use a run of kind `ae` or `vae`", run.display())]
+    #[error("{} is a run of kind `{kind}`, which has no latents to decode; use a run of kind {}", run.display(), any_of(&ModelConfig::kinds_with_latents()))]
     NoLatents {
         /// The run's folder.
         run: PathBuf,
@@ -64,7 +65,7 @@ pub enum Error {
         kind: &'static str,
     },
     /// A model that does not classify is asked for classes.
-    #[error("{} is a run of kind `{kind}`, which does not classify; use a run of kind `classifier` or `cnn`", run.display())]
+    #[error("{} is a run of kind `{kind}`, which does not classify; use a run of kind {}", run.display(), any_of(&ModelConfig::kinds_that_classify()))]
     NoClasses {
         /// The run's folder.
         run: PathBuf,
@@ -72,7 +73,7 @@ pub enum Error {
         kind: &'static str,
     },
     /// A run is asked to serve as an encoder, and has none.
-    #[error("{} is a run of kind `{kind}`, which has no encoder; use a run of kind `ae` or `vae`", run.display())]
+    #[error("{} is a run of kind `{kind}`, which has no encoder; use a run of kind {}", run.display(), any_of(&ModelConfig::kinds_with_latents()))]
     NoEncoder {
         /// The run's folder.
         run: PathBuf,
@@ -275,7 +276,7 @@ pub enum Error {
         /// Its kind.
         kind: &'static str,
     },
-    /// Latents of a VQ-VAE, which are codes, are to be drawn from another distribution than its prior.
+    /// Latents that are codes, as those of a VQ-VAE, are to be drawn from another distribution than its prior.
     #[error("{} is a run of a model whose latents are codes, which are drawn from its prior alone; the sampler {sampler} is a density of numbers", run.display())]
     OnlyPrior {
         /// The run's folder.
@@ -342,6 +343,11 @@ pub enum Error {
     /// Settings cannot be written.
     #[error(transparent)]
     Toml(#[from] toml::ser::Error),
+}
+
+/// Names of kinds as words of a sentence.
+fn any_of(kinds: &[&str]) -> String {
+    alternatives(kinds.iter().map(|kind| format!("`{kind}`")))
 }
 
 fn endings(known: &[&str]) -> String {

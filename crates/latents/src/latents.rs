@@ -112,6 +112,13 @@ impl Latents {
         self.classes.get(usize::from(label)).map(String::as_str)
     }
 
+    /// The same vectors, all of one of these classes.
+    #[must_use]
+    pub fn in_class(self, class: u16, classes: &[String]) -> Self {
+        let labels = Some(vec![Some(class); self.len()]);
+        Latents { labels, classes: classes.to_vec(), ..self }
+    }
+
     /// One vector `[d]`.
     ///
     /// # Errors

@@ -28,6 +28,7 @@
 
 mod code_sampler;
 mod conditional;
+mod conditions;
 mod data_summary;
 mod duplicates;
 mod error;
@@ -77,7 +78,7 @@ pub use latents_tune::{Space, StudyConfig};
 
 pub use conditional::SampledClasses;
 pub use data_summary::{ClassCount, class_counts, contact_sheet};
-pub use duplicates::{CopyKind, DuplicateConfig, Duplicates, Group, Keep, Member};
+pub use duplicates::{CopyGroup, CopyKind, DuplicateConfig, Duplicates, Keep, Member};
 pub use error::{Error, Result};
 pub use evaluate::{EvalOptions, Evaluation};
 pub use explorer::{ExploredModel, explored_places, explorer_section};
@@ -105,3 +106,13 @@ pub use tuner::{
     BestTrial, ProgramTarget, TuneResults, TuneSummary, TunedStudy, Tuner, best_settings,
     default_folder, default_space, parameter_cell, parse_space, refit_layer, search, tune_program,
 };
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// The same of the repository's.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;

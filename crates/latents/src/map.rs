@@ -1,5 +1,6 @@
 //! Maps: latent vectors in the plane, by t-SNE or principal components.
 
+use std::fmt;
 use std::path::Path;
 
 use latents_data::npz::{Array, Numbers};
@@ -87,7 +88,29 @@ pub enum MapMethod {
     },
 }
 
+impl fmt::Display for MapMethod {
+    /// How good the map is, in words: the divergence, or the share of the variance that it shows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MapMethod::Tsne { kl, .. } => write!(f, "KL {kl:.4}"),
+            MapMethod::Pca { explained_variance: [a, b] } => {
+                write!(f, "{:.1} % of the variance", 100.0 * (a + b))
+            }
+        }
+    }
+}
+
 /// Latent vectors in the plane.
+///
+/// ```
+/// use latents::{LatentMap, Latents, Session};
+///
+/// let z = Latents::new((0..60).map(|i| (i * i % 17) as f32).collect(), 3)?; // [20, 3]
+/// let map = LatentMap::pca(&z, &Session::default())?;
+/// assert_eq!((map.len(), map.xy.len()), (20, 2 * 20));
+/// println!("{}", map.method); // how much of the variance it shows
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatentMap {
     /// The points `[n, 2]`.

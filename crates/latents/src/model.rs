@@ -11,7 +11,7 @@ use latents_models::{LatentSpace, code_bits, posterior};
 use latents_progress::Monitor;
 use latents_train::{Foreign, Run, RunConfig};
 
-use crate::conditional::Conditions;
+use crate::conditions::Conditions;
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
 use crate::session::Session;

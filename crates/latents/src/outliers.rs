@@ -1,11 +1,13 @@
 //! Images that are unlike the others: hard to reconstruct, far in the latent space, or nearly the same as another.
 
+use std::path::{Path, PathBuf};
+
 use latents_data::Part;
 use latents_explore::Rows;
 use latents_explore::metrics::latents::{NearDuplicate, largest, mahalanobis, near_duplicates};
 use latents_explore::metrics::reconstruction::squared_errors;
 use latents_report::{Figure, Tile, grid, tiles};
-use latents_tables::{Column, Table, Values};
+use latents_tables::{Column, ColumnTable, Values};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -15,6 +17,16 @@ use crate::selection::SelectedImages;
 use crate::session::Session;
 
 /// The images that are unlike the others.
+///
+/// ```
+/// use latents::{Latents, OutlierConfig, Session};
+///
+/// let mut z: Vec<f32> = (0..60).map(|i| (i * i % 17) as f32).collect(); // [20, 3]
+/// z[30..33].copy_from_slice(&[90.0, -90.0, 90.0]);
+/// let found = Latents::new(z, 3)?.outliers(OutlierConfig::of_vectors(), &Session::default())?;
+/// assert_eq!(found.farthest[0].image, 10);
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct Outliers {
     /// Those with the largest reconstruction errors, largest first.
@@ -63,20 +75,50 @@ pub struct OutlierConfig {
     pub same: f64,
 }
 
+impl OutlierConfig {
+    /// The defaults for vectors alone, of which only equal ones are nearly the same.
+    #[must_use]
+    pub fn of_vectors() -> Self {
+        OutlierConfig { same: 0.0, ..OutlierConfig::default() }
+    }
+}
+
 impl Default for OutlierConfig {
     fn default() -> Self {
         OutlierConfig { top: 10, same: 0.03 }
     }
 }
 
+/// The content of a JSON file of outliers.
+#[derive(Serialize)]
+struct Saved<'a> {
+    figures: &'a [PathBuf],
+    #[serde(flatten)]
+    outliers: &'a Outliers,
+}
+
 impl Outliers {
+    /// Writes them, by the ending of the file: `.json`, which names the files of their `figures` too, or a [table](Self::table) (`.csv`, `.tsv`,
+    /// `.parquet`).
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>, figures: &[PathBuf]) -> Result<()> {
+        let path = path.as_ref();
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
+            let text = serde_json::to_vec_pretty(&Saved { figures, outliers: self })?;
+            return Ok(latents_files::write(path, &text)?);
+        }
+        Ok(latents_tables::write(path, &self.table()?)?)
+    }
+
     /// All of them as a table: what each is (`kind`: `hardest`, `farthest` or `near duplicate`) and its `rank` from 1, its `image`,
     /// `name`, `part`, `class`, `squared_error` and `distance`; of a pair, the first one's `image` and `name`, the `other` one's name
     /// and the `difference` of their pixels.
     ///
     /// # Errors
     /// None that these columns can have.
-    pub fn table(&self) -> Result<Table> {
+    pub fn table(&self) -> Result<ColumnTable> {
         let singles = [("hardest", &self.hardest), ("farthest", &self.farthest)];
         let singles: Vec<(&str, usize, &Outlier)> = singles
             .iter()
@@ -101,7 +143,7 @@ impl Outliers {
         let whole = |numbers: Vec<usize>| {
             Values::I64(numbers.into_iter().map(|number| Some(number as i64)).collect())
         };
-        Ok(Table::new(vec![
+        Ok(ColumnTable::new(vec![
             Column::new("kind", Values::Text(kinds.map(|kind| Some(kind.to_owned())).collect())),
             Column::new("rank", whole(ranks.collect())),
             Column::new("image", whole(images.collect())),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use latents_data::Part;
 use latents_data::npz::{self, Array, Numbers};
-use latents_tables::{Column, Table, Values};
+use latents_tables::{Column, ColumnTable, Values};
 
 use crate::error::{Error, Result};
 
@@ -25,7 +25,7 @@ pub const PREDICTION_ENDINGS: [&str; 5] = ["csv", "tsv", "parquet", "json", "md"
 ///
 /// # Errors
 /// [`Error::OutputIsFigure`] if it is that of the figure next to the file, [`Error::OutputEnding`] if it is not one of `known`, or
-/// [`Error::Table`] if it needs the feature `parquet` and this build lacks it.
+/// [`Error::ColumnTable`] if it needs the feature `parquet` and this build lacks it.
 pub fn check_output(out: &Path, known: &'static [&'static str]) -> Result<String> {
     let ending = out.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     if ending == "svg" || ending == "png" {
@@ -112,12 +112,12 @@ pub(crate) fn save_vectors(
 pub(crate) fn vector_table(
     columns: &mut dyn Iterator<Item = (String, Vec<f32>)>,
     origin: &Origin<'_>,
-) -> Result<Table> {
+) -> Result<ColumnTable> {
     let mut all = origin.columns();
     all.extend(columns.map(|(name, numbers)| {
         Column::new(name, Values::F32(numbers.into_iter().map(Some).collect()))
     }));
-    Ok(Table::new(all)?)
+    Ok(ColumnTable::new(all)?)
 }
 
 #[cfg(test)]

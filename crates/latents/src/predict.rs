@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use latents_data::{Labelled, is_array_file, read_picture};
-use latents_engine::{Inputs, Pixels};
+use latents_engine::{InputPixels, Inputs};
 use latents_explore::classification::{argmax, softmax};
 use latents_models::Target;
 use latents_report::{Cell, Table};
@@ -38,6 +38,15 @@ pub struct Prediction {
 }
 
 /// The classes of images.
+///
+/// ```no_run
+/// use latents::{Session, TrainedModel};
+///
+/// let mut model = TrainedModel::open("runs/classifier", &Session::default())?;
+/// let pictures = model.read_inputs(&["cat.jpg".into(), "dog.jpg".into()])?;
+/// println!("{}", model.predict(pictures, None)?.table().markdown());
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Predictions {
     /// The folder of the classifier's run.
@@ -79,7 +88,7 @@ impl Predictions {
     }
 
     /// The columns `input`, `class`, `label`, `probability`, and `probability of CLASS` for each class.
-    pub(crate) fn columns(&self) -> Result<latents_tables::Table> {
+    pub(crate) fn columns(&self) -> Result<latents_tables::ColumnTable> {
         let all = &self.predictions;
         let texts = |text: fn(&Prediction) -> &String| {
             Values::Text(all.iter().map(|p| Some(text(p).clone())).collect())
@@ -97,7 +106,7 @@ impl Predictions {
             let name = format!("probability of {class}");
             columns.push(Column::new(name, numbers(&|p| p.probabilities[i])));
         }
-        Ok(latents_tables::Table::new(columns)?)
+        Ok(latents_tables::ColumnTable::new(columns)?)
     }
 }
 
@@ -245,11 +254,11 @@ impl TrainedModel {
                     let places: Vec<u32> = (0..index.len() as u32).collect();
                     let mirror = |pixels| Inputs::Images { pixels, index: &places };
                     match pixels {
-                        Pixels::Bytes(bytes) => {
+                        InputPixels::Bytes(bytes) => {
                             let chosen = chosen(bytes, index, image);
                             of(mirror(mirrored(&chosen, width)[..].into()))?
                         }
-                        Pixels::Words(words) => {
+                        InputPixels::Words(words) => {
                             let chosen = chosen(words, index, image);
                             of(mirror(mirrored(&chosen, width)[..].into()))?
                         }

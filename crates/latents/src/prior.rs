@@ -5,7 +5,7 @@ use latents_models::{CodePrior, LearnedPrior};
 use latents_progress::Monitor;
 
 use crate::code_sampler::CodeSampler;
-use crate::conditional::Conditions;
+use crate::conditions::Conditions;
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 

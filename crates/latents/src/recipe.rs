@@ -1,34 +1,26 @@
 //! Recipes: how a model is trained on given data. A recipe collects settings in layers (the kind's defaults, a study's best trial, files, values that are
-//! set) and merges them once, when the shape of the images is known.
+//! set); `recipe/resolve.rs` merges them once, when the shape of the images is known, and `recipe/train.rs` trains with them.
 
 mod images;
+mod resolve;
 mod runs;
+mod train;
 
 use std::path::{Path, PathBuf};
 
-use latents_data::{Dataset, Source};
+use latents_data::Dataset;
 use latents_engine::Shape;
 use latents_models::ModelConfig;
-use latents_train::{
-    DataConfig, Run, RunConfig, SettingsLayer, TrainingConfig, choose_augmentation,
-    seconds_per_epoch,
-};
-use latents_tune::differences;
+use latents_train::{RunConfig, SettingsLayer};
 use serde::Serialize;
 
 pub use images::open_for;
-pub use runs::{FinishedRun, train_run, train_seeds};
+pub use runs::{FinishedRun, SEED_PREFIX, train_run, train_seeds};
 
 pub(crate) use images::check_out_of;
-use images::{check_open, is_same_source};
-use runs::train_model;
+pub(crate) use train::epochs_in;
 
 use crate::error::{Error, Result};
-use crate::model::TrainedModel;
-use crate::session::Session;
-
-/// The images of the reference study, and the sample of them.
-const STUDIED: [&str; 2] = ["fashion-mnist", "fashion-mnist-sample"];
 
 /// The shape that images are assumed to have as long as it is not known.
 pub const ASSUMED_SHAPE: Shape = [1, 28, 28];
@@ -250,269 +242,10 @@ impl Recipe {
         }
         Err(Error::OtherKind { origin: origin.to_owned(), found, wanted: self.kind.clone() })
     }
-
-    /// The kind's defaults: those of the reference study for its images, or if its design is set; otherwise those
-    /// that suit the collection.
-    fn defaults(&self, data: Option<&Dataset>) -> Result<RunConfig> {
-        let layers = || self.files.iter().chain([&self.set]).rev();
-        let design = layers().find_map(|layer| layer.text("model.design"));
-        let source = match data {
-            Some(data) => Some(data.name.as_str()),
-            None => layers().find_map(SettingsLayer::source),
-        };
-        let is_studied = match design {
-            Some(design) => design == "study",
-            None => source.is_none_or(|source| STUDIED.contains(&source)),
-        };
-        let shape = data.map_or(ASSUMED_SHAPE, Dataset::shape);
-        let studied = RunConfig::of_kind(&self.kind, shape)?;
-        if is_studied {
-            return Ok(studied);
-        }
-        let images = data.map_or(0, |data| data.train.len());
-        let collection = RunConfig::for_collection(&self.kind, shape, images)?;
-        let starts = |config: &RunConfig| config.model.linear_start(shape).is_some();
-        // Some settings, such as another likelihood, are of the other design alone.
-        let is_other = |whole: &RunConfig| starts(&collection) && !starts(whole);
-        let whole = collection.with_layers(self.files.iter().chain([&self.set]));
-        Ok(if design.is_none() && whole.is_ok_and(|whole| is_other(&whole)) {
-            studied
-        } else {
-            collection
-        })
-    }
-
-    /// The model with its default settings.
-    pub(crate) fn default_model(&self, data: Option<&Dataset>) -> Result<ModelConfig> {
-        match &self.base {
-            Some(base) => Ok(base.model.clone()),
-            None => Ok(self.defaults(data)?.model),
-        }
-    }
-
-    /// All settings for some images, but for what only their pixels can tell. Without images, [`ASSUMED_SHAPE`] and no check of the encoder's.
-    fn resolve(&self, data: Option<&Dataset>) -> Result<RunConfig> {
-        let image = data.map(Dataset::shape);
-        if let Some(fault) = &self.fault {
-            return Err(Error::Invalid(fault.clone()));
-        }
-        let encoder = self.encoder.as_ref().map(Run::at);
-        let mut config = if let Some(base) = &self.base {
-            base.clone()
-        } else {
-            let mut defaults = self.defaults(data)?;
-            let mut layers = vec![];
-            if let Some(tuning) = defaults.model.own_tuning().filter(|_| self.trial) {
-                let epochs = defaults.training.epochs as f64 * tuning.trial_share;
-                defaults.training.epochs = (epochs as u64).max(1);
-                layers.push(SettingsLayer::parse("the settings of a trial", tuning.trial)?);
-            }
-            if let Some(run) = &encoder {
-                layers.push(self.encoder_layer(run, &defaults.training)?);
-            }
-            defaults.with_layers(layers.iter().chain(&self.files))?
-        };
-        if let Some(file) = self.files.last() {
-            self.check_kind(&config, file.origin())?;
-        }
-        if let Some(run) = &encoder {
-            self.take_encoder(&mut config, run, image)?;
-        } else if let Some(training) = &config.training.encoder
-            && training.weights.is_none()
-            && !self.from_scratch
-        {
-            return Err(Error::EncoderNeeded);
-        }
-        let mut config = config.with_layers([&self.set])?;
-        self.apply_encoder_switches(&mut config);
-        Ok(config)
-    }
-
-    /// Applies what is asked of the encoder: whether it begins from scratch, and whether it stays frozen.
-    fn apply_encoder_switches(&self, config: &mut RunConfig) {
-        let epochs = config.training.epochs;
-        if let Some(training) = &mut config.training.encoder {
-            if self.from_scratch {
-                (training.weights, training.weights_digest) = (None, String::new());
-            }
-            if self.freeze_encoder {
-                training.frozen_epochs = epochs;
-            }
-        }
-    }
-
-    /// What an encoder's run says of the images and of its training; files and values that are set go before it.
-    fn encoder_layer(&self, run: &Run, head: &TrainingConfig) -> Result<SettingsLayer> {
-        let of_run = run.config()?.data;
-        let mut layer = SettingsLayer::default();
-        layer.set("training.encoder", &run.fine_tuning(head)?)?;
-        let ours =
-            self.set.source().or_else(|| self.files.iter().rev().find_map(SettingsLayer::source));
-        match ours {
-            Some(ours) if !is_same_source(ours, &of_run.source) => {
-                // Other pictures are resized to the shape that the encoder knows.
-                if ours.parse::<Source>().is_ok_and(|source| !source.is_fixed()) {
-                    let [channels, h, w] = of_run.shape;
-                    layer.set("data.pictures.size", &[h, w])?;
-                    layer.set("data.pictures.grey", &(channels == 1))?;
-                    layer.set("data.pictures.fit", &of_run.pictures.fit)?;
-                    layer.set("data.pictures.background", &of_run.pictures.background)?;
-                }
-                return Ok(layer);
-            }
-            Some(_) => {}
-            None => layer.set("data.source", &of_run.source)?,
-        }
-        layer.set("data.pictures", &of_run.pictures)?;
-        Ok(layer)
-    }
-
-    /// The encoder's model, without dropout, and weights, whatever a file says.
-    fn take_encoder(&self, config: &mut RunConfig, run: &Run, image: Option<Shape>) -> Result<()> {
-        let of_run = run.config()?;
-        let kind = of_run.model.kind();
-        if of_run.model.latents(of_run.data.shape).is_none() {
-            return Err(Error::NoEncoder { run: run.dir().to_owned(), kind });
-        }
-        if let Some(images) =
-            image.filter(|images| *images != of_run.data.shape && !self.from_scratch)
-        {
-            let encoder = of_run.data.shape;
-            return Err(Error::EncoderShape { run: run.dir().to_owned(), encoder, images });
-        }
-        if let Some(encoder) = config.model.encoder_mut() {
-            *encoder = of_run.model.fine_tuned();
-        }
-        let of_run = run.encoder_training()?;
-        let training = config.training.encoder.get_or_insert_with(|| of_run.clone());
-        (training.weights, training.weights_digest) = (of_run.weights, of_run.weights_digest);
-        Ok(())
-    }
-
-    /// Opens the images that the settings name, for results that go to `out`. With no source named: Fashion-MNIST, or else the built-in sample of it.
-    ///
-    /// # Errors
-    /// If the images cannot be read, or `out` lies among the pictures.
-    pub fn open_data(&self, out: &Path, session: &Session) -> Result<Dataset> {
-        open_for(&self.resolve(None)?.data, out, session)
-    }
-
-    /// All settings of a run on these images.
-    ///
-    /// # Errors
-    /// If a setting is wrong, an encoder does not fit the images, or [`Error::ImagesOpen`] if a setting of the images is not the one that these were
-    /// opened with: [`Recipe::open_data`] opens them with the recipe's settings.
-    pub fn config(&self, data: &Dataset, session: &Session) -> Result<RunConfig> {
-        let (config, of_data) = (self.resolve(Some(data))?, DataConfig::of(data));
-        let layers = self.files.iter().chain([&self.set]);
-        check_open(&layers, &config.data, &of_data)?;
-        let mut config = RunConfig { data: of_data, ..config };
-        let mut layers = self.files.iter().chain([&self.set]);
-        let is_chosen = self.base.is_some() || layers.any(|l| l.has("training.augmentation"));
-        if !is_chosen && config.model.linear_start(config.data.shape).is_some() {
-            // Components of images too large would be computed first.
-            config.check_memory(session.thread_count())?;
-            let chosen =
-                session.runtime()?.run(|| choose_augmentation(&config, data, session.monitor()))?;
-            if let Some(augmentation) = chosen {
-                config.training.augmentation = augmentation;
-            }
-        }
-        if let Some(minutes) = self.minutes {
-            config.training.epochs = epochs_in(minutes, &config, data, session)?;
-        }
-        Ok(config)
-    }
-
-    /// All settings of a run in a folder. If it was begun there for some minutes, it keeps its number of epochs, so that the same call resumes it.
-    ///
-    /// # Errors
-    /// As [`Recipe::config`].
-    pub fn config_in(&self, run: &Run, data: &Dataset, session: &Session) -> Result<RunConfig> {
-        if self.minutes.is_none() || !run.exists() {
-            return self.config(data, session);
-        }
-        let epochs = run.config()?.training.epochs;
-        Recipe { minutes: None, ..self.clone() }.epochs(epochs).config(data, session)
-    }
-
-    /// Trains the model and keeps everything in the folder `out`. A run with the same settings that was stopped there is resumed; a finished one is opened.
-    ///
-    /// # Errors
-    /// As [`Recipe::config`]; if the folder lies among the pictures or holds a run with other settings, or training fails or is interrupted.
-    pub fn train(
-        &self,
-        data: &Dataset,
-        out: impl AsRef<Path>,
-        session: &Session,
-    ) -> Result<TrainedModel> {
-        let run = Run::at(out);
-        check_out_of(data, run.dir())?;
-        match train_model(&run, &self.config_in(&run, data, session)?, data.into(), session)?.1 {
-            Some(model) => Ok(model),
-            None => TrainedModel::open(run.dir(), session),
-        }
-    }
-
-    /// The settings of a run that is resumed, and its images, after checking that neither differs from what the run began with.
-    ///
-    /// # Errors
-    /// If there is no run, it is of another kind, or the images or a setting that may not change differ ([`RunConfig::continued_as`]).
-    pub fn resume(&self, run: &Run, session: &Session) -> Result<(RunConfig, Dataset)> {
-        let kept = run.config()?;
-        kept.check().map_err(|e| latents_train::Error::Settings {
-            origin: run.config_path().display().to_string(),
-            problem: e.to_string(),
-        })?;
-        // `config.toml` may have been edited; the checkpoint has the settings that the run began with.
-        let began = run.begun_with().unwrap_or_else(|| kept.clone());
-        self.check_kind(&began, &run.dir().display().to_string())?;
-        let mut config = kept.with_layers([&self.set])?;
-        self.apply_encoder_switches(&mut config);
-        if let Some(source) = self.set.source() {
-            config.data.source = source.parse::<Source>()?.to_string();
-        }
-        check_continued(run, &began, &config)?;
-        let data = config.data.open(session)?;
-        if data.digest() != config.data.digest {
-            let (origin, run) = (config.data.source, run.dir().to_owned());
-            return Err(Error::OtherImages { origin, run });
-        }
-        Ok((config, data))
-    }
-}
-
-/// Checks that a run that began with some settings may go on with others.
-///
-/// # Errors
-/// [`Error::OtherSettings`] with both values of each setting that may not change.
-pub(crate) fn check_continued(run: &Run, began: &RunConfig, now: &RunConfig) -> Result<()> {
-    let continued = began.continued_as(now);
-    if continued == *now {
-        return Ok(());
-    }
-    let (was, is) = (serde_json::to_value(&continued)?, serde_json::to_value(now)?);
-    let differences = differences(&was, &is);
-    Err(Error::OtherSettings { run: run.dir().to_owned(), differences })
 }
 
 /// What is wrong with a number of minutes, if anything is.
 pub(crate) fn minutes_problem(minutes: f64) -> Option<String> {
     let is_right = minutes > 0.0 && minutes.is_finite();
     (!is_right).then(|| format!("minutes = {minutes} must be more than 0"))
-}
-
-/// The number of epochs that some minutes are enough for, by the measured time of a step; at least 1.
-///
-/// # Errors
-/// If the settings do not fit the data, or the call was interrupted.
-pub(crate) fn epochs_in(
-    minutes: f64,
-    config: &RunConfig,
-    data: &Dataset,
-    session: &Session,
-) -> Result<u64> {
-    let runtime = session.runtime()?;
-    let seconds = seconds_per_epoch(config, data, &runtime, session.monitor())?;
-    Ok(((60.0 * minutes / seconds) as u64).max(1))
 }

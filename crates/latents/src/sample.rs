@@ -1,18 +1,18 @@
 //! New images from random latent vectors.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use latents_data::Labelled;
 use latents_explore::neighbours::nearest;
 use latents_explore::{FlowFit, GaussianMixture, Rows, samplers};
 use latents_report::{Figure, ImageView, Tile, grid};
-use latents_tables::{Column, Table, Values};
+use latents_tables::{Column, ColumnTable, Values};
 
 use crate::conditional::SampledClasses;
 use crate::error::{Error, Result};
 use crate::flow::fit_flow;
-use crate::latents::{ImageArray, Latents};
+use crate::latents::{ImageArray, Latents, save_beside};
 use crate::model::TrainedModel;
 use crate::prior::Prior;
 use crate::session::Session;
@@ -90,6 +90,16 @@ impl fmt::Display for Sampler {
 }
 
 /// New images.
+///
+/// ```no_run
+/// use latents::{Sampler, Session, TrainedModel};
+///
+/// let mut model = TrainedModel::open("runs/vae", &Session::default())?;
+/// let made = model.sample(100, Sampler::Prior, 1)?;
+/// made.figure().save("new.svg")?;
+/// made.save("new.npz")?; // image [100, c, h, w]
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Samples {
     /// The images `[n, c, h, w]`.
@@ -147,7 +157,7 @@ impl NearestImages {
     ///
     /// # Errors
     /// None that these columns can have.
-    pub fn table(&self) -> Result<Table> {
+    pub fn table(&self) -> Result<ColumnTable> {
         let numbers = (0..self.names.len()).map(|i| Some(i as i64)).collect();
         let names = self.names.iter().cloned().map(Some).collect();
         let differences = self.differences.iter().copied().map(Some).collect();
@@ -161,7 +171,7 @@ impl NearestImages {
             Column::new("label", Values::Text(self.classes.clone())),
             Column::new("difference", Values::F64(differences)),
         ]);
-        Ok(Table::new(columns)?)
+        Ok(ColumnTable::new(columns)?)
     }
 }
 
@@ -209,6 +219,24 @@ impl Samples {
             places,
             sampled: self.classes.as_ref().map(SampledClasses::names_of_all),
         })
+    }
+
+    /// Writes the nearest images of the samples in the file `out` next to it: their table as `NAME-nearest.csv`, and their figure as SVG and PNG.
+    /// Returns the files.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save_nearest(
+        &self,
+        near: &NearestImages,
+        images: &Labelled,
+        out: &Path,
+    ) -> Result<(PathBuf, Vec<PathBuf>)> {
+        let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+        let table = out.with_file_name(format!("{stem}-nearest.csv"));
+        latents_tables::write(&table, &near.table()?)?;
+        let figures = save_beside(&self.nearest_figure(near, images), out, "-nearest")?;
+        Ok((table, figures))
     }
 
     /// The first samples above their nearest images.
@@ -291,11 +319,11 @@ impl TrainedModel {
             Sampler::Prior if !prior.is_learned() => Sampler::Normal,
             sampler => sampler,
         };
-        let Drawn { z, bic, flow } = match (sampler.fitted(), &classes) {
+        let SampledLatents { z, bic, flow } = match (sampler.fitted(), &classes) {
             (None, classes) => {
                 let classes = classes.as_ref().map_or(vec![], |classes| classes.labels.clone());
                 let z = prior.sample(n, &self.given(classes), seed, &self.session)?;
-                Drawn { z, bic: None, flow: None }
+                SampledLatents { z, bic: None, flow: None }
             }
             // A class has its own density of latents, but all share a box.
             (Some(fitted @ (Fitted::Mixture { .. } | Fitted::Flow)), Some(classes)) => {
@@ -324,7 +352,7 @@ impl TrainedModel {
         classes: &SampledClasses,
         fitted: Fitted,
         seed: u64,
-    ) -> Result<Drawn> {
+    ) -> Result<SampledLatents> {
         let (posteriors, session) = (self.training_posteriors()?, self.session.clone());
         let mut z = vec![0.0; classes.labels.len() * posteriors.dim];
         let groups = classes.groups();
@@ -341,12 +369,12 @@ impl TrainedModel {
                 z[place.clone()].copy_from_slice(&drawn.z[place]);
             }
         }
-        Ok(Drawn { z, bic: None, flow: None })
+        Ok(SampledLatents { z, bic: None, flow: None })
     }
 }
 
 /// Latents from a sampler.
-struct Drawn {
+struct SampledLatents {
     /// `[n, d]`
     z: Vec<f32>,
     bic: Option<f64>,
@@ -361,7 +389,7 @@ fn draw(
     seed: u64,
     flows: u64,
     session: &Session,
-) -> Result<Drawn> {
+) -> Result<SampledLatents> {
     let (mut bic, mut flow) = (None, None);
     let z = match fitted {
         Fitted::Box => samplers::uniform(latents.rows()?, n, seed),
@@ -383,5 +411,5 @@ fn draw(
             mixture.sample(n, seed)
         }
     };
-    Ok(Drawn { z, bic, flow })
+    Ok(SampledLatents { z, bic, flow })
 }

@@ -36,7 +36,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Uses so many worker threads.
+    /// Uses so many worker threads. Pictures are decoded by the threads of rayon's global pool, which a program sizes with rayon's
+    /// `ThreadPoolBuilder::build_global`.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Session { threads: Some(threads), runtime: Arc::default(), ..self }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use latents_data::Shard;
 use latents_files::FileError;
-use latents_tables::{Column, Table, TableFile, Values, write_parquet};
+use latents_tables::{Column, ColumnTable, TableFile, Values, write_parquet};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainedModel;
@@ -190,7 +190,7 @@ struct Piece {
 
 impl Piece {
     /// Writes the rows of its images.
-    fn write(self, out: PathBuf, shard: Shard, table: &Table) -> Result<ShardFile> {
+    fn write(self, out: PathBuf, shard: Shard, table: &ColumnTable) -> Result<ShardFile> {
         let images = self.selected.images.len();
         let origin = Origin { shard, rows: images, digest: digest(table), whole: self.whole };
         write_parquet(&out, table, &[(KEY, &serde_json::to_string(&origin)?)])?;
@@ -207,7 +207,7 @@ pub fn merge(out: impl AsRef<Path>, session: &Session) -> Result<Merged> {
     let out = out.as_ref();
     let wrong = |problem: String| Error::Shards { out: out.to_owned(), problem };
     let count = shard_count(out)?.map_err(wrong)?;
-    let (mut all, mut first): (Option<Table>, Option<(PathBuf, Whole)>) = (None, None);
+    let (mut all, mut first): (Option<ColumnTable>, Option<(PathBuf, Whole)>) = (None, None);
     for index in 0..count {
         session.check()?;
         let shard = Shard::new(index, count).map_err(Error::Invalid)?;
@@ -255,7 +255,7 @@ pub fn merge(out: impl AsRef<Path>, session: &Session) -> Result<Merged> {
 }
 
 /// SHA-256 of the columns of a table, by their names and values.
-fn digest(table: &Table) -> String {
+fn digest(table: &ColumnTable) -> String {
     fn bytes<T>(values: &[Option<T>], add: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(values.len() * (1 + size_of::<T>()));
         for value in values {

@@ -70,6 +70,16 @@ pub enum Axes {
 }
 
 /// Images at steps through the latent space, and their figure.
+///
+/// ```no_run
+/// use latents::{Interpolation, Part, Session, TrainedModel};
+///
+/// let mut model = TrainedModel::open("runs/ae", &Session::default())?;
+/// let data = model.data()?;
+/// let (from, to) = (model.point(&data, Part::Test, 0)?, model.point(&data, Part::Test, 1)?);
+/// model.traverse([&from, &to], 10, Interpolation::Linear)?.figure.save("path.svg")?;
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Traversal {
     /// The images, row by row.

@@ -44,8 +44,7 @@ impl Decode {
         let class = self.class.as_ref().map(|name| model.class_named(name)).transpose()?;
         let mut latents = Latents::load_with(&self.latents, session)?;
         if let Some(class) = class {
-            latents.labels = Some(vec![Some(class); latents.len()]);
-            latents.classes = model.classes().to_vec();
+            latents = latents.in_class(class, model.classes());
         }
         let decoded = model.decode_latents(&latents);
         let images = decoded.map_err(|e| e.context(self.latents.display().to_string()))?;

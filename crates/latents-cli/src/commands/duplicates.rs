@@ -54,14 +54,10 @@ struct Written<'a> {
 
 impl Duplicates {
     pub(crate) fn run(&self, session: &Session, output: Output) -> Result<()> {
-        let keep = match self.keep.as_str() {
-            "largest" => Keep::Largest,
-            "first" => Keep::First,
-            folder => Keep::Folder(folder.to_owned()),
-        };
         if let Some(out) = &self.out {
             check_output(out, &DUPLICATE_ENDINGS)?;
         }
+        let keep = Keep::from(self.keep.as_str());
         let config = DuplicateConfig { near: self.near, near_latents: self.near_latents, keep };
         let pictures = self.pictures.pictures()?;
         let found = match (&self.run, &self.source) {
@@ -74,11 +70,10 @@ impl Duplicates {
             (None, None) => anyhow::bail!("--data or --run is needed"),
         };
         let number = |n: usize| count(n as u64);
-        let members: usize = found.groups.iter().map(|group| group.members.len()).sum();
         let mut lines = vec![format!(
             "{} groups with {} of {} pictures; {} more than are kept",
             number(found.groups.len()),
-            number(members),
+            number(found.copies()),
             number(found.pictures),
             number(found.surplus())
         )];

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use latents::{ModelConfig, settings_file};
+use latents::{ASSUMED_SHAPE, ModelConfig, settings_file};
 
-use crate::output::{Output, shell_word};
+use crate::output::Output;
+use crate::shell::shell_word;
 
 /// Write a commented file of settings to train from
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ impl Init {
             "{file} exists already and is left as it is: choose another --out"
         );
         latents_files::write(&self.out, text.as_bytes())?;
-        let encoder = if kind == "classifier" { " --encoder RUN" } else { "" };
+        let encoder = if needs_encoder(kind) { " --encoder RUN" } else { "" };
         let next = format!(
             "latents train {kind} --config {}{encoder} --out runs/{kind}",
             shell_word(&file)
@@ -45,9 +46,14 @@ impl Init {
     }
 }
 
+/// Whether models of a kind start from the encoder of a run.
+fn needs_encoder(kind: &str) -> bool {
+    ModelConfig::for_images(kind, ASSUMED_SHAPE).is_ok_and(|model| model.encoder().is_some())
+}
+
 /// The first lines of the file, before they are made comments.
 fn header(kind: &str) -> String {
-    let encoder = if kind == "classifier" {
+    let encoder = if needs_encoder(kind) {
         "\nThe encoder is that of --encoder RUN, with the settings that it was trained with."
     } else {
         ""

@@ -101,18 +101,14 @@ impl Map {
             let thumbnails = map.thumbnails(&images);
             figures.extend(save_beside(&thumbnails, &self.out, "-thumbnails")?);
         }
-        let (method, quality, kl, perplexity, explained) = match map.method {
-            MapMethod::Tsne { kl, perplexity } => {
-                ("tsne", format!("KL {kl:.4}"), Some(kl), Some(perplexity), None)
-            }
-            MapMethod::Pca { explained_variance: [a, b] } => {
-                let quality = format!("{:.1} % of the variance", 100.0 * (a + b));
-                ("pca", quality, None, None, Some([a, b]))
-            }
+        let (method, kl, perplexity, explained_variance) = match map.method {
+            MapMethod::Tsne { kl, perplexity } => ("tsne", Some(kl), Some(perplexity), None),
+            MapMethod::Pca { explained_variance } => ("pca", None, None, Some(explained_variance)),
         };
         let text = format!(
-            "{} points, {quality} in {}  {}  {}",
+            "{} points, {} in {}  {}  {}",
             count(map.len() as u64),
+            map.method,
             duration(seconds),
             self.out.display(),
             list(&figures)
@@ -124,7 +120,7 @@ impl Map {
             method,
             kl,
             perplexity,
-            explained_variance: explained,
+            explained_variance,
             seconds,
         };
         output.result(&text, &mapped)

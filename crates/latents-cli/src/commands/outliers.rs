@@ -52,11 +52,9 @@ impl Outliers {
         if let Some(out) = &out {
             check_output(out, &OUTLIER_ENDINGS)?;
         }
-        let same = self.same.unwrap_or(if self.run.is_some() {
-            OutlierConfig::default().same
-        } else {
-            0.0
-        });
+        let default =
+            if self.run.is_some() { OutlierConfig::default() } else { OutlierConfig::of_vectors() };
+        let same = self.same.unwrap_or(default.same);
         let config = OutlierConfig { top: usize::from(self.top), same };
         let (found, figure) = match (&self.latents, &self.run) {
             (Some(file), _) => {
@@ -86,17 +84,10 @@ impl Outliers {
         }
         lines.push(format!("farthest latents: {}", images(&found.farthest)));
         lines.push(format!("{} pairs nearly the same", count(found.near_duplicates.len() as u64)));
-        let written = Written { figures, found: &found };
         if let Some(out) = &out {
-            if out.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
-                latents_files::write(out, &serde_json::to_vec_pretty(&written)?)?;
-            } else {
-                latents::tables::write(out, &found.table()?).map_err(latents::Error::from)?;
-            }
-            lines.push(
-                format!("{}  {}", out.display(), list(&written.figures)).trim_end().to_owned(),
-            );
+            found.save(out, &figures)?;
+            lines.push(format!("{}  {}", out.display(), list(&figures)).trim_end().to_owned());
         }
-        output.result(&lines.join("\n"), &written)
+        output.result(&lines.join("\n"), &Written { figures, found: &found })
     }
 }

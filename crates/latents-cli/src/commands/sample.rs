@@ -98,20 +98,16 @@ impl Sample {
         let made = if self.classes.is_empty() {
             model.sample(n, sampler, self.seed)?
         } else {
-            let named: Result<Vec<u16>, _> =
-                self.classes.iter().map(|name| model.class_named(name)).collect();
-            model.sample_classes(n, &named?, sampler, self.seed)?
+            let classes = model.classes_named(&self.classes)?;
+            model.sample_classes(n, &classes, sampler, self.seed)?
         };
         let mut figures = save_beside(&made.figure(), &self.out, "")?;
         made.save(&self.out)?;
         let nearest = if self.nearest {
             let data = model.data()?;
             let near = made.nearest(&data.train, &data.classes, session)?;
-            let stem = self.out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let table = self.out.with_file_name(format!("{stem}-nearest.csv"));
-            latents::tables::write(&table, &near.table()?).map_err(latents::Error::from)?;
-            let figure = made.nearest_figure(&near, &data.train);
-            figures.extend(save_beside(&figure, &self.out, "-nearest")?);
+            let (table, figure) = made.save_nearest(&near, &data.train, &self.out)?;
+            figures.extend(figure);
             Some(table)
         } else {
             None

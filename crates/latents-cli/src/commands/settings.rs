@@ -12,6 +12,20 @@ mod pictures;
 mod training;
 mod vqvae;
 
+/// The list of the kinds of models that the command has flags for: hands their names and their flags to a macro. To add one, write its file and add it
+/// here; `latents train` and `latents tune` then have it.
+macro_rules! with_kinds {
+    ($each:ident) => {
+        $each! {
+            Ae(crate::commands::settings::AutoencoderFlags),
+            Classifier(crate::commands::settings::ClassifierFlags),
+            Cnn(crate::commands::settings::CnnFlags),
+            Vae(crate::commands::settings::VaeFlags),
+            Vqvae(crate::commands::settings::VqvaeFlags),
+        }
+    };
+}
+
 use clap::Args;
 use latents::train::Error;
 use latents::{Recipe, SettingsLayer};
@@ -28,11 +42,16 @@ pub(crate) use images::ImageFlags;
 pub(crate) use pictures::PictureFlags;
 pub(crate) use training::TrainingFlags;
 pub(crate) use vqvae::VqvaeFlags;
+pub(crate) use with_kinds;
 
 /// The flags of one kind of model.
 pub(crate) trait ModelFlags: Args {
     /// The kind, as the library names it.
     const KIND: &'static str;
+    /// One line about it, for `latents help train`.
+    const ABOUT: &'static str;
+    /// The end of the help of `latents train KIND`: what its defaults are, its loss, and examples.
+    const EXAMPLES: &'static str;
 
     /// Adds the flags that were given to a layer of settings.
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error>;

@@ -9,7 +9,8 @@ use latents_study::PARTS;
 
 use crate::commands::describe;
 use crate::commands::settings::PictureFlags;
-use crate::output::{Output, shell_word};
+use crate::output::Output;
+use crate::shell::shell_word;
 use crate::signals;
 
 /// Study a collection: train, tune, classify, map and sample, and write one page

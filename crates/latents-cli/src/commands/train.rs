@@ -9,66 +9,34 @@ use latents::train::Error;
 use latents::{Recipe, Run, Session, SettingsLayer, best_settings, train_run, train_seeds};
 
 use crate::commands::describe;
-use crate::commands::settings::{
-    AutoencoderFlags, ClassifierFlags, CnnFlags, ModelFlags, Settings, VaeFlags, VqvaeFlags,
-    default_help,
-};
-use crate::output::{Output, shell_word};
+use crate::commands::settings::{ModelFlags, Settings, default_help, with_kinds};
+use crate::output::Output;
+use crate::shell::shell_word;
 use crate::signals;
 
-/// The models that can be trained.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Model {
-    /// A convolutional autoencoder
-    #[command(
-        after_help = "The defaults are those of the reference study: three convolutions, a linear layer of width 64 and 64 latents, \
-        42 epochs of Adam with learning rate 0.0005, weight decay 0.0001 and dropout 0.2.\n\n\
-        `latents train ae --resume --out DIR` resumes a run that was stopped; it ends with the same bytes.\n\
-        `latents train ae --config DIR/config.toml --out OTHER` repeats a run.",
-        mut_args = default_help(AutoencoderFlags::KIND)
-    )]
-    Ae(Box<Train<AutoencoderFlags>>),
-    /// A classifier on a trained encoder
-    #[command(
-        after_help = "The head's widths and dropout are the best that the reference study found; its optimiser, rates and batch size are our own, chosen \
-        on validation images. The encoder is trained like the head, without dropout; one that starts from principal components keeps its own settings, with a hundredth of its rate. Ten epochs on all training images; --validation 0.1 keeps some of them for validation.\n\n\
-        latents train classifier --encoder runs/ae --out runs/cl\n\
-        latents train classifier --encoder runs/ae --from-scratch --out runs/control    what pre-training brings\n\
-        latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and deviation over seeds\n\
-        latents evaluate runs/cl                                                        measures it",
-        mut_args = default_help(ClassifierFlags::KIND)
-    )]
-    Classifier(Box<Train<ClassifierFlags>>),
-    /// A convolutional classifier, from scratch on augmented images
-    #[command(
-        after_help = "latents train cnn --out runs/cnn                    all training images, 25 epochs\n\
-        latents train cnn --validation 0.1 --out runs/cnn   keep some of them for validation\n\
-        latents evaluate runs/cnn                           measures it",
-        mut_args = default_help(CnnFlags::KIND)
-    )]
-    Cnn(Box<Train<CnnFlags>>),
-    /// A variational autoencoder, or with --regularizer a Wasserstein or a regularised one
-    #[command(
-        after_help = "The defaults are the reference study's: the autoencoder's convolutions without dropout, 44 latents, Adam with \
-        learning rate 0.0002 and weight decay 0.0018. It does not name the likelihood.\n\n\
-        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images. With --regularizer info it has \
-        --mmd-weight times the maximum mean discrepancy between the latents and N(0, I) in addition; with --regularizer tc, beta is the weight of \
-        the total correlation alone, which is a part of the KL divergence. With --draws K, it is -log of the mean of p(x|z) p(z) / q(z|x) over K draws \
-        of z (IWAE), with doubly reparameterised gradients; a step takes about K times as long.",
-        mut_args = default_help(VaeFlags::KIND)
-    )]
-    Vae(Box<Train<VaeFlags>>),
-    /// A VQ-VAE: latents are a small image of codes, with a prior that is learned beside it and makes new ones
-    #[command(
-        after_help = "Three channels of 8 levels are 512 codes: 9 bits for each place of a 7x7 image of codes, if images are 28x28.\n\n\
-        The loss is -log p(x|codes) - log p(codes), in nats, summed over an image and averaged over images. No gradient of the prior reaches the \
-        encoder.\n\n\
-        latents train vqvae --out runs/vq                      then `latents sample --run runs/vq --out new.npz`\n\
-        latents train vqvae --codes 512 --out runs/table       a learned table of codes, as in the first paper",
-        mut_args = default_help(VqvaeFlags::KIND)
-    )]
-    Vqvae(Box<Train<VqvaeFlags>>),
+/// Defines the models that can be trained: a subcommand for each kind.
+macro_rules! trained {
+    ($($kind:ident($($flags:ident)::+),)+) => {
+        /// The models that can be trained.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Model {
+            $(#[command(
+                about = $($flags)::+::ABOUT,
+                after_help = $($flags)::+::EXAMPLES,
+                mut_args = default_help($($flags)::+::KIND)
+            )]
+            $kind(Box<Train<$($flags)::+>>),)+
+        }
+
+        pub(crate) fn run(model: &Model, session: &Session, output: Output) -> Result<u8> {
+            match model {
+                $(Model::$kind(flags) => flags.run(session, output),)+
+            }
+        }
+    };
 }
+
+with_kinds!(trained);
 
 /// Settings of a run. Flags override --config, --from-study or the resumed run; otherwise defaults apply.
 #[derive(Debug, Args)]
@@ -93,16 +61,6 @@ pub(crate) struct Train<M: ModelFlags> {
     minutes: Option<f64>,
     #[command(flatten)]
     settings: Settings<M>,
-}
-
-pub(crate) fn run(model: &Model, session: &Session, output: Output) -> Result<u8> {
-    match model {
-        Model::Ae(flags) => flags.run(session, output),
-        Model::Classifier(flags) => flags.run(session, output),
-        Model::Cnn(flags) => flags.run(session, output),
-        Model::Vae(flags) => flags.run(session, output),
-        Model::Vqvae(flags) => flags.run(session, output),
-    }
 }
 
 impl<M: ModelFlags> Train<M> {

@@ -210,7 +210,7 @@ mod tests {
     #[cfg(feature = "parquet")]
     #[test]
     fn tables_are_cut_by_their_rows() {
-        use latents_tables::{Column, Table, Values};
+        use latents_tables::{Column, ColumnTable, Values};
 
         let place = tempfile::tempdir().unwrap();
         let (folder, tables) = (place.path().join("in"), place.path().join("tables"));
@@ -224,7 +224,7 @@ mod tests {
                 Some(std::fs::read(folder.join("x.png")).unwrap())
             };
             let labels = (0..70).map(|i| Some(format!("class {}", (first + i) / 30))).collect();
-            let table = Table::new(vec![
+            let table = ColumnTable::new(vec![
                 Column::new("image", Values::Bytes((0..70).map(of).collect())),
                 Column::new("label", Values::Text(labels)),
             ]);

@@ -84,7 +84,7 @@ mod parquet {
         for (file, from, n) in [("train-0", 0u8, 200u8), ("test-0", 200, 3)] {
             let images = (from..from + n).map(png).collect();
             let labels = (from..from + n).map(|i| Some(i64::from(i % 2))).collect();
-            let table = Table::new(vec![
+            let table = ColumnTable::new(vec![
                 Column::new("image", Values::Bytes(images)),
                 Column::new("label", Values::I64(labels)),
             ]);

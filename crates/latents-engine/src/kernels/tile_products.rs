@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use super::Element;
 use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, Step, TILE, Tile, TileWork, dispatch};
-use crate::affine::room;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, room};
 use crate::isa::Isa;
 use crate::simd::{LANES, vectorize};
 use crate::tiles::{PIXEL, TileProducts};

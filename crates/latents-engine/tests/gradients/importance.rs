@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use latents_engine::{
-    Batch, Criterion, Engine, Inputs, Isa, Layer, Loss, Network, Pass, Pixels, Runtime, Section,
-    Targets,
+    Batch, Criterion, Engine, InputPixels, Inputs, Isa, Layer, Loss, Network, Pass, Runtime,
+    Section, Targets,
 };
 use latents_random::{Purpose, stream};
 
@@ -190,7 +190,7 @@ fn draws_are_keyed_by_the_image_and_their_number() {
     let mut of = |index: &[u32], draws: usize, pass: Pass| {
         let conditions: Vec<f64> =
             index.iter().flat_map(|&i| [f64::from(i) / 40.0, 1.0, -0.3]).collect();
-        let inputs = Inputs::Images { pixels: Pixels::Bytes(&bytes), index };
+        let inputs = Inputs::Images { pixels: InputPixels::Bytes(&bytes), index };
         let batch = inputs.with_conditions(&conditions);
         let mut gradients = vec![0.0; parameters.len()];
         engine.importance_gradients(&parameters, batch, LOSS, draws, pass, &mut gradients).unwrap()

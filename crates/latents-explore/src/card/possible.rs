@@ -1,7 +1,7 @@
 //! What can be measured on so many images, and the sentences about what cannot.
 
 use super::data::{LEAST_COMPARED, LEAST_MAPPED, NEIGHBOURS};
-use super::measure::CardInput;
+use super::input::CardInput;
 
 /// What can be measured on so many images.
 #[allow(clippy::struct_excessive_bools)] // One for each part of the card.

@@ -4,7 +4,8 @@ use latents_progress::Monitor;
 use latents_random::{Purpose, stream};
 
 use super::data::{SampleMeasures, SamplerScore};
-use super::measure::{CardCallbacks, CardInput, SAME, begin};
+use super::input::CardInput;
+use super::measure::{CardCallbacks, SAME, begin};
 use crate::classification::Confusion;
 use crate::error::Error;
 use crate::metrics::copies::Originals;

@@ -3,14 +3,12 @@
 use latents_progress::{Interrupted, Monitor};
 use rayon::prelude::*;
 
-use super::samples::Samples;
+use super::samples::{Samples, WHOLE};
 use crate::linear::factorize;
 use crate::products::{Factor, square};
 
 /// Maximum number of samples that the curvature is estimated from.
 const SAMPLES: usize = 5_000;
-/// Up to this dimension the whole curvature matrix is estimated; beyond, only its diagonal.
-pub(super) const WHOLE: usize = 2_048;
 
 /// An upper bound of the Hessian of the objective (Böhning, 1992): for each class, half the second moments of the columns and of a 1 for
 /// the bias, plus the penalty. As a preconditioner it makes L-BFGS converge in tens of steps instead of thousands.

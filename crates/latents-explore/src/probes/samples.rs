@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use latents_progress::{Interrupted, Monitor};
 
-use super::curvature::WHOLE;
 use crate::linear::factorize;
 use crate::products::{Factor, product, square};
+
+/// Up to this dimension the whole curvature matrix is estimated; beyond, only its diagonal.
+pub(super) const WHOLE: usize = 2_048;
 
 /// Shift and factor of each column, `[d]` each.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,13 +11,11 @@ use latents::train::SettingsLayer;
 use crate::error::Result;
 use crate::reconstruction;
 use crate::results::Components;
-use crate::stages::Stage;
+use crate::stages::{BEST_AE, Stage};
 use crate::worker::{Context, Worker};
 
 pub(crate) use page::section;
 
-/// The run with the best settings.
-pub(crate) const BEST: &str = "ae-best";
 /// The run of the residual design with as many latent dimensions.
 const RESIDUAL: &str = "ae-residual";
 
@@ -38,7 +36,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             },
         },
         Stage {
-            name: BEST,
+            name: BEST_AE,
             title: "autoencoder, best settings",
             part: "S2",
             cost: 55.0,
@@ -49,7 +47,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
                     config.training.epochs = worker.study.budget.refit_epochs;
                     config.training.schedule = Schedule::Cosine;
                 });
-                worker.autoencoder(BEST, &config)
+                worker.autoencoder(BEST_AE, &config)
             },
         },
         Stage {
@@ -57,7 +55,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             title: "principal components",
             part: "S2",
             cost: 10.0,
-            after: &[BEST],
+            after: &[BEST_AE],
             run: components,
         },
         Stage {
@@ -65,7 +63,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             title: "residual autoencoder",
             part: "S2",
             cost: 300.0,
-            after: &[BEST],
+            after: &[BEST_AE],
             run: |worker| {
                 let mut same = SettingsLayer::default();
                 same.set("model.latent_dim", &dimensions(worker.study)?)?;
@@ -78,13 +76,18 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
 
 /// The number of latent dimensions of the model with the best settings.
 fn dimensions(study: &Context) -> Result<usize> {
-    Ok(study.run(BEST).config()?.model.latents(study.data.shape).map_or(0, |latents| latents.dim))
+    Ok(study
+        .run(BEST_AE)
+        .config()?
+        .model
+        .latents(study.data.shape)
+        .map_or(0, |latents| latents.dim))
 }
 
 /// Projects the test images on the principal components of the images that the autoencoder is trained on.
 fn components(worker: &Worker<'_>) -> Result<()> {
     let study = worker.study;
-    let (best, dim) = (study.run(BEST).config()?, dimensions(study)?);
+    let (best, dim) = (study.run(BEST_AE).config()?, dimensions(study)?);
     let (train, test) = (&study.dataset.train.images, &study.dataset.test.images);
     let numbers: usize = train.shape().iter().product();
     let (ours, _) = split(train.len(), best.training.validation_fraction, best.training.seed);

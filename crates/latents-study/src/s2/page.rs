@@ -3,9 +3,10 @@
 use latents::models::ModelConfig;
 use latents::report::{Block, Cell, Finding, PageSection, Show, Tone, slices, trials};
 
-use super::{BEST, RESIDUAL};
+use super::RESIDUAL;
 use crate::error::Result;
 use crate::results::{Autoencoder, Components, Search};
+use crate::stages::BEST_AE;
 use crate::words;
 use crate::worker::{Context, Worker};
 
@@ -30,7 +31,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     let results = &study.results;
     let (Some(search), Some(best), Some(components), Some(residual)) = (
         results.get::<Search>("tune-ae")?,
-        results.get::<Autoencoder>(BEST)?,
+        results.get::<Autoencoder>(BEST_AE)?,
         results.get::<Components>("pca")?,
         results.get::<Autoencoder>(RESIDUAL)?,
     ) else {
@@ -38,7 +39,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     };
     let found = study.trials("tune-ae")?;
     let view = found.view();
-    let model = study.run(BEST).config()?.model;
+    let model = study.run(BEST_AE).config()?.model;
     let latents = model.latents(study.data.shape).map_or(0, |l| l.dim);
     let finding = finding(study, &best, latents)?;
     let linear = linear(&model, latents, &best, &components);
@@ -118,7 +119,7 @@ fn compared(
     };
     let of_reference = "tuned autoencoder (F2, F10a and F10b of the reference)";
     Ok([
-        reconstructions("F10", BEST, of_reference.into(), best.test_error)?,
+        reconstructions("F10", BEST_AE, of_reference.into(), best.test_error)?,
         reconstructions(
             "F10-residual",
             RESIDUAL,

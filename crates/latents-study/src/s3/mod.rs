@@ -9,8 +9,7 @@ use latents::{EvalOptions, ModelConfig, RunConfig};
 
 use crate::error::Result;
 use crate::results::ClassifierScores;
-use crate::s2;
-use crate::stages::Stage;
+use crate::stages::{BEST_AE, Stage};
 use crate::worker::Worker;
 
 pub(crate) use page::section;
@@ -40,7 +39,7 @@ pub(crate) fn stages<'a>(cnn: bool) -> Vec<Stage<Worker<'a>>> {
             title: "tuning the classifier",
             part: "S3",
             cost: 120.0,
-            after: &[s2::BEST],
+            after: &[BEST_AE],
             run: |worker| {
                 let base = worker.config(classifier(worker)?, |config| {
                     config.training.epochs = worker.study.budget.classifier_trial_epochs;
@@ -110,7 +109,7 @@ fn control<'a>(
 
 /// The classifier on the best autoencoder.
 pub(crate) fn classifier(worker: &Worker<'_>) -> Result<RunConfig> {
-    let encoder = worker.study.run(s2::BEST);
+    let encoder = worker.study.run(BEST_AE);
     let mut config = settings(worker, encoder.config()?.model)?;
     config.training.encoder = Some(encoder.fine_tuning(&config.training)?);
     Ok(config)

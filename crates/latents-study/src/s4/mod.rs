@@ -8,8 +8,7 @@ use latents::explore::{TsneConfig, tsne};
 
 use crate::error::Result;
 use crate::results::Mapped;
-use crate::s2;
-use crate::stages::Stage;
+use crate::stages::{BEST_AE, Stage};
 use crate::worker::Worker;
 
 pub(crate) use page::{how_measured, measures_table, section};
@@ -22,8 +21,8 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             title: "map of the autoencoder's latents",
             part: "S4",
             cost: 25.0,
-            after: &[s2::BEST],
-            run: |worker| map(worker, "map-ae", s2::BEST),
+            after: &[BEST_AE],
+            run: |worker| map(worker, "map-ae", BEST_AE),
         },
         Stage {
             name: "card-ae",
@@ -31,7 +30,7 @@ pub(crate) fn stages<'a>() -> Vec<Stage<Worker<'a>>> {
             part: "S4",
             cost: 60.0,
             after: &["map-ae"],
-            run: |worker| measure(worker, "card-ae", s2::BEST, "map-ae"),
+            run: |worker| measure(worker, "card-ae", BEST_AE, "map-ae"),
         },
     ]
 }

@@ -7,7 +7,7 @@ use latents::{Dataset, Interpolation, LatentMap, Latents, MapMethod, Part, Sampl
 
 use crate::error::Result;
 use crate::results::Mapped;
-use crate::s2;
+use crate::stages::BEST_AE;
 use crate::words;
 use crate::worker::{Context, Worker};
 
@@ -25,7 +25,7 @@ pub(crate) fn section(worker: &Worker<'_>) -> Result<Option<(PageSection, Vec<Fi
     else {
         return Ok(None);
     };
-    let mut model = worker.open(s2::BEST)?;
+    let mut model = worker.open(BEST_AE)?;
     let latents = model.encode(study.shown())?;
     let mut blocks = vec![Block::Figure {
         id: "F3".into(),

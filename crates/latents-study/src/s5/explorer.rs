@@ -7,7 +7,7 @@ use latents::{ExploredModel, explored_places, explorer_section};
 use super::BEST;
 use crate::error::Result;
 use crate::results::Mapped;
-use crate::s2;
+use crate::stages::BEST_AE;
 use crate::worker::Worker;
 
 /// The section with the explorer of all models that have a map; none if there is no map, or the images are neither grey nor colour.
@@ -17,7 +17,7 @@ pub(crate) fn explorer(worker: &Worker<'_>) -> Result<Option<PageSection>> {
     let numbers: usize = study.data.shape.iter().product();
     let mut found = vec![];
     for (name, run, stage) in
-        [("Autoencoder", s2::BEST, "map-ae"), ("Variational autoencoder", BEST, "map-vae")]
+        [("Autoencoder", BEST_AE, "map-ae"), ("Variational autoencoder", BEST, "map-vae")]
     {
         if let Some(Mapped { images, .. }) = study.results.get(stage)? {
             found.push((name, run, stage, images));

@@ -8,9 +8,8 @@ use latents::RunConfig;
 use latents::engine::Schedule;
 use latents::models::ModelConfig;
 
-use crate::s2;
 use crate::s4::{map, measure};
-use crate::stages::Stage;
+use crate::stages::{BEST_AE, Stage};
 use crate::worker::Worker;
 
 pub(crate) use explorer::explorer;
@@ -35,9 +34,9 @@ fn residual<'a>() -> Stage<Worker<'a>> {
         title: "residual variational autoencoder",
         part: "S5",
         cost: 60.0,
-        after: &[s2::BEST],
+        after: &[BEST_AE],
         run: |worker| {
-            let of_ae = worker.study.run(s2::BEST).config()?.training.augmentation;
+            let of_ae = worker.study.run(BEST_AE).config()?.training.augmentation;
             let mut config =
                 worker.for_collection("vae", worker.study.budget.residual_vae_share)?;
             config.training.augmentation = of_ae;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use latents::data::{Labelled, evenly_spaced};
 use latents::explore::{Clusters, Pca, kmeans};
-use latents::tables::{Column, Table, Values};
+use latents::tables::{Column, ColumnTable, Values};
 use latents::{
     Dataset, LatentMap, Latents, OutlierConfig, Outliers, Pictures, ProbeConfig, ProbeResults,
     SearchIndex, Session, Source, Tsne, count,
@@ -210,12 +210,12 @@ impl Found {
     }
 
     /// The cluster of each vector.
-    fn clusters_table(&self) -> Result<Table> {
+    fn clusters_table(&self) -> Result<ColumnTable> {
         let n = self.latents.len();
         let names = (0..n).map(|i| Some(self.name(i))).collect();
         let label = |i: usize| self.latents.class_of(i).map(str::to_owned);
         let clusters = self.clusters.labels.iter().map(|&c| Some(c.into())).collect();
-        let table = Table::new(vec![
+        let table = ColumnTable::new(vec![
             Column::new("name", Values::Text(names)),
             Column::new("label", Values::Text((0..n).map(label).collect())),
             Column::new("cluster", Values::I64(clusters)),

@@ -16,7 +16,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type};
 
 pub(crate) use self::write::write;
-use crate::file::Field;
+use crate::table::Field;
 use crate::table::Kind;
 use crate::{Error, Result};
 

@@ -9,8 +9,8 @@ use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::{Layout, Leaf, check, damaged, guarded, layout};
-use crate::file::until_error;
-use crate::table::{Column, Table, Values};
+use crate::table::until_error;
+use crate::table::{Column, ColumnTable, Values};
 use crate::{Error, Result};
 
 impl Layout {
@@ -20,7 +20,7 @@ impl Layout {
         path: &'a Path,
         chosen: Vec<usize>,
         rows: usize,
-    ) -> Result<impl Iterator<Item = Result<Table>> + use<'a>> {
+    ) -> Result<impl Iterator<Item = Result<ColumnTable>> + use<'a>> {
         let mut groups = guarded(path, || {
             let file = File::open(path).map_err(FileError::on("read", path))?;
             let pages = file.try_clone().map_err(FileError::on("read", path))?;
@@ -55,7 +55,7 @@ impl Layout {
                 groups.left -= n;
                 read += n;
             }
-            Ok((read > 0).then_some(Table { columns }))
+            Ok((read > 0).then_some(ColumnTable { columns }))
         }))
     }
 }

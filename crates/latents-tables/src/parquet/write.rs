@@ -15,14 +15,14 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
 
-use crate::table::{Column, Kind, Table, Values};
+use crate::table::{Column, ColumnTable, Kind, Values};
 use crate::{Error, Result};
 
 /// Rows of a row group.
 const GROUP: usize = 1 << 16;
 
 /// Writes a table, and keys and values.
-pub(crate) fn write(path: &Path, table: &Table, metadata: &[(&str, &str)]) -> Result<()> {
+pub(crate) fn write(path: &Path, table: &ColumnTable, metadata: &[(&str, &str)]) -> Result<()> {
     // The crate may refuse a schema, for instance one of an empty name.
     let schema =
         schema(table).map_err(|e| Error::content(path, format!("it cannot be written ({e})")))?;
@@ -64,7 +64,7 @@ pub(crate) fn write(path: &Path, table: &Table, metadata: &[(&str, &str)]) -> Re
     Ok(())
 }
 
-fn schema(table: &Table) -> ParquetResult<Arc<Type>> {
+fn schema(table: &ColumnTable) -> ParquetResult<Arc<Type>> {
     let fields = table.columns.iter().map(|column| field(column).map(Arc::new));
     let fields = fields.collect::<ParquetResult<_>>()?;
     Ok(Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?))

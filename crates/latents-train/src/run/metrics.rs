@@ -22,7 +22,7 @@ impl Run {
         if self.is_sealed()? {
             return self.metrics();
         }
-        match checkpoint::progress(self) {
+        match checkpoint::progress(self.dir()) {
             Some((progress, known)) => Ok(self.metrics_of(&progress, known)?.0),
             None => Ok(vec![]),
         }

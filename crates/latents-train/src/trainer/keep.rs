@@ -130,7 +130,7 @@ impl Trainer<'_> {
             best: self.best,
             snapshots: self.snapshots.clone(),
         };
-        checkpoint.save(self.run, self.config, self.engine.layout())
+        checkpoint.save(self.run.dir(), self.config, self.engine.layout())
     }
 
     /// The metrics up to the checkpoint, whose checksum of them is `known`. Later lines are removed from the file, since their epochs will be

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidPruner, Pruner, is_after, pacemaker};
-use crate::trial::{Direction, History, TrialRecord, TrialState};
+use crate::direction::Direction;
+use crate::trial::{History, TrialRecord, TrialState};
 
 /// Asynchronous successive halving. It judges trials at rungs; each rung is at `reduction_factor` times the step of the one before it. A
 /// trial is promoted if it is among the best `1 / reduction_factor` of all trials that have reached the rung so far; of fewer than

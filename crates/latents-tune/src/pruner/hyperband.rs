@@ -150,7 +150,8 @@ fn exact_sum(a: f64, b: f64) -> (f64, f64) {
 mod tests {
     use super::super::tests::trial;
     use super::*;
-    use crate::trial::{Direction, TrialState};
+    use crate::direction::Direction;
+    use crate::trial::TrialState;
 
     fn shares(min_resource: u64, max_resource: u64, reduction_factor: u64) -> Vec<u128> {
         let pruner = Hyperband {

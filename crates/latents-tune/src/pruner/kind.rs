@@ -56,7 +56,8 @@ impl PrunerKind {
 mod tests {
     use super::super::tests::trial;
     use super::*;
-    use crate::trial::{Direction, History, TrialState};
+    use crate::direction::Direction;
+    use crate::trial::{History, TrialState};
 
     #[test]
     fn names_are_those_of_files() {

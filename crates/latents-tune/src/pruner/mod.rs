@@ -11,6 +11,7 @@ mod threshold;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use crate::error::InvalidPruner;
 pub use halving::SuccessiveHalving;
 pub use hyperband::Hyperband;
 pub use kind::PrunerKind;
@@ -51,18 +52,6 @@ pub trait Pruner: Send + Sync {
     /// If a setting is out of its range, or settings contradict each other.
     fn check(&self) -> Result<(), InvalidPruner> {
         Ok(())
-    }
-}
-
-/// An invalid setting of a pruner.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("pruner: {0}")]
-pub struct InvalidPruner(String);
-
-impl InvalidPruner {
-    /// An error with `message`, unless `holds`.
-    fn unless(holds: bool, message: impl FnOnce() -> String) -> Result<(), Self> {
-        if holds { Ok(()) } else { Err(InvalidPruner(message())) }
     }
 }
 

@@ -45,7 +45,8 @@ mod tests {
     use super::super::tests::trial;
     use super::super::{Never, Percentile};
     use super::*;
-    use crate::trial::{Direction, TrialState};
+    use crate::direction::Direction;
+    use crate::trial::TrialState;
 
     fn prune(pruner: &Patient, direction: Direction, reports: &[f64]) -> bool {
         let running = trial(0, TrialState::Running, reports);

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidPruner, Pruner, is_due};
-use crate::trial::{Direction, History, TrialRecord, TrialState};
+use crate::direction::Direction;
+use crate::trial::{History, TrialRecord, TrialState};
 
 /// Stops a trial if its best intermediate value so far is worse than a percentile of those of the complete trials at the same step. The
 /// default is the median, as in Optuna's `MedianPruner`. A trial that has reported only NaN is stopped; NaNs of other trials are ignored.

@@ -54,7 +54,8 @@ impl Pruner for Threshold {
 mod tests {
     use super::super::tests::trial;
     use super::*;
-    use crate::trial::{Direction, TrialState};
+    use crate::direction::Direction;
+    use crate::trial::TrialState;
 
     fn prune(pruner: Threshold, reports: &[f64]) -> bool {
         let running = trial(0, TrialState::Running, reports);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::direction::Direction;
 use crate::distribution::Distribution;
-use crate::trial::{Direction, History, TrialParameter, TrialRecord, TrialState};
+use crate::trial::{History, TrialParameter, TrialRecord, TrialState};
 
 /// The trials of a history.
 pub(super) struct Trials(pub(super) Vec<Arc<TrialRecord>>);

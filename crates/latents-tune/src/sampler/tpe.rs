@@ -33,6 +33,17 @@ const PART_LENGTH: usize = 2045;
 type Space = BTreeMap<String, Arc<Distribution>>;
 
 /// Tree-structured Parzen estimator. Settings that are not here have Optuna's defaults.
+///
+/// ```
+/// use latents_tune::{Direction, Strategy, Study, pruner, sampler, storage};
+///
+/// let sampler = sampler::Tpe { startup_trials: 20, ..sampler::Tpe::default() };
+/// let (sampler, pruner) = (Box::new(sampler), Box::new(pruner::Never));
+/// let strategy = Strategy { sampler, pruner, seed: Some(1), lockstep: None };
+/// let study = Study::open(storage::open("memory:")?, "mine", Direction::Minimize, strategy)?;
+/// assert!(study.best()?.is_none());
+/// # Ok::<(), latents_tune::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tpe {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Storage;
-use super::client::{Client, Failure};
+use super::client::{Access, Client, Failure};
 use super::memory::{self, Memory};
 use super::rdb::Rdb;
 use super::sqlite::Sqlite;
@@ -32,13 +32,6 @@ pub fn open(url: &str) -> Result<Arc<dyn Storage>, Error> {
 /// As [`open`]; [`Error::NoTables`] if no study was ever stored there. All methods that write fail.
 pub fn open_read_only(url: &str) -> Result<Arc<dyn Storage>, Error> {
     open_for(url, Access::Read)
-}
-
-/// What a storage is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
 }
 
 fn open_for(url: &str, access: Access) -> Result<Arc<dyn Storage>, Error> {

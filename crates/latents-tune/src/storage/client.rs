@@ -3,6 +3,13 @@
 
 use crate::error::Error;
 
+/// What a storage is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
 /// An argument of a statement, for `$1`, `$2`, ... in the order in which they first appear.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arg<'a> {

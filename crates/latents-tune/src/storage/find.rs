@@ -67,8 +67,8 @@ fn split(address: &str) -> (&str, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::direction::Direction;
     use crate::storage::open;
-    use crate::trial::Direction;
 
     #[test]
     fn a_study_is_found_by_its_name_or_as_the_only_one() {

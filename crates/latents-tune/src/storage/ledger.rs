@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::client::{Arg, Client, Failure, Row, damaged};
 use super::load::Cache;
 use super::{OWNER, Start, StudyRecord, UnsupportedStudy, json};
-use crate::trial::Direction;
+use crate::direction::Direction;
 
 /// A database, and a cache of its content.
 pub(super) struct Ledger {

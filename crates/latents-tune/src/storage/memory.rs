@@ -10,9 +10,10 @@ use super::{
     Claim, FIXED, OWNER, Start, Storage, StudyRecord, check_compatible, check_end, check_params,
     fixed_attr,
 };
+use crate::direction::Direction;
 use crate::distribution::Distribution;
 use crate::error::Error;
-use crate::trial::{Direction, TrialParameter, TrialRecord, TrialState};
+use crate::trial::{TrialParameter, TrialRecord, TrialState};
 use crate::value::Value;
 
 /// Its URL.

@@ -15,21 +15,21 @@ mod schema;
 mod snapshot;
 mod sqlite;
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use crate::direction::Direction;
 use crate::distribution::Distribution;
 use crate::error::Error;
-use crate::trial::{Direction, TrialRecord, TrialState};
+use crate::trial::{TrialRecord, TrialState};
 use crate::value::Value;
 
+pub use crate::error::UnsupportedStudy;
+pub use crate::trial::OWNER;
 pub use address::{open, open_read_only};
 pub use find::find;
 
-/// System attribute of a trial: the worker that runs it.
-pub const OWNER: &str = "latents:owner";
 /// System attribute of a queued trial: its fixed values. The name is Optuna's.
 pub const FIXED: &str = "fixed_params";
 
@@ -42,38 +42,6 @@ pub struct StudyRecord {
     pub name: String,
     /// Which values are better.
     pub direction: Direction,
-}
-
-/// A study in a storage that this crate can neither search nor show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnsupportedStudy {
-    /// Its name.
-    pub name: String,
-    /// The number of its objectives; 0 if its only objective has no direction yet.
-    pub objectives: u64,
-}
-
-impl UnsupportedStudy {
-    /// The error if it is to be used.
-    pub(crate) fn into_error(self) -> Error {
-        let reason = match self.objectives {
-            0 => "it has no direction yet, minimize or maximize".into(),
-            several => format!(
-                "it has {several} objectives, but only single-objective studies are supported; optuna-dashboard shows it, and a few lines of \
-                 Python copy one of its objectives into a study of its own (see \"With Optuna\" in the book's page on tuning)"
-            ),
-        };
-        Error::Study { study: self.name, reason }
-    }
-}
-
-impl fmt::Display for UnsupportedStudy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.objectives {
-            0 => write!(f, "{} (no direction yet)", self.name),
-            several => write!(f, "{} ({several} objectives)", self.name),
-        }
-    }
 }
 
 /// A running trial, and the worker that claims to run it.

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::address::Access;
-use super::client::{Arg, Client, Dialect, Failure};
+use super::client::{Access, Arg, Client, Dialect, Failure};
 use super::ledger::{Holder, Ledger};
 use super::load::{Cache, state_name};
 use super::schema::{self, Found};
@@ -15,9 +14,10 @@ use super::{
     Claim, FIXED, OWNER, Start, Storage, StudyRecord, UnsupportedStudy, check_compatible,
     check_end, check_params, fixed_attr,
 };
+use crate::direction::Direction;
 use crate::distribution::Distribution;
 use crate::error::Error;
-use crate::trial::{Direction, TrialRecord, TrialState};
+use crate::trial::{TrialRecord, TrialState};
 use crate::value::Value;
 
 /// Number and length of the waits for another program that seems to be creating the tables.

@@ -12,7 +12,7 @@ use latents_progress::count;
 use latents_report::{
     Cell, Figure, ImageView, Reliability, Show, Table, Tile, confusion, grid, reliability,
 };
-use latents_tables::{Column, Table as Columns, Values};
+use latents_tables::{Column, ColumnTable, Values};
 use serde::Serialize;
 
 use super::EvalOptions;
@@ -282,7 +282,7 @@ impl LabelledPredictions<'_> {
     ///
     /// # Errors
     /// None that these columns can have.
-    pub fn mistakes(&self, card: &ClassCard) -> Result<Columns> {
+    pub fn mistakes(&self, card: &ClassCard) -> Result<ColumnTable> {
         let k = card.classes.len();
         let wrong = (0..self.truth.len()).filter(|&i| self.truth[i] != self.predicted[i]);
         let confidence = |i: usize| self.probabilities[i * k + usize::from(self.predicted[i])];
@@ -293,7 +293,7 @@ impl LabelledPredictions<'_> {
         };
         let class = |labels: &[u16], i: usize| card.classes[usize::from(labels[i])].clone();
         let sure = wrong.iter().map(|&i| Some(confidence(i))).collect();
-        Ok(Columns::new(vec![
+        Ok(ColumnTable::new(vec![
             Column::new("name", text(&|i| self.images.name_of(i))),
             Column::new("label", text(&|i| class(&self.truth, i))),
             Column::new("predicted", text(&|i| class(&self.predicted, i))),

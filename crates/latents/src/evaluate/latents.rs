@@ -11,7 +11,7 @@ use latents_explore::card::{
 use latents_explore::extractor::Extractor;
 use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
-use crate::conditional::Conditions;
+use crate::conditions::Conditions;
 use crate::error::{Error, Result};
 use crate::flow::flow_of;
 use crate::latents::Latents;
@@ -73,7 +73,7 @@ impl TrainedModel {
         let mut drawn = if are_compared {
             self.draw_latents(&mut prior, &posteriors, compared, &given_new, session)?
         } else {
-            Drawn::default()
+            NewLatents::default()
         };
         let bounds = self.bounds(&test, draws, seed, drawn.flow.as_mut(), session)?;
         let latents = Rows::new(&z, d)?;
@@ -157,7 +157,7 @@ impl TrainedModel {
         n: usize,
         given: &Conditions,
         session: &Session,
-    ) -> Result<Drawn> {
+    ) -> Result<NewLatents> {
         let seed = self.config.training.seed;
         let by_prior = if prior.is_learned() {
             session.stage("drawing from the learned prior");
@@ -168,7 +168,7 @@ impl TrainedModel {
         let mut flow =
             if self.code_bits().is_none() { flow_of(posteriors, seed, session)? } else { None };
         let by_flow = flow.as_mut().map(|flow| flow.sample(n, seed)).transpose()?;
-        Ok(Drawn { by_prior, flow, by_flow })
+        Ok(NewLatents { by_prior, flow, by_flow })
     }
 
     /// The classes of the training images of a conditional model; none of other models.
@@ -235,7 +235,7 @@ impl TrainedModel {
 
 /// New latents `[n, d]`.
 #[derive(Default)]
-struct Drawn {
+struct NewLatents {
     by_prior: Option<Vec<f32>>,
     flow: Option<Flow>,
     by_flow: Option<Vec<f32>>,

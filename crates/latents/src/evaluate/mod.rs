@@ -13,10 +13,11 @@ use latents_explore::card::Card;
 use latents_models::Target;
 use serde::Serialize;
 
+pub use crate::recipe::SEED_PREFIX;
 pub use classes::{ClassCard, ConfusedPair, LabelledPredictions};
 pub use folds::{CrossValidation, FOLDS, cross_validate};
 pub use latents::OWN_ENCODER;
-pub use seeds::{SEED_PREFIX, SeedCards, SeedEvaluation, SeedScores, evaluate_seeds, seed_runs};
+pub use seeds::{SeedCards, SeedEvaluation, SeedScores, evaluate_seeds, seed_runs};
 
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;

@@ -13,10 +13,8 @@ use serde::Serialize;
 use super::{ClassCard, EvalOptions, Evaluation};
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
+use crate::recipe::SEED_PREFIX;
 use crate::session::Session;
-
-/// How a run of several seeds names the folder of each, before the seed.
-pub const SEED_PREFIX: &str = "seed-";
 
 /// The runs in a folder that is none itself, in the order of their seeds.
 #[must_use]

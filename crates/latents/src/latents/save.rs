@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use latents_data::npz::{Array, Numbers};
-use latents_tables::Table;
+use latents_tables::ColumnTable;
 
 use super::Latents;
 use crate::error::Result;
@@ -31,7 +31,7 @@ impl Latents {
     }
 
     /// The columns that a table of them has.
-    pub(crate) fn table(&self) -> Result<Table> {
+    pub(crate) fn table(&self) -> Result<ColumnTable> {
         vector_table(&mut self.columns(), &self.origin())
     }
 

@@ -27,6 +27,15 @@ use crate::session::Session;
 const HELD_OUT: f64 = 0.2;
 
 /// The settings of a probe.
+///
+/// ```no_run
+/// use latents::{Latents, ProbeConfig, Session};
+///
+/// let z = Latents::load("z.npz")?; // with labels
+/// let config = ProbeConfig { labels: vec![10, 100], ..ProbeConfig::default() };
+/// println!("{}", z.probe("z.npz", &config, &Session::default())?.table().markdown());
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeConfig {
     /// Nearest neighbours that vote.

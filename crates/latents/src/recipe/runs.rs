@@ -7,11 +7,13 @@ use latents_progress::{count, duration};
 use latents_train::{Run, RunConfig, TrainSummary, TrainingImages, train};
 use serde::Serialize;
 
-use super::check_continued;
+use super::train::check_continued;
 use crate::error::Result;
-use crate::evaluate::SEED_PREFIX;
 use crate::model::TrainedModel;
 use crate::session::Session;
+
+/// How a run of several seeds names the folder of each, before the seed.
+pub const SEED_PREFIX: &str = "seed-";
 
 /// A finished run.
 #[derive(Clone, Debug, Serialize)]

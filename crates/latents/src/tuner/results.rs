@@ -22,6 +22,14 @@ const FIGURES: &str = "figures";
 const LEAST_TRIALS: usize = 10;
 
 /// The trials of a study.
+///
+/// ```no_run
+/// use latents::TuneResults;
+///
+/// let results = TuneResults::open("sqlite:///runs/tune/study.db", None)?;
+/// results.save("runs/tune".as_ref())?; // tables and figures
+/// # Ok::<(), latents::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TuneResults {
     name: String,

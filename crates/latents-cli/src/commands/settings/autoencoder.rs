@@ -81,6 +81,11 @@ struct DesignFlags {
 
 impl ModelFlags for AutoencoderFlags {
     const KIND: &'static str = "ae";
+    const ABOUT: &'static str = "A convolutional autoencoder";
+    const EXAMPLES: &'static str = "The defaults are those of the reference study: three convolutions, a linear layer of width 64 and 64 latents, \
+        42 epochs of Adam with learning rate 0.0005, weight decay 0.0001 and dropout 0.2.\n\n\
+        `latents train ae --resume --out DIR` resumes a run that was stopped; it ends with the same bytes.\n\
+        `latents train ae --config DIR/config.toml --out OTHER` repeats a run.";
 
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
         put(layer, "model.design", self.design.design.as_ref())?;
@@ -162,6 +167,14 @@ impl LatentFlags {
 
 impl ModelFlags for VaeFlags {
     const KIND: &'static str = "vae";
+    const ABOUT: &'static str =
+        "A variational autoencoder, or with --regularizer a Wasserstein or a regularised one";
+    const EXAMPLES: &'static str = "The defaults are the reference study's: the autoencoder's convolutions without dropout, 44 latents, Adam with \
+        learning rate 0.0002 and weight decay 0.0018. It does not name the likelihood.\n\n\
+        The loss is -log p(x|z) + beta KL(q(z|x) || N(0, I)), in nats, summed over an image and averaged over images. With --regularizer info it has \
+        --mmd-weight times the maximum mean discrepancy between the latents and N(0, I) in addition; with --regularizer tc, beta is the weight of \
+        the total correlation alone, which is a part of the KL divergence. With --draws K, it is -log of the mean of p(x|z) p(z) / q(z|x) over K draws \
+        of z (IWAE), with doubly reparameterised gradients; a step takes about K times as long.";
 
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
         self.halves.apply(layer)?;

@@ -52,6 +52,13 @@ pub(crate) struct ClassifierFlags {
 
 impl ModelFlags for ClassifierFlags {
     const KIND: &'static str = "classifier";
+    const ABOUT: &'static str = "A classifier on a trained encoder";
+    const EXAMPLES: &'static str = "The head's widths and dropout are the best that the reference study found; its optimiser, rates and batch size are our own, chosen \
+        on validation images. The encoder is trained like the head, without dropout; one that starts from principal components keeps its own settings, with a hundredth of its rate. Ten epochs on all training images; --validation 0.1 keeps some of them for validation.\n\n\
+        latents train classifier --encoder runs/ae --out runs/cl\n\
+        latents train classifier --encoder runs/ae --from-scratch --out runs/control    what pre-training brings\n\
+        latents train classifier --encoder runs/ae --seeds 5 --out runs/five            mean and deviation over seeds\n\
+        latents evaluate runs/cl                                                        measures it";
 
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
         put(layer, "model.hidden_1", self.hidden_1.as_ref())?;

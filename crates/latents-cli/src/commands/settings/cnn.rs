@@ -32,6 +32,10 @@ pub(crate) struct CnnFlags {
 
 impl ModelFlags for CnnFlags {
     const KIND: &'static str = "cnn";
+    const ABOUT: &'static str = "A convolutional classifier, from scratch on augmented images";
+    const EXAMPLES: &'static str = "latents train cnn --out runs/cnn                    all training images, 25 epochs\n\
+        latents train cnn --validation 0.1 --out runs/cnn   keep some of them for validation\n\
+        latents evaluate runs/cnn                           measures it";
 
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
         put(layer, "model.stem", self.stem.as_ref())?;

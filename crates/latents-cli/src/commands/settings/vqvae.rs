@@ -52,6 +52,12 @@ pub(crate) struct VqvaeFlags {
 
 impl ModelFlags for VqvaeFlags {
     const KIND: &'static str = "vqvae";
+    const ABOUT: &'static str = "A VQ-VAE: latents are a small image of codes, with a prior that is learned beside it and makes new ones";
+    const EXAMPLES: &'static str = "Three channels of 8 levels are 512 codes: 9 bits for each place of a 7x7 image of codes, if images are 28x28.\n\n\
+        The loss is -log p(x|codes) - log p(codes), in nats, summed over an image and averaged over images. No gradient of the prior reaches the \
+        encoder.\n\n\
+        latents train vqvae --out runs/vq                      then `latents sample --run runs/vq --out new.npz`\n\
+        latents train vqvae --codes 512 --out runs/table       a learned table of codes, as in the first paper";
 
     fn apply(&self, layer: &mut SettingsLayer) -> Result<(), Error> {
         if let Some(levels) = &self.levels {

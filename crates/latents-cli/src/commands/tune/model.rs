@@ -1,4 +1,4 @@
-//! `latents tune ae`, `vae`, `vqvae`, `classifier`: searches for the settings of a model.
+//! `latents tune KIND`: searches for the settings of a model.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ use super::study_flags::StudyFlags;
 use super::{finish, interrupted};
 use crate::commands::describe;
 use crate::commands::settings::{ModelFlags, Settings};
-use crate::output::{Output, shell_word};
+use crate::output::Output;
+use crate::shell::shell_word;
 
 /// Settings of the study, and of the runs that are its trials. A setting that is given by a flag is not tuned.
 #[derive(Debug, Args)]
@@ -59,6 +60,20 @@ fn refit_flags(trial: &RunConfig) -> String {
 /// The default search space of a kind, as TOML.
 fn space_text(kind: &str) -> &'static str {
     ModelConfig::tuning(kind).ok().flatten().map_or("", |tuning| tuning.space)
+}
+
+/// Whether there are settings of a kind that can be searched.
+pub(super) fn is_tunable(kind: &str) -> bool {
+    ModelConfig::tuning(kind).is_ok_and(|tuning| tuning.is_some())
+}
+
+/// One line about the search for the settings of a kind.
+pub(super) fn about<M: ModelFlags>() -> String {
+    let Ok(Some(tuning)) = ModelConfig::tuning(M::KIND) else { return String::new() };
+    let end = M::ABOUT.find([',', ':']).unwrap_or(M::ABOUT.len());
+    let model = M::ABOUT[..end].replacen("A ", "a ", 1);
+    let extreme = if tuning.lower_is_better { "lowest" } else { "highest" };
+    format!("Settings of {model}, for the {extreme} {}", tuning.label)
 }
 
 /// The end of a kind's short help.
