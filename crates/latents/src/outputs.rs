@@ -25,7 +25,7 @@ pub const PREDICTION_ENDINGS: [&str; 5] = ["csv", "tsv", "parquet", "json", "md"
 ///
 /// # Errors
 /// [`Error::OutputIsFigure`] if it is that of the figure next to the file, [`Error::OutputEnding`] if it is not one of `known`, or
-/// [`Error::ColumnTable`] if it needs the feature `parquet` and this build lacks it.
+/// [`Error::Table`] if it needs the feature `parquet` and this build lacks it.
 pub fn check_output(out: &Path, known: &'static [&'static str]) -> Result<String> {
     let ending = out.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     if ending == "svg" || ending == "png" {
