@@ -2,7 +2,7 @@
 
 use crate::rows::Rows;
 
-/// The arrays that [`Card::measure`] evaluates. Images are rows of `c h w` values from 0 to 1.
+/// The arrays that [`Card::measure`](super::Card::measure) evaluates. Images are rows of `c h w` values from 0 to 1.
 #[derive(Clone, Copy, Debug)]
 pub struct CardInput<'a> {
     /// Test images `[n, c h w]`.
