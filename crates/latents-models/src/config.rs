@@ -351,6 +351,7 @@ mod tests {
             names("vae"),
             [
                 "beta",
+                "blocks",
                 "conditional",
                 "design",
                 "draws",

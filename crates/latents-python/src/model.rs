@@ -260,6 +260,7 @@ impl Model {
         n: usize,
         sampler: &str,
         components: usize,
+        temperature: f64,
         seed: u64,
         classes: Option<Vec<String>>,
     ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<f32>>, Option<Vec<String>>)>
@@ -277,9 +278,12 @@ impl Model {
                 )));
             }
         };
-        let samples = self.call(py, |model, _| match classes {
-            Some(names) => model.sample_classes(n, &numbers(model, &names)?, sampler, seed),
-            None => model.sample(n, sampler, seed),
+        let samples = self.call(py, |model, _| {
+            let sampler = sampler.tempered(temperature)?;
+            match classes {
+                Some(names) => model.sample_classes(n, &numbers(model, &names)?, sampler, seed),
+                None => model.sample(n, sampler, seed),
+            }
         })?;
         let d = samples.z.len().checked_div(n).unwrap_or(0);
         let classes = samples.classes.map(|classes| classes.names_of_all());
