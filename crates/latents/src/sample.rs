@@ -158,10 +158,11 @@ impl Samples {
     /// The first 80 images in rows of ten; of several classes, a row of each.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let mut title = format!("Samples, latents drawn from {}", self.sampler);
-        if !self.temperature.is_neutral() {
-            title += &format!(" at temperature {}", self.temperature.value());
-        }
+        let temperature = match self.temperature {
+            neutral if neutral.is_neutral() => String::new(),
+            other => format!(" at temperature {}", other.value()),
+        };
+        let title = format!("Samples, latents drawn from {}{temperature}", self.sampler);
         match &self.classes {
             Some(classes) => classes.figure(&title, &self.images),
             None => self.images.gallery(&title),
