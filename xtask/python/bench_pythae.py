@@ -191,14 +191,17 @@ def bound(kind, model, images, draws):
     return sums / len(images)
 
 
-def fitted(args, model, images):
-    """Samplers by name: the kind's own first; with `--minutes`, also those that are fitted to the latents."""
+def fitted(args, model, images, line):
+    """Samplers by name: the kind's own first; with `--minutes`, also those that are fitted to the latents. The seconds of an epoch of a prior
+    that is trained after its model are put into the line."""
     config = {"output_dir": str(args.out), "num_epochs": args.sampler_epochs, "no_cuda": True}
     config |= {"per_device_train_batch_size": 256, "learning_rate": 1e-3, "seed": args.seed}
     config = BaseTrainerConfig(**config)
     if args.kind == "vqvae":
         sampler = samplers.PixelCNNSampler(model)
+        start = time.perf_counter()
         sampler.fit(images, training_config=config)
+        line["prior_epoch_seconds"] = (time.perf_counter() - start) / args.sampler_epochs
         # It looks codes up in an embedding, and those that are moving averages are a tensor.
         codes = model.quantizer.embeddings.clone()
         del model.quantizer.embeddings
@@ -219,10 +222,10 @@ def fitted(args, model, images):
         yield "maf", sampler
 
 
-def draw(args, model, images):
-    """Files of samples by sampler, and the seconds that fitting and drawing took."""
+def draw(args, model, images, line):
+    """Puts files of samples by sampler, and the seconds that fitting and drawing took, into the line."""
     files, seconds, start = {}, {}, time.perf_counter()
-    for name, sampler in fitted(args, model, images):
+    for name, sampler in fitted(args, model, images, line):
         # Batches of one size, as VAMPSampler takes the first components in each.
         size = math.gcd(args.samples, EVALUATION_BATCH)
         with torch.no_grad():
@@ -230,7 +233,7 @@ def draw(args, model, images):
         files[name] = str(args.out / f"{args.kind}-{name}.npz")
         np.savez(files[name], image=drawn.numpy())
         seconds[name], start = time.perf_counter() - start, time.perf_counter()
-    return {"samples": files, "sampling_seconds": seconds}
+    line.update(samples=files, sampling_seconds=seconds)
 
 
 def main():
@@ -263,7 +266,7 @@ def main():
         line["test_error"] = mean_squared_error(args.kind, model, test)
         if args.kind in pythae_models.VARIATIONAL:
             line["bound"] = bound(args.kind, model, test, args.draws)
-    line |= draw(args, model, dataset.data)
+    draw(args, model, dataset.data, line)
     print(json.dumps(line | {"torch": torch.__version__}))
 
 

@@ -19,7 +19,7 @@ use crate::mixture::Component;
 use crate::multiply::multiply;
 use crate::products::Factor;
 use crate::rows::Rows;
-use crate::samplers;
+use crate::samplers::{self, Temperature};
 
 /// Rows that pass through the couplings at once, outside of training.
 const BLOCK: usize = 4096;
@@ -77,7 +77,8 @@ pub struct FlowFit {
 /// ```
 /// use std::sync::Arc;
 /// use latents_engine::Runtime;
-/// use latents_explore::{Flow, FlowConfig, Rows, samplers};
+/// use latents_explore::samplers::{self, Temperature};
+/// use latents_explore::{Flow, FlowConfig, Rows};
 /// use latents_progress::Monitor;
 ///
 /// // Points [500, 2] near a parabola.
@@ -88,7 +89,7 @@ pub struct FlowFit {
 /// let runtime = Arc::new(Runtime::new(Some(1), None)?);
 /// let (mut flow, fit) = Flow::fit(rows, &config, &runtime, &Monitor::default())?;
 /// assert!(fit.likelihood > fit.gaussian + 0.3);
-/// assert_eq!(flow.sample(10, 1)?.len(), 10 * 2);
+/// assert_eq!(flow.sample(10, Temperature::default(), 1)?.len(), 10 * 2);
 /// assert_eq!(flow.log_densities(rows, &Monitor::default())?.len(), 500);
 /// # Ok::<(), latents_explore::Error>(())
 /// ```
@@ -262,13 +263,18 @@ impl Flow {
         self.of_white(&self.white(rows), monitor)
     }
 
-    /// `n` draws `[n, d]`. Each depends only on the flow, the seed and its own index.
+    /// `n` draws `[n, d]`, of N(0, I) at a temperature. Each depends only on the flow, the temperature, the seed and its own index.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn sample(&mut self, n: usize, seed: u64) -> Result<Vec<f32>, Error> {
+    pub fn sample(
+        &mut self,
+        n: usize,
+        temperature: Temperature,
+        seed: u64,
+    ) -> Result<Vec<f32>, Error> {
         let d = self.gaussian.mean.len();
-        let mut draws = samplers::normal(n, d, seed);
+        let mut draws = temperature.scaled(samplers::normal(n, d, seed));
         for block in draws.chunks_mut(BLOCK * d) {
             self.couplings.inverse(block)?;
         }

@@ -14,6 +14,7 @@ use crate::kmeans::{KmeansConfig, kmeans_with};
 use crate::lanes::{dispatch, ordered_sum};
 use crate::linear::{mean, scatter};
 use crate::rows::Rows;
+use crate::samplers::Temperature;
 
 /// Rows per unit of parallel work; sums are added up in this order.
 const CHUNK: usize = 256;
@@ -193,6 +194,24 @@ impl GaussianMixture {
     pub fn with_weights(mut self, weights: &[f64]) -> Self {
         assert_eq!(weights.len(), self.weights.len(), "a weight for each component");
         self.weights = weights.to_vec();
+        self
+    }
+
+    /// The mixture at a temperature, which the standard deviations of its components are multiplied by.
+    ///
+    /// ```
+    /// use latents_explore::{GaussianMixture, samplers::Temperature};
+    ///
+    /// let one = GaussianMixture::from_parameters(&[1.0], &[3.0], &[4.0])?;
+    /// let near = one.tempered(Temperature::new(0.5)?);
+    /// assert!((near.covariance(0)[0] - 1.0).abs() < 1e-12);
+    /// # Ok::<(), latents_explore::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tempered(mut self, temperature: Temperature) -> Self {
+        if !temperature.is_neutral() {
+            self.components.iter_mut().for_each(|one| one.scale(temperature.value()));
+        }
         self
     }
 

@@ -6,6 +6,60 @@ use latents_random::{Purpose, stream};
 use crate::error::Error;
 use crate::rows::Rows;
 
+/// What standard deviations are multiplied by, and logits of categorical distributions divided by: 1 leaves a distribution as it is; below 1,
+/// draws are likelier and vary less, as of flows (Glow: Kingma and Dhariwal, 2018).
+///
+/// ```
+/// use latents_explore::samplers::Temperature;
+///
+/// assert!((Temperature::new(0.8)?.value() - 0.8).abs() < 1e-12);
+/// assert!((Temperature::default().value() - 1.0).abs() < 1e-12);
+/// assert!(Temperature::new(0.0).is_err());
+/// # Ok::<(), latents_explore::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Temperature(f64);
+
+impl Default for Temperature {
+    fn default() -> Self {
+        Temperature(1.0)
+    }
+}
+
+impl Temperature {
+    /// A temperature.
+    ///
+    /// # Errors
+    /// If it is not a finite number above 0.
+    pub fn new(value: f64) -> Result<Self, Error> {
+        if value > 0.0 && value.is_finite() {
+            return Ok(Temperature(value));
+        }
+        Err(Error::Range { what: "the temperature", range: "a number above 0", got: value })
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// Whether it leaves a distribution as it is.
+    #[must_use]
+    pub fn is_neutral(self) -> bool {
+        self == Temperature::default()
+    }
+
+    /// Draws from N(0, I) as draws at this temperature.
+    #[must_use]
+    pub fn scaled(self, mut draws: Vec<f32>) -> Vec<f32> {
+        for v in &mut draws {
+            *v *= self.0 as f32;
+        }
+        draws
+    }
+}
+
 /// `n` draws `[n, dim]` from N(0, I). Each depends only on the seed and its own index.
 ///
 /// ```
@@ -76,6 +130,18 @@ pub fn uniform(latents: Rows<'_>, n: usize, seed: u64) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn temperatures_are_above_0() {
+        for no in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = Temperature::new(no).unwrap_err().to_string();
+            assert!(error.contains("must be a number above 0"), "{error}");
+        }
+        assert!(Temperature::default().is_neutral());
+        let half = Temperature::new(0.5).unwrap();
+        assert!(!half.is_neutral());
+        assert_eq!(half.scaled(vec![3.0, -1.0]), [1.5, -0.5]);
+    }
 
     #[test]
     fn draws_have_the_right_moments_and_bounds() {

@@ -373,6 +373,7 @@ mod tests {
             names("vae"),
             [
                 "beta",
+                "blocks",
                 "conditional",
                 "design",
                 "draws",

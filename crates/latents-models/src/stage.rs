@@ -60,12 +60,30 @@ impl Stage {
     }
 }
 
-/// The convolutions of an encoder as its section, with a nonlinearity between them, and the index of each among its layers.
+/// Residual blocks, each a nonlinearity and a 3x3 convolution, and a nonlinearity and a 1x1 convolution, beside the identity (He et al., 2016).
+pub(crate) fn residual_blocks(
+    blocks: usize,
+    channels: usize,
+    nonlinearity: &Layer,
+) -> impl Iterator<Item = Layer> + use<> {
+    let conv = |side| Layer::Conv2d {
+        out_channels: channels,
+        kernel: [side; 2],
+        stride: [1; 2],
+        padding: [side / 2; 2],
+    };
+    let layers = vec![nonlinearity.clone(), conv(3), nonlinearity.clone(), conv(1)];
+    std::iter::repeat_n(Layer::Residual { layers, shortcut: vec![], drop: 0.0 }, blocks)
+}
+
+/// The convolutions of an encoder as its section, with a nonlinearity between them and residual blocks after each, and the index of each
+/// convolution among its layers.
 pub(crate) fn convolutions(
     stages: &[Stage],
     image: Shape,
     nonlinearity: &Layer,
     normalize: bool,
+    blocks: usize,
 ) -> (Network, Vec<usize>) {
     let (mut layers, mut places) = (vec![], vec![]);
     for (i, stage) in stages.iter().enumerate() {
@@ -82,25 +100,31 @@ pub(crate) fn convolutions(
         if normalize {
             layers.push(Layer::BatchNorm2d { momentum: 0.1, epsilon: 1e-5 });
         }
+        layers.extend(residual_blocks(blocks, stage.channels, nonlinearity));
     }
     let sections = vec![Section { name: "encoder".into(), layers }];
     (Network { input: image, sections }, places)
 }
 
-/// The transposed convolutions of a decoder, with a nonlinearity between them. Each restores the input shape of the convolution that it
-/// mirrors; these are at `places` of the layout.
+/// The transposed convolutions of a decoder, with a nonlinearity between them and residual blocks before each. Each restores the input shape of
+/// the convolution that it mirrors; these are at `places` of the layout.
 pub(crate) fn mirrored(
     stages: &[Stage],
     convolutions: &Layout,
     places: &[usize],
     nonlinearity: &Layer,
+    blocks: usize,
 ) -> Vec<Layer> {
     let mut layers = vec![];
-    for (i, (stage, &place)) in stages.iter().zip(places).enumerate().rev() {
+    for (stage, &place) in stages.iter().zip(places).rev() {
         let (from, to) = (convolutions.shape(place + 1), convolutions.shape(place));
         let missing = |axis: usize| {
             to[axis] + 2 * stage.padding - stage.kernel - (from[axis] - 1) * stage.stride
         };
+        layers.extend(residual_blocks(blocks, from[0], nonlinearity));
+        if !layers.is_empty() {
+            layers.push(nonlinearity.clone());
+        }
         layers.push(Layer::ConvTranspose2d {
             out_channels: to[0],
             kernel: [stage.kernel; 2],
@@ -108,9 +132,6 @@ pub(crate) fn mirrored(
             padding: [stage.padding; 2],
             output_padding: [missing(1), missing(2)],
         });
-        if i > 0 {
-            layers.push(nonlinearity.clone());
-        }
     }
     layers
 }

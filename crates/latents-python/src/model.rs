@@ -248,13 +248,14 @@ impl Model {
 
     /// New images `[n, c, h, w]`, their latents `[n, d]`, and of a conditional model their classes `[n]`; in equal parts of some classes, or of
     /// all.
-    #[allow(clippy::type_complexity)]
+    #[allow(clippy::type_complexity, clippy::too_many_arguments)] // As Python's method has them.
     fn sample<'py>(
         &self,
         py: Python<'py>,
         n: usize,
         sampler: &str,
         components: usize,
+        temperature: f64,
         seed: u64,
         classes: Option<Vec<String>>,
     ) -> PyResult<(Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<f32>>, Option<Vec<String>>)>
@@ -272,9 +273,14 @@ impl Model {
                 )));
             }
         };
-        let samples = self.call(py, |model, _| match classes {
-            Some(names) => model.sample_classes(n, &model.classes_named(&names)?, sampler, seed),
-            None => model.sample(n, sampler, seed),
+        let samples = self.call(py, |model, _| {
+            let sampler = sampler.tempered(temperature)?;
+            match classes {
+                Some(names) => {
+                    model.sample_classes(n, &model.classes_named(&names)?, sampler, seed)
+                }
+                None => model.sample(n, sampler, seed),
+            }
         })?;
         let d = samples.z.len().checked_div(n).unwrap_or(0);
         let classes = samples.classes.map(|classes| classes.names_of_all());

@@ -65,6 +65,10 @@ def test_samples_and_traversals(ae, data):
         assert np.array_equal(images, ae.sample(5, sampler=sampler, components=2, seed=1))
     with pytest.raises(ValueError, match="sampler"):
         ae.sample(1, sampler="gauss")
+    z = [ae.sample(5, sampler="normal", temperature=t, return_latents=True)[1] for t in (1.0, 0.5)]
+    assert np.array_equal(0.5 * z[0], z[1])
+    with pytest.raises(ValueError, match="temperature"):
+        ae.sample(1, temperature=-1.0)
     z = ae.encode(data.test)
     path = ae.traverse(z[0], z[1], steps=4)
     assert path.shape == (4, 1, 28, 28) and np.allclose(path[[0, -1]], ae.decode(z[:2]), atol=1e-6)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use latents_engine::{Engine, Inputs, Network, Runtime, Shape};
+use latents_explore::samplers::Temperature;
 use latents_models::CodePrior;
 use latents_progress::Monitor;
 use latents_random::{Purpose, Stream, stream};
@@ -36,12 +37,13 @@ impl CodeSampler {
         Ok(CodeSampler { shape, parameters, codes, rows })
     }
 
-    /// `n` images of codes `[n, c, h, w]`; of a conditional prior with the conditions of as many images. Each depends only on the prior, the seed,
-    /// its condition and its own index.
+    /// `n` images of codes `[n, c, h, w]`; of a conditional prior with the conditions of as many images. Each depends only on the prior, the
+    /// temperature, the seed, its condition and its own index.
     pub(crate) fn sample(
         &mut self,
         n: usize,
         given: &Conditions,
+        temperature: Temperature,
         seed: u64,
         monitor: &Monitor,
     ) -> Result<Vec<f32>> {
@@ -56,7 +58,7 @@ impl CodeSampler {
             let conditions = given.of(images.clone());
             for row in 0..self.rows.len() {
                 monitor.check()?;
-                self.draw_row(row, z, &conditions, &mut draws)?;
+                self.draw_row(row, z, &conditions, temperature, &mut draws)?;
             }
             task.progress(images.end as u64, n as u64, "");
         }
@@ -69,6 +71,7 @@ impl CodeSampler {
         row: usize,
         z: &mut [f32],
         conditions: &[f32],
+        temperature: Temperature,
         draws: &mut [Stream],
     ) -> Result<()> {
         let [c, h, w] = self.shape;
@@ -82,7 +85,7 @@ impl CodeSampler {
             let each = z.chunks_exact_mut(c * places).zip(logits.chunks_exact(codes * known));
             for ((z, logits), draws) in each.zip(draws.iter_mut()) {
                 let of_place = || logits.iter().skip(place).step_by(known).copied();
-                let code = draw(of_place, draws.uniform());
+                let code = draw(of_place, temperature, draws.uniform());
                 for (channel, z) in z.chunks_exact_mut(places).enumerate() {
                     z[place] = self.codes[code * c + channel];
                 }
@@ -92,10 +95,15 @@ impl CodeSampler {
     }
 }
 
-/// The number that a uniform number in [0, 1) draws from a categorical distribution that is given by its logits.
-fn draw<I: Iterator<Item = f32>>(logits: impl Fn() -> I, uniform: f64) -> usize {
+/// The number that a uniform number in [0, 1) draws from a categorical distribution that is given by its logits, at a temperature.
+fn draw<I: Iterator<Item = f32>>(
+    logits: impl Fn() -> I,
+    temperature: Temperature,
+    uniform: f64,
+) -> usize {
     let largest = logits().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f64> = logits().map(|x| libm::exp(f64::from(x - largest))).collect();
+    let weight = |x: f32| libm::exp(f64::from(x - largest) / temperature.value());
+    let weights: Vec<f64> = logits().map(weight).collect();
     let mut left = uniform * weights.iter().sum::<f64>();
     for (number, weight) in weights.iter().enumerate() {
         left -= weight;
@@ -113,8 +121,13 @@ mod tests {
     #[test]
     fn numbers_are_drawn_by_their_probabilities() {
         let logits = [0.0, 3.0_f32.ln(), f32::NEG_INFINITY, 4.0_f32.ln()];
-        let of = |uniform| draw(|| logits.iter().copied(), uniform);
+        let at =
+            |t, uniform| draw(|| logits.iter().copied(), Temperature::new(t).unwrap(), uniform);
+        let of = |uniform| at(1.0, uniform);
         assert_eq!([0.0, 0.124, 0.126, 0.49, 0.51, 0.999_999].map(of), [0, 0, 1, 1, 3, 3]);
+        // The probabilities 1, 9, 0 and 16 of 26.
+        assert_eq!([0.03, 0.04, 0.38, 0.39].map(|uniform| at(0.5, uniform)), [0, 1, 1, 3]);
+        assert_eq!([0.001, 0.999].map(|uniform| at(1e-3, uniform)), [3, 3]);
         let mut counts = [0_i32; 4];
         let mut draws = stream(1, Purpose::Synthetic, 0, 0);
         for _ in 0..8_000 {

@@ -95,7 +95,7 @@ pub use predict::{ClassifierInput, Prediction, Predictions, Tta};
 pub use probe::{FewLabels, ProbeConfig, ProbeResults, VectorProbe};
 pub use recipe::{ASSUMED_SHAPE, FinishedRun, Recipe, open_for, train_run, train_seeds};
 pub use reconstruct::{Evidence, Reconstruction};
-pub use sample::{NearestImages, Sampler, Samples};
+pub use sample::{NearestImages, Sampler, Samples, Tempered};
 pub use search::{Neighbour, QueryResult, SearchConfig, SearchIndex, SearchItem, SearchResults};
 pub use selection::{SelectedImages, Selection};
 pub use session::Session;

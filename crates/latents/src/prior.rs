@@ -1,6 +1,7 @@
 //! The prior of a model's latents: N(0, I), or what a variational model or a VQ-VAE has learned in its place.
 
-use latents_explore::{GaussianMixture, samplers};
+use latents_explore::GaussianMixture;
+use latents_explore::samplers::{self, Temperature};
 use latents_models::{CodePrior, LearnedPrior};
 use latents_progress::Monitor;
 
@@ -34,7 +35,7 @@ impl Prior {
     }
 
     /// `n` draws `[n, d]`; of a conditional model with the conditions of as many images, and of others there are none. Each depends only on the
-    /// prior, the seed, its class and its own index.
+    /// prior, the temperature, the seed, its class and its own index.
     ///
     /// # Errors
     /// If the call was interrupted, as drawing many codes takes a while.
@@ -42,18 +43,21 @@ impl Prior {
         &mut self,
         n: usize,
         given: &Conditions,
+        temperature: Temperature,
         seed: u64,
         monitor: &Monitor,
     ) -> Result<Vec<f32>> {
         let classes = given.classes();
         let (mixture, weights) = match self {
-            Prior::Normal { dim } => return Ok(samplers::normal(n, *dim, seed)),
-            Prior::Codes(codes) => return codes.sample(n, given, seed, monitor),
-            Prior::Learned { mixture, .. } if classes.is_empty() => {
-                return Ok(mixture.sample(n, seed));
+            Prior::Normal { dim } => {
+                return Ok(temperature.scaled(samplers::normal(n, *dim, seed)));
             }
-            Prior::Learned { mixture, weights } => (mixture, weights),
+            Prior::Codes(codes) => return codes.sample(n, given, temperature, seed, monitor),
+            Prior::Learned { mixture, weights } => (mixture.clone().tempered(temperature), weights),
         };
+        if classes.is_empty() {
+            return Ok(mixture.sample(n, seed));
+        }
         let mut z: Vec<f32> = vec![];
         for (class, weights) in weights.chunks_exact(mixture.weights().len()).enumerate() {
             if !classes.iter().any(|&own| usize::from(own) == class) {
@@ -112,8 +116,9 @@ mod tests {
         let means = [-50.0, 0.0, 50.0, 0.0];
         let mixture = GaussianMixture::from_parameters(&[1.0, 0.0], &means, &unit).unwrap();
         let mut prior = Prior::Learned { mixture, weights: vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5] };
-        let mut sample =
-            |n, given: &Conditions| prior.sample(n, given, 4, &Monitor::default()).unwrap();
+        let mut sample = |n, given: &Conditions| {
+            prior.sample(n, given, Temperature::default(), 4, &Monitor::default()).unwrap()
+        };
         let given = |classes: &[u16]| Conditions::new(classes.to_vec(), 3, 1.0);
         let classes: Vec<u16> = (0..90).map(|i| i % 3).collect();
         let z = sample(90, &given(&classes));

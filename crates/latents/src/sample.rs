@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use latents_data::Labelled;
 use latents_explore::neighbours::nearest;
-use latents_explore::{FlowFit, GaussianMixture, Rows, samplers};
+use latents_explore::samplers::{self, Temperature};
+use latents_explore::{FlowFit, GaussianMixture, Rows};
 use latents_report::{Figure, ImageView, Tile, grid};
 use latents_tables::{Column, ColumnTable, Values};
 
@@ -54,6 +55,43 @@ impl Sampler {
             Sampler::Flow => "flow",
             Sampler::Uniform => "uniform",
         }
+    }
+}
+
+/// A sampler at a temperature. A sampler alone is one at temperature 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tempered {
+    sampler: Sampler,
+    temperature: Temperature,
+}
+
+impl From<Sampler> for Tempered {
+    fn from(sampler: Sampler) -> Self {
+        Tempered { sampler, temperature: Temperature::default() }
+    }
+}
+
+impl Sampler {
+    /// This sampler at a temperature: below 1, images are likelier and vary less. It multiplies the standard deviations of normal
+    /// distributions, those of each component of a mixture and of what a flow maps, and divides the logits of codes.
+    ///
+    /// ```no_run
+    /// use latents::{Sampler, Session, TrainedModel};
+    ///
+    /// let mut model = TrainedModel::open("runs/vqvae", &Session::default())?;
+    /// let likely = model.sample(100, Sampler::Prior.tempered(0.8)?, 1)?;
+    /// # Ok::<(), latents::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the temperature is not a number above 0, or is another than 1 of the box, which has no likelier images.
+    pub fn tempered(self, temperature: f64) -> Result<Tempered> {
+        let temperature = Temperature::new(temperature)?;
+        if self == Sampler::Uniform && !temperature.is_neutral() {
+            let why = "latents that are drawn uniformly have no temperature: use another sampler";
+            return Err(Error::Invalid(why.into()));
+        }
+        Ok(Tempered { sampler: self, temperature })
     }
 }
 
@@ -108,6 +146,8 @@ pub struct Samples {
     pub z: Vec<f32>,
     /// The distribution that the latents were drawn from. If the model has no learned prior, [`Sampler::Prior`] becomes [`Sampler::Normal`].
     pub sampler: Sampler,
+    /// The temperature at which they were drawn.
+    pub temperature: Temperature,
     /// Bayesian information criterion of a mixture on the training latents.
     pub bic: Option<f64>,
     /// The class of each image `[n]`, of a conditional model.
@@ -128,7 +168,11 @@ impl Samples {
     /// The first 80 images in rows of ten; of several classes, a row of each.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let title = format!("Samples, latents drawn from {}", self.sampler);
+        let temperature = match self.temperature {
+            neutral if neutral.is_neutral() => String::new(),
+            other => format!(" at temperature {}", other.value()),
+        };
+        let title = format!("Samples, latents drawn from {}{temperature}", self.sampler);
         match &self.classes {
             Some(classes) => classes.figure(&title, &self.images),
             None => self.images.gallery(&title),
@@ -276,9 +320,9 @@ impl TrainedModel {
     /// # Errors
     /// If the model has no latents, the mixture or the flow cannot be fitted, the training latents are needed and missing, or the call was
     /// interrupted; [`Error::OnlyPrior`] for another sampler than the prior if the latents are codes.
-    pub fn sample(&mut self, n: usize, sampler: Sampler, seed: u64) -> Result<Samples> {
+    pub fn sample(&mut self, n: usize, sampler: impl Into<Tempered>, seed: u64) -> Result<Samples> {
         let classes = self.is_conditional().then(|| self.every_class());
-        self.sample_given(n, classes, sampler, seed)
+        self.sample_given(n, classes, sampler.into(), seed)
     }
 
     /// Makes `n` new images of some classes of a conditional model: as many of each as possible, one class after another.
@@ -289,21 +333,21 @@ impl TrainedModel {
         &mut self,
         n: usize,
         classes: &[u16],
-        sampler: Sampler,
+        sampler: impl Into<Tempered>,
         seed: u64,
     ) -> Result<Samples> {
         self.check_conditional()?;
         if classes.is_empty() {
             return Err(self.class_needed());
         }
-        self.sample_given(n, Some(classes.to_vec()), sampler, seed)
+        self.sample_given(n, Some(classes.to_vec()), sampler.into(), seed)
     }
 
     fn sample_given(
         &mut self,
         n: usize,
         classes: Option<Vec<u16>>,
-        sampler: Sampler,
+        Tempered { sampler, temperature }: Tempered,
         seed: u64,
     ) -> Result<Samples> {
         let classes =
@@ -322,12 +366,12 @@ impl TrainedModel {
         let SampledLatents { z, bic, flow } = match (sampler.fitted(), &classes) {
             (None, classes) => {
                 let classes = classes.as_ref().map_or(vec![], |classes| classes.labels.clone());
-                let z = prior.sample(n, &self.given(classes), seed, &self.session)?;
+                let z = prior.sample(n, &self.given(classes), temperature, seed, &self.session)?;
                 SampledLatents { z, bic: None, flow: None }
             }
             // A class has its own density of latents, but all share a box.
             (Some(fitted @ (Fitted::Mixture { .. } | Fitted::Flow)), Some(classes)) => {
-                self.draw_by_class(classes, fitted, seed)?
+                self.draw_by_class(classes, fitted, temperature, seed)?
             }
             (Some(fitted), _) => {
                 let latents = match fitted {
@@ -336,14 +380,14 @@ impl TrainedModel {
                         Latents::new(self.training_latents()?, dim)?
                     }
                 };
-                draw(&latents, n, fitted, seed, 1, &self.session)?
+                draw(&latents, n, fitted, temperature, seed, 1, &self.session)?
             }
         };
         let images = match &classes {
             Some(classes) => self.decode_as(&z, &classes.labels)?,
             None => self.decode(&z)?,
         };
-        Ok(Samples { images, z, sampler, bic, classes, flow })
+        Ok(Samples { images, z, sampler, temperature, bic, classes, flow })
     }
 
     /// Draws the latents of images of these classes from a density for each class, which is fitted to the latents of its training images.
@@ -351,6 +395,7 @@ impl TrainedModel {
         &mut self,
         classes: &SampledClasses,
         fitted: Fitted,
+        temperature: Temperature,
         seed: u64,
     ) -> Result<SampledLatents> {
         let (posteriors, session) = (self.training_posteriors()?, self.session.clone());
@@ -362,7 +407,8 @@ impl TrainedModel {
                 (0..posteriors.len()).filter(|&i| posteriors.class_of(i) == Some(&class)).collect();
             // As many draws as if all images were of this class, so that an image's draw depends on its own place.
             let n = images.last().map_or(0, |last| last + 1);
-            let drawn = draw(&posteriors.at(&of_class), n, fitted, seed, flows, &session)
+            let own = posteriors.at(&of_class);
+            let drawn = draw(&own, n, fitted, temperature, seed, flows, &session)
                 .map_err(|e| e.context(format!("class {class}")))?;
             for i in images {
                 let place = i * posteriors.dim..(i + 1) * posteriors.dim;
@@ -381,11 +427,12 @@ struct SampledLatents {
     flow: Option<FlowFit>,
 }
 
-/// Draws latents `[n, d]` from a density of these latents; a flow is one of so many that share their steps.
+/// Draws latents `[n, d]` from a density of these latents at a temperature; a flow is one of so many that share their steps.
 fn draw(
     latents: &Latents,
     n: usize,
     fitted: Fitted,
+    temperature: Temperature,
     seed: u64,
     flows: u64,
     session: &Session,
@@ -396,7 +443,7 @@ fn draw(
         Fitted::Flow => {
             let (mut fitted, fit) = fit_flow(latents, flows, seed, session)?;
             flow = Some(fit);
-            fitted.sample(n, seed)?
+            fitted.sample(n, temperature, seed)?
         }
         Fitted::Mixture { components } => {
             let rows = latents.rows()?;
@@ -408,7 +455,7 @@ fn draw(
             let (mixture, criterion) = fitted
                 .map_err(|e| Error::from(e).context(Sampler::Mixture { components }.to_string()))?;
             bic = Some(criterion);
-            mixture.sample(n, seed)
+            mixture.tempered(temperature).sample(n, seed)
         }
     };
     Ok(SampledLatents { z, bic, flow })

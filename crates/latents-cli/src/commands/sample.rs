@@ -27,6 +27,9 @@ pub(crate) struct Sample {
     /// Gaussians in the mixture
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     components: u16,
+    /// Below 1, images are likelier and vary less: multiplies the standard deviations of what latents are drawn from, and divides the logits of codes
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    temperature: f64,
     /// Images to make
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     n: u32,
@@ -64,6 +67,7 @@ struct Sampled<'a> {
     figures: Vec<PathBuf>,
     images: usize,
     sampler: &'static str,
+    temperature: f64,
     /// Bayesian information criterion of the mixture on the training latents.
     bic: Option<f64>,
     /// How many images of each class, in the order of the images; of a conditional model.
@@ -93,6 +97,7 @@ impl Sample {
             Sampler::Uniform => latents::Sampler::Uniform,
             Sampler::Mixture => latents::Sampler::Mixture { components: self.components.into() },
         };
+        let sampler = sampler.tempered(self.temperature)?;
         let mut model = TrainedModel::open(&self.run, session)?;
         let n = self.n as usize;
         let made = if self.classes.is_empty() {
@@ -133,12 +138,14 @@ impl Sample {
             out.display(),
             list(&figures)
         );
-        let (sampler, bic, flow) = (made.sampler.name(), made.bic, made.flow);
+        let (sampler, temperature) = (made.sampler.name(), made.temperature.value());
+        let (bic, flow) = (made.bic, made.flow);
         let of_class =
             |(class, images): (String, Vec<usize>)| OfClass { class, images: images.len() };
         let classes =
             made.classes.map(|classes| classes.groups().into_iter().map(of_class).collect());
-        let sampled = Sampled { out, figures, images, sampler, bic, classes, flow, nearest };
+        let sampled =
+            Sampled { out, figures, images, sampler, temperature, bic, classes, flow, nearest };
         output.result(&text, &sampled)
     }
 }

@@ -35,7 +35,19 @@ fn samples_and_ways_have_their_sizes() {
         assert!(pixels.iter().all(|p| (0.0..=1.0).contains(p)));
     }
     // The prior is N(0, I) where none is learned, and is called so.
-    assert_eq!(sandbox.json("sample --run ae --n 2 --out s.npz")["sampler"], "normal");
+    let plain = sandbox.json("sample --run ae --n 2 --out s.npz");
+    assert_eq!(plain["sampler"], "normal");
+    assert_eq!(plain["temperature"], 1.0);
+    let cold = sandbox.json("sample --run ae --n 2 --temperature 0.5 --out cold.npz");
+    assert_eq!(cold["temperature"], 0.5);
+    assert!(sandbox.text("cold.svg").contains("drawn from N(0, I) at temperature 0.5"));
+    for (wrong, why) in [
+        ("--temperature 0", "the temperature is 0, but must be a number above 0"),
+        ("--sampler uniform --temperature 0.5", "have no temperature"),
+    ] {
+        let said = sandbox.run(&format!("sample --run ae {wrong} --n 2 --out no.npz"));
+        assert!(said.code == Some(1) && said.stderr.contains(why), "{}", said.stderr);
+    }
     sandbox.ok("traverse --run ae --from 3 --to 42 --steps 10 --out t.png");
     assert_eq!(sandbox.text("t.svg").matches("<image").count(), 12);
     sandbox.ok("traverse --run ae --corners 0 1 2 3 --steps 4 --out c.png");

@@ -30,11 +30,20 @@ fn a_ring_is_learnt_and_its_density_is_one() {
     let (mut flow, fit) = fit(&points, 2);
     // The density of the ring is 1 / (2 pi r) along it, times a normal of deviation .15 across: -1.86 nats in the mean.
     assert!(fit.gaussian < -3.3 && fit.likelihood > -2.3, "{fit:?}");
-    let drawn = flow.sample(2000, 1).unwrap();
+    let mut at =
+        |n, temperature| flow.sample(n, Temperature::new(temperature).unwrap(), 1).unwrap();
+    let drawn = at(2000, 1.0);
     let radius = |p: &[f32]| libm::hypotf(p[0], p[1]);
     let near = drawn.chunks_exact(2).filter(|p| (radius(p) - 2.0).abs() < 0.6).count();
     assert!(near > 1800, "{near} of 2000 draws are near the ring");
-    assert_eq!(drawn[..20], flow.sample(10, 1).unwrap()[..], "a draw depends on its own index");
+    assert_eq!(drawn[..20], at(10, 1.0)[..], "a draw depends on its own index");
+    // At a lower temperature, draws are where the density is higher.
+    let cold = at(2000, 0.6);
+    let mut mean = |rows: &[f32]| {
+        let logs = flow.log_densities(Rows::new(rows, 2).unwrap(), &Monitor::default()).unwrap();
+        logs.iter().sum::<f64>() / logs.len() as f64
+    };
+    assert!(mean(&cold) > mean(&drawn) + 0.2);
 
     // The integral over a square that has all of it.
     let (side, step) = (240, 0.05);
@@ -49,7 +58,7 @@ fn a_ring_is_learnt_and_its_density_is_one() {
 #[test]
 fn threads_change_no_bit_and_a_fit_can_be_stopped() {
     let points = ring(400);
-    let of = |threads| fit(&points, threads).0.sample(50, 2).unwrap();
+    let of = |threads| fit(&points, threads).0.sample(50, Temperature::default(), 2).unwrap();
     assert_eq!(of(1), of(3));
     let monitor = Monitor::default();
     monitor.cancel().cancel();
@@ -68,7 +77,8 @@ fn few_rows_become_a_gaussian_or_are_refused() {
     };
     let (mut flow, found) = fit(80).unwrap();
     assert!(found.likelihood >= found.gaussian);
-    assert!(flow.sample(100, 1).unwrap().iter().all(|v| v.abs() < 8.0));
+    let drawn = flow.sample(100, Temperature::default(), 1).unwrap();
+    assert!(drawn.iter().all(|v| v.abs() < 8.0));
     let error = fit(63).unwrap_err().to_string();
     assert_eq!(error, "a flow needs at least 64 rows, but there are 63");
 }

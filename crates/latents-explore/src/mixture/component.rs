@@ -35,6 +35,14 @@ impl Component {
         Ok(Component { mean, covariance, factor, whitening, half_log_det })
     }
 
+    /// Multiplies the standard deviations.
+    pub(super) fn scale(&mut self, by: f64) {
+        self.covariance.iter_mut().for_each(|v| *v *= by * by);
+        self.factor.iter_mut().for_each(|v| *v *= by);
+        self.whitening.iter_mut().for_each(|v| *v /= by);
+        self.half_log_det += self.mean.len() as f64 * libm::log(by);
+    }
+
     /// Logarithms of the density at up to 16 rows; `centred` `[d]` and `scratch` are for the numbers on the way.
     #[inline(always)]
     fn log_densities<'a, S: Simd>(

@@ -48,6 +48,14 @@ fn a_mixture_is_its_parameters() {
     let (means, covariances) = (all(GaussianMixture::mean), all(GaussianMixture::covariance));
     let again = GaussianMixture::from_parameters(mixture.weights(), &means, &covariances).unwrap();
     assert_eq!(again.sample(20, 1), mixture.sample(20, 1));
+    let half = Temperature::new(0.5).unwrap();
+    let (cold, warm) = (again.clone().tempered(half).sample(20, 1), again.sample_labelled(20, 1));
+    for (i, component) in warm.1.iter().enumerate() {
+        for (j, mean) in again.mean(*component as usize).iter().enumerate() {
+            let [cold, warm] = [&cold, &warm.0].map(|z| f64::from(z[2 * i + j]) - mean);
+            assert!((cold - 0.5 * warm).abs() < 1e-6, "{cold} {warm}");
+        }
+    }
     let posterior = again.posterior(rows, &Monitor::default()).unwrap();
     let mean = posterior.log_densities.iter().sum::<f64>() / rows.len() as f64;
     assert!((mean - mixture.score(rows).unwrap()).abs() < 1e-12);

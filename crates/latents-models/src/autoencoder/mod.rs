@@ -38,6 +38,10 @@ pub struct AutoencoderConfig {
     pub stages: Vec<Stage>,
     /// Batch normalisation after each of the encoder's convolutions (Ioffe and Szegedy, 2015). The decoder has none.
     pub normalize: bool,
+    /// Number of residual blocks after each of the encoder's convolutions, and before each of the decoder's. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(example = 1)]
+    pub blocks: usize,
     /// Widths of the linear layers between the last convolution and the latent vector.
     pub hidden: Vec<usize>,
     /// Nonlinearity after each layer except the last convolution, the latent vector and the output. The study lists none after its last
@@ -54,6 +58,12 @@ pub struct AutoencoderConfig {
     pub refiner: Option<Refiner>,
 }
 
+/// Whether there are no residual blocks, which settings files do not mention.
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(blocks: &usize) -> bool {
+    *blocks == 0
+}
+
 impl Default for AutoencoderConfig {
     fn default() -> Self {
         AutoencoderConfig {
@@ -65,6 +75,7 @@ impl Default for AutoencoderConfig {
                 Stage { channels: 32, kernel: 3, stride: 2, padding: 0 },
             ],
             normalize: false,
+            blocks: 0,
             hidden: vec![64],
             nonlinearity: Nonlinearity::Relu,
             dropout: 0.2,
@@ -185,7 +196,7 @@ impl AutoencoderConfig {
         let convolutions = convolutions.layout()?;
         let deepest = convolutions.output();
 
-        if self.design == Design::Residual {
+        if self.design == Design::Residual || self.blocks > 0 {
             encoder.push(self.nonlinearity.layer());
         }
         encoder.push(Layer::Reshape { shape: [deepest.iter().product(), 1, 1] });
@@ -207,7 +218,7 @@ impl AutoencoderConfig {
         decoder.extend([self.nonlinearity.layer(), Layer::Dropout { p: self.dropout }]);
         decoder.push(Layer::Reshape { shape: deepest });
         let nonlinearity = self.nonlinearity.layer();
-        decoder.extend(mirrored(&self.stages, &convolutions, &places, &nonlinearity));
+        decoder.extend(mirrored(&self.stages, &convolutions, &places, &nonlinearity, self.blocks));
         let sections = vec![
             Section { name: "encoder".into(), layers: encoder },
             Section { name: "decoder".into(), layers: decoder },
@@ -217,7 +228,8 @@ impl AutoencoderConfig {
 
     /// The encoder up to its last convolution, and the index of each convolution in it.
     fn convolutions(&self, image: Shape) -> (Network, Vec<usize>) {
-        convolutions(&self.stages, image, &self.nonlinearity.layer(), self.normalize)
+        let nonlinearity = self.nonlinearity.layer();
+        convolutions(&self.stages, image, &nonlinearity, self.normalize, self.blocks)
     }
 }
 
@@ -286,6 +298,24 @@ mod tests {
             .filter_map(|p| p.name.strip_suffix(".running_mean"))
             .collect();
         assert_eq!(running, ["encoder.1", "encoder.4", "encoder.7"]);
+    }
+
+    #[test]
+    fn residual_blocks_stand_beside_each_convolution() {
+        let config = AutoencoderConfig { blocks: 2, ..Default::default() };
+        let layout = config.network([1, 29, 31], 0).unwrap().layout().unwrap();
+        assert_eq!(layout.output(), [1, 29, 31]);
+        let blocks = |section: usize| {
+            let of_block = |layer: &&Layer| matches!(layer, Layer::Residual { .. });
+            let layers = layout.section(section);
+            layout.layers().skip(layers.start).take(layers.len()).filter(of_block).count()
+        };
+        assert_eq!([ENCODER, DECODER].map(blocks), [6, 6]);
+        // A 3x3 and a 1x1 convolution with biases in each block of 8, 16 and 32 channels, twice two of each.
+        let weights: usize = [8, 16, 32].iter().map(|c| 4 * (10 * c * c + 2 * c)).sum();
+        let plain = AutoencoderConfig::default().network([1, 29, 31], 0).unwrap();
+        let more = layout.parameter_count() - plain.layout().unwrap().parameter_count();
+        assert_eq!(more, weights);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::likelihood::Likelihood;
 use crate::model::{LatentSpace, Model, Target, Term, TermPart, Tuning};
 use crate::nonlinearity::Nonlinearity;
-use crate::stage::{Stage, convolutions, mirrored};
+use crate::stage::{Stage, convolutions, mirrored, residual_blocks};
 
 pub use prior::{CodePrior, code_bits};
 pub use quantizer::Quantizer;
@@ -102,7 +102,7 @@ impl Model for VqvaeConfig {
         self.check(classes)?;
         let features = if self.conditional { classes } else { 0 };
         let nonlinearity = self.nonlinearity.layer();
-        let (body, places) = convolutions(&self.stages, image, &nonlinearity, false);
+        let (body, places) = convolutions(&self.stages, image, &nonlinearity, false, 0);
         let mut encoder = body.sections[ENCODER].layers.clone();
         let body = body.layout()?;
         let channels = body.output()[0];
@@ -112,18 +112,8 @@ impl Model for VqvaeConfig {
             stride: [1; 2],
             padding: [side / 2; 2],
         };
-        let block = || Layer::Residual {
-            layers: vec![
-                nonlinearity.clone(),
-                conv(channels, 3),
-                nonlinearity.clone(),
-                conv(channels, 1),
-            ],
-            shortcut: vec![],
-            drop: 0.0,
-        };
-        let blocks = std::iter::repeat_with(block).take(self.blocks);
-        encoder.extend(blocks.clone());
+        let blocks = || residual_blocks(self.blocks, channels, &nonlinearity);
+        encoder.extend(blocks());
         encoder.push(nonlinearity.clone());
         encoder.push(conv(self.quantizer.channels(), 1));
         encoder.push(self.quantizer.scaling());
@@ -142,9 +132,9 @@ impl Model for VqvaeConfig {
             decoder.push(Layer::Condition { features });
         }
         decoder.push(conv(channels, 3));
-        decoder.extend(blocks);
+        decoder.extend(blocks());
         decoder.push(nonlinearity.clone());
-        decoder.extend(mirrored(&self.stages, &body, &places, &nonlinearity));
+        decoder.extend(mirrored(&self.stages, &body, &places, &nonlinearity, 0));
         decoder.extend(self.likelihood.layers(self.sigma));
         let section = |name: &str, layers| Section { name: name.into(), layers };
         let sections = vec![section("encoder", encoder), section("decoder", decoder)];
@@ -175,7 +165,7 @@ impl Model for VqvaeConfig {
 
     /// The latents are the codes' numbers, channel by channel.
     fn latents(&self, image: Shape) -> Option<LatentSpace> {
-        let (body, _) = convolutions(&self.stages, image, &self.nonlinearity.layer(), false);
+        let (body, _) = convolutions(&self.stages, image, &self.nonlinearity.layer(), false, 0);
         let [_, h, w] = body.layout().ok()?.output();
         Some(LatentSpace {
             dim: self.quantizer.channels() * h * w,

@@ -33,6 +33,8 @@ class Autoencoder(_LatentModel):
         The part of the training images that is held out for validation.
     design : "study", "residual" or None
         How the network is built: as in the reference study, or around principal components.
+    blocks : int or None
+        The number of residual blocks after each of the encoder's convolutions, and before each of the decoder's.
     others
         See the book.
 
@@ -70,6 +72,7 @@ class Autoencoder(_LatentModel):
         label_smoothing: float | None = None,
         augmentation: dict[str, Any] | None = None,
         normalize: bool | None = None,
+        blocks: int | None = None,
         hidden: list[int] | None = None,
         nonlinearity: str | None = None,
         dropout: float | None = None,
@@ -97,6 +100,7 @@ class Autoencoder(_LatentModel):
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
         self.normalize = normalize
+        self.blocks = blocks
         self.hidden = hidden
         self.nonlinearity = nonlinearity
         self.dropout = dropout
@@ -181,6 +185,7 @@ class VAE(_LatentModel):
         label_smoothing: float | None = None,
         augmentation: dict[str, Any] | None = None,
         normalize: bool | None = None,
+        blocks: int | None = None,
         hidden: list[int] | None = None,
         nonlinearity: str | None = None,
         dropout: float | None = None,
@@ -218,6 +223,7 @@ class VAE(_LatentModel):
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
         self.normalize = normalize
+        self.blocks = blocks
         self.hidden = hidden
         self.nonlinearity = nonlinearity
         self.dropout = dropout

@@ -407,6 +407,7 @@ class _LatentModel(Model):
         *,
         sampler: str | None = None,
         components: int = 10,
+        temperature: float = 1.0,
         seed: int = 0,
         classes: Any = None,
         return_latents: bool = False,
@@ -424,6 +425,9 @@ class _LatentModel(Model):
             class. With None, the prior for a VQVAE, whose codes are drawn from it alone, and a mixture for the other models.
         components : int
             Gaussians of the mixture.
+        temperature : float
+            Below 1, images are likelier and vary less. It multiplies the standard deviations of normal distributions, those of each component of a mixture and of
+            what a flow maps, and divides the logits of codes; the box has none.
         seed : int
             Seed.
         classes : class, list of classes, or None
@@ -447,7 +451,7 @@ class _LatentModel(Model):
 
         if sampler is None:
             sampler = "mixture" if self.model_.code_bits is None else "prior"
-        images, latents, names = self.model_.sample(n, sampler, components, seed, _names_of(classes))
+        images, latents, names = self.model_.sample(n, sampler, components, temperature, seed, _names_of(classes))
         if return_classes and names is None:
             raise ValueError("return_classes needs a conditional model: VAE(conditional=True) or VQVAE(conditional=True)")
         made = [images]

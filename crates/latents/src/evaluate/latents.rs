@@ -9,6 +9,7 @@ use latents_explore::card::{
     Card, CardBounds, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED,
 };
 use latents_explore::extractor::Extractor;
+use latents_explore::samplers::Temperature;
 use latents_explore::{Flow, Pca, Rows, TsneConfig, tsne};
 
 use crate::conditions::Conditions;
@@ -161,13 +162,14 @@ impl TrainedModel {
         let seed = self.config.training.seed;
         let by_prior = if prior.is_learned() {
             session.stage("drawing from the learned prior");
-            Some(prior.sample(n, given, seed, session)?)
+            Some(prior.sample(n, given, Temperature::default(), seed, session)?)
         } else {
             None
         };
         let mut flow =
             if self.code_bits().is_none() { flow_of(posteriors, seed, session)? } else { None };
-        let by_flow = flow.as_mut().map(|flow| flow.sample(n, seed)).transpose()?;
+        let by_flow = flow.as_mut().map(|flow| flow.sample(n, Temperature::default(), seed));
+        let by_flow = by_flow.transpose()?;
         Ok(NewLatents { by_prior, flow, by_flow })
     }
 

@@ -291,6 +291,10 @@ fn codes_are_drawn_from_their_prior_place_by_place() {
     // Each draw depends on its own index, and on the seed.
     assert_eq!(model.sample(300, Sampler::Prior, 3).unwrap().z, new.z[..300 * 98]);
     assert_ne!(model.sample(300, Sampler::Prior, 4).unwrap().z, new.z[..300 * 98]);
+    // At a low temperature, the likeliest code of the first place.
+    let likeliest = (0..20).max_by(|&a, &b| weights[a].total_cmp(&weights[b])).unwrap();
+    let cold = model.sample(50, Sampler::Prior.tempered(0.01).unwrap(), 3).unwrap();
+    assert!(cold.z.chunks_exact(98).all(|z| number(z, 0) == likeliest));
     let error = model.sample(5, Sampler::Mixture { components: 2 }, 0).unwrap_err();
     assert!(matches!(error, Error::OnlyPrior { sampler: "mixture", .. }), "{error}");
 }

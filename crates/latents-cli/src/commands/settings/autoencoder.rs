@@ -20,6 +20,9 @@ pub(crate) struct HalvesFlags {
     /// Batch normalisation after each of the encoder's convolutions
     #[arg(long)]
     normalize: bool,
+    /// Residual blocks after each of the encoder's convolutions, and before each of the decoder's [default: 0]
+    #[arg(long, value_name = "N")]
+    blocks: Option<usize>,
     /// Widths of the linear layers before the latent vector [default: a quarter of the convolutions' output; for 28x28, 64]
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
@@ -54,6 +57,7 @@ impl HalvesFlags {
         put(layer, "model.latent_dim", self.latent_dim.as_ref())?;
         put(layer, "model.stages", self.stages.as_ref())?;
         put_switch(layer, "model.normalize", self.normalize)?;
+        put(layer, "model.blocks", self.blocks.as_ref())?;
         put(layer, "model.hidden", self.hidden.as_ref())?;
         put(layer, "model.nonlinearity", self.nonlinearity.as_ref())?;
         put(layer, "model.dropout", self.dropout.as_ref())?;
