@@ -45,6 +45,7 @@ mod inputs;
 mod layer;
 mod metrics;
 mod optimizer;
+mod pseudo_inputs;
 mod run;
 mod trainer;
 mod training;
