@@ -98,8 +98,8 @@ pub enum Layer {
         #[serde(default)]
         features: usize,
     },
-    /// The latents of a variational autoencoder whose prior is a VampPrior (Tomczak and Welling, 2018): the mean of the posteriors of some learned
-    /// images, the pseudo-inputs, p(z) = 1/K sum_k q(z|u_k). Input, output and penalty are those of [`Layer::MixturePrior`]; all weights
+    /// The latents of a variational autoencoder whose prior is a `VampPrior` (Tomczak and Welling, 2018): the mean of the posteriors of some learned
+    /// images, the pseudo-inputs, `p(z) = 1/K sum_k q(z|u_k)`. Input, output and penalty are those of [`Layer::MixturePrior`]; all weights
     /// are the same. The posteriors are those of evaluation ([`crate::Pass::Evaluate`]), so sampling and training have the same prior.
     /// Parameters `pseudo_inputs` `[components, c, h, w]`, of which the network's inputs have the shape, with pixels from 0 to 1; and
     /// `means` and `log_variances` `[components, d]`, which are not trained: [`crate::Engine::update_prior`] computes them
