@@ -110,7 +110,7 @@ struct LatentFlags {
     /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder), l2 (a regularised autoencoder), info (an MMD-VAE) or tc (a beta-TC-VAE)
     #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2", "info", "tc"]))]
     regularizer: Option<Regularizer>,
-    /// Prior of the latents of a VAE: normal, N(0, I); mixture, a mixture of Gaussians that is learned with the model (for each class, if the model is conditional); or vamp, the posteriors of images that are learned with the model (a VampPrior)
+    /// Prior of the latents of a VAE: normal, N(0, I); mixture, a mixture of Gaussians that is learned with the model (for each class, if the model is conditional); or vamp, the posteriors of images that are learned with the model
     #[arg(long, value_name = "NAME")]
     prior: Option<PriorName>,
     /// Gaussians in a learned prior, of vamp the learned images [default: 100]
