@@ -20,13 +20,14 @@ from torch import distributions
 
 from golden import GOLDEN, exact, normal, save
 from golden_gradients import SIGMOID, SILU, build, linear, reshape
-from golden_latents import GAUSSIAN, LOG_SCALE, MEAN, MIXTURE
+from golden_latents import GAUSSIAN, LOG_SCALE, MEAN, MIXTURE, VAMP, mixture_of, pseudo_inputs, vamp_prior
 
 # name: (loss, layer of latents, layers at the end, how many of them come after the loss, draws)
 CASES = {
     "bernoulli": ("bernoulli", GAUSSIAN, [SIGMOID], 1, 5),
     "mixture_prior": ("gaussian_learned", MIXTURE, [SIGMOID, LOG_SCALE], 0, 3),
     "one_draw": ("continuous_bernoulli", GAUSSIAN, [MEAN], 1, 1),
+    "vamp_prior": ("gaussian_learned", VAMP, [SIGMOID, LOG_SCALE], 0, 3),
 }
 SHAPE, SAMPLES, LATENTS, LOG_DEVIATION = (1, 6, 6), 19, 3, -0.3
 SEED, EPOCH, POSTERIOR = 5, 2, 21
@@ -85,11 +86,12 @@ def case(name):
     if latent is MIXTURE:
         names = [f"{len(first)}.{name}" for name in ["means", "log_variances", "logits"]]
         others |= dict(zip(names, mixture, strict=True))
-        means, log_variances, logits = mixture
-        each = distributions.Normal(means, (log_variances / 2).exp())
-        prior = distributions.MixtureSameFamily(
-            distributions.Categorical(logits=logits), distributions.Independent(each, 1)
-        )
+        prior = mixture_of(*mixture)
+    derived = {}
+    if latent is VAMP:
+        others[f"{len(first)}.pseudo_inputs"] = images = pseudo_inputs(generator)
+        prior, means, log_variances = vamp_prior(encoder, images)
+        derived = {f"{len(first)}.means": means, f"{len(first)}.log_variances": log_variances}
     x = exact(torch.rand((SAMPLES, *SHAPE), generator=generator, dtype=torch.float64))
     eta = [[draws_of(len(first), k << 32 | i) for i in range(SAMPLES)] for k in range(count)]
     eta = torch.tensor(eta, dtype=torch.float64)
@@ -105,18 +107,30 @@ def case(name):
         pixels = distributions.Bernoulli(logits=logits, validate_args=False)
     else:
         pixels = distributions.Normal(logits.sigmoid(), log_deviation.exp())
-    log_w = pixels.log_prob(x).flatten(2).sum(2) + prior.log_prob(z) - log_q  # [k, n]
+    log_joint = pixels.log_prob(x).flatten(2).sum(2) - log_q
+    log_w = log_joint + prior.log_prob(z)  # [k, n]
     weights = log_w.softmax(0).detach()
     assert count == 1 or 0.3 < weights.max(0).values.mean() < 0.9
     bound = math.log(count) - log_w.logsumexp(0)
 
-    def gradients(parameters, weights):
+    def gradients(parameters, weights, log_w=log_w):
         value = -(weights * log_w).sum(0).mean()
         given = torch.autograd.grad(value, parameters.values(), retain_graph=True)
         return {f"grad.{key}": x for key, x in zip(parameters, given, strict=True)}
 
     tensors = {"input": x, "bound": bound, **of_encoder, **others}
-    tensors |= gradients(of_encoder, weights.square()) | gradients(others, weights)
+    if latent is VAMP:
+        # Through z, in a prior that stays; and through the prior, of which z is no part.
+        logits = torch.zeros(len(images), dtype=torch.float64)
+        fixed = mixture_of(means.detach(), log_variances.detach(), logits)
+        own = gradients(of_encoder, weights.square(), log_joint + fixed.log_prob(z))
+        through = gradients(of_encoder, weights, prior.log_prob(z.detach()))
+        own = {key: own[key] + through[key] for key in own}
+    else:
+        own = gradients(of_encoder, weights.square())
+    tensors |= own | gradients(others, weights)
+    for key, value in derived.items():
+        tensors |= {key: value, f"grad.{key}": torch.zeros_like(value)}
     network = {"input": list(SHAPE), "layers": [*first, latent, *second, *end]}
     what = {"network": network, "loss": loss, "skip": skip, "draws": count}
     save(f"iwae_{name}", tensors, what | {"seed": SEED, "epoch": EPOCH})

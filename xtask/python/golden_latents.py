@@ -6,7 +6,7 @@ writes `latents_<case>.safetensors` into crates/latents-engine/tests/golden/: a 
 autoencoder or a relative, its parameters, a batch, and what `torch.distributions` makes of them where
 nothing is drawn (the latents are their means; how draws enter is tested by finite differences).
 Tensors, all f32: `input` [n, c, h, w], parameters and `grad.{parameter}` under their names,
-`fit` [n], `penalty` [n], `output`. The metadata's `case` is `{"network": in this project's form,
+`fit` [n], `penalty` [n], `output`. What a VampPrior derives from its pseudo-inputs has gradients of zero. The metadata's `case` is `{"network": in this project's form,
 "loss": its name, "deviation": of a normal likelihood that is given one, "weight": of the penalty,
 "skip": layers after the loss, "torch": version}`. The gradient is of mean(fit + weight * penalty).
 """
@@ -20,6 +20,7 @@ from golden_gradients import SIGMOID, SILU, build, conv, deconv, linear, masked,
 
 GAUSSIAN = {"kind": "gaussian"}
 MIXTURE = {"kind": "mixture_prior", "components": 4}
+VAMP = {"kind": "vamp_prior", "components": 4}
 NORM = {"kind": "squared_norm"}
 LOG_SCALE = {"kind": "log_scale"}
 MEAN = {"kind": "continuous_bernoulli_mean"}
@@ -32,10 +33,29 @@ CASES = {
     "gaussian_learned": ("gaussian_learned", GAUSSIAN, [SIGMOID, LOG_SCALE], 0),
     "squared_norm": ("gaussian", NORM, [SIGMOID], 0),
     "mixture_prior": ("bernoulli", MIXTURE, [SIGMOID], 1),
+    "vamp_prior": ("bernoulli", VAMP, [SIGMOID], 1),
 }
 DEVIATION, WEIGHT, LOG_DEVIATION = 0.3, 0.7, -0.8
 SHAPE, SAMPLES, LATENTS = (1, 6, 6), 19, 3
 COMMITMENT, LEVELS = 0.25, [2, 3, 2]
+
+
+def pseudo_inputs(generator):
+    """Learned images, whose pixels a hardtanh limits as in the paper."""
+    images = exact(torch.rand((4, *SHAPE), generator=generator, dtype=torch.float64))
+    return images.requires_grad_()
+
+
+def vamp_prior(encoder, images):
+    """The mean of the posteriors of pseudo-inputs, their means and their log-variances."""
+    means, log_variances = encoder(functional.hardtanh(images, 0, 1)).chunk(2, dim=1)
+    logits = torch.zeros(len(images), dtype=torch.float64)
+    return mixture_of(means, log_variances, logits), means, log_variances
+
+
+def mixture_of(means, log_variances, logits):
+    each = distributions.Independent(distributions.Normal(means, (log_variances / 2).exp()), 1)
+    return distributions.MixtureSameFamily(distributions.Categorical(logits=logits), each)
 
 
 def case(name):
@@ -61,6 +81,9 @@ def case(name):
     if latent is MIXTURE:
         names = [f"{len(first)}.{name}" for name in ["means", "log_variances", "logits"]]
         named |= dict(zip(names, mixture, strict=True))
+    derived = {}
+    if latent is VAMP:
+        named[f"{len(first)}.pseudo_inputs"] = images = pseudo_inputs(generator)
 
     h = encoder(x)
     if latent is GAUSSIAN:
@@ -70,11 +93,13 @@ def case(name):
         penalty = distributions.kl_divergence(posterior, prior).sum(1)
     elif latent is MIXTURE:
         z, log_variance = h.chunk(2, dim=1)
-        means, log_variances, logits = mixture
-        each = distributions.Normal(means, (log_variances / 2).exp())
-        prior = distributions.MixtureSameFamily(
-            distributions.Categorical(logits=logits), distributions.Independent(each, 1)
-        )
+        prior = mixture_of(*mixture)
+        entropy = distributions.Normal(z, (log_variance / 2).exp()).entropy().sum(1)
+        penalty = -entropy - prior.log_prob(z)
+    elif latent is VAMP:
+        z, log_variance = h.chunk(2, dim=1)
+        prior, means, log_variances = vamp_prior(encoder, images)
+        derived = {f"{len(first)}.means": means, f"{len(first)}.log_variances": log_variances}
         entropy = distributions.Normal(z, (log_variance / 2).exp()).entropy().sum(1)
         penalty = -entropy - prior.log_prob(z)
     else:
@@ -96,6 +121,8 @@ def case(name):
     tensors = {"input": x, "fit": fit, "penalty": penalty, "output": output}
     for key, parameter in named.items():
         tensors |= {key: parameter, f"grad.{key}": parameter.grad}
+    for key, value in derived.items():
+        tensors |= {key: value, f"grad.{key}": torch.zeros_like(value)}
     network = {"input": list(SHAPE), "layers": [*first, latent, *second, *end]}
     what = {"network": network, "loss": loss, "weight": WEIGHT, "skip": skip}
     save(f"latents_{name}", tensors, what | {"deviation": DEVIATION})

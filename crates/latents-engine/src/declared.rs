@@ -18,8 +18,8 @@ pub(crate) struct Declared {
 }
 
 impl Layer {
-    /// The layer's own parameters in PyTorch's order.
-    pub(crate) fn parameters(&self, input: Shape) -> Vec<Declared> {
+    /// The layer's own parameters in PyTorch's order; `image` is the input of the whole network.
+    pub(crate) fn parameters(&self, input: Shape, image: Shape) -> Vec<Declared> {
         let affine = |weight: Vec<usize>, outputs: usize| {
             let area: usize = weight[2..].iter().product();
             let fans = [weight[1] * area, weight[0] * area];
@@ -68,6 +68,16 @@ impl Layer {
                     Declared { name, shape, role, fans: [1, 1] }
                 };
                 all.map(declare).collect()
+            }
+            Layer::VampPrior { components } => {
+                let (of_image, of_latents) =
+                    ([&[components][..], &image].concat(), vec![components, input[0] / 2]);
+                let all = [
+                    ("pseudo_inputs", of_image, Role::Pixels),
+                    ("means", of_latents.clone(), Role::Derived),
+                    ("log_variances", of_latents, Role::Derived),
+                ];
+                all.map(|(name, shape, role)| Declared { name, shape, role, fans: [1, 1] }).into()
             }
             Layer::VectorQuantizer { table: CodeTable::Learned { codes, .. }, .. } => {
                 let (name, shape) = ("codes", vec![codes, input[0]]);

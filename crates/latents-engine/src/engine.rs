@@ -77,7 +77,8 @@ impl<E: Element> Engine<E> {
     ) -> Result<u64, Error> {
         let layout = network.layout()?;
         let plan = planner::plan(&layout, options);
-        Ok(crate::exact::step_memory::<E>(&plan, samples, threads))
+        let pseudo_inputs = layout.pseudo_inputs().map_or(0, |prior| prior.count(&layout));
+        Ok(crate::exact::step_memory::<E>(&plan, samples.max(pseudo_inputs), threads))
     }
 
     /// The worker threads and the instruction set.
@@ -108,8 +109,10 @@ impl<E: Element> Engine<E> {
         job.added = self.added(&coupled, &job)?;
         let range = 0..self.layout.parameter_count();
         expect_size("gradients", gradients.len(), range.len())?;
-        let gradients = Gradients { parameters: gradients, range, inputs: None };
-        Ok(self.executor.gradients(&job, Head::Loss(criterion, targets), gradients))
+        let all = Gradients { parameters: &mut *gradients, range, inputs: None };
+        let losses = self.executor.gradients(&job, Head::Loss(criterion, targets), all);
+        self.backward_pseudo_inputs(parameters, gradients)?;
+        Ok(losses)
     }
 
     /// The loss and penalty of each sample of a batch `[n]`, without gradients.
@@ -253,9 +256,12 @@ impl<E: Element> Engine<E> {
         expect_size("gradients", gradients.len(), self.layout.parameter_count())?;
         let mut inputs =
             self.options.input_gradients.then(|| vec![E::default(); numbers(layers.start)]);
-        let range = self.layout.parameters_of(layers);
-        let gradients = Gradients { parameters: gradients, range, inputs: inputs.as_deref_mut() };
-        let losses = self.executor.gradients(&job, Head::Gradients(output_gradients), gradients);
+        let range = self.layout.parameters_of(layers.clone());
+        let all = Gradients { parameters: &mut *gradients, range, inputs: inputs.as_deref_mut() };
+        let losses = self.executor.gradients(&job, Head::Gradients(output_gradients), all);
+        if layers.start == 0 {
+            self.backward_pseudo_inputs(parameters, gradients)?;
+        }
         Ok(Backward { penalty: losses.penalty, input_gradients: inputs })
     }
 
@@ -274,7 +280,7 @@ impl<E: Element> Engine<E> {
 
     /// The job of a pass over existing layers, if parameters, inputs and conditions have the right size. `penalty` tells whether the
     /// penalty of the layers is needed too.
-    fn job<'a>(
+    pub(crate) fn job<'a>(
         &self,
         parameters: &'a [E],
         batch: Batch<'a, E>,

@@ -179,6 +179,7 @@ impl<E: Element> ExactExecutor<E> {
                     }
                 }),
                 Source::Rows { .. } if micro_batches == 0 => {}
+                Source::Nothing => {}
                 Source::Rows { op, rows } => {
                     let (shape, offset, tiles) = self.record(*op);
                     let (a, b) = (&self.records[..], &self.records[..]);

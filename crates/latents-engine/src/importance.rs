@@ -26,7 +26,7 @@ impl<E: Element> Engine<E> {
     /// sums over samples and then over draws, all in one fixed order.
     ///
     /// # Errors
-    /// Those of [`Engine::gradients`], and if the network does not have a [`Layer::Gaussian`] or [`Layer::MixturePrior`] after layers that learn,
+    /// Those of [`Engine::gradients`], and if the network does not have a [`Layer::Gaussian`], or one with a learned prior, after layers that learn,
     /// as its only penalty, the loss is not a likelihood, the penalty's weight is not 1, there are free bits, or `draws` is 0.
     pub fn importance_gradients<'a>(
         &mut self,
@@ -63,6 +63,7 @@ impl<E: Element> Engine<E> {
         let out = Gradients { parameters: &mut of_encoder, range: range.clone(), inputs: None };
         self.executor.gradients(&encoder, Head::Gradients(of_posterior[..].into()), out);
         gradients[range.clone()].copy_from_slice(&of_encoder[range]);
+        self.backward_pseudo_inputs(parameters, gradients)?;
         Ok(bounds)
     }
 
@@ -93,13 +94,12 @@ impl<E: Element> Engine<E> {
         let mut penalties = nodes.iter().enumerate().filter(|(_, node)| has_penalty(&node.layer));
         match (penalties.next(), penalties.next()) {
             (Some((at, node)), None)
-                if matches!(node.layer, Layer::Gaussian | Layer::MixturePrior { .. })
-                    && !self.layout().parameters_of(0..at).is_empty() =>
+                if node.layer.is_posterior() && !self.layout().parameters_of(0..at).is_empty() =>
             {
                 Ok(at)
             }
             _ => problem(
-                "importance weights need layers that learn, and after them one layer `gaussian` or `mixture_prior` as the only penalty",
+                "importance weights need layers that learn, and after them one layer `gaussian`, `mixture_prior` or `vamp_prior` as the only penalty",
             ),
         }
     }

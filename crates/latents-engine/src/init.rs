@@ -27,7 +27,7 @@ pub enum Init {
 
 /// The initial parameters of a layout, `[parameter_count]`. Biases are uniform within 1 / sqrt(`fan_in`), the default of PyTorch's
 /// layers. The standard deviation of a likelihood begins at 1; normalisations begin with scale 1, shift 0, mean 0 and variance 1;
-/// a learned prior begins near N(0, I).
+/// a learned prior begins near N(0, I). The pixels of learned images are uniform, and what is derived from other parameters is zero.
 ///
 /// Every tensor has its own stream of random numbers, so a change to one layer does not change the others.
 #[must_use]
@@ -43,7 +43,8 @@ pub fn initialize(layout: &Layout, init: Init, seed: u64) -> Vec<f32> {
             (Role::Bias, _) | (Role::Weight, Init::Pytorch) => {
                 default * (2.0 * random.uniform() - 1.0)
             }
-            (Role::LogScale | Role::Shift, _) => 0.0,
+            (Role::LogScale | Role::Shift | Role::Derived, _) => 0.0,
+            (Role::Pixels, _) => random.uniform(),
             (Role::Prior { deviation }, _) => deviation * random.normal(),
             (Role::Scale, _) => 1.0,
             (Role::Statistic { initial, .. }, _) => initial,

@@ -98,6 +98,16 @@ pub enum Layer {
         #[serde(default)]
         features: usize,
     },
+    /// The latents of a variational autoencoder whose prior is a `VampPrior` (Tomczak and Welling, 2018): the mean of the posteriors of some learned
+    /// images, the pseudo-inputs, `p(z) = 1/K sum_k q(z|u_k)`. Input, output and penalty are those of [`Layer::MixturePrior`]; all weights
+    /// are the same. The posteriors are those of evaluation ([`crate::Pass::Evaluate`]), so sampling and training have the same prior.
+    /// Parameters `pseudo_inputs` `[components, c, h, w]`, of which the network's inputs have the shape, with pixels from 0 to 1; and
+    /// `means` and `log_variances` `[components, d]`, which are not trained: [`crate::Engine::update_prior`] computes them
+    /// from the others. The layer belongs to the first section, after layers that learn and take no condition.
+    VampPrior {
+        /// Number of pseudo-inputs.
+        components: usize,
+    },
     /// The latents of a VQ-VAE (van den Oord et al., 2017): the vector `[c]` of each pixel is replaced by the nearest of a table of codes. The
     /// gradient of the output passes to the input unchanged (straight through). The penalty, in nats, is -log p of the codes of a sample; it
     /// moves the prior alone. Its parameters are those of the table, if this is learned, and of the prior's layers, named as if they were a
@@ -212,6 +222,7 @@ impl Layer {
             Layer::Noise { .. } => "noise",
             Layer::Gaussian => "gaussian",
             Layer::MixturePrior { .. } => "mixture_prior",
+            Layer::VampPrior { .. } => "vamp_prior",
             Layer::VectorQuantizer { .. } => "vector_quantizer",
             Layer::SquaredNorm => "squared_norm",
             Layer::MmdPenalty => "mmd_penalty",
@@ -227,12 +238,16 @@ impl Layer {
         }
     }
 
+    /// Whether its input is a posterior q(z|x) and its penalty is that of a variational autoencoder: as [`Layer::Gaussian`], with
+    /// whatever prior.
+    #[must_use]
+    pub fn is_posterior(&self) -> bool {
+        matches!(self, Layer::Gaussian | Layer::MixturePrior { .. } | Layer::VampPrior { .. })
+    }
+
     /// Whether it has a penalty of latents, whose gradient its backward pass leaves in place of its input.
     pub(crate) fn is_latent(&self) -> bool {
-        matches!(
-            self,
-            Layer::Gaussian | Layer::MixturePrior { .. } | Layer::SquaredNorm | Layer::MmdPenalty
-        )
+        self.is_posterior() || matches!(self, Layer::SquaredNorm | Layer::MmdPenalty)
     }
 
     /// The output shape for an input shape, or the reason why there is none. Of layers that have layers inside them, only their own settings are
@@ -278,11 +293,11 @@ impl Layer {
             Layer::Noise { deviation } if !(deviation >= 0.0 && deviation.is_finite()) => {
                 Err(format!("deviation {deviation} must be at least 0"))
             }
-            Layer::MixturePrior { components: 0, .. } => {
+            Layer::MixturePrior { components: 0, .. } | Layer::VampPrior { components: 0 } => {
                 Err("components must be at least 1".into())
             }
             Layer::VectorQuantizer { ref table, .. } => table.problem(c).map_or(Ok(input), Err),
-            Layer::Gaussian | Layer::MixturePrior { .. } => match input {
+            Layer::Gaussian | Layer::MixturePrior { .. } | Layer::VampPrior { .. } => match input {
                 [c, 1, 1] if c % 2 == 0 => Ok([c / 2, 1, 1]),
                 _ => Err("it needs as many means as log-variances, [2d, 1, 1]".into()),
             },

@@ -13,7 +13,8 @@
 //! codebooks), compute its gradient with respect to the output of [`Engine::outputs`] and backpropagate it with
 //! [`Engine::backward`]; if it is one term beside a [`Loss`], a function of the posterior of a batch, give its gradient to
 //! [`Engine::gradients`] ([`CoupledCriterion`]), as those of a [`Posterior`] are. The importance-weighted bound of a variational autoencoder, which
-//! couples several draws of each sample, is [`Engine::importance_gradients`]. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
+//! couples several draws of each sample, is [`Engine::importance_gradients`]. A prior that is made of the posteriors of learned images
+//! ([`Layer::VampPrior`]) is computed anew after each step by [`Engine::update_prior`]. For a conditional model, use [`Layer::Condition`] and [`Inputs::with_conditions`].
 //!
 //! This crate does not know files, data sets or training runs.
 //!
@@ -79,6 +80,7 @@ mod parameter;
 mod plan;
 mod planner;
 mod precision;
+mod pseudo_inputs;
 mod runtime;
 mod schedule;
 mod shape;
@@ -105,6 +107,7 @@ pub use optimizer::{Group, Optimizer, OptimizerState, Rule, clip_norm};
 pub use options::EngineOptions;
 pub use parameter::{Parameter, Role};
 pub use precision::Precision;
+pub use pseudo_inputs::PseudoInputs;
 pub use runtime::Runtime;
 pub use schedule::Schedule;
 pub use shape::Shape;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::layer::Layer;
-use crate::parameter::{Parameter, Role};
+use crate::parameter::Parameter;
 use crate::shape::{MAX_NUMBERS, Shape, fits};
 
 /// A named sequence of layers, such as `encoder`.
@@ -91,6 +91,8 @@ pub(crate) struct Condition {
 /// The state while layers are laid out.
 #[derive(Default)]
 struct Builder {
+    /// The input of the whole network.
+    image: Shape,
     parameters: Vec<Parameter>,
     /// Number of numbers in all parameters so far.
     total: usize,
@@ -143,7 +145,7 @@ impl Builder {
                 )));
             }
         }
-        for declared in layer.parameters(input) {
+        for declared in layer.parameters(input, self.image) {
             let (name, shape) = (declared.name, declared.shape);
             let numbers = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
             let end = numbers.and_then(|n| self.total.checked_add(n));
@@ -202,7 +204,8 @@ impl Network {
                 self.input
             )));
         }
-        let (mut builder, mut shape) = (Builder::default(), self.input);
+        let (mut builder, mut shape) =
+            (Builder { image: self.input, ..Builder::default() }, self.input);
         let (mut nodes, mut starts) = (vec![], vec![0]);
         for Section { name, layers } in &self.sections {
             let prefix = if name.is_empty() { String::new() } else { format!("{name}.") };
@@ -215,7 +218,9 @@ impl Network {
             return Err(Error::Network("it has no layers".into()));
         }
         let Builder { parameters, condition, .. } = builder;
-        Ok(Layout { input: self.input, nodes, starts, parameters, condition })
+        let layout = Layout { input: self.input, nodes, starts, parameters, condition };
+        layout.check_pseudo_inputs()?;
+        Ok(layout)
     }
 }
 
@@ -291,11 +296,11 @@ impl Layout {
         self.parameters.last().map_or(0, |p| p.range().end)
     }
 
-    /// Ranges of the trained parameters: all but running statistics.
+    /// Ranges of the trained parameters: all but running statistics and what is derived from others.
     #[must_use]
     pub fn trained(&self) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = vec![];
-        let is_trained = |p: &&Parameter| !matches!(p.role, Role::Statistic { .. });
+        let is_trained = |p: &&Parameter| p.role.is_trained();
         for parameter in self.parameters.iter().filter(is_trained) {
             let range = parameter.range();
             match runs.last_mut() {

@@ -208,7 +208,7 @@ impl Optimizer {
 
 impl Group {
     /// The groups for all parameters in the range `within` of the vector of parameters: `rule` for trained parameters, without weight decay
-    /// for a learned prior, [`Rule::Average`] for running statistics.
+    /// for a learned prior, [`Rule::Average`] for running statistics, and none for what is derived from other parameters.
     #[must_use]
     pub fn of(layout: &Layout, within: Range<usize>, rule: Rule, learning_rate: f64) -> Vec<Self> {
         let mut groups: Vec<Group> = vec![];
@@ -220,11 +220,14 @@ impl Group {
             }
             let rule = match parameter.role {
                 Role::Statistic { momentum, .. } => Rule::Average { momentum },
-                Role::Prior { .. } => rule.without_decay(),
+                Role::Prior { .. } | Role::Pixels => rule.without_decay(),
+                Role::Derived => continue,
                 _ => rule,
             };
             match groups.last_mut() {
-                Some(last) if last.rule == rule => last.parameters.end = range.end,
+                Some(last) if last.rule == rule && last.parameters.end == range.start => {
+                    last.parameters.end = range.end;
+                }
                 _ => groups.push(Group { parameters: range, rule, learning_rate }),
             }
         }

@@ -16,6 +16,10 @@ pub enum Role {
         /// The standard deviation of its initial values, which are normal with mean 0.
         deviation: f64,
     },
+    /// The pixels of learned images, from 0 to 1. They have no weight decay.
+    Pixels,
+    /// A number that is computed from other parameters and not trained; see [`crate::Engine::update_prior`]. Its gradient is zero.
+    Derived,
     /// The factor of a normalised channel.
     Scale,
     /// The number added to a normalised channel.
@@ -28,6 +32,14 @@ pub enum Role {
         /// The weight of the new batch, from 0 to 1.
         momentum: f64,
     },
+}
+
+impl Role {
+    /// Whether an optimiser follows its gradient: all but running statistics and what is derived from other parameters.
+    #[must_use]
+    pub fn is_trained(self) -> bool {
+        !matches!(self, Role::Statistic { .. } | Role::Derived)
+    }
 }
 
 /// One parameter tensor; all of them are stored in one vector.

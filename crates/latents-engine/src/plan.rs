@@ -32,6 +32,8 @@ pub(crate) struct MixturePrior {
     pub(crate) components: usize,
     /// Whether the weights depend on the condition.
     pub(crate) conditional: bool,
+    /// Whether all weights are the same, and no parameters.
+    pub(crate) uniform: bool,
     /// Index of the mask in the workspace that holds its draws.
     pub(crate) mask: usize,
     /// Index of the mask that holds latents, responsibilities and weights.
@@ -176,6 +178,8 @@ pub(crate) enum Source {
     Rows { op: usize, rows: Range<usize> },
     /// The bias of a linear layer, from records.
     Bias { op: usize },
+    /// Zero: no operation of a pass has this gradient.
+    Nothing,
 }
 
 #[derive(Debug)]

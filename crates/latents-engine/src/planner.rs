@@ -39,9 +39,10 @@ fn windows(layer: &Layer, input: Shape, output: Shape) -> Option<(Windows, bool)
 }
 
 /// The plan of a network. With `input_gradients`, it also computes the gradient of the input of each section: each section then begins
-/// with a copy of its input, and the gradient stays in the copy. All other gradients are the same bits.
+/// with a copy of its input, and the gradient stays in the copy. All other gradients are the same bits. Pseudo-inputs need it in any case.
 pub(crate) fn plan(layout: &Layout, options: EngineOptions) -> Plan {
     let EngineOptions { precision, input_gradients } = options;
+    let input_gradients = input_gradients || layout.pseudo_inputs().is_some();
     let plan = Plan {
         ops: vec![],
         buffers: vec![],
@@ -178,8 +179,8 @@ impl Planner<'_> {
                 (buffer, 1)
             }
             Layer::Gaussian => (self.latent(node, Prior::Gaussian, input), 1),
-            Layer::MixturePrior { components, features } => {
-                (self.mixture_prior(node, components, features > 0, input), 1)
+            Layer::MixturePrior { components, .. } | Layer::VampPrior { components } => {
+                (self.mixture_prior(node, components, input), 1)
             }
             Layer::VectorQuantizer { ref table, .. } => (self.quantize(node, table, input), 1),
             Layer::SquaredNorm => (self.latent(node, Prior::SquaredNorm, input), 1),
@@ -213,19 +214,20 @@ impl Planner<'_> {
         output
     }
 
-    fn mixture_prior(
-        &mut self,
-        node: &Node,
-        components: usize,
-        conditional: bool,
-        input: usize,
-    ) -> usize {
+    fn mixture_prior(&mut self, node: &Node, components: usize, input: usize) -> usize {
+        let conditional = matches!(node.layer, Layer::MixturePrior { features: 1.., .. });
+        let uniform = matches!(node.layer, Layer::VampPrior { .. });
         // The buffer of the input stores what the gradient needs.
         let input = if input == 0 { input } else { self.owned(input, node.input) };
         let numbers = numbers(node.output);
         let (mask, kept) = (self.mask(numbers), self.mask(numbers + 2 * components * LANES));
         let output = self.buffer(node.output, None);
-        let all = self.parameters(node);
+        let mut all = self.parameters(node);
+        if uniform {
+            // The pseudo-inputs, which only the encoder reads.
+            let (range, source) = (all.remove(0), Source::Nothing);
+            self.plan.pieces.push(Piece { range, source });
+        }
         let parameters = all[0].start..all[all.len() - 1].end;
         let offset = self.shard(parameters.clone());
         let layer = node.number;
@@ -235,6 +237,7 @@ impl Planner<'_> {
             layer,
             components,
             conditional,
+            uniform,
             mask,
             kept,
             parameters,

@@ -79,6 +79,14 @@ def test_samples_and_traversals(ae, data):
         ae.decode(np.zeros((2, 5)))
 
 
+@pytest.mark.parametrize("kind", ["mixture", "vamp"])
+def test_a_learned_prior_is_sampled_from(data, kind):
+    model = latents.VAE(latent_dim=4, epochs=1, prior={"kind": kind, "components": 5}, seed=1).fit(data)
+    z = model.sample(20, sampler="prior", seed=1, return_latents=True)[1]
+    assert not np.array_equal(z, model.sample(20, sampler="normal", seed=1, return_latents=True)[1])
+    assert model.config_["model"]["prior"] == {"kind": kind, "components": 5}
+
+
 def test_search_outliers_and_figures(ae, data):
     near = ae.search(0, k=3)
     assert len(near) == 3 and near[0].distance <= near[1].distance and near[0].index != 0

@@ -39,6 +39,8 @@ pub enum Purpose {
     Draw = 22,
     /// Samples of the prior that latents are compared with; counters: layer and epoch or number of the draw, sample.
     Prior = 23,
+    /// Training images that pseudo-inputs begin as; counters: 0, 0.
+    PseudoInputs = 24,
     /// Jitter of a map's initial layout; counters: 0, 0.
     Map = 40,
     /// Initial clusters and mixtures; counters: attempt, 0.

@@ -46,6 +46,7 @@ mod layer;
 mod metrics;
 mod nearest;
 mod optimizer;
+mod pseudo_inputs;
 mod run;
 mod trainer;
 mod training;

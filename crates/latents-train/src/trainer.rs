@@ -34,6 +34,7 @@ use crate::error::Error;
 use crate::initial::initial_parameters;
 use crate::inputs::{inputs, pixels};
 use crate::metrics::{EpochMetrics, Terms};
+use crate::pseudo_inputs::start_from_images;
 use crate::run::Run;
 use keep::Pending;
 use validate::Means;
@@ -223,7 +224,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The initial parameters.
-    fn initial(&self, monitor: &Monitor) -> Result<Vec<f32>, Error> {
+    fn initial(&mut self, monitor: &Monitor) -> Result<Vec<f32>, Error> {
         let layout = self.engine.layout();
         let mut parameters = initial_parameters(self.config, layout)?;
         if let Some(start) = &self.start {
@@ -232,6 +233,11 @@ impl<'a> Trainer<'a> {
             let pca = self.engine.runtime().run(components)?;
             start_from(&pca, start, layout, &mut parameters)?;
         }
+        if let Some(prior) = layout.pseudo_inputs() {
+            let (images, seed) = (self.training.some(), self.config.training.seed);
+            start_from_images(&prior, layout, images, seed, &mut parameters)?;
+        }
+        self.engine.update_prior(&mut parameters)?;
         Ok(parameters)
     }
 
@@ -472,6 +478,7 @@ impl<'a> Trainer<'a> {
         }
         let runtime = Arc::clone(self.engine.runtime());
         self.optimizer.step(&runtime, &mut self.parameters, &self.gradients, factor);
+        self.engine.update_prior(&mut self.parameters)?;
         self.progress.step += 1;
         self.progress.loss_sum += sums[0];
         self.progress.penalty_sum += sums[1];

@@ -54,7 +54,8 @@ fn threads_and_instruction_sets_change_no_byte() {
 
 #[test]
 fn a_variational_autoencoder_learns_the_same_bytes_everywhere() {
-    for prior in [LatentPrior::Normal, LatentPrior::Mixture { components: 21 }] {
+    let learned = [LatentPrior::Mixture { components: 21 }, LatentPrior::Vamp { components: 21 }];
+    for prior in [LatentPrior::Normal].into_iter().chain(learned) {
         check_variational(prior);
     }
 }
@@ -81,11 +82,55 @@ fn check_variational(prior: LatentPrior) {
     }
 }
 
+/// The model file has the prior as it is after the last step: the posteriors of pseudo-inputs that have moved away from training images.
+#[test]
+fn a_prior_of_pseudo_inputs_follows_the_encoder() {
+    let mut config = small(2);
+    let (components, data) = (9, sample(297));
+    config.model = variational(|model| {
+        (model.prior, model.autoencoder.normalize) = (LatentPrior::Vamp { components }, true);
+    });
+    let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime(2, Isa::detect()));
+    finish(folder.path(), &config, &data, &runtime).unwrap();
+    let mut engine = config.engine(runtime).unwrap();
+    let path = folder.path().join("model.safetensors");
+    let parameters = load_parameters(&path, engine.layout()).unwrap();
+    let mut again = parameters.clone();
+    engine.update_prior(&mut again).unwrap();
+    assert_eq!(parameters, again);
+    let prior = engine.layout().pseudo_inputs().unwrap();
+    let (training, _) = split(297, config.training.validation_fraction, config.training.seed);
+    let learned: Vec<&[f32]> = parameters[prior.images].chunks_exact(784).collect();
+    let nearest = |image: &[f32]| {
+        let distances = training.iter().map(|&i| {
+            let other = data.images.image_unit(i as usize);
+            image.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>()
+        });
+        let all: Vec<(usize, f64)> = distances.enumerate().collect();
+        all.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
+    };
+    let found: Vec<(usize, f64)> = learned.iter().map(|image| nearest(image)).collect();
+    let different: std::collections::BTreeSet<usize> = found.iter().map(|(i, _)| *i).collect();
+    assert_eq!(different.len(), components, "each began as another training image");
+    assert!(found.iter().all(|&(_, apart)| apart > 1e-6 && apart < 20.0), "{found:?}");
+}
+
+#[test]
+fn pseudo_inputs_are_no_more_than_the_training_images() {
+    let mut config = small(1);
+    config.model = variational(|model| model.prior = LatentPrior::Vamp { components: 40 });
+    let folder = tempfile::tempdir().unwrap();
+    let error = finish(folder.path(), &config, &sample(40), &runtime(1, Isa::detect()));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("prior.components = 40") && error.contains("there are 32"), "{error}");
+}
+
 /// So does one that is trained with the importance-weighted bound.
 #[test]
 fn an_importance_weighted_autoencoder_learns_the_same_bytes_everywhere() {
     let learned = LatentPrior::Mixture { components: 5 };
-    for (prior, classes) in [(LatentPrior::Normal, false), (learned, true)] {
+    let vamp = LatentPrior::Vamp { components: 5 };
+    for (prior, classes) in [(LatentPrior::Normal, false), (learned, true), (vamp, false)] {
         let mut config = conditional(2);
         config.model =
             importance_weighted(5, |model| (model.prior, model.conditional) = (prior, classes));
@@ -299,7 +344,7 @@ fn every_setting_of_the_family_changes_the_weights() {
         config.model = variational(change);
         trained(&config, 2, Isa::detect()).remove("model.safetensors").unwrap()
     };
-    let changes: [fn(&mut VaeConfig); 20] = [
+    let changes: [fn(&mut VaeConfig); 22] = [
         |_| {},
         |c| c.beta = 2.0,
         |c| c.warmup_epochs = 0.0,
@@ -312,6 +357,8 @@ fn every_setting_of_the_family_changes_the_weights() {
         |c| c.prior = LatentPrior::Mixture { components: 5 },
         |c| c.prior = LatentPrior::Mixture { components: 6 },
         |c| (c.prior, c.conditional) = (LatentPrior::Mixture { components: 6 }, true),
+        |c| c.prior = LatentPrior::Vamp { components: 5 },
+        |c| c.prior = LatentPrior::Vamp { components: 6 },
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
         |c| c.regularizer = Regularizer::Info,

@@ -131,7 +131,8 @@ fn one_stop_anywhere_changes_no_byte() {
 /// Warm-up, draws and both sums of an epoch continue where they stopped.
 #[test]
 fn stopping_a_variational_autoencoder_after_every_step_changes_no_byte() {
-    for prior in [LatentPrior::Normal, LatentPrior::Mixture { components: 9 }] {
+    let learned = [LatentPrior::Mixture { components: 9 }, LatentPrior::Vamp { components: 9 }];
+    for prior in [LatentPrior::Normal].into_iter().chain(learned) {
         let mut scene = Scene::new();
         scene.config.model = variational(|model| model.prior = prior);
         let folder = scene.stopped_after(EPOCHS * STEPS);

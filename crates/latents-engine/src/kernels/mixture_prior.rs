@@ -14,6 +14,8 @@ pub(crate) struct Mixture<'a, E> {
     /// `[k, features]`, one after the other.
     pub(crate) parameters: &'a [E],
     pub(crate) components: usize,
+    /// Whether all weights are the same; there are no logits then.
+    pub(crate) uniform: bool,
     /// `[feature][lane]`; empty if the weights do not depend on a condition.
     pub(crate) conditions: &'a [E],
 }
@@ -22,13 +24,21 @@ impl<E: Number> Mixture<'_, E> {
     /// The numbers of means.
     #[inline(always)]
     fn numbers(self) -> usize {
-        let logits = self.components * (1 + self.conditions.len() / LANES);
-        (self.parameters.len() - logits) / 2
+        (self.parameters.len() - self.logits_len()) / 2
+    }
+
+    /// The numbers of logits.
+    #[inline(always)]
+    fn logits_len(self) -> usize {
+        if self.uniform { 0 } else { self.components * (1 + self.conditions.len() / LANES) }
     }
 
     /// The logits of a component's weight.
     #[inline(always)]
     fn logits(self, k: usize) -> [E; LANES] {
+        if self.uniform {
+            return [E::default(); LANES];
+        }
         let logits = &self.parameters[2 * self.numbers()..];
         let conditions = self.conditions.as_chunks::<LANES>().0;
         let slopes = &logits[self.components + k * conditions.len()..][..conditions.len()];
@@ -203,7 +213,7 @@ impl<E: Number> Kernel<E> for MixturePriorBackward<'_, E> {
         let (shares, excesses) = rest.split_at(k);
         let (of_means, rest) = gradient.split_at_mut(numbers);
         let (of_logs, rest) = rest.split_at_mut(numbers);
-        let (of_logits, of_slopes) = rest.split_at_mut(k);
+        let (of_logits, of_slopes) = rest.split_at_mut(if mixture.uniform { 0 } else { k });
         let conditions = mixture.conditions.as_chunks::<LANES>().0;
         for (k, share) in shares.iter().enumerate() {
             let total = sum(*share);
@@ -219,6 +229,9 @@ impl<E: Number> Kernel<E> for MixturePriorBackward<'_, E> {
                 of_means[at] = of_means[at].minus(precision.times(sum(first)));
                 let excess = precision.fused(sum(second), E::default().minus(total));
                 of_logs[at] = of_logs[at].minus(excess.times(E::from_f64(0.5)));
+            }
+            if mixture.uniform {
+                continue;
             }
             of_logits[k] = of_logits[k].plus(sum(excesses[k]));
             let slopes = &mut of_slopes[k * conditions.len()..][..conditions.len()];

@@ -19,7 +19,7 @@ fn mixture<'a, E>(
 ) -> Mixture<'a, E> {
     let parameters = &shared.job.parameters[op.parameters.clone()];
     let conditions = if op.conditional { conditions } else { &[] };
-    Mixture { parameters, components: op.components, conditions }
+    Mixture { parameters, components: op.components, uniform: op.uniform, conditions }
 }
 
 impl<E: Element> Workspace<E> {

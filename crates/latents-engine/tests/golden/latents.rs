@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latents_engine::{Criterion, Engine, Inputs, Loss, Pass, Targets};
+use latents_engine::{Criterion, Engine, Inputs, Loss, Pass, Role, Targets};
 
 use crate::networks::Layers;
 use crate::{Golden, runtimes};
@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 1e-5;
 #[test]
 fn objectives_are_those_of_pytorchs_distributions() {
     let runtimes = runtimes();
-    for golden in Golden::read_all("latents_", 8) {
+    for golden in Golden::read_all("latents_", 9) {
         let network = golden.case::<Layers>("network").network();
         let loss = match golden.case::<String>("loss").as_str() {
             "bernoulli" => Loss::Bernoulli,
@@ -37,6 +37,11 @@ fn objectives_are_those_of_pytorchs_distributions() {
         for runtime in &runtimes {
             let how = runtime.isa().to_string();
             let mut engine = Engine::<f32>::new(&network, Arc::clone(runtime)).unwrap();
+            engine.update_prior(&mut parameters).unwrap();
+            for parameter in layout.parameters().iter().filter(|p| p.role == Role::Derived) {
+                let name = &parameter.name;
+                golden.check(name, &parameters[parameter.range()], TOLERANCE, &how);
+            }
             let mut gradients = vec![f32::NAN; parameters.len()];
             let (targets, pass) = (Targets::Inputs, Pass::Evaluate);
             let losses = engine

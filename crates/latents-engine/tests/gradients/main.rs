@@ -9,13 +9,14 @@ mod conditions;
 mod differences;
 mod importance;
 mod networks;
+mod pseudo_inputs;
 mod quantizer;
 
 use std::sync::Arc;
 
 use latents_engine::{
     Criterion, Engine, EngineOptions, Init, Inputs, Isa, Layer, Layout, Loss, Mixup, Network, Pass,
-    Precision, Role, Runtime, Section, Targets, initialize,
+    Precision, Runtime, Section, Targets, initialize,
 };
 use latents_random::{Purpose, Stream, stream};
 use networks::{between, network, norm, wide};
@@ -41,7 +42,7 @@ fn kinds(layers: &[Layer]) -> Vec<&'static str> {
 /// Whether a number of the parameter vector is trained.
 fn is_trained(layout: &Layout, at: usize) -> bool {
     let parameter = layout.parameters().iter().find(|p| p.range().contains(&at)).unwrap();
-    !matches!(parameter.role, Role::Statistic { .. })
+    parameter.role.is_trained()
 }
 
 struct Case {
@@ -175,7 +176,7 @@ fn gradients_are_the_differences_of_the_loss() {
         }
     }
     assert!(checked > 1_000, "only {checked} derivatives were away from corners");
-    assert_eq!(seen.len(), 23, "every kind but reshape and vector quantizer: {seen:?}");
+    assert_eq!(seen.len(), 23, "every kind but reshape, vector quantizer and vamp prior: {seen:?}");
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn check_gradients(table: CodeTable) {
     let largest = gradients.iter().fold(1e-3, |a: f64, g| a.max(g.abs()));
     let mut sums = BTreeMap::new();
     for parameter in point.layout.parameters() {
-        if matches!(parameter.role, Role::Statistic { .. }) {
+        if !parameter.role.is_trained() {
             continue;
         }
         for at in parameter.range() {

@@ -97,7 +97,7 @@ impl Model for ClassifierConfig {
             match layer {
                 Layer::Noise { deviation } => *deviation = 0.0,
                 // A learned prior is of no use here, and may need a condition.
-                Layer::MixturePrior { .. } => *layer = Layer::Gaussian,
+                Layer::MixturePrior { .. } | Layer::VampPrior { .. } => *layer = Layer::Gaussian,
                 Layer::VectorQuantizer { prior, .. } => prior.clear(),
                 _ => {}
             }

@@ -15,8 +15,7 @@ use crate::error::Error;
 /// not that of a variational autoencoder. Pass the range to [`Engine::forward_layers`].
 #[must_use]
 pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
-    let draws = |layer: &Layer| matches!(layer, Layer::Gaussian | Layer::MixturePrior { .. });
-    let at = layout.layers().position(draws)?;
+    let at = layout.layers().position(Layer::is_posterior)?;
     Some(0..at)
 }
 

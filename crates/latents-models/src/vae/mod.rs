@@ -355,6 +355,10 @@ impl VaeConfig {
                 let reason = "free_bits belong to the normal prior: no other has a divergence for each dimension";
                 return Err(Error::setting("free_bits", reason));
             }
+            if self.conditional && matches!(self.prior, LatentPrior::Vamp { .. }) {
+                let reason = "the prior vamp is the same for all classes; a conditional model needs the prior normal or mixture";
+                return Err(Error::setting("prior", reason));
+            }
         }
         if self.free_bits > 0.0 && self.regularizer != Regularizer::Kl {
             return Err(Error::setting("free_bits", "free_bits belong to the regularizer kl"));

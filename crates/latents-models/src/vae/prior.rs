@@ -1,6 +1,7 @@
 //! The prior of the latents of a variational autoencoder: what it can be, and what a trained model has learned of it.
 
 use std::iter::repeat;
+use std::ops::Range;
 
 use latents_engine::{Element, Layer, Layout};
 use schemars::JsonSchema;
@@ -16,11 +17,17 @@ pub enum LatentPrior {
     /// N(0, I).
     #[default]
     Normal,
-    /// A mixture of normal distributions with diagonal covariances that is learned with the model (Dilokthanakul et al., 2016; Tomczak and
-    /// Welling, 2018). It takes the form of the latents, instead of the latents its own, so fewer of them remain unused. Of a conditional
+    /// A mixture of normal distributions with diagonal covariances that is learned with the model (Dilokthanakul et al., 2016). It takes the form of the latents, instead of the latents its own, so fewer of them remain unused. Of a conditional
     /// model it is p(z|y): the weights depend on the class.
     Mixture {
         /// Number of normal distributions.
+        #[serde(default = "components")]
+        components: usize,
+    },
+    /// The mean of the posteriors of pseudo-inputs, images that are learned with the model (`VampPrior`: Tomczak and Welling, 2018). They begin
+    /// as training images. Of a conditional model it is refused.
+    Vamp {
+        /// Number of pseudo-inputs.
         #[serde(default = "components")]
         components: usize,
     },
@@ -42,6 +49,7 @@ impl LatentPrior {
         match self {
             LatentPrior::Normal => Layer::Gaussian,
             LatentPrior::Mixture { components } => Layer::MixturePrior { components, features },
+            LatentPrior::Vamp { components } => Layer::VampPrior { components },
         }
     }
 }
@@ -61,6 +69,16 @@ impl LearnedPrior {
     /// The prior among the parameters of a network. `None` if the network has not learned one.
     #[must_use]
     pub fn of<E: Element>(layout: &Layout, parameters: &[E]) -> Option<Self> {
+        if let Some(prior) = layout.pseudo_inputs() {
+            let values =
+                |range: Range<usize>| Some(parameters.get(range)?.iter().map(|x| x.to_f64()));
+            let components = prior.count(layout);
+            return Some(Self {
+                weights: vec![1.0 / components as f64; components],
+                means: values(prior.means)?.collect(),
+                variances: values(prior.log_variances)?.map(libm::exp).collect(),
+            });
+        }
         let at = layout.layers().position(|layer| matches!(layer, Layer::MixturePrior { .. }))?;
         let all = parameters.get(layout.parameters_of(at..at + 1))?;
         let &Layer::MixturePrior { components, features } = layout.layers().nth(at)? else {

@@ -17,6 +17,10 @@ fn mixture(components: usize) -> LatentPrior {
     LatentPrior::Mixture { components }
 }
 
+fn vamp(components: usize) -> LatentPrior {
+    LatentPrior::Vamp { components }
+}
+
 fn small(change: impl FnOnce(&mut VaeConfig)) -> VaeConfig {
     let mut config = VaeConfig::default();
     config.autoencoder.latent_dim = 3;
@@ -254,22 +258,23 @@ fn settings_of_models_with_one_draw_do_not_mention_it() {
 /// The penalty of each draw from the posteriors and the learned prior alone, as their formulas have it.
 #[test]
 fn a_learned_prior_is_a_mixture_and_its_penalty_the_ratio_of_densities() {
-    for conditional in [false, true] {
-        check_learned_prior(conditional);
+    for (prior, conditional) in [(mixture(7), false), (mixture(7), true), (vamp(7), false)] {
+        check_learned_prior(prior, conditional);
     }
     let (engine, parameters, _) = scene(&small(|_| {}));
     assert!(LearnedPrior::of(engine.layout(), &parameters).is_none());
 }
 
-fn check_learned_prior(conditional: bool) {
+fn check_learned_prior(prior: LatentPrior, conditional: bool) {
     const CLASSES: usize = 4;
-    let config = small(|c| (c.prior, c.conditional) = (mixture(7), conditional));
+    let config = small(|c| (c.prior, c.conditional) = (prior, conditional));
     let (mut engine, mut parameters, images) = scene_of(&config, CLASSES);
     let at = posterior(engine.layout()).unwrap().end;
     let mut random = stream(2, Purpose::Synthetic, 0, 0);
     for value in &mut parameters[engine.layout().parameters_of(at..at + 1)] {
         *value += 0.4 * random.normal();
     }
+    engine.update_prior(&mut parameters).unwrap();
     let classes = [2u16, 0, 3, 3, 1];
     let conditions = one_hot(&classes, CLASSES, condition_value(engine.layout()));
     let conditions = if conditional { &conditions[..] } else { &[] };
@@ -334,9 +339,10 @@ fn the_weight_rises_to_beta() {
 /// The KL divergence of the latents is hundreds of times the cross-entropy. If it were part of the loss, the encoder would learn little else.
 #[test]
 fn a_classifier_is_trained_without_the_penalty_of_the_latents() {
-    let kinds: [fn(&mut VaeConfig); 6] = [
+    let kinds: [fn(&mut VaeConfig); 7] = [
         |_| {},
         |c| c.prior = mixture(5),
+        |c| c.prior = vamp(5),
         |c| c.regularizer = Regularizer::Mmd,
         |c| c.regularizer = Regularizer::L2,
         |c| c.regularizer = Regularizer::Info,
@@ -383,6 +389,10 @@ fn settings_are_one_flat_table_and_unknown_ones_are_named() {
         (|c| (c.prior, c.regularizer) = (mixture(4), Regularizer::Mmd), "regularizer kl"),
         (|c| (c.prior, c.regularizer) = (mixture(4), Regularizer::Tc), "regularizer kl"),
         (|c| c.prior = mixture(0), "components"),
+        (|c| c.prior = vamp(0), "components"),
+        (|c| (c.prior, c.free_bits) = (vamp(4), 0.1), "free_bits belong to the normal prior"),
+        (|c| (c.prior, c.regularizer) = (vamp(4), Regularizer::Info), "regularizer kl"),
+        (|c| (c.prior, c.conditional) = (vamp(4), true), "needs the prior normal or mixture"),
         (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::Info), "free_bits"),
         (|c| (c.free_bits, c.regularizer) = (0.1, Regularizer::Tc), "free_bits"),
         (|c| c.mmd_weight = Some(10.0), "regularizer info"),
@@ -429,5 +439,6 @@ fn the_residual_design_needs_a_normal_likelihood() {
     assert!(said(|c| c.regularizer = Regularizer::Tc).contains("regularizer kl"));
     assert!(said(|c| c.sigma = Some(0.1)).contains("learns sigma"));
     assert!(said(|c| c.prior = mixture(4)).contains("whose prior is normal"));
+    assert!(said(|c| c.prior = vamp(4)).contains("whose prior is normal"));
     assert!(said(|c| c.autoencoder.design = Design::Study).contains("refiner"));
 }

@@ -125,7 +125,8 @@ class VAE(_LatentModel):
     draws : int or None
         The number of draws of each image's latents that the importance-weighted bound (IWAE: Burda et al., 2016) is trained with; 1, the evidence bound, by default.
     prior : dict or None
-        The prior of the latents: ``{"kind": "normal"}``, N(0, I), or ``{"kind": "mixture", "components": 100}``, a mixture of Gaussians that is learned with the model.
+        The prior of the latents: ``{"kind": "normal"}``, N(0, I); ``{"kind": "mixture", "components": 100}``, a mixture of Gaussians that is learned with the model; or
+        ``{"kind": "vamp", "components": 100}``, the posteriors of images that are learned with the model (VampPrior: Tomczak and Welling, 2018).
     regularizer : "kl", "mmd", "l2", "info", "tc" or None
         The penalty of the latents: that of a variational autoencoder, a Wasserstein autoencoder, a regularised autoencoder, an InfoVAE (Zhao et al., 2019) or a
         beta-TC-VAE (Chen et al., 2018).

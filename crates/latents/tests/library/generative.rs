@@ -1,7 +1,7 @@
 //! New images: from priors and from densities of latents, and of a class.
 
 use latents::{
-    Axes, Error, Evaluation, Interpolation, OutlierConfig, Part, Recipe, Sampler, Session,
+    Axes, Dataset, Error, Evaluation, Interpolation, OutlierConfig, Part, Recipe, Sampler, Session,
     TrainedModel,
 };
 
@@ -22,9 +22,15 @@ fn a_learned_prior_is_what_new_images_come_from() {
     assert_eq!(own.sampler, Sampler::Normal);
     assert_eq!(own.z, normal.sample(5, Sampler::Normal, 7).unwrap().z);
 
-    let recipe = small_vae(&data).set("model.prior.kind", &"mixture");
-    let mut learned = trained("learned", recipe.set("model.prior.components", &4));
-    lose_data(&folder.path().join("learned"));
+    for kind in ["mixture", "vamp"] {
+        let recipe = small_vae(&data).set("model.prior.kind", &kind);
+        let learned = trained(kind, recipe.set("model.prior.components", &4));
+        lose_data(&folder.path().join(kind));
+        check_learned_prior(learned, &data, &session);
+    }
+}
+
+fn check_learned_prior(mut learned: TrainedModel, data: &Dataset, session: &Session) {
     let own = learned.sample(4_000, Sampler::Prior, 7).unwrap();
     assert_eq!((own.sampler, own.images.len()), (Sampler::Prior, 4_000));
     assert_ne!(own.z[..30], learned.sample(5, Sampler::Normal, 7).unwrap().z[..]);
@@ -37,7 +43,7 @@ fn a_learned_prior_is_what_new_images_come_from() {
         let drawn = own.z.iter().skip(axis).step_by(6).map(|&z| f64::from(z)).sum::<f64>();
         assert!((drawn / 4_000.0 - expected).abs() < 0.08, "{axis}: {drawn} {expected}");
     }
-    let card = learned.card(&data, None, &session).unwrap();
+    let card = learned.card(data, None, session).unwrap();
     let samples = card.samples.unwrap().samplers;
     assert!(samples.iter().any(|sampler| sampler.name == "the learned prior"));
     assert!(samples.iter().all(|sampler| !sampler.name.starts_with("N(0")));

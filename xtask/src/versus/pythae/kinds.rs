@@ -90,8 +90,8 @@ pub(super) const KINDS: [Kind; 8] = [
         ..VAE
     },
     Kind { name: "iwae", loss: "--draws 5", ..VAE },
-    // pythae's prior is a mixture of the posteriors of learned images (VampPrior), ours of normal distributions that are learned as they are.
-    Kind { name: "vamp", loss: "--prior mixture --prior-components 50", ..VAE },
+    // As many pseudo-inputs as pythae's configuration for MNIST has.
+    Kind { name: "vamp", loss: "--prior vamp --prior-components 50", ..VAE },
 ];
 
 /// The names of all kinds.

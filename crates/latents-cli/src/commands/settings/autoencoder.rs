@@ -119,10 +119,10 @@ struct LatentFlags {
     /// Regulariser of the latents: kl (a VAE), mmd (a Wasserstein autoencoder), l2 (a regularised autoencoder), info (an MMD-VAE) or tc (a beta-TC-VAE)
     #[arg(long, value_name = "NAME", value_parser = named::<Regularizer>(&["kl", "mmd", "l2", "info", "tc"]))]
     regularizer: Option<Regularizer>,
-    /// Prior of the latents of a VAE: normal, N(0, I), or mixture, a mixture of Gaussians that is learned with the model (for each class, if the model is conditional)
+    /// Prior of the latents of a VAE: normal, N(0, I); mixture, a mixture of Gaussians that is learned with the model (for each class, if the model is conditional); or vamp, the posteriors of images that are learned with the model
     #[arg(long, value_name = "NAME")]
     prior: Option<PriorName>,
-    /// Gaussians in a learned prior [default: 100]
+    /// Gaussians in a learned prior, of vamp the learned images [default: 100]
     #[arg(long, value_name = "K", requires = "prior")]
     prior_components: Option<usize>,
     /// Weight of the regulariser; with info, of its KL divergence; with tc, of the total correlation
@@ -150,6 +150,7 @@ struct LatentFlags {
 enum PriorName {
     Normal,
     Mixture,
+    Vamp,
 }
 
 impl LatentFlags {
@@ -157,15 +158,18 @@ impl LatentFlags {
         match self.prior {
             None => Ok(()),
             Some(PriorName::Normal) if self.prior_components.is_some() => Err(Error::Config(
-                "--prior-components is for the prior mixture; leave it out, or choose that one"
+                "--prior-components is for the priors mixture and vamp; leave it out, or choose one of these"
                     .into(),
             )),
             Some(PriorName::Normal) => layer.set("model.prior.kind", &"normal"),
-            Some(PriorName::Mixture) => {
-                layer.set("model.prior.kind", &"mixture")?;
-                put(layer, "model.prior.components", self.prior_components.as_ref())
-            }
+            Some(PriorName::Mixture) => self.apply_learned("mixture", layer),
+            Some(PriorName::Vamp) => self.apply_learned("vamp", layer),
         }
+    }
+
+    fn apply_learned(&self, kind: &str, layer: &mut SettingsLayer) -> Result<(), Error> {
+        layer.set("model.prior.kind", &kind)?;
+        put(layer, "model.prior.components", self.prior_components.as_ref())
     }
 }
 

@@ -47,6 +47,14 @@ fn flags() {
     t.refuse("a negative beta", &format!("{vae} --beta=-1"));
     t.refuse("negative free bits", &format!("{vae} --free-bits=-1"));
     t.refuse("a likelihood that is none", &format!("{vae} --likelihood gauss"));
+    t.refuse("parts of the normal prior", &format!("{vae} --prior normal --prior-components 3"));
+    t.refuse("no learned images", &format!("{vae} --prior vamp --prior-components 0"));
+    t.refuse("learned images of a class", &format!("{vae} --prior vamp --conditional"));
+    t.refuse("free bits of learned images", &format!("{vae} --prior vamp --free-bits 0.1"));
+    t.refuse(
+        "more learned images than images",
+        &format!("{vae} --prior vamp --prior-components 999"),
+    );
     let cnn = "train cnn --data fashion-mnist-sample --train-limit 64 --epochs 1 --out new";
     t.refuse("a network without stages of any width", &format!("{cnn} --channels 0"));
     t.refuse("labels that are smoothed away", &format!("{cnn} --label-smoothing 1"));
