@@ -74,7 +74,7 @@ impl<E: Element> Engine<E> {
     }
 
     /// About how many bytes training steps of so many samples take, beside parameters and gradients: the buffers of a number of worker threads,
-    /// packed parameters, and the parts of the gradients. Nothing is allocated.
+    /// packed parameters, the parts of the gradients, and room for transforms. Nothing is allocated.
     ///
     /// # Errors
     /// Those of [`Network::layout`].
@@ -86,7 +86,7 @@ impl<E: Element> Engine<E> {
     ) -> Result<u64, Error> {
         let layout = network.layout()?;
         let plan = planner::plan(&layout, options);
-        Ok(crate::exact::step_memory::<E>(&plan, samples, threads))
+        Ok(crate::memory::of_steps::<E>(&plan, samples, threads))
     }
 
     /// The worker threads and the instruction set.
