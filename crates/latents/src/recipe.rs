@@ -291,12 +291,12 @@ impl Recipe {
     }
 
     /// All settings for some images, but for what only their pixels can tell. Without images, [`ASSUMED_SHAPE`] and no check of the encoder's.
-    fn resolve(&self, data: Option<&Dataset>) -> Result<RunConfig> {
+    fn resolve(&self, data: Option<&Dataset>, session: &Session) -> Result<RunConfig> {
         let image = data.map(Dataset::shape);
         if let Some(fault) = &self.fault {
             return Err(Error::Invalid(fault.clone()));
         }
-        let encoder = self.encoder.as_ref().map(Run::at);
+        let encoder = self.encoder.as_ref().map(|run| session.run(run));
         let mut config = if let Some(base) = &self.base {
             base.clone()
         } else {
@@ -394,7 +394,7 @@ impl Recipe {
     /// # Errors
     /// If the images cannot be read, or `out` lies among the pictures.
     pub fn open_data(&self, out: &Path, session: &Session) -> Result<Dataset> {
-        open_for(&self.resolve(None)?.data, out, session)
+        open_for(&self.resolve(None, session)?.data, out, session)
     }
 
     /// All settings of a run on these images.
@@ -403,7 +403,7 @@ impl Recipe {
     /// If a setting is wrong, an encoder does not fit the images, or [`Error::ImagesOpen`] if a setting of the images is not the one that these were
     /// opened with: [`Recipe::open_data`] opens them with the recipe's settings.
     pub fn config(&self, data: &Dataset, session: &Session) -> Result<RunConfig> {
-        let (config, of_data) = (self.resolve(Some(data))?, DataConfig::of(data));
+        let (config, of_data) = (self.resolve(Some(data), session)?, DataConfig::of(data));
         let layers = self.files.iter().chain([&self.set]);
         check_open(&layers, &config.data, &of_data)?;
         let mut config = RunConfig { data: of_data, ..config };
