@@ -7,6 +7,7 @@ pub mod npz;
 pub mod parquet;
 pub mod safetensors;
 pub mod study;
+pub mod study_log;
 mod thrift;
 
 use latents_random::{Purpose, Stream, stream};

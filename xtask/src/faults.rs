@@ -21,9 +21,12 @@ use work::{Prepared, Work};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Disturbances in all.
+    /// Disturbances in all; with --kind, of each kind of work.
     #[arg(long, default_value_t = 300)]
     faults: usize,
+    /// Only disturbances of this kind, as the table names it: `--kind TERM --faults 20`.
+    #[arg(long, value_parser = disturb::NAMES)]
+    kind: Option<String>,
     /// Only kinds of work whose names contain this.
     #[arg(long, default_value = "")]
     only: String,
@@ -36,6 +39,7 @@ pub(crate) struct Options {
 #[derive(Clone, Default)]
 struct Counts {
     same: usize,
+    undisturbed: usize,
     named: usize,
     wrong: usize,
 }
@@ -55,15 +59,20 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let weights: usize = kinds.iter().map(|work| work.weight).sum();
     let mut failures = vec![];
     println!(
-        "| work | steps | faults | {} | the same end | an error that names the file | wrong | seconds |",
+        "| work | steps | faults | {} | the same end | of these undisturbed | an error that names the file | wrong | seconds |",
         disturb::NAMES.join(" | ")
     );
-    println!("|---|{}", "---|".repeat(disturb::NAMES.len() + 6));
+    println!("|---|{}", "---|".repeat(disturb::NAMES.len() + 7));
     for work in &kinds {
         let began = Instant::now();
         let prepared = Prepared::new(work, &latents)?;
-        let faults = (options.faults * work.weight).div_ceil(weights);
-        let list = disturb::spread(&prepared, faults, options.seed);
+        let list = match &options.kind {
+            Some(kind) => disturb::of_kind(&prepared, kind, options.faults, options.seed),
+            None => {
+                let faults = (options.faults * work.weight).div_ceil(weights);
+                disturb::spread(&prepared, faults, options.seed)
+            }
+        };
         let (counts, found) = disturb_all(&prepared, &list)?;
         print_row(&prepared, &list, &counts, began.elapsed().as_secs());
         failures.extend(found.into_iter().map(|text| format!("{}: {text}", work.name)));
@@ -86,6 +95,10 @@ fn disturb_all(prepared: &Prepared<'_>, list: &[Disturbance]) -> Result<(Counts,
             let (counts, failures) = &mut *done;
             match end {
                 End::Same => counts.same += 1,
+                End::Undisturbed => {
+                    counts.same += 1;
+                    counts.undisturbed += 1;
+                }
                 End::Named => counts.named += 1,
                 End::Wrong(what) => {
                     counts.wrong += 1;
@@ -107,9 +120,9 @@ fn print_row(prepared: &Prepared<'_>, list: &[Disturbance], counts: &Counts, sec
     let of_kind = |name: &&str| list.iter().filter(|d| d.name() == *name).count().to_string();
     let kinds: Vec<String> = disturb::NAMES.iter().map(of_kind).collect();
     let (name, steps) = (prepared.work.name, prepared.steps);
-    let Counts { same, named, wrong } = counts;
+    let Counts { same, undisturbed, named, wrong } = counts;
     println!(
-        "| {name} | {steps} | {} | {} | {same} | {named} | {wrong} | {seconds} |",
+        "| {name} | {steps} | {} | {} | {same} | {undisturbed} | {named} | {wrong} | {seconds} |",
         list.len(),
         kinds.join(" | ")
     );

@@ -6,6 +6,7 @@
 
 mod book;
 mod faults;
+mod fuzz;
 mod interop;
 mod python;
 mod versus;
@@ -26,6 +27,8 @@ enum Chore {
     /// Disturb the command at its work (kills, full disks, damaged files), and check that it ends the
     /// same or says why not.
     Faults(faults::Options),
+    /// Run the fuzz targets, and print how often; needs nightly Rust and cargo-fuzz.
+    Fuzz(fuzz::Options),
     /// Check that NumPy, Optuna, its dashboard and Chromium read what the command writes, and that
     /// Optuna can continue a study; studies are checked in SQLite and on a PostgreSQL server.
     Interop,
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Book(options) => book::run(&workspace, &options),
         Chore::Faults(options) => faults::run(&workspace, &options),
+        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Interop => interop::run(&workspace),
         Chore::Python => python::run(&workspace),
         Chore::Versus(options) => versus::run(&workspace, &options),

@@ -52,6 +52,7 @@ fn of_library(error: &latents::Error) -> Option<String> {
         }
         E::NothingToTune => "they are given by flags; leave one out, or name a --space".into(),
         E::NotVariational { .. } => "leave --draws out".into(),
+        E::Memory(_) => "--memory 64GB allows so much".into(),
         E::NotConditional { .. } => {
             "leave --class out; `latents train vae --conditional` trains a conditional model".into()
         }

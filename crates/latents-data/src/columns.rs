@@ -1,6 +1,6 @@
 //! Sources that have several labels for each image, in columns: what is known of each column, and the labels that stay with the images.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::arrange::classes;
 
@@ -79,24 +79,47 @@ impl ColumnLabels {
 
 /// Columns of the rows of several tables, of which each may have other ones.
 #[derive(Default)]
-pub(crate) struct Columns(Vec<(String, Texts)>);
+pub(crate) struct Columns {
+    all: Vec<(String, Texts)>,
+    /// The place of each name.
+    places: HashMap<String, usize>,
+    /// The labels that were added.
+    labels: usize,
+}
+
+/// Checks that most places of a table with so many rows and columns have one of so many labels, because each takes memory. Otherwise files of which each
+/// has other columns would take the square of theirs.
+pub(crate) fn check_filled(rows: usize, columns: usize, labels: usize) -> Result<(), String> {
+    if rows.saturating_mul(columns) <= labels.saturating_mul(16).max(1 << 20) {
+        return Ok(());
+    }
+    Err(format!(
+        "its {rows} images have {columns} different labels, most of which each image lacks"
+    ))
+}
 
 impl Columns {
-    /// Adds a column of the table whose first row is number `start`.
-    pub(crate) fn add(&mut self, name: &str, start: usize, texts: Texts) {
-        let place = self.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            self.0.push((name.to_owned(), vec![]));
-            self.0.len() - 1
+    /// Adds a column of the table whose first row is number `start`. The error says why there are too many columns.
+    pub(crate) fn add(&mut self, name: &str, start: usize, texts: Texts) -> Result<(), String> {
+        self.labels += texts.len();
+        let known = self.places.get(name).copied();
+        let columns = self.all.len() + usize::from(known.is_none());
+        check_filled(start + texts.len(), columns, self.labels)?;
+        let place = known.unwrap_or_else(|| {
+            self.places.insert(name.to_owned(), self.all.len());
+            self.all.push((name.to_owned(), vec![]));
+            self.all.len() - 1
         });
-        let before = &mut self.0[place].1;
+        let before = &mut self.all[place].1;
         before.resize(start, None);
         before.extend(texts);
+        Ok(())
     }
 
     /// All columns, with labels for `n` rows.
     pub(crate) fn finish(mut self, n: usize) -> Vec<(String, Texts)> {
-        self.0.iter_mut().for_each(|(_, texts)| texts.resize(n, None));
-        self.0
+        self.all.iter_mut().for_each(|(_, texts)| texts.resize(n, None));
+        self.all
     }
 }
 
@@ -125,6 +148,25 @@ mod tests {
         assert_eq!(ColumnLabels::all(&[angle, names(257)]).len(), 1);
     }
 
+    /// A thousand tables of a row with a thousand columns of their own would have a thousand million labels.
+    #[test]
+    fn columns_that_most_rows_lack_are_refused() {
+        let mut columns = Columns::default();
+        let row = || vec![Some(String::new())];
+        let mut add = |table: usize, column: &str| columns.add(column, table, row());
+        let found = (0..1000).flat_map(|table| (0..1000).map(move |i| (table, i)));
+        let refused =
+            found.map(|(table, i)| add(table, &format!("{table} {i}"))).find_map(Result::err);
+        let said = refused.unwrap();
+        assert!(said.contains("images have") && said.contains("different labels"), "{said}");
+        assert!(columns.all.iter().map(|(_, texts)| texts.len()).sum::<usize>() < 1 << 21);
+
+        let mut same = Columns::default();
+        assert!((0..100_000).all(|table| same.add("size", table, row()).is_ok()));
+        assert!(check_filled(1 << 20, 1, 0).is_ok() && check_filled(1 << 20, 2, 1 << 17).is_ok());
+        assert!(check_filled(1 << 20, 3, 1 << 17).is_err());
+    }
+
     #[test]
     fn parts_are_joined_if_they_have_the_same_columns() {
         let part = |name: &str, label| ColumnLabels { name: name.into(), labels: vec![label] };
@@ -137,9 +179,9 @@ mod tests {
     #[test]
     fn tables_may_have_other_columns() {
         let mut columns = Columns::default();
-        columns.add("a", 0, column("", &["1", "2"]).1);
-        columns.add("b", 2, column("", &["3"]).1);
-        columns.add("a", 3, column("", &["4"]).1);
+        columns.add("a", 0, column("", &["1", "2"]).1).unwrap();
+        columns.add("b", 2, column("", &["3"]).1).unwrap();
+        columns.add("a", 3, column("", &["4"]).1).unwrap();
         let expected = [column("a", &["1", "2", "", "4", ""]), column("b", &["", "", "3", "", ""])];
         assert_eq!(columns.finish(5), expected);
     }

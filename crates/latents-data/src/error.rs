@@ -157,7 +157,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The content of an IDX file violates the format.
-    #[error("{}: {problem}; replace the file with an intact copy", file.display())]
+    #[error("{}: {problem}{}", file.display(), problem.advice())]
     Idx {
         /// The file.
         file: PathBuf,
@@ -344,6 +344,9 @@ pub enum IdxProblem {
         /// The largest accepted number of bytes.
         limit: u64,
     },
+    /// The data are far more than the file, or more than there is memory for.
+    #[error("{0}")]
+    TooMuch(String),
     /// There is less data than the header declares.
     #[error("has only {found} of the {promised} bytes of data that its header declares")]
     Truncated {
@@ -367,6 +370,16 @@ pub enum IdxProblem {
     /// The gzip stream is damaged or truncated.
     #[error("is not an intact gzip file ({0})")]
     Gzip(io::Error),
+}
+
+impl IdxProblem {
+    /// What to do.
+    fn advice(&self) -> &'static str {
+        match self {
+            IdxProblem::TooMuch(_) => "",
+            _ => "; replace the file with an intact copy",
+        }
+    }
 }
 
 impl Error {

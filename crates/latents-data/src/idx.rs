@@ -48,7 +48,7 @@ struct Kind<const RANK: usize> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
 pub fn read_images(file: &Path) -> Result<Images, Error> {
-    parse_images(open(file)?, file)
+    images_of(open(file)?, file, length(file))
 }
 
 /// Reads a file of labels, `[n]`; or, as in QMNIST, of rows of 32-bit numbers that begin with the label.
@@ -56,11 +56,12 @@ pub fn read_images(file: &Path) -> Result<Images, Error> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
 pub fn read_labels(file: &Path) -> Result<Vec<u8>, Error> {
-    match parse_labels(open(file)?, file) {
+    let packed = length(file);
+    match parse(&LABELS, open(file)?, file, packed).map(|(_, labels)| labels) {
         Err(Error::Idx { problem: IdxProblem::Magic { found, .. }, .. })
             if found == LABEL_ROWS.magic =>
         {
-            let ([n, columns], bytes) = parse(&LABEL_ROWS, open(file)?, file)?;
+            let ([n, columns], bytes) = parse(&LABEL_ROWS, open(file)?, file, packed)?;
             let first = bytes.chunks_exact(4 * columns as usize).take(n as usize);
             let class = |row: &[u8]| match row[..4] {
                 [0, 0, 0, class] => Ok(class),
@@ -81,7 +82,11 @@ pub fn read_labels(file: &Path) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
 pub fn parse_images(reader: impl BufRead, file: &Path) -> Result<Images, Error> {
-    let ([_, height, width], pixels) = parse(&IMAGES, reader, file)?;
+    images_of(reader, file, None)
+}
+
+fn images_of(reader: impl BufRead, file: &Path, packed: Option<u64>) -> Result<Images, Error> {
+    let ([_, height, width], pixels) = parse(&IMAGES, reader, file, packed)?;
     Images::new(1, height as usize, width as usize, pixels)
 }
 
@@ -90,7 +95,7 @@ pub fn parse_images(reader: impl BufRead, file: &Path) -> Result<Images, Error> 
 /// # Errors
 /// [`Error::Io`] or [`Error::Idx`], naming the file.
 pub fn parse_labels(reader: impl BufRead, file: &Path) -> Result<Vec<u8>, Error> {
-    Ok(parse(&LABELS, reader, file)?.1)
+    Ok(parse(&LABELS, reader, file, None)?.1)
 }
 
 /// Writes images of one channel as an IDX file without compression.
@@ -135,20 +140,26 @@ fn open(file: &Path) -> Result<BufReader<File>, Error> {
     File::open(file).map(BufReader::new).map_err(Error::io("open", file))
 }
 
-/// Reads header and data, of a gzip stream if the content starts as one.
+/// The bytes of a file, if it is one.
+fn length(file: &Path) -> Option<u64> {
+    file.metadata().ok().filter(std::fs::Metadata::is_file).map(|about| about.len())
+}
+
+/// Reads header and data, of a gzip stream if the content starts as one, of a file of `packed` bytes if that is known.
 fn parse<const RANK: usize>(
     kind: &Kind<RANK>,
     mut reader: impl BufRead,
     file: &Path,
+    packed: Option<u64>,
 ) -> Result<([u32; RANK], Vec<u8>), Error> {
     let mut start = Vec::with_capacity(2);
     reader.by_ref().take(2).read_to_end(&mut start).map_err(Error::io("read", file))?;
     let gzipped = start == GZIP_MAGIC;
     let whole = start.as_slice().chain(reader);
     let result = if gzipped {
-        parse_plain(kind, MultiGzDecoder::new(whole))
+        parse_plain(kind, MultiGzDecoder::new(whole), packed)
     } else {
-        parse_plain(kind, whole)
+        parse_plain(kind, whole, None)
     };
     result.map_err(|failure| match failure {
         Failure::Idx(problem) => Error::Idx { file: file.into(), problem },
@@ -185,6 +196,7 @@ impl From<IdxProblem> for Failure {
 fn parse_plain<const RANK: usize>(
     kind: &Kind<RANK>,
     mut reader: impl Read,
+    packed: Option<u64>,
 ) -> Result<([u32; RANK], Vec<u8>), Failure> {
     let header_bytes = 4 + 4 * RANK;
     let mut header = Vec::with_capacity(header_bytes);
@@ -210,6 +222,12 @@ fn parse_plain<const RANK: usize>(
         .try_fold(kind.item, |product, &dim| product.checked_mul(u64::from(dim)))
         .filter(|&bytes| bytes <= MAX_BYTES)
         .ok_or_else(|| IdxProblem::TooLarge { dims: dims.to_vec(), limit: MAX_BYTES })?;
+
+    let too_much = |error: &dyn std::fmt::Display| IdxProblem::TooMuch(error.to_string());
+    if let Some(packed) = packed {
+        latents_files::check_expansion("it", packed, promised).map_err(|e| too_much(&e))?;
+    }
+    latents_files::check_memory("it", promised).map_err(|e| too_much(&e))?;
 
     let mut data = Vec::new(); // grows with the data, not with the declared size
     reader.by_ref().take(promised).read_to_end(&mut data)?;

@@ -47,6 +47,8 @@ const LARGE: u64 = 1 << 24;
 const MAX_EXPANSION: u64 = 400;
 /// The most memory of a decoder, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
+/// The most memory of a PNG decoder for a row and for what is packed beside the pixels, such as a colour profile, in bytes.
+const MAX_BESIDE: u64 = 16 << 20;
 /// The largest file, in bytes.
 pub(crate) const MAX_FILE: u64 = 1 << 28;
 
@@ -278,7 +280,9 @@ fn decoder<'a>(file: &'a [u8], path: &Path) -> Result<impl ImageDecoder + 'a, St
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_MEMORY);
+    // In PNG files, pixels do not count here.
+    let is_png = reader.format() == Some(ImageFormat::Png);
+    limits.max_alloc = Some(if is_png { MAX_BESIDE } else { MAX_MEMORY });
     reader.limits(limits);
     reader.into_decoder().map_err(|e| damage(&e))
 }

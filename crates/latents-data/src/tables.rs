@@ -1,5 +1,6 @@
 //! A table as a data set: pictures in a column of bytes, which `folder` reads, or the pixels of an image in each row.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use latents_progress::Monitor;
@@ -117,7 +118,7 @@ pub(crate) fn load(
             });
         }
         for (name, texts) in &of_table {
-            columns.add(name, labels.len(), texts.clone());
+            columns.add(name, labels.len(), texts.clone()).map_err(content)?;
         }
         match chosen.and_then(|i| of_table.into_iter().nth(i)) {
             Some((_, texts)) => labels.extend(texts),
@@ -211,6 +212,7 @@ impl Rows {
             )));
         };
         let single = |kind: Kind| matches!(kind, Kind::Text | Kind::I64 | Kind::Bool);
+        let used: HashSet<String> = used.into_iter().collect();
         let others: Vec<&str> = fields
             .iter()
             .filter(|field| single(field.kind) && !used.contains(&field.name))

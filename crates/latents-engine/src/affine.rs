@@ -259,14 +259,13 @@ impl Sum {
         Weights { numbers, tiles }
     }
 
-    /// Bytes of the packed weights, and of the input that each thread rounds to tiles.
-    pub(crate) fn memory<E>(&self) -> [u64; 2] {
+    /// Bytes of the packed weights.
+    pub(crate) fn packed<E>(&self) -> usize {
         let (pack, positions) = self.pack();
-        let bytes = match self {
-            Sum::Tiles(sum) => [sum.left() * TILE, sum.right_len()].map(|n| n * size_of::<Pair>()),
-            _ => [pack.len() * positions * size_of::<E>(), 0],
-        };
-        bytes.map(|n| n as u64)
+        match self {
+            Sum::Tiles(sum) => sum.left() * TILE * size_of::<Pair>(),
+            _ => pack.len() * positions * size_of::<E>(),
+        }
     }
 
     /// Divides the packing of the weights into parts.

@@ -65,7 +65,7 @@ impl<E: Element> Engine<E> {
     }
 
     /// About how many bytes training steps of so many samples take, beside parameters and gradients: the buffers of a number of worker threads,
-    /// packed parameters, and the parts of the gradients. Nothing is allocated.
+    /// packed parameters, the parts of the gradients, and room for transforms. Nothing is allocated.
     ///
     /// # Errors
     /// Those of [`Network::layout`].
@@ -78,7 +78,7 @@ impl<E: Element> Engine<E> {
         let layout = network.layout()?;
         let plan = planner::plan(&layout, options);
         let pseudo_inputs = layout.pseudo_inputs().map_or(0, |prior| prior.count(&layout));
-        Ok(crate::exact::step_memory::<E>(&plan, samples.max(pseudo_inputs), threads))
+        Ok(crate::memory::of_steps::<E>(&plan, samples.max(pseudo_inputs), threads))
     }
 
     /// The worker threads and the instruction set.

@@ -21,7 +21,7 @@ use crate::simd::{LANES, vectorize};
 use crate::workspace::{Shared, Workspace};
 
 /// The maximum number of shards in which the gradient of a batch is summed; fixed, so that sums do not depend on the threads.
-const SHARDS: usize = 16;
+pub(crate) const SHARDS: usize = 16;
 
 /// The exact executor; see the module.
 #[derive(Debug)]
@@ -41,28 +41,12 @@ fn workspace<E>(workspaces: &[Mutex<Workspace<E>>]) -> MutexGuard<'_, Workspace<
 }
 
 /// The sums of an operation, forward and backward.
-fn sums(op: &Op) -> impl Iterator<Item = &Sum> {
+pub(crate) fn sums(op: &Op) -> impl Iterator<Item = &Sum> {
     let sums = match op {
         Op::Affine(affine) => [Some(&affine.forward), affine.backward.as_ref()],
         _ => [None; 2],
     };
     sums.into_iter().flatten()
-}
-
-/// About how many bytes the training steps of so many samples take on so many threads, as [`ExactExecutor`] allocates them.
-pub(crate) fn step_memory<E>(plan: &Plan, samples: usize, threads: usize) -> u64 {
-    let numbers = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
-    let workspace = numbers(&plan.buffers) + numbers(&plan.masks) + numbers(&plan.places);
-    let micro_batches = samples.div_ceil(LANES) as u64;
-    let shards = micro_batches.min(SHARDS as u64);
-    let numbers = threads as u64 * workspace
-        + shards * plan.shard_len as u64
-        + micro_batches * plan.record_len as u64;
-    let sums = || plan.ops.iter().flat_map(sums).map(Sum::memory::<E>);
-    let rounded = sums().map(|[_, rounded]| rounded).max().unwrap_or(0);
-    numbers * size_of::<E>() as u64
-        + sums().map(|[packed, _]| packed).sum::<u64>()
-        + threads as u64 * rounded
 }
 
 impl<E: Element> ExactExecutor<E> {

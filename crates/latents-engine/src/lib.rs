@@ -72,6 +72,7 @@ mod isa;
 mod kernels;
 mod lanes;
 mod layer;
+mod memory;
 mod network;
 mod number;
 mod optimizer;

@@ -56,6 +56,47 @@ pub fn check_memory(what: &str, needed: u64) -> Result<(), TooLarge> {
     }
 }
 
+/// What is unpacked to no more than this is never too much.
+const HARMLESS: u64 = 128 << 20;
+/// How many times as large as it was packed other data may be. Repeated values compress by up to 1,000 times, and files of images by up to some 120 times.
+const MOST_EXPANSION: u64 = 128;
+
+/// A file unpacks to far more than it has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{what} unpacks from {} to {} or more, over {MOST_EXPANSION} times as much, as only files that are made to fill memory do; \
+     if it is real, write it without compression", Bytes(*.packed), Bytes(*.unpacked)
+)]
+pub struct TooExpanded {
+    /// What unpacks.
+    pub what: String,
+    /// Bytes before.
+    pub packed: u64,
+    /// Bytes that it takes after, so far.
+    pub unpacked: u64,
+}
+
+/// Checks that data are not far larger than they were packed, so that a small file cannot fill the memory. Call it before, with what the file
+/// declares, and while it is unpacked, with what has come.
+///
+/// ```
+/// use latents_files::check_expansion;
+///
+/// assert!(check_expansion("the array", 26_000_000, 3_020_000_000).is_ok());
+/// let error = check_expansion("the array", 3_000_000, 3_000_000_000).unwrap_err();
+/// assert!(error.to_string().starts_with("the array unpacks from 3.0 MB to 3.0 GB or more, over 128 times"));
+/// assert!(check_expansion("the array", 100, 100_000_000).is_ok());
+/// ```
+///
+/// # Errors
+/// [`TooExpanded`] if they take more than 128 MiB and more than 128 times as much.
+pub fn check_expansion(what: &str, packed: u64, unpacked: u64) -> Result<(), TooExpanded> {
+    if unpacked <= HARMLESS || unpacked / MOST_EXPANSION <= packed {
+        return Ok(());
+    }
+    Err(TooExpanded { what: what.to_owned(), packed, unpacked })
+}
+
 /// A number of bytes for people, in units of 1000.
 struct Bytes(u64);
 

@@ -23,7 +23,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Writes a file with `fill` and replaces an existing one. Missing folders are created. `fill` writes to a temporary file in the same
-/// folder, which is flushed to disk and then renamed to `path`. A symbolic link stays: the file that it names is replaced. What exists and is no
+/// folder, which is flushed to disk and then renamed to `path`; it keeps the permissions of the file that it replaces. A symbolic link stays: the file that it names is replaced. What exists and is no
 /// file is never replaced: a device or a pipe (`/dev/stdout`, say) is written to as it is, and a folder is refused.
 ///
 /// # Errors
@@ -59,6 +59,11 @@ pub fn write_with(
         fill(&mut out)?;
         out.flush()?;
         drop(out);
+        // What others may do with the file stays as it was: a private file stays private.
+        #[cfg(unix)]
+        if let Ok(before) = std::fs::metadata(&target) {
+            file.as_file().set_permissions(before.permissions())?;
+        }
         fault::at(Step::Flush, path)?;
         file.as_file().sync_all()?;
         fault::at(Step::Rename, path)?;
@@ -105,12 +110,8 @@ fn is_open_file(path: &Path) -> bool {
 fn target(path: &Path) -> io::Result<Target> {
     let existing = match std::fs::metadata(path) {
         Ok(existing) => existing,
-        // A link that names no file yet; what it names is made.
-        Err(_) if path.is_symlink() => {
-            let named = std::fs::read_link(path)?;
-            let folder = path.parent().unwrap_or(Path::new(""));
-            return Ok(Target::File(folder.join(named)));
-        }
+        // A link that names no file yet, perhaps by other links; what the last one names is made.
+        Err(_) if path.is_symlink() => return last_named(path).map(Target::File),
         Err(_) => return Ok(Target::File(path.to_owned())),
     };
     if existing.is_dir() {
@@ -122,6 +123,21 @@ fn target(path: &Path) -> io::Result<Target> {
         return file.map(Target::Stream);
     }
     Ok(Target::File(if path.is_symlink() { path.canonicalize()? } else { path.to_owned() }))
+}
+
+/// What a link names that leads to no file, by way of other links.
+fn last_named(link: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut path = link.to_owned();
+    for _ in 0..LINKS {
+        if !path.is_symlink() {
+            return Ok(path);
+        }
+        let named = std::fs::read_link(&path)?;
+        path = path.parent().unwrap_or(Path::new("")).join(named);
+    }
+    Err(io::Error::other("it is a link that leads in a circle"))
 }
 
 /// Writes to what cannot be replaced.
@@ -304,6 +320,13 @@ mod tests {
             assert_eq!(read_text(&at("far/file")).unwrap(), text);
             assert!(at("link").is_symlink());
         }
+        symlink("second", at("first")).unwrap();
+        symlink("far/last", at("second")).unwrap();
+        write(&at("first"), b"made").unwrap();
+        assert_eq!(read_text(&at("far/last")).unwrap(), "made");
+        assert!(at("first").is_symlink() && at("second").is_symlink());
+        symlink("circle", at("circle")).unwrap();
+        assert!(write(&at("circle"), b"").is_err() && at("circle").is_symlink());
         // The null device, by a link, so that a mistake would replace the link alone.
         symlink("/dev/null", at("null")).unwrap();
         write(&at("null"), b"gone").unwrap();
@@ -322,6 +345,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write(&path, b"").unwrap();
-        assert_ne!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o044, 0);
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_ne!(mode() & 0o044, 0);
+        // Unless the one before was private.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write(&path, b"secret").unwrap();
+        assert_eq!(mode() & 0o777, 0o600);
     }
 }

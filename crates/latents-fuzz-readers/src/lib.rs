@@ -13,6 +13,7 @@ use latents::explore::card::Card;
 use latents::models::Tensors;
 use latents::progress::Monitor;
 use latents::train::{Error, Run, RunConfig, SettingsLayer, train};
+use latents::tune::storage::{Storage, StudyRecord};
 use latents::tune::{
     AskResult, History, Strategy, Study, StudySettings, importance, pruner, sampler, storage,
 };
@@ -161,6 +162,35 @@ pub fn study(bytes: &[u8]) -> bool {
     })
 }
 
+/// The studies in an SQLite file with a write-ahead log, which follows the file: they are read without a write, as SQLite reads them too, and then continued.
+#[must_use]
+pub fn study_log(bytes: &[u8]) -> bool {
+    let (database, log) = bytes.split_at(database_length(bytes));
+    with_file("study.db", database, |file| {
+        let beside = file.with_extension("db-wal");
+        std::fs::write(&beside, log).expect("a scratch file");
+        let url = format!("sqlite:///{}", file.display());
+        let looked = trials_of(storage::open_read_only(&url));
+        assert!(std::fs::read(file).is_ok_and(|now| now == database), "it was changed");
+        assert!(std::fs::read(&beside).is_ok_and(|now| now == log), "its log was changed");
+        let found = trials_of(storage::open(&url));
+        if let (Ok(looked), Ok(found)) = (&looked, &found) {
+            assert_eq!(looked, found);
+        }
+        looked.is_ok() && continue_studies(&url).is_ok()
+    })
+}
+
+/// Bytes of the SQLite database that begins here, by its header; all if that is damaged.
+#[must_use]
+pub fn database_length(bytes: &[u8]) -> usize {
+    let header = bytes.get(..32).map(|head| {
+        let page = usize::from(u16::from_be_bytes([head[16], head[17]]));
+        page * u32::from_be_bytes([head[28], head[29], head[30], head[31]]) as usize
+    });
+    header.filter(|&length| length <= bytes.len()).unwrap_or(bytes.len())
+}
+
 /// The result of a stage of the whole study, of each kind. A card is also written as Markdown.
 #[must_use]
 pub fn results(bytes: &[u8]) -> bool {
@@ -209,6 +239,16 @@ fn read_studies(url: &str) -> Result<(), latents::tune::Error> {
         let _ = History { direction: record.direction, trials: &trials }.best();
     }
     Ok(())
+}
+
+/// The names and the trials of all studies, as text.
+fn trials_of(
+    storage: Result<Arc<dyn Storage>, latents::tune::Error>,
+) -> Result<Vec<String>, latents::tune::Error> {
+    let storage = storage?;
+    let text =
+        |record: StudyRecord| Ok(format!("{} {:?}", record.name, storage.trials(record.id)?));
+    storage.studies()?.into_iter().map(text).collect()
 }
 
 fn continue_studies(url: &str) -> Result<(), latents::tune::Error> {

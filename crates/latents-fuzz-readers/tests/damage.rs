@@ -157,6 +157,11 @@ fn studies() {
 }
 
 #[test]
+fn studies_with_a_log() {
+    check("study_log", readers::study_log, FEW);
+}
+
+#[test]
 fn results_of_stages() {
     check("results", readers::results, COPIES);
 }

@@ -1,5 +1,5 @@
 //! Hostile files: every reader refuses them, and never holds more than a fixed number of bytes, whatever they claim. One test, because the
-//! allocator counts for the whole process.
+//! allocator counts for the whole process. Those of Parquet that no program writes by itself are in `latents-tables`.
 
 #![allow(unsafe_code)]
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
@@ -59,12 +59,18 @@ static COUNTING: Counting = Counting;
 /// Reads a hostile file, which must be refused with little memory.
 #[track_caller]
 fn refuse(name: &str, read: fn(&[u8]) -> bool, file: &[u8]) {
+    assert!(!bounded(name, read, file), "{name} is taken");
+}
+
+/// Reads a hostile file, which may be taken, with little memory.
+#[track_caller]
+fn bounded(name: &str, read: fn(&[u8]) -> bool, file: &[u8]) -> bool {
     let before = NOW.load(Relaxed);
     MOST.store(before, Relaxed);
     let taken = read(file);
     let most = MOST.load(Relaxed) - before;
     assert!(most < LIMIT, "{name}: {} MiB", most >> 20);
-    assert!(!taken, "{name} is taken");
+    taken
 }
 
 /// The head of a `.npy` file of bytes.
@@ -95,12 +101,55 @@ fn idx_head(dims: [u32; 3]) -> Vec<u8> {
     [0x0803, dims[0], dims[1], dims[2]].iter().flat_map(|x: &u32| x.to_be_bytes()).collect()
 }
 
-/// Images of one size by their head, and many more zeros.
-fn gzip_bomb() -> Vec<u8> {
+/// Images of a size by their head, and many zeros.
+fn gzip_bomb(dims: [u32; 3]) -> Vec<u8> {
     let mut out = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-    out.write_all(&idx_head([3, 4, 4])).unwrap();
+    out.write_all(&idx_head(dims)).unwrap();
     zeros(&mut out);
     out.finish().unwrap()
+}
+
+/// An archive of samples of which each has other fields.
+fn tar_of_fields(samples: usize, fields: usize) -> Vec<u8> {
+    let mut archive = tar::Builder::new(vec![]);
+    let mut add = |name: String, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, content).unwrap();
+    };
+    for sample in 0..samples {
+        let fields: Vec<String> = (0..fields).map(|i| format!("\"{sample} {i}\":1")).collect();
+        add(format!("{sample}.json"), format!("{{{}}}", fields.join(",")).as_bytes());
+        add(format!("{sample}.png"), b"x");
+    }
+    archive.into_inner().unwrap()
+}
+
+/// A grey PNG file of 4x4 pixels with another chunk before its pixels, and zeros after them, all packed.
+fn png_of(kind: &[u8], head: &[u8], inner: usize, pixels: usize) -> Vec<u8> {
+    let packed = |zeros: usize| {
+        let mut out = flate2::write::ZlibEncoder::new(vec![], flate2::Compression::fast());
+        let block = vec![0; 1 << 20];
+        (0..zeros >> 20).for_each(|_| out.write_all(&block).unwrap());
+        out.write_all(&[0; 20]).unwrap();
+        out.finish().unwrap()
+    };
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut add = |kind: &[u8], data: &[u8]| {
+        let mut sum = flate2::Crc::new();
+        sum.update(kind);
+        sum.update(data);
+        file.extend((data.len() as u32).to_be_bytes());
+        file.extend([kind, data, &sum.sum().to_be_bytes()].concat());
+    };
+    add(b"IHDR", &[0, 0, 0, 4, 0, 0, 0, 4, 8, 0, 0, 0, 0]);
+    if inner > 0 {
+        add(kind, &[head, &packed(inner)].concat());
+    }
+    add(b"IDAT", &packed(pixels));
+    add(b"IEND", b"");
+    file
 }
 
 /// An archive whose only picture has so many bytes by its head.
@@ -146,12 +195,21 @@ fn hostile_files_are_refused_with_little_memory() {
     refuse("an array with a huge shape", readers::npy, &npy("(9223372036854775807, 4, 4)"));
     refuse("an array with many axes", readers::npy, &npy(&format!("({})", "1, ".repeat(20))));
     refuse("a zip bomb with a small shape", readers::npz, &zip_bomb("(3, 4, 4)"));
-    refuse("a gzip bomb", readers::idx_folder, &gzip_bomb());
+    refuse("a zip bomb with a large shape", readers::npz, &zip_bomb("(300, 1024, 1024)"));
+    refuse("a gzip bomb", readers::idx_folder, &gzip_bomb([3, 4, 4]));
+    refuse("a gzip bomb of images", readers::idx_folder, &gzip_bomb([300, 1024, 1024]));
     refuse("images that are not there", readers::idx_folder, &idx_head([1 << 20, 32, 32]));
     refuse("too many images", readers::idx_folder, &idx_head([u32::MAX; 3]));
     refuse("an archive with a huge picture", readers::tar, &tar_of(1 << 40, "a.png"));
     refuse("an archive with a large picture", readers::tar, &tar_of(1 << 27, "a.png"));
     refuse("an archive with a huge label", readers::tar, &tar_of(1 << 40, "a.cls"));
+    refuse("other fields in each sample", readers::tar, &tar_of_fields(1000, 1000));
+    assert!(bounded("a small PNG file", readers::picture, &png_of(b"", b"", 0, 0)));
+    for (kind, head) in [(b"zTXt", &b"a\0\0"[..]), (b"iTXt", b"a\0\x01\0\0\0"), (b"iCCP", b"a\0\0")]
+    {
+        bounded("a packed note in a PNG file", readers::picture, &png_of(kind, head, BOMB, 0));
+    }
+    bounded("many pixels in a PNG file", readers::picture, &png_of(b"", b"", 0, BOMB));
     refuse("a TIFF file of a huge size", readers::tiff, &tiff_of(u32::MAX, u32::MAX, 1, &[0; 9]));
     refuse("a TIFF file of a large size", readers::tiff, &tiff_of(65_535, 2000, 1, &[0; 9]));
     let mut packed = flate2::write::ZlibEncoder::new(vec![], flate2::Compression::fast());
@@ -168,8 +226,28 @@ fn hostile_files_are_refused_with_little_memory() {
 #[cfg(not(feature = "all-formats"))]
 fn other_formats() {}
 
+/// A Parquet file of so many columns of the same values.
+#[cfg(feature = "all-formats")]
+fn parquet_of(columns: usize, values: &latents::tables::Values) -> Vec<u8> {
+    use latents::tables::{Column, ColumnTable};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.parquet");
+    let column = |i| Column::new(format!("pixel {i}"), values.clone());
+    let table = ColumnTable::new((0..columns).map(column).collect()).unwrap();
+    latents::tables::write(&file, &table).unwrap();
+    std::fs::read(file).unwrap()
+}
+
 #[cfg(feature = "all-formats")]
 fn other_formats() {
+    use latents::tables::Values;
+    let long = Some("0 ".repeat(1 << 18));
+    let repeated = parquet_of(1, &Values::Text(vec![long; 400]));
+    assert!(repeated.len() < 1 << 20, "{}", repeated.len());
+    refuse("a long text in each row", readers::parquet, &repeated);
+    let same = parquet_of(4, &Values::I64(vec![Some(1); 3 << 20]));
+    assert!(same.len() < 1 << 19, "{}", same.len());
+    bounded("many equal numbers", readers::parquet, &same);
     // The counts and the lengths of a Parquet file are in its footer.
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     for name in ["pixels", "pictures", "lists"] {

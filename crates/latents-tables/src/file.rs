@@ -1,10 +1,11 @@
 //! A table in a file: what its columns are, and its rows whole or in batches.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use latents_files::FileError;
+use latents_files::{FileError, TooLarge};
 
 use crate::csv::Options;
 use crate::table::{Column, ColumnTable, Field, Kind};
@@ -169,9 +170,11 @@ impl TableFile {
     /// batch, after which there are no more.
     pub fn batches(&self, columns: &[&str], rows: usize) -> Result<Batches<'_>> {
         let fields = self.fields();
+        let named = fields.iter().enumerate().map(|(i, field)| (field.name.as_str(), i));
+        let places: HashMap<&str, usize> = named.collect();
         let mut chosen = vec![];
         for &name in columns {
-            chosen.push(fields.iter().position(|field| field.name == name).ok_or_else(|| {
+            chosen.push(places.get(name).copied().ok_or_else(|| {
                 let known = fields.iter().map(|field| field.name.clone()).collect();
                 Error::NoColumn { path: self.path.clone(), name: name.into(), known }
             })?);
@@ -190,16 +193,25 @@ impl TableFile {
     /// Reads columns as a whole.
     ///
     /// # Errors
-    /// As for [`TableFile::batches`], or if there are more than 2^31 cells.
+    /// As for [`TableFile::batches`]; or if there are more than 2^31 cells, they are far larger than the file, or than the memory that is free.
     pub fn read_columns(&self, columns: &[&str]) -> Result<ColumnTable> {
         if self.rows.saturating_mul(columns.len()) > MAX_CELLS {
             let reason =
                 format!("{} rows of {} columns are too many to read", self.rows, columns.len());
             return Err(Error::content(&self.path, reason));
         }
+        // Numbers and places of text take 8 bytes or more.
+        let least = 8 * self.rows as u64 * columns.len() as u64;
+        let free = latents_files::memory_limit();
+        self.check_size(least, free)?;
         let mut table: Option<ColumnTable> = None;
+        let mut bytes = 0;
         for batch in self.batches(columns, 1 << 13)? {
             let batch = batch?;
+            bytes += batch.columns.iter().map(|column| column.values.bytes()).sum::<u64>();
+            if bytes > least {
+                self.check_size(bytes, free)?;
+            }
             match &mut table {
                 None => table = Some(batch),
                 Some(table) => {
@@ -215,6 +227,21 @@ impl TableFile {
             Column::new(name, kind.unwrap_or(Kind::Text).empty())
         };
         Ok(table.unwrap_or_else(|| ColumnTable { columns: columns.iter().map(empty).collect() }))
+    }
+
+    /// Refuses a table whose values take so many bytes in memory, if they are too many for the file or for what was free.
+    fn check_size(&self, needed: u64, free: Option<u64>) -> Result<()> {
+        let packed =
+            std::fs::metadata(&self.path).map_err(FileError::on("read", &self.path))?.len();
+        latents_files::check_expansion("it", packed, needed)
+            .map_err(|e| Error::content(&self.path, e.to_string()))?;
+        match free {
+            Some(free) if needed > free => {
+                let too_large = TooLarge { what: "it".into(), needed, free };
+                Err(Error::content(&self.path, too_large.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads all columns that can be read.

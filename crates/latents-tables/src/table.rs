@@ -79,6 +79,16 @@ macro_rules! kinds {
                 match self { $(Self::$kind(values) => values.get(row).is_none_or(Option::is_none),)* }
             }
 
+            /// About how many bytes the values take in memory.
+            pub(crate) fn bytes(&self) -> u64 {
+                match self {
+                    $(Self::$kind(values) => {
+                        let inner = values.iter().flatten().map(|value| value.held()).sum::<usize>();
+                        (inner + values.len() * size_of::<Option<$value>>()) as u64
+                    })*
+                }
+            }
+
             /// Appends values of the same kind.
             pub(crate) fn append(&mut self, other: Self) {
                 match (self, other) {
@@ -88,6 +98,31 @@ macro_rules! kinds {
             }
         }
     };
+}
+
+/// What a value holds beside itself.
+trait Held {
+    /// In bytes.
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+impl Held for f32 {}
+impl Held for f64 {}
+impl Held for i64 {}
+impl Held for bool {}
+
+impl Held for String {
+    fn held(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T> Held for Vec<T> {
+    fn held(&self) -> usize {
+        size_of_val(&**self)
+    }
 }
 
 kinds! {

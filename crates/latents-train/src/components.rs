@@ -49,17 +49,26 @@ impl SomeImages<'_> {
         let most = (NUMBERS / numbers).max(2);
         let step = self.index.len().div_ceil(most);
         let index: Vec<u32> = self.index.iter().copied().step_by(step).collect();
-        let some = SomeImages { images: self.images, index: &index };
-        let mut rows = some.rows();
         // What an erased or mixed image shows is not in any image.
         let moved = Augmentation { erase: 0.0, mix: None, ..*augmentation };
-        if !moved.is_nothing() {
-            let copies = ROWS.div_ceil(index.len()).clamp(1, COPIES).min(most / index.len());
-            let mut batch = Augmented::default();
-            for copy in 0..copies as u64 {
-                moved.apply(self.images, &index, seed, copy, &mut batch);
-                rows.extend(batch.pixels().units());
-            }
+        let copies = if moved.is_nothing() {
+            0
+        } else {
+            ROWS.div_ceil(index.len()).clamp(1, COPIES).min(most / index.len())
+        };
+        let all = (1 + copies) * index.len() * numbers;
+        let what = format!("finding principal components of {} images", (1 + copies) * index.len());
+        // As they are, and centred in double precision.
+        let of_number = size_of::<f32>() + size_of::<f64>();
+        latents_files::check_memory(&what, (all * of_number) as u64)?;
+        let mut rows = Vec::with_capacity(all);
+        for &i in &index {
+            rows.extend(self.images.image(i as usize).units());
+        }
+        let mut batch = Augmented::default();
+        for copy in 0..copies as u64 {
+            moved.apply(self.images, &index, seed, copy, &mut batch);
+            rows.extend(batch.pixels().units());
         }
         Ok(Pca::fit(Rows::new(&rows, numbers)?, count, monitor)?)
     }

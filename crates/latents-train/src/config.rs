@@ -124,7 +124,7 @@ impl RunConfig {
             "training on images of {h}x{w} pixels in {c} channels, with {} parameters,",
             count(numbers)
         );
-        Ok(latents_files::check_memory(&what, of_step + of_parameters)?)
+        Ok(latents_files::check_memory(&what, PROGRAM + of_step + of_parameters)?)
     }
 
     /// The optimiser for all parameters that are trained, in its initial state.
@@ -147,9 +147,11 @@ impl RunConfig {
     }
 }
 
-/// Vectors of as many numbers as there are parameters: they themselves, their gradient and the optimiser's two moments; and in a checkpoint three
-/// of them as tensors and as bytes.
-const COPIES: u64 = 10;
+/// Vectors of as many numbers as there are parameters: they themselves, their gradient, the optimiser's two moments and the best ones so far; and while checkpoints are written and
+/// read, copies of them as tensors, as bytes and in buffers. As many as were measured.
+const COPIES: u64 = 24;
+/// Bytes of the program itself.
+const PROGRAM: u64 = 20_000_000;
 
 /// The part of the values of other images that may lie outside the range of a run; more of them mean another range.
 const MOST_CLIPPED: f64 = 0.25;

@@ -25,6 +25,11 @@ pub(crate) fn initial_parameters(config: &RunConfig, layout: &Layout) -> Result<
         let name = &parameter.name;
         match tensors.take(name) {
             Some((shape, numbers)) if shape == parameter.shape => {
+                if let Some(wrong) = numbers.iter().find(|x| !x.is_finite()) {
+                    return Err(damaged(format!(
+                        "tensor `{name}` has the value {wrong}, which is not a finite number"
+                    )));
+                }
                 parameters[parameter.range()].copy_from_slice(&numbers);
             }
             Some((shape, _)) => {

@@ -12,7 +12,7 @@ use latents_report::{Figure, ImageView, Tile, grid};
 use crate::conditions::Conditions;
 use crate::error::{Error, Result};
 use crate::latents::{ImageArray, Latents};
-use crate::model::{BLOCK, TrainedModel};
+use crate::model::{BLOCK, TrainedModel, check_finite};
 use crate::outputs::Origin;
 
 /// Rows and columns of a figure of samples by class, at most.
@@ -147,12 +147,16 @@ impl TrainedModel {
     /// The images of latents with these conditions, block by block.
     pub(crate) fn decode_given(&mut self, z: &[f32], given: &Conditions) -> Result<ImageArray> {
         let space = self.latent_space()?;
-        let mut values = vec![];
+        let n = z.len() / space.dim;
+        self.check_room(n)?;
+        let mut values = Vec::with_capacity(n * self.shape().iter().product::<usize>());
         for (i, block) in z.chunks(BLOCK * space.dim).enumerate() {
             self.session.check()?;
             let conditions = given.of(i * BLOCK..i * BLOCK + block.len() / space.dim);
             let batch = Inputs::Values(block).with_conditions(&conditions);
-            values.extend(self.engine.forward(&self.parameters, batch, space.decode.clone())?);
+            let images = self.engine.forward(&self.parameters, batch, space.decode.clone())?;
+            check_finite(self.dir(), &images, block.len() / space.dim, i * BLOCK)?;
+            values.extend(images);
         }
         Ok(ImageArray { shape: self.shape(), values })
     }

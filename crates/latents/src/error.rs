@@ -56,6 +56,20 @@ pub enum Error {
         /// What went wrong.
         source: Box<Error>,
     },
+    /// Something needs more memory than there is.
+    #[error(transparent)]
+    Memory(#[from] latents_files::TooLarge),
+    /// What a model computes is not finite.
+    #[error(
+        "what the model of {} computes of number {index} (counted from 0) is not a finite number; its weights or its inputs are too large, or damaged",
+        run.display()
+    )]
+    NotFinite {
+        /// The model's run.
+        run: PathBuf,
+        /// Which of the images or latent vectors.
+        index: usize,
+    },
     /// A model without latents that can be decoded is asked for them.
     #[error("{} is a run of kind `{kind}`, which has no latents to decode; use a run of kind {}", run.display(), any_of(&ModelConfig::kinds_with_latents()))]
     NoLatents {

@@ -274,6 +274,13 @@ impl TrainedModel {
         self.decode_labelled(latents)
     }
 
+    /// Checks, before anything is allocated, that there is memory for so many latent vectors and their images.
+    pub(crate) fn check_room(&self, n: usize) -> Result<()> {
+        let numbers = self.latent_space()?.dim + self.shape().iter().product::<usize>();
+        let bytes = (n as u64).saturating_mul((numbers * size_of::<f32>()) as u64);
+        Ok(latents_files::check_memory(&format!("making {n} images"), bytes)?)
+    }
+
     /// Refuses images of another shape than the model's.
     pub(crate) fn check_shape(&self, images: &Labelled) -> Result<()> {
         let (shape, run) = (images.images.shape(), self.shape());
@@ -298,8 +305,11 @@ impl TrainedModel {
         given: &Conditions,
         each: &mut dyn FnMut(Vec<f32>, &[u32]),
     ) -> Result<()> {
+        let run = self.dir().to_owned();
         self.each_batch(pixels, given, &mut |engine, parameters, batch, index| {
-            each(engine.forward_layers(parameters, batch, layers.clone())?, index);
+            let block = engine.forward_layers(parameters, batch, layers.clone())?;
+            check_finite(&run, &block, index.len(), index.first().map_or(0, |&i| i as usize))?;
+            each(block, index);
             Ok(())
         })
     }
@@ -321,6 +331,13 @@ impl TrainedModel {
         }
         Ok(())
     }
+}
+
+/// Checks what the model of a run computed of `count` things, of which the first has the number `first`.
+pub(crate) fn check_finite(run: &Path, values: &[f32], count: usize, first: usize) -> Result<()> {
+    let Some(at) = values.iter().position(|x| !x.is_finite()) else { return Ok(()) };
+    let index = first + at / (values.len() / count.max(1)).max(1);
+    Err(Error::NotFinite { run: run.to_owned(), index })
 }
 
 /// The sum of squared errors of numbers from 0 to 1 against as many pixels.

@@ -11,7 +11,7 @@ use latents_tables::{Column, Values};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::model::{BLOCK, TrainedModel};
+use crate::model::{BLOCK, TrainedModel, check_finite};
 use crate::outputs::{PREDICTION_ENDINGS, check_output};
 
 /// Test-time augmentation: another view of each image, whose probabilities are averaged with the image's own (Krizhevsky et al., 2012).
@@ -277,7 +277,11 @@ impl TrainedModel {
         let mut logits = vec![];
         for block in blocks(inputs, self.shape().iter().product()) {
             self.session.check()?;
-            logits.extend(self.engine.forward(&self.parameters, block, sections.clone())?);
+            let of_block = self.engine.forward(&self.parameters, block, sections.clone())?;
+            let classes = self.classes().len();
+            let (first, count) = (logits.len() / classes, of_block.len() / classes);
+            check_finite(self.dir(), &of_block, count, first)?;
+            logits.extend(of_block);
         }
         Ok(logits)
     }

@@ -350,6 +350,7 @@ impl TrainedModel {
         Tempered { sampler, temperature }: Tempered,
         seed: u64,
     ) -> Result<Samples> {
+        self.check_room(n)?;
         let classes =
             classes.map(|classes| SampledClasses::in_equal_parts(n, &classes, self.classes()));
         let dim = self.latent_space()?.dim;

@@ -159,6 +159,7 @@ impl TrainedModel {
         interpolation: Interpolation,
     ) -> Result<Traversal> {
         self.check_points(&[from, to])?;
+        self.check_room(steps)?;
         let z = between(&from.z, &to.z, steps, interpolation)?;
         let (images, of_class) = self.decode_path(&z, from)?;
         let shape = images.shape;
@@ -187,6 +188,7 @@ impl TrainedModel {
         self.check_conditional()?;
         self.check_points(&[from, to])?;
         let rows = if classes.is_empty() { self.every_class() } else { classes.to_vec() };
+        self.check_room(steps.saturating_mul(rows.len()))?;
         let z = between(&from.z, &to.z, steps, interpolation)?.repeat(rows.len());
         let each: Vec<u16> = rows.iter().flat_map(|&class| vec![class; steps]).collect();
         let images = self.decode_as(&z, &each)?;
@@ -208,6 +210,7 @@ impl TrainedModel {
         interpolation: Interpolation,
     ) -> Result<Traversal> {
         self.check_points(&corners)?;
+        self.check_room(steps.saturating_mul(steps))?;
         let z = among(corners.map(|point| point.z.as_slice()), steps, steps, interpolation)?;
         let (images, of_class) = self.decode_path(&z, corners[0])?;
         let names = corners.map(|point| point.name.as_str());
@@ -243,6 +246,7 @@ impl TrainedModel {
             Axes::One(axis) => vec![axis],
             Axes::Largest => largest(&deviations, MOST_AXES),
         };
+        self.check_room(steps.saturating_mul(axes.len()))?;
         let mut z = vec![];
         for &axis in &axes {
             let reach = 2.0 * deviations[axis] as f32;

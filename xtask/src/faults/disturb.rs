@@ -47,6 +47,8 @@ pub(crate) enum Disturbance {
 pub(crate) enum End {
     /// As if nothing had happened.
     Same,
+    /// The work was done when it was to be disturbed, or it noticed nothing.
+    Undisturbed,
     /// With an error that names what is wrong.
     Named,
     /// Neither, and how.
@@ -78,6 +80,32 @@ pub(crate) fn spread(prepared: &Prepared<'_>, faults: usize, seed: u64) -> Vec<D
     list
 }
 
+/// So many disturbances of one kind, as the table names it; none if it names no such kind, or the work has nothing for it.
+pub(crate) fn of_kind(
+    prepared: &Prepared<'_>,
+    kind: &str,
+    faults: usize,
+    seed: u64,
+) -> Vec<Disturbance> {
+    let mut random = Random(seed);
+    let steps = prepared.steps;
+    let mut one = |i: u64| {
+        // Steps in turn, evenly spaced.
+        let step = 1 + i * steps / (faults as u64).max(1);
+        match NAMES.iter().position(|name| *name == kind)? {
+            0 => Some(Disturbance::Kill(step)),
+            1 => Some(Disturbance::Full(step)),
+            2 => Some(Disturbance::Fail(step)),
+            3 => Some(Disturbance::KillAt(random.unit())),
+            4 => Some(Disturbance::TermAt(random.unit())),
+            5 => Some(Disturbance::Twice(random.unit() * 0.8)),
+            6 => Some(Disturbance::KillAndFlip(1 + random.below(steps), random.next())),
+            _ => prepared.is_read().then(|| Disturbance::Flip(random.next())),
+        }
+    };
+    (0..faults as u64).map_while(&mut one).collect()
+}
+
 impl Disturbance {
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -102,7 +130,13 @@ impl Disturbance {
             Self::Full(step) => refused(prepared, path, &faulty(format!("full:{step}"))?),
             Self::Fail(step) => refused(prepared, path, &faulty(format!("io:{step}"))?),
             Self::KillAt(part) => after(prepared, path, &signalled(prepared, path, part, "KILL")?),
-            Self::TermAt(part) => after(prepared, path, &signalled(prepared, path, part, "TERM")?),
+            Self::TermAt(part) => {
+                let ended = signalled(prepared, path, part, "TERM")?;
+                if !ends_by_term(&ended) {
+                    return Ok(End::Wrong(format!("TERM: {}", said(&ended))));
+                }
+                after(prepared, path, &ended)
+            }
             Self::Twice(part) => twice(prepared, path, part),
             Self::KillAndFlip(step, seed) => {
                 let killed = faulty(format!("kill:{step}"))?;
@@ -132,7 +166,21 @@ fn after(prepared: &Prepared<'_>, place: &Path, first: &Output) -> Result<End> {
             return Ok(End::Wrong(format!("{}\nthen {}", said(first), said(&second))));
         }
     }
-    same(prepared, place)
+    Ok(match same(prepared, place)? {
+        End::Same if first.status.success() => End::Undisturbed,
+        end => end,
+    })
+}
+
+/// Whether a process that was asked to end did so: with the code of shells for the signal, or by the signal, if it came before the process listened. It may have
+/// been over.
+fn ends_by_term(output: &Output) -> bool {
+    const TERM: i32 = 15;
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+    #[cfg(not(unix))]
+    let signal = None;
+    output.status.success() || output.status.code() == Some(128 + TERM) || signal == Some(TERM)
 }
 
 /// A step failed. The work is done all the same, or the error says which file it was; once the reason is gone, it goes on.

@@ -78,6 +78,8 @@ pub(crate) fn kinds(postgres: Option<&str>) -> Vec<Work> {
     // Its network is larger.
     let residual = "ae --design residual --flip 0 --shift 0 --data fashion-mnist-sample \
                     --train-limit 64 --test-limit 32 --latent-dim 8";
+    let codes = "vqvae [few] --stages 8k4s2p1,8k4s2p1 --blocks 1 --prior-channels 12 \
+                 --prior-blocks 1 --levels 5,4";
     let encode = "encode --run ae --out z.npz";
     let shard = "encode --run ae --out z.parquet --shard";
     let tune = "tune ae [few] --epochs 2 --trials 4 --sampler random --out tuned";
@@ -87,6 +89,7 @@ pub(crate) fn kinds(postgres: Option<&str>) -> Vec<Work> {
         Work::training("train ae", "ae [few] --latent-dim 8"),
         Work::training("train ae, residual", residual).seldom(),
         Work::training("train vae", "vae [few] --latent-dim 8"),
+        Work::training("train vqvae", codes).seldom(),
         Work::training("train cnn", "cnn [few] --stem 4 --channels 8"),
         Work::training("train classifier", "classifier --encoder ae").after(train_ae),
         Work::new("encode", encode, "z.npz")

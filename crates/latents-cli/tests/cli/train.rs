@@ -151,21 +151,27 @@ fn a_run_goes_on_with_what_it_began_with() {
 #[test]
 fn what_needs_more_memory_than_there_is_is_refused_before_it_begins() {
     let sandbox = Sandbox::new();
-    let said = sandbox.run(&format!("{TRAIN} --out ae --memory 1MB"));
+    let said = sandbox.run(&format!("{TRAIN} --out ae --memory 3MB"));
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     for expected in
-        ["training on images of 28x28 pixels", "and 1.0 MB of memory are free", "hint: "]
+        ["training on images of 28x28 pixels", "and 3.0 MB of memory are free", "hint: "]
     {
         assert!(said.stderr.contains(expected), "{}", said.stderr);
     }
     assert!(!sandbox.path("ae").exists());
+    sandbox.train("ae", "");
+    let said = sandbox.run("sample --run ae --n 1000000000 --out s.npz --memory 1GB");
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    for expected in ["making 1000000000 images needs about", "hint: --memory 64GB allows"] {
+        assert!(said.stderr.contains(expected), "{}", said.stderr);
+    }
     // An array that unfolds to 1,000 times the bytes of its file.
     let zeros = "zeros.npz";
     sandbox.npz(zeros, &[("images", &[5, 1000, 1000], Numbers::F32(vec![0.0; 5_000_000]))]);
     let said = sandbox.run(&format!("data show {zeros} --memory 10MB"));
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     assert!(
-        said.stderr.contains("needs about 20.0 MB, and 10.0 MB of memory are free"),
+        said.stderr.contains("needs about 25.0 MB, and 10.0 MB of memory are free"),
         "{}",
         said.stderr
     );
@@ -183,6 +189,38 @@ fn weights_of_another_run_are_told_and_used_by_force_alone() {
         assert!(said.stderr.contains(expected), "{}", said.stderr);
     }
     sandbox.ok("encode --run ae --out z.npz --force");
+    // As the encoder of a classifier, too.
+    let train = "train classifier --encoder ae --epochs 1 --batch-size 64 --out cl";
+    assert_eq!(sandbox.run(train).code, Some(1));
+    sandbox.ok(&format!("{train} --force"));
+}
+
+/// A weight that is finite, but too large: what the model computes is not.
+#[test]
+fn what_is_computed_is_finite() {
+    let sandbox = Sandbox::trained();
+    sandbox.ok(
+        "train cnn --data fashion-mnist-sample --train-limit 64 --test-limit 40 --epochs 1 --stem 4 --channels 8 --out cnn",
+    );
+    for run in ["ae", "cnn"] {
+        let mut weights = sandbox.read(&format!("{run}/model.safetensors"));
+        let data = 8 + u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
+        for number in weights[data..].as_chunks_mut::<4>().0 {
+            *number = 3e38_f32.to_le_bytes();
+        }
+        sandbox.write(&format!("{run}/model.safetensors"), weights);
+    }
+    for command in [
+        "encode --run ae --out z.npz",
+        "evaluate cnn",
+        "predict --run cnn --data fashion-mnist-sample",
+    ] {
+        let said = sandbox.run(&format!("{command} --force"));
+        assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{command}: {}", said.stderr);
+        let run = if command.contains("cnn") { "cnn" } else { "ae" };
+        let told = format!("error: what the model of {run} computes of number 0");
+        assert!(said.stderr.contains(&told), "{command}: {}", said.stderr);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::labels::{is_label, texts};
 use super::listing::{Known, Listed, Listing, stamp};
 use super::tree::part_of_file;
 use crate::arrange::natural;
-use crate::columns::{ColumnLabels, Columns, LabelColumn};
+use crate::columns::{ColumnLabels, Columns, LabelColumn, check_filled};
 use crate::error::Error;
 use crate::picture::EXTENSIONS;
 use crate::pictures::Pictures;
@@ -87,7 +87,8 @@ impl Listing {
                 if let Some(names) = table.class_names(&column.name) {
                     listing.class_names.insert(column.name.clone(), names);
                 }
-                columns.add(&column.name, start, texts(&column.values));
+                let added = columns.add(&column.name, start, texts(&column.values));
+                added.map_err(|reason| Error::Arrays { file: table.path().to_owned(), reason })?;
             }
             packed.files.push((table, column));
         }
@@ -166,6 +167,11 @@ impl Listing {
         let mut names: Vec<&String> = labels.values().flat_map(BTreeMap::keys).collect();
         names.sort();
         names.dedup();
+        let all = labels.values().map(BTreeMap::len).sum();
+        check_filled(keys.len(), names.len(), all).map_err(|reason| {
+            let file = archives.first().cloned().unwrap_or_default();
+            Error::Arrays { file, reason }
+        })?;
         let column = |name: &String| {
             let text = |key: &String| labels.get(key).and_then(|sample| sample.get(name)).cloned();
             (name.clone(), keys.iter().map(text).collect::<Vec<_>>())

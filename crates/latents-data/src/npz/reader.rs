@@ -12,7 +12,8 @@ const MAX_BYTES: usize = 1 << 34;
 /// A reader of an `.npz` or a `.npy` file.
 #[derive(Debug)]
 pub(crate) enum Reader<R> {
-    Zip(zip::ZipArchive<R>),
+    /// An archive, and the length of its file.
+    Zip(zip::ZipArchive<R>, u64),
     /// One array, whose name is empty.
     Single(R),
 }
@@ -30,11 +31,13 @@ impl<R: Read + Seek> Reader<R> {
     pub(crate) fn new(mut file: R) -> Result<Self, String> {
         let mut start = vec![];
         (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
+        let length = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         if start == MAGIC {
             return Ok(Self::Single(file));
         }
-        zip::ZipArchive::new(file).map(Self::Zip).map_err(unreadable)
+        let zip = zip::ZipArchive::new(file).map_err(unreadable)?;
+        Ok(Self::Zip(zip, length))
     }
 
     /// The arrays that can be read, in the order of the file; and the names of the others, with reasons.
@@ -51,7 +54,7 @@ impl<R: Read + Seek> Reader<R> {
                 let header = file.seek(SeekFrom::Start(0)).map_err(|e| format!("is lost ({e})"));
                 add(String::new(), header.and_then(|_| header::read(file)));
             }
-            Self::Zip(zip) => {
+            Self::Zip(zip, _) => {
                 for i in 0..zip.len() {
                     let Some(name) = zip.name_for_index(i).and_then(|n| n.strip_suffix(".npy"))
                     else {
@@ -71,31 +74,42 @@ impl<R: Read + Seek> Reader<R> {
         match self {
             Self::Single(file) if name.is_empty() => {
                 file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-                read_array(name, file)
+                read_array(name, file, None)
             }
             Self::Single(_) => {
                 Err(format!("it has no array `{name}`; it has one array, without a name"))
             }
-            Self::Zip(zip) => {
+            Self::Zip(zip, length) => {
                 let Some(index) = zip.index_for_name(&format!("{name}.npy")) else {
                     let known: Vec<&str> =
                         zip.file_names().map(|n| n.trim_end_matches(".npy")).collect();
                     return Err(format!("it has no array `{name}`; it has: {}", known.join(", ")));
                 };
-                read_array(name, &mut zip.by_index(index).map_err(unreadable)?)
+                let mut entry = zip.by_index(index).map_err(unreadable)?;
+                // The archive may say anything of an entry, but there is no more than the file.
+                let packed = entry.compressed_size().min(*length);
+                read_array(name, &mut entry, Some(packed))
             }
         }
     }
 }
 
-fn read_array(name: &str, file: &mut impl Read) -> Result<Values, String> {
+/// Reads an array; `packed` is how many bytes it has in its archive.
+fn read_array(name: &str, file: &mut impl Read, packed: Option<u64>) -> Result<Values, String> {
     let called = called(name);
     let Header { item, fortran, shape } =
         header::read(file).map_err(|why| format!("{called} {why}"))?;
     let length = shape.iter().try_fold(item.size, |a, &b| a.checked_mul(b));
     let length = length.filter(|&length| length <= MAX_BYTES);
     let length = length.ok_or_else(|| format!("{called} {shape:?} is too large"))?;
-    latents_files::check_memory(&called, length as u64).map_err(|e| e.to_string())?;
+    if let Some(packed) = packed {
+        latents_files::check_expansion(&called, packed, length as u64)
+            .map_err(|e| e.to_string())?;
+    }
+    // The bytes, and as many again if they change their order; then there is a byte or more for each number.
+    let copies = if fortran { 2 } else { 1 };
+    let needed = copies * length as u64 + (length / item.size) as u64;
+    latents_files::check_memory(&called, needed).map_err(|e| e.to_string())?;
     // Memory grows with the data, not with the size that the header declares.
     let mut bytes = vec![];
     file.take(length as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -194,8 +194,9 @@ fn hostile_files_are_refused() {
     for (bytes, expected) in [
         (npy("<f4", &[2], &[0; 7]), "fewer"),
         (npy("<f4", &[2], &[0; 9]), "more"),
-        (npy("<f4", &[1 << 31], &[0; 8]), "fewer"),
-        (fortran("<f4", &[1 << 16, 1 << 15], &[0; 8]), "fewer"),
+        (npy("<f4", &[1 << 20], &[0; 8]), "fewer"),
+        (npy("<f4", &[1 << 31], &[0; 8]), "unpacks from 136 bytes to 8.6 GB"),
+        (fortran("<f4", &[1 << 16, 1 << 15], &[0; 8]), "unpacks from"),
         (npy("|O", &[1], &[0; 8]), "never unpickled"),
         (npy("<U99999999999999999999", &[1], &[0; 8]), "which is not supported"),
         (npy("<U0", &[1 << 60], &[]), "which is not supported"),

@@ -34,15 +34,30 @@ pub(crate) struct ProductsScratch {
     sums: Vec<[Tile; 4]>,
 }
 
+impl ProductsScratch {
+    /// Pairs on both sides, and groups of four tiles of sums.
+    fn lens(plan: &TileProducts) -> [usize; 3] {
+        [
+            plan.rows() * plan.strip * plan.across() * TILE,
+            plan.columns() * plan.lines(plan.strip) * plan.line(),
+            plan.rows().div_ceil(2) * plan.columns().div_ceil(2) * plan.places(),
+        ]
+    }
+
+    /// Bytes of each of its three parts.
+    pub(crate) fn memory(plan: &TileProducts) -> [usize; 3] {
+        let [left, right, sums] = Self::lens(plan);
+        [left * size_of::<Pair>(), right * size_of::<Pair>(), sums * size_of::<[Tile; 4]>()]
+    }
+}
+
 impl<E: Element> TileProductsRun<'_, E> {
     pub(crate) fn run(self, isa: Isa) {
         let TileProductsRun { plan, small, big, out, scratch } = self;
         assert_eq!(out.len(), plan.small.channels * plan.big.channels * plan.places());
-        let left = plan.rows() * plan.strip * plan.across() * TILE;
+        let [left, right, sums] = ProductsScratch::lens(plan);
         let left = room(&mut scratch.left, left);
-        let right = plan.columns() * plan.lines(plan.strip) * plan.line();
         let right = room(&mut scratch.right, right);
-        let sums = plan.rows().div_ceil(2) * plan.columns().div_ceil(2) * plan.places();
         if scratch.sums.len() < sums {
             scratch.sums.resize(sums, [[0.0; TILE]; 4]);
         }

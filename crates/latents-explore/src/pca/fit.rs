@@ -128,10 +128,11 @@ impl<'a> Fit<'a> {
     }
 
     fn centred_rows(&self) -> Vec<f64> {
-        let centre = |row: &[f32]| -> Vec<f64> {
-            row.iter().zip(&self.mean).map(|(&v, m)| f64::from(v) - m).collect()
-        };
-        self.rows.iter().flat_map(centre).collect()
+        let mut centred = Vec::with_capacity(self.rows.values().len());
+        for row in self.rows.iter() {
+            centred.extend(row.iter().zip(&self.mean).map(|(&v, m)| f64::from(v) - m));
+        }
+        centred
     }
 
     /// The sums of the rows with each of the weights `[k, n]`: directions `[k, d]`. In double precision if `centred` has the rows so.

@@ -121,8 +121,17 @@ struct Page {
 /// The encodings of pages whose values are places in a dictionary.
 const OF_DICTIONARY: [i64; 2] = [2, 8];
 
+/// What the pages of a column take in memory while they are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pages {
+    /// Bytes of the largest page, and of the dictionary.
+    pub(super) raw: u64,
+    /// Values of all pages.
+    pub(super) values: u64,
+}
+
 /// Checks the pages of a column before they are read.
-pub(super) fn pages(mut file: &File, column: &ColumnChunkMetaData) -> Result<(), String> {
+pub(super) fn pages(mut file: &File, column: &ColumnChunkMetaData) -> Result<Pages, String> {
     let broken = |e: std::io::Error| e.to_string();
     let size = file.seek(SeekFrom::End(0)).map_err(broken)?;
     // The crate takes for granted what is checked here.
@@ -135,6 +144,7 @@ pub(super) fn pages(mut file: &File, column: &ColumnChunkMetaData) -> Result<(),
     let end = end.ok_or("a column ends after the file")?;
     let mut at = start;
     let mut has_dictionary = false;
+    let (mut all, mut of_dictionary) = (Pages::default(), 0);
     while at < end {
         let page = page(file, at, end)?;
         has_dictionary |= page.is_dictionary;
@@ -160,12 +170,20 @@ pub(super) fn pages(mut file: &File, column: &ColumnChunkMetaData) -> Result<(),
             // Repetitions take few bytes.
             (false, _) => raw.saturating_mul(1 << 10) + (1 << 20),
         };
-        if u64::try_from(page.values).map_or(true, |n| n > values) {
-            return Err(format!("a page of {raw} bytes declares {} values", page.values));
+        let declared = u64::try_from(page.values).ok().filter(|&n| n <= values);
+        let declared = declared
+            .ok_or_else(|| format!("a page of {raw} bytes declares {} values", page.values))?;
+        latents_files::check_expansion("a page", compressed, raw).map_err(|e| e.to_string())?;
+        if page.is_dictionary {
+            of_dictionary = raw;
+        } else {
+            all.raw = all.raw.max(raw);
+            all.values = all.values.saturating_add(declared);
         }
         at += page.header + compressed;
     }
-    Ok(())
+    all.raw += of_dictionary;
+    Ok(all)
 }
 
 /// Reads the header of the page at an offset.

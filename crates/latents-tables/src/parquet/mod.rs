@@ -6,6 +6,7 @@ mod read;
 mod thrift;
 mod write;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -41,6 +42,7 @@ struct Leaf {
     /// The definition level of an item of a list, which may itself be missing.
     item_level: i16,
     unsigned: bool,
+    list: bool,
 }
 
 impl Layout {
@@ -102,23 +104,26 @@ fn layout(path: &Path, reader: &SerializedFileReader<File>) -> Result<Layout> {
         return Err(damaged(path, "its schema has other columns than its root"));
     }
     let (mut fields, mut leaves, mut unreadable): (Vec<Field>, _, _) = (vec![], vec![], vec![]);
+    let mut seen = HashSet::new();
     let codecs =
         |i: usize| metadata.row_groups().iter().map(move |group| group.column(i).compression());
     for (index, name) in names.into_iter().enumerate() {
         let column = schema.column(index);
         let kind = kind(&column).and_then(|kind| check::codecs(codecs(index)).map(|()| kind));
-        if fields.iter().any(|field| field.name == name) {
+        if seen.contains(&name) {
             return Err(Error::content(path, format!("two columns are named `{name}`")));
         }
         match kind {
             Err(why) => unreadable.push((name, why)),
             Ok((kind, unsigned)) => {
+                seen.insert(name.clone());
                 fields.push(Field { name, kind });
                 leaves.push(Leaf {
                     index,
                     value_level: column.max_def_level(),
                     item_level: column.repeated_ancestor_def_level(),
                     unsigned,
+                    list: column.max_rep_level() > 0,
                 });
             }
         }

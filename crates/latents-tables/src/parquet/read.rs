@@ -29,7 +29,8 @@ impl Layout {
             if layout(path, &reader)? != *self {
                 return Err(Error::content(path, "the file changed after it was opened"));
             }
-            Ok(Groups { path, reader, file: pages, next: 0, columns: vec![], left: 0 })
+            let size = pages.metadata().map_err(FileError::on("read", path))?.len();
+            Ok(Groups { path, reader, file: pages, size, next: 0, columns: vec![], left: 0 })
         })?;
         let leaves: Vec<Leaf> = chosen.iter().map(|&i| self.leaves[i]).collect();
         Ok(until_error(move || {
@@ -37,6 +38,7 @@ impl Layout {
                 .iter()
                 .map(|&i| Column::new(&self.fields[i].name, self.fields[i].kind.empty()))
                 .collect();
+            let mut room = Room { packed: groups.size, taken: 0 };
             let mut read = 0;
             while read < rows {
                 if groups.left == 0 && !guarded(path, || groups.advance(&leaves))? {
@@ -47,7 +49,7 @@ impl Layout {
                     groups.columns.iter_mut().zip(&leaves).zip(&mut columns)
                 {
                     guarded(path, || {
-                        append(reader, leaf, n, &mut column.values).map_err(|reason| {
+                        append(reader, leaf, n, &mut column.values, &mut room).map_err(|reason| {
                             damaged(path, format!("column `{}`: {reason}", column.name))
                         })
                     })?;
@@ -65,6 +67,8 @@ struct Groups<'a> {
     path: &'a Path,
     reader: SerializedFileReader<File>,
     file: File,
+    /// Bytes of the file.
+    size: u64,
     next: usize,
     /// Readers of the chosen columns in the present row group.
     columns: Vec<ColumnReader>,
@@ -83,14 +87,34 @@ impl Groups<'_> {
             let group = self.reader.get_row_group(self.next).map_err(|e| damaged(&e))?;
             self.left = usize::try_from(group.metadata().num_rows()).map_err(|e| damaged(&e))?;
             self.columns.clear();
+            let mut room = Room { packed: self.size, taken: 0 };
             for leaf in leaves {
                 let column = group.metadata().column(leaf.index);
-                check::pages(&self.file, column).map_err(|reason| damaged(&reason))?;
+                let pages = check::pages(&self.file, column).map_err(|reason| damaged(&reason))?;
+                // A page of each column is in memory; and a row may have all values of a list.
+                let of_lists = if leaf.list { LIST_ITEM * pages.values } else { 0 };
+                room.take(pages.raw.saturating_add(of_lists)).map_err(|reason| damaged(&reason))?;
                 self.columns.push(group.get_column_reader(leaf.index).map_err(|e| damaged(&e))?);
             }
             self.next += 1;
         }
         Ok(true)
+    }
+}
+
+/// Bytes of an item of a list while it is read: its value and its levels.
+const LIST_ITEM: u64 = 12;
+
+/// How much of what is read may be in memory at once, beside how much the file has: places in a dictionary repeat long values.
+struct Room {
+    packed: u64,
+    taken: u64,
+}
+
+impl Room {
+    fn take(&mut self, bytes: u64) -> Result<(), String> {
+        self.taken = self.taken.saturating_add(bytes);
+        latents_files::check_expansion("it", self.packed, self.taken).map_err(|e| e.to_string())
     }
 }
 
@@ -122,7 +146,7 @@ fn singles<T, U>(
     rows: Rows<T>,
     n: usize,
     leaf: &Leaf,
-    convert: impl Fn(T) -> Result<U, String>,
+    mut convert: impl FnMut(T) -> Result<U, String>,
     out: &mut Vec<Option<U>>,
 ) -> Result<(), String> {
     let mut values = rows.values.into_iter();
@@ -184,12 +208,19 @@ fn lists<T, U>(
     Ok(())
 }
 
+/// The bytes of a value, if there is room for a copy.
+fn taken<'a>(bytes: &'a [u8], room: &mut Room) -> Result<&'a [u8], String> {
+    room.take(bytes.len() as u64)?;
+    Ok(bytes)
+}
+
 /// Reads so many rows of a column.
 fn append(
     reader: &mut ColumnReader,
     leaf: &Leaf,
     n: usize,
     values: &mut Values,
+    room: &mut Room,
 ) -> Result<(), String> {
     use ColumnReader as R;
     use Values as V;
@@ -217,13 +248,13 @@ fn append(
         (R::FloatColumnReader(r), V::F32(out)) => singles(read(r, n)?, n, leaf, Ok, out),
         (R::DoubleColumnReader(r), V::F64(out)) => singles(read(r, n)?, n, leaf, Ok, out),
         (R::ByteArrayColumnReader(r), V::Text(out)) => {
-            singles(read(r, n)?, n, leaf, |x| text(x.data()), out)
+            singles(read(r, n)?, n, leaf, |x| text(taken(x.data(), room)?), out)
         }
         (R::ByteArrayColumnReader(r), V::Bytes(out)) => {
-            singles(read(r, n)?, n, leaf, |x| Ok(x.data().to_vec()), out)
+            singles(read(r, n)?, n, leaf, |x| Ok(taken(x.data(), room)?.to_vec()), out)
         }
         (R::FixedLenByteArrayColumnReader(r), V::Bytes(out)) => {
-            singles(read(r, n)?, n, leaf, |x| Ok(x.data().to_vec()), out)
+            singles(read(r, n)?, n, leaf, |x| Ok(taken(x.data(), room)?.to_vec()), out)
         }
         (R::FixedLenByteArrayColumnReader(r), V::F32(out)) => {
             singles(read(r, n)?, n, leaf, |x| half(x.data()), out)

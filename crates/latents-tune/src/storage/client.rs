@@ -27,6 +27,16 @@ pub(super) enum Cell {
     Text(String),
 }
 
+impl Cell {
+    /// Bytes of its text.
+    pub(super) fn text_bytes(&self) -> u64 {
+        match self {
+            Cell::Text(text) => text.len() as u64,
+            Cell::Null | Cell::Int(_) | Cell::Real(_) => 0,
+        }
+    }
+}
+
 /// Why a transaction is rolled back.
 #[derive(Debug)]
 pub(super) enum Failure {

@@ -108,6 +108,7 @@ fn replay(content: &mut Vec<u8>, log: &[u8]) -> Result<(), Failure> {
         return Ok(());
     }
     let most = content.len() + log.len() + FREE;
+    let mut end = None;
     let mut pending: Vec<(usize, &[u8])> = vec![];
     for frame in log[HEADER..].chunks_exact(FRAME + page) {
         let (head, data) = frame.split_at(FRAME);
@@ -127,7 +128,9 @@ fn replay(content: &mut Vec<u8>, log: &[u8]) -> Result<(), Failure> {
                 "its write-ahead log is damaged; restore a backup, or use another file".into(),
             ));
         }
-        content.resize(length, 0);
+        // It is cut at the end, so that a log of many transactions, of which each has another length, takes no longer.
+        content.resize(content.len().max(length), 0);
+        end = Some(length);
         for (number, data) in pending.drain(..) {
             // A transaction may free a page that it has written before.
             if let Some(old) = content.get_mut((number - 1) * page..number * page) {
@@ -135,6 +138,7 @@ fn replay(content: &mut Vec<u8>, log: &[u8]) -> Result<(), Failure> {
             }
         }
     }
+    content.truncate(end.unwrap_or(content.len()));
     Ok(())
 }
 

@@ -4,14 +4,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ToSql, ffi, params_from_iter};
 
-use super::client::{Arg, Cell, Client, Dialect, Failure, Row};
+use super::client::{Arg, Cell, Client, Dialect, Failure, Row, damaged};
 use super::snapshot;
 
 /// How long to wait for other writers.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest text or row, in bytes.
+const LONGEST: i32 = 64 << 20;
+/// The most bytes that a transaction reads, unless the file has an eighth of them. Rows of a hostile file can share their pages, or take their text from a default.
+const MOST_READ: u64 = 64 << 20;
+/// Bytes of a row beside its text; rows take about half of them in a file.
+const OF_ROW: u64 = 64;
 
 const DIALECT: Dialect = Dialect {
     begin_read: "BEGIN",
@@ -38,6 +46,8 @@ const DIALECT: Dialect = Dialect {
 
 pub(super) struct Sqlite {
     connection: Connection,
+    /// Bytes that the transaction has read.
+    read: u64,
 }
 
 impl Sqlite {
@@ -83,9 +93,18 @@ impl Sqlite {
             connection.set_db_config(code, false).map_err(failure)?;
         }
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failure)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST).map_err(failure)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
         connection.set_prepared_statement_cache_capacity(128);
-        Ok(Self { connection })
+        Ok(Self { connection, read: 0 })
+    }
+
+    /// Bytes of the database.
+    fn size(&self) -> rusqlite::Result<u64> {
+        let number =
+            |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let bytes = number("page_count")?.saturating_mul(number("page_size")?);
+        Ok(bytes.unsigned_abs())
     }
 }
 
@@ -101,14 +120,27 @@ impl Client for Sqlite {
         let columns = statement.column_count();
         let mut rows = statement.query(params_from_iter(args)).map_err(failure)?;
         let mut all = Vec::new();
+        let (mut read, mut most) = (self.read, MOST_READ);
         while let Some(row) = rows.next().map_err(failure)? {
             let cells = (0..columns).map(|i| row.get_ref(i).map_err(failure).and_then(cell));
-            all.push(Row(cells.collect::<Result<_, _>>()?));
+            let row = Row(cells.collect::<Result<_, _>>()?);
+            read += OF_ROW + row.0.iter().map(Cell::text_bytes).sum::<u64>();
+            if read > most {
+                most = most.max(8 * self.size().map_err(failure)?);
+                if read > most {
+                    return Err(damaged("its rows are far more than the file"));
+                }
+            }
+            all.push(row);
         }
+        self.read = read;
         Ok(all)
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), Failure> {
+        if sql.starts_with("BEGIN") {
+            self.read = 0;
+        }
         self.connection.execute_batch(sql).map_err(failure)
     }
 
@@ -179,6 +211,30 @@ fn failure(error: rusqlite::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Rows that do not have their text take it from the default of the column.
+    #[test]
+    fn rows_that_are_far_more_than_the_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut client = Sqlite::open(&folder.path().join("large.db")).unwrap();
+        let rows = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+                    INSERT INTO t SELECT i FROM n";
+        let text = "x".repeat(50_000);
+        client.batch(&format!("CREATE TABLE t (i INTEGER); {rows}")).unwrap();
+        client.batch(&format!("ALTER TABLE t ADD COLUMN x TEXT DEFAULT '{text}'")).unwrap();
+        let some = |client: &mut Sqlite, n: i64| {
+            client.batch("BEGIN").unwrap();
+            let read = client.query("SELECT x FROM t WHERE i <= $1", &[Arg::Int(n)]);
+            client.batch("COMMIT").unwrap();
+            read.map(|rows| rows.len()).map_err(|e| format!("{e:?}"))
+        };
+        assert_eq!(some(&mut client, 1000), Ok(1000));
+        assert_eq!(some(&mut client, 1000), Ok(1000), "each transaction counts by itself");
+        let said = some(&mut client, 2000).unwrap_err();
+        assert!(said.contains("its rows are far more than the file"), "{said}");
+        let too_long = client.query("SELECT zeroblob(100000000)", &[]).unwrap_err();
+        assert!(format!("{too_long:?}").contains("too big"), "{too_long:?}");
+    }
 
     #[test]
     fn a_full_disk_is_named() {

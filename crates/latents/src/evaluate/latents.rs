@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use latents_data::{Dataset, Labelled, Part};
+use latents_data::{Dataset, Labelled, Part, evenly_spaced};
 use latents_engine::{Criterion, Pass};
 use latents_explore::card::{
     Card, CardBounds, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED,
@@ -62,7 +62,10 @@ impl TrainedModel {
         let draws = DRAWS.min((DRAWS as usize * NUMBERS / numbers) as u64).max(10);
         let decoded = self.decode_given(&z, &given)?.values;
         let posteriors = self.encode_pixels(data.train.images.pixels())?;
-        let train = Rows::new(&data.train.images.to_unit(), numbers)?.subsample(REAL / numbers);
+        // Only those that are needed become numbers of four bytes each.
+        let (real, images) = ((REAL / numbers).min(data.train.len()), &data.train.images);
+        let mut train = Vec::with_capacity(real * numbers);
+        evenly_spaced(real, images.len()).for_each(|i| train.extend(images.image(i).units()));
 
         let compared = n.min(train.len() / numbers);
         let are_compared = compared >= LEAST_COMPARED;

@@ -94,6 +94,11 @@ impl Latents {
             ending.is_some_and(|ending| latents_tables::READ_ENDINGS.contains(&ending.as_str()));
         let found = if is_table { columns::read(path)? } else { arrays::read(path)? };
         let (latents, notes) = found.understood();
+        if let Some(at) = latents.z.iter().position(|x| !x.is_finite()) {
+            let (row, column) = (at / latents.dim, at % latents.dim);
+            let wrong = latents_explore::Error::NotFinite { row, column };
+            return Err(Error::from(wrong).context(path.display().to_string()));
+        }
         for note in &notes {
             monitor.note(&format!("{}: {note}", path.display()));
         }

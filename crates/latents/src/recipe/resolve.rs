@@ -8,6 +8,7 @@ use latents_train::{Run, RunConfig, SettingsLayer, TrainingConfig};
 use super::images::is_same_source;
 use super::{ASSUMED_SHAPE, Recipe};
 use crate::error::{Error, Result};
+use crate::session::Session;
 
 /// The images of the reference study, and the sample of them.
 const STUDIED: [&str; 2] = ["fashion-mnist", "fashion-mnist-sample"];
@@ -53,12 +54,12 @@ impl Recipe {
     }
 
     /// All settings for some images, but for what only their pixels can tell. Without images, [`ASSUMED_SHAPE`] and no check of the encoder's.
-    pub(super) fn resolve(&self, data: Option<&Dataset>) -> Result<RunConfig> {
+    pub(super) fn resolve(&self, data: Option<&Dataset>, session: &Session) -> Result<RunConfig> {
         let image = data.map(Dataset::shape);
         if let Some(fault) = &self.fault {
             return Err(Error::Invalid(fault.clone()));
         }
-        let encoder = self.encoder.as_ref().map(Run::at);
+        let encoder = self.encoder.as_ref().map(|run| session.run(run));
         let mut config = if let Some(base) = &self.base {
             base.clone()
         } else {

@@ -141,6 +141,14 @@ fn latents() {
     t.sandbox
         .npz("nan.npz", &[("z", &[9, 2], Numbers::F32([vec![0.0; 17], vec![f32::NAN]].concat()))]);
     t.refuse("a latent that is no number", &map("nan.npz"));
+    let nan = Numbers::F32([vec![0.0; 15], vec![f32::INFINITY]].concat());
+    t.sandbox.npz("infinite.npz", &[("z", &[2, 8], nan)]);
+    t.refuse("the same, to decode", &decode("infinite.npz"));
+    t.refuse(
+        "the same, at the end of a path",
+        "traverse --run ae --latents infinite.npz --from 0 --to 1 --out p.png",
+    );
+    t.refuse("the same, to study", "study --latents infinite.npz --out study");
     t.sandbox.npz(
         "labels.npz",
         &[("z", &[9, 2], floats(18)), ("label", &[3], Numbers::I64(vec![0; 3]))],
