@@ -66,12 +66,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for work in &kinds {
         let began = Instant::now();
         let prepared = Prepared::new(work, &latents)?;
-        let list = match &options.kind {
-            Some(kind) => disturb::of_kind(&prepared, kind, options.faults, options.seed),
-            None => {
-                let faults = (options.faults * work.weight).div_ceil(weights);
-                disturb::spread(&prepared, faults, options.seed)
-            }
+        let list = if let Some(kind) = &options.kind {
+            disturb::of_kind(&prepared, kind, options.faults, options.seed)
+        } else {
+            let faults = (options.faults * work.weight).div_ceil(weights);
+            disturb::spread(&prepared, faults, options.seed)
         };
         let (counts, found) = disturb_all(&prepared, &list)?;
         print_row(&prepared, &list, &counts, began.elapsed().as_secs());

@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Targets at the same time.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// Without AddressSanitizer, which is faster: only panics and overflows are found.
+    /// Without the address sanitizer, which is faster: only panics and overflows are found.
     #[arg(long)]
     plain: bool,
     /// What libFuzzer draws is drawn from this; 0 for another seed each time.

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use latents_data::{Dataset, Labelled, Part, evenly_spaced};
+use latents_data::{Dataset, Images, Labelled, Part, evenly_spaced};
 use latents_engine::{Criterion, Pass};
 use latents_explore::card::{
     Card, CardBounds, CardCallbacks, CardInput, LEAST_COMPARED, LEAST_MAPPED,
@@ -62,10 +62,7 @@ impl TrainedModel {
         let draws = DRAWS.min((DRAWS as usize * NUMBERS / numbers) as u64).max(10);
         let decoded = self.decode_given(&z, &given)?.values;
         let posteriors = self.encode_pixels(data.train.images.pixels())?;
-        // Only those that are needed become numbers of four bytes each.
-        let (real, images) = ((REAL / numbers).min(data.train.len()), &data.train.images);
-        let mut train = Vec::with_capacity(real * numbers);
-        evenly_spaced(real, images.len()).for_each(|i| train.extend(images.image(i).units()));
+        let train = some_units(&data.train.images, REAL / numbers);
 
         let compared = n.min(train.len() / numbers);
         let are_compared = compared >= LEAST_COMPARED;
@@ -236,6 +233,14 @@ impl TrainedModel {
         let (shape, runtime) = (self.shape(), self.runtime());
         Ok(Some(Extractor::train(pixels, &labels, shape, classes, seed, &runtime, session)?))
     }
+}
+
+/// The pixels of so many images or fewer, evenly spaced, as numbers from 0 to 1. Only those become numbers of four bytes each.
+fn some_units(images: &Images, most: usize) -> Vec<f32> {
+    let n = most.min(images.len());
+    let mut units = Vec::with_capacity(n * images.shape().iter().product::<usize>());
+    evenly_spaced(n, images.len()).for_each(|i| units.extend(images.image(i).units()));
+    units
 }
 
 /// New latents `[n, d]`.
