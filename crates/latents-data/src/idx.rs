@@ -21,6 +21,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use latents_files::{MOST_EXPANSION_OF_IMAGES, check_expansion};
 
 use crate::error::{Error, IdxProblem};
 use crate::images::Images;
@@ -225,7 +226,8 @@ fn parse_plain<const RANK: usize>(
 
     let too_much = |error: &dyn std::fmt::Display| IdxProblem::TooMuch(error.to_string());
     if let Some(packed) = packed {
-        latents_files::check_expansion("it", packed, promised).map_err(|e| too_much(&e))?;
+        check_expansion("it", packed, promised, MOST_EXPANSION_OF_IMAGES)
+            .map_err(|e| too_much(&e))?;
     }
     latents_files::check_memory("it", promised).map_err(|e| too_much(&e))?;
 

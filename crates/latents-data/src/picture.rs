@@ -20,6 +20,7 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use latents_files::MOST_EXPANSION_OF_IMAGES;
 
 use crate::error::Error;
 use crate::images::Images;
@@ -42,9 +43,8 @@ const MAX_SIDE: u32 = 1 << 16;
 pub(crate) const MAX_CHANNELS: usize = 16;
 /// The most pixels of a picture.
 pub(crate) const MAX_PIXELS: u64 = 1 << 27;
-/// A picture of more pixels than this must have a byte of its file for every [`MAX_EXPANSION`] of them.
+/// A picture of more pixels than this must have a byte of its file for every [`MOST_EXPANSION_OF_IMAGES`] of them.
 const LARGE: u64 = 1 << 24;
-const MAX_EXPANSION: u64 = 400;
 /// The most memory of a decoder, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
 /// The most memory of a PNG decoder for a row and for what is packed beside the pixels, such as a colour profile, in bytes.
@@ -306,7 +306,7 @@ fn check_size((width, height): (u32, u32), file: u64) -> Result<(u32, u32), Stri
         ));
     }
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > LARGE && pixels / MAX_EXPANSION > file {
+    if pixels > LARGE && pixels / MOST_EXPANSION_OF_IMAGES > file {
         return Err(format!(
             "its {width} x {height} pixels are too many for a file of {file} bytes"
         ));

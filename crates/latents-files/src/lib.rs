@@ -28,7 +28,8 @@ use fault::Step;
 pub use fault::Output;
 pub use lock::{Lock, lock};
 pub use memory::{
-    TooExpanded, TooLarge, check_expansion, check_memory, memory_limit, set_memory_limit,
+    MOST_EXPANSION_OF_IMAGES, TooExpanded, TooLarge, check_expansion, check_memory, memory_limit,
+    set_memory_limit,
 };
 pub use sums::{Sums, sha256};
 pub use write::{append, sweep, write, write_with};

@@ -58,13 +58,14 @@ pub fn check_memory(what: &str, needed: u64) -> Result<(), TooLarge> {
 
 /// What is unpacked to no more than this is never too much.
 const HARMLESS: u64 = 128 << 20;
-/// How many times as large as it was packed other data may be. Repeated values compress by up to 1,000 times, and files of images by up to some 120 times.
-const MOST_EXPANSION: u64 = 128;
+/// How many times as large as their file images may be. Repeated values compress by up to 1,000 times, masks that are mostly of one value by some
+/// hundred times, and photographs and drawings by up to some 120 times.
+pub const MOST_EXPANSION_OF_IMAGES: u64 = 400;
 
 /// A file unpacks to far more than it has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{what} unpacks from {} to {} or more, over {MOST_EXPANSION} times as much, as only files that are made to fill memory do; \
+    "{what} unpacks from {} to {} or more, over {most} times as much, as files do that are made to fill memory; \
      if it is real, write it without compression", Bytes(*.packed), Bytes(*.unpacked)
 )]
 pub struct TooExpanded {
@@ -74,27 +75,37 @@ pub struct TooExpanded {
     pub packed: u64,
     /// Bytes that it takes after, so far.
     pub unpacked: u64,
+    /// How many times as much is allowed.
+    pub most: u64,
 }
 
-/// Checks that data are not far larger than they were packed, so that a small file cannot fill the memory. Call it before, with what the file
-/// declares, and while it is unpacked, with what has come.
+/// Checks that data are at most so many times as large as they were packed, so that a small file cannot fill the memory. Call it before, with what
+/// the file declares, and while it is unpacked, with what has come.
 ///
 /// ```
-/// use latents_files::check_expansion;
+/// use latents_files::{MOST_EXPANSION_OF_IMAGES, check_expansion};
 ///
-/// assert!(check_expansion("the array", 26_000_000, 3_020_000_000).is_ok());
-/// let error = check_expansion("the array", 3_000_000, 3_000_000_000).unwrap_err();
-/// assert!(error.to_string().starts_with("the array unpacks from 3.0 MB to 3.0 GB or more, over 128 times"));
-/// assert!(check_expansion("the array", 100, 100_000_000).is_ok());
+/// let check = |packed, unpacked| {
+///     check_expansion("the array", packed, unpacked, MOST_EXPANSION_OF_IMAGES)
+/// };
+/// assert!(check(26_000_000, 3_020_000_000).is_ok());
+/// let error = check(3_000_000, 3_000_000_000).unwrap_err();
+/// assert!(error.to_string().starts_with("the array unpacks from 3.0 MB to 3.0 GB or more, over 400 times"));
+/// assert!(check(100, 100_000_000).is_ok());
 /// ```
 ///
 /// # Errors
-/// [`TooExpanded`] if they take more than 128 MiB and more than 128 times as much.
-pub fn check_expansion(what: &str, packed: u64, unpacked: u64) -> Result<(), TooExpanded> {
-    if unpacked <= HARMLESS || unpacked / MOST_EXPANSION <= packed {
+/// [`TooExpanded`] if they take more than 128 MiB and more than `most` times as much.
+pub fn check_expansion(
+    what: &str,
+    packed: u64,
+    unpacked: u64,
+    most: u64,
+) -> Result<(), TooExpanded> {
+    if unpacked <= HARMLESS || unpacked / most <= packed {
         return Ok(());
     }
-    Err(TooExpanded { what: what.to_owned(), packed, unpacked })
+    Err(TooExpanded { what: what.to_owned(), packed, unpacked, most })
 }
 
 /// A number of bytes for people, in units of 1000.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use latents_files::{FileError, TooLarge};
 
 use crate::csv::Options;
+use crate::expansion::check_expansion;
 use crate::table::{Column, ColumnTable, Field, Kind};
 use crate::{Error, Format, READ_ENDINGS, Result, csv, jsonl};
 
@@ -233,7 +234,7 @@ impl TableFile {
     fn check_size(&self, needed: u64, free: Option<u64>) -> Result<()> {
         let packed =
             std::fs::metadata(&self.path).map_err(FileError::on("read", &self.path))?.len();
-        latents_files::check_expansion("it", packed, needed)
+        check_expansion("it", packed, needed)
             .map_err(|e| Error::content(&self.path, e.to_string()))?;
         match free {
             Some(free) if needed > free => {

@@ -10,6 +10,7 @@
 
 mod csv;
 mod error;
+mod expansion;
 mod file;
 mod jsonl;
 #[cfg(feature = "parquet")]

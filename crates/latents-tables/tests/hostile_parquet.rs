@@ -86,7 +86,8 @@ fn a_page_of_zeros() {
 #[test]
 fn pages_of_many_columns_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let columns: String = (0..40).map(|i| format!("REQUIRED FLOAT x{i}; ")).collect();
+    let columns: Vec<String> = (0..40).map(|i| format!("REQUIRED FLOAT x{i}; ")).collect();
+    let columns = columns.concat();
     let values = vec![0.0; 1 << 20];
     let schema = format!("message m {{ {columns} }}");
     let path = file::<FloatType>(&folder, &schema, false, &values, None);

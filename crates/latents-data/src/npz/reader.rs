@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use latents_files::{MOST_EXPANSION_OF_IMAGES, check_expansion};
+
 use super::header::{self, Header};
 use super::values::Values;
 use super::{ArrayInfo, MAGIC};
@@ -103,7 +105,7 @@ fn read_array(name: &str, file: &mut impl Read, packed: Option<u64>) -> Result<V
     let length = length.filter(|&length| length <= MAX_BYTES);
     let length = length.ok_or_else(|| format!("{called} {shape:?} is too large"))?;
     if let Some(packed) = packed {
-        latents_files::check_expansion(&called, packed, length as u64)
+        check_expansion(&called, packed, length as u64, MOST_EXPANSION_OF_IMAGES)
             .map_err(|e| e.to_string())?;
     }
     // The bytes, and as many again if they change their order; then there is a byte or more for each number.

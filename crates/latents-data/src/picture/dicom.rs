@@ -8,6 +8,7 @@ mod frames;
 use std::borrow::Cow;
 
 use jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
+use latents_files::MOST_EXPANSION_OF_IMAGES;
 
 use self::elements::{
     ALLOCATED, COLUMNS, Coding, Elements, FRAMES, HIGH_BIT, PHOTOMETRIC, PLANAR, Pixels, ROWS,
@@ -17,7 +18,7 @@ use self::frames::{parts_of, run_lengths};
 use super::deep::Bands;
 use super::paged::{MAX_PAGES, same_pages};
 use super::resize::Plane;
-use super::{Header, LARGE, MAX_EXPANSION, MAX_MEMORY, Precision, check_size, jpeg};
+use super::{Header, LARGE, MAX_MEMORY, Precision, check_size, jpeg};
 use crate::pictures::Pages;
 
 /// What the samples of a pixel are.
@@ -190,7 +191,7 @@ impl<'a> Image<'a> {
                 if self.elements.coding == Coding::Plain {
                     return Err("it is damaged: its pixels are compressed".into());
                 }
-                if values > LARGE && values / MAX_EXPANSION > file {
+                if values > LARGE && values / MOST_EXPANSION_OF_IMAGES > file {
                     return Err(format!(
                         "its {values} values are too many for a file of {file} bytes"
                     ));

@@ -8,6 +8,7 @@ use parquet::basic::{Compression, Type as Physical};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::thrift::{Cursor, I32, LIST, STRUCT};
+use crate::expansion::check_expansion;
 
 /// How deep groups are nested at most.
 const MAX_DEPTH: usize = 64;
@@ -173,7 +174,7 @@ pub(super) fn pages(mut file: &File, column: &ColumnChunkMetaData) -> Result<Pag
         let declared = u64::try_from(page.values).ok().filter(|&n| n <= values);
         let declared = declared
             .ok_or_else(|| format!("a page of {raw} bytes declares {} values", page.values))?;
-        latents_files::check_expansion("a page", compressed, raw).map_err(|e| e.to_string())?;
+        check_expansion("a page", compressed, raw).map_err(|e| e.to_string())?;
         if page.is_dictionary {
             of_dictionary = raw;
         } else {

@@ -9,6 +9,7 @@ use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::{Layout, Leaf, check, damaged, guarded, layout};
+use crate::expansion::check_expansion;
 use crate::table::until_error;
 use crate::table::{Column, ColumnTable, Values};
 use crate::{Error, Result};
@@ -114,7 +115,7 @@ struct Room {
 impl Room {
     fn take(&mut self, bytes: u64) -> Result<(), String> {
         self.taken = self.taken.saturating_add(bytes);
-        latents_files::check_expansion("it", self.packed, self.taken).map_err(|e| e.to_string())
+        check_expansion("it", self.packed, self.taken).map_err(|e| e.to_string())
     }
 }
 
