@@ -90,7 +90,7 @@ fn zip_bomb(shape: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(vec![]));
     let options = zip::write::SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated)
-        .compression_level(Some(1));
+        .compression_level(Some(9));
     zip.start_file("image.npy", options).unwrap();
     zip.write_all(&npy(shape)).unwrap();
     zeros(&mut zip);
@@ -103,7 +103,7 @@ fn idx_head(dims: [u32; 3]) -> Vec<u8> {
 
 /// Images of a size by their head, and many zeros.
 fn gzip_bomb(dims: [u32; 3]) -> Vec<u8> {
-    let mut out = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    let mut out = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
     out.write_all(&idx_head(dims)).unwrap();
     zeros(&mut out);
     out.finish().unwrap()
