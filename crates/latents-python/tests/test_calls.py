@@ -202,7 +202,8 @@ def test_many_fits_leave_nothing_behind():
 
     if not os.path.exists("/proc/self/statm"):
         pytest.skip("needs /proc")
-    work(20)
+    # The allocator keeps what was freed: some tens of fits until it has what they need.
+    work(80)
     before = memory()
     work(60)
     assert memory() - before < 12 << 20
