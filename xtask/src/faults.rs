@@ -46,9 +46,7 @@ struct Counts {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let postgres = work::postgres();
-    let features =
-        if postgres.is_some() { "--features=latents-cli/postgres" } else { "--features=" };
-    workspace.build(&["--bin=latents", features])?;
+    workspace.build(&["--bin=latents"])?;
     let latents = workspace.release("latents");
 
     let kinds: Vec<Work> = work::kinds(postgres.as_deref())

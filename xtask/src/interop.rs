@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{WITH_EVERYTHING, Workspace, call};
+use crate::{Workspace, call};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     // One environment for these checks and those of the package, which share the largest packages.
@@ -46,10 +46,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         command
     };
     call(beside_postgres().arg(&python).arg(&check_study).arg(&latents))?;
-    let suite = ["test", "--release", "--test=storage"];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tests = beside_postgres();
-    tests.arg(cargo).args(suite).args(WITH_EVERYTHING);
+    tests.arg(cargo).args(["test-all", "--test=storage"]);
     call(tests.current_dir(&workspace.root))?;
     report(workspace, &python)?;
     crate::python::check(workspace, &python)?;

@@ -57,9 +57,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every package and feature, as `.ci/run` tests them: the tests and all chores share one build.
-const WITH_EVERYTHING: [&str; 2] = ["--workspace", "--features=latents-python/wheel"];
-
 /// The workspace's folders.
 struct Workspace {
     root: PathBuf,
@@ -89,14 +86,14 @@ impl Workspace {
         self.target.join("release").join(name)
     }
 
-    /// `cargo build --release` with these arguments. Without the name of a package, it is a build [with everything](WITH_EVERYTHING).
+    /// `cargo build-all` with these arguments: with every feature, as `.ci/run` tests them, so that the tests and the chores share one build.
     fn build(&self, arguments: &[&str]) -> Result<()> {
-        let mut build = self.cargo();
-        build.args(["build", "--release"]).args(arguments);
-        if !arguments.contains(&"--package") {
-            build.args(WITH_EVERYTHING);
-        }
-        call(&mut build)
+        call(self.cargo().arg("build-all").args(arguments))
+    }
+
+    /// Builds the command alone, with the features that it has by default, as it is measured.
+    fn build_command(&self) -> Result<()> {
+        call(self.cargo().args(["build", "--release", "--package", "latents-cli"]))
     }
 
     /// Builds a benchmark, a file in a package's folder `benches`, and returns the program.

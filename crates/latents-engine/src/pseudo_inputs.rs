@@ -12,7 +12,7 @@ use crate::kernels::Element;
 use crate::layer::Layer;
 use crate::network::{Layout, Node};
 
-/// Where a network with a [`Layer::VampPrior`] has its `k` pseudo-inputs and their posteriors; ranges of parameters.
+/// The places of the `k` pseudo-inputs and of their posteriors among the parameters of a network with a [`Layer::VampPrior`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PseudoInputs {
     /// The layers that map images to posteriors, counted through all sections.

@@ -1,6 +1,6 @@
 //! The training loop: epochs, steps and early stopping. Random numbers depend only on seed, epoch and sample, so a run that is resumed from a checkpoint
-//! gives the same bytes as an uninterrupted one. `trainer/start.rs` has what models that start from principal
-//! components do before, `trainer/validate.rs` computes the validation loss, and `trainer/keep.rs` writes the files.
+//! gives the same bytes as an uninterrupted one. `trainer/start.rs` has what comes before
+//! the first step, `trainer/validate.rs` computes the validation loss, and `trainer/keep.rs` writes the files.
 
 mod keep;
 mod samples;
@@ -27,14 +27,12 @@ pub use self::speed::seconds_per_epoch;
 pub use self::start::choose_augmentation;
 use self::start::components_of;
 use crate::checkpoint::{Checkpoint, Extent, Progress};
-use crate::components::{fixed, set_components, start_from};
+use crate::components::{fixed, set_components};
 use crate::config::RunConfig;
 use crate::encoder::encoder;
 use crate::error::Error;
-use crate::initial::initial_parameters;
 use crate::inputs::{inputs, pixels};
 use crate::metrics::{EpochMetrics, Terms};
-use crate::pseudo_inputs::start_from_images;
 use crate::run::Run;
 use keep::Pending;
 use validate::Means;
@@ -221,24 +219,6 @@ impl<'a> Trainer<'a> {
             snapshots: BTreeMap::new(),
             lines: crc32fast::Hasher::new(),
         })
-    }
-
-    /// The initial parameters.
-    fn initial(&mut self, monitor: &Monitor) -> Result<Vec<f32>, Error> {
-        let layout = self.engine.layout();
-        let mut parameters = initial_parameters(self.config, layout)?;
-        if let Some(start) = &self.start {
-            monitor.stage("principal components");
-            let components = || components_of(self.config, self.training.some(), monitor);
-            let pca = self.engine.runtime().run(components)?;
-            start_from(&pca, start, layout, &mut parameters)?;
-        }
-        if let Some(prior) = layout.pseudo_inputs() {
-            let (images, seed) = (self.training.some(), self.config.training.seed);
-            start_from_images(&prior, layout, images, seed, &mut parameters)?;
-        }
-        self.engine.update_prior(&mut parameters)?;
-        Ok(parameters)
     }
 
     /// Steps of an epoch.

@@ -61,21 +61,19 @@ pub(crate) fn spread(prepared: &Prepared<'_>, faults: usize, seed: u64) -> Vec<D
     // A third part of these for each of the three kinds of steps.
     let at_steps = (faults * 6 / 10).div_ceil(3) as u64;
     let at_steps = at_steps.clamp(1, prepared.steps);
-    let step = |i: u64| 1 + i * prepared.steps / at_steps;
-    let mut list: Vec<Disturbance> = (0..at_steps)
-        .flat_map(|i| {
-            [Disturbance::Kill(step(i)), Disturbance::Full(step(i)), Disturbance::Fail(step(i))]
-        })
-        .collect();
-    let others = faults.saturating_sub(list.len());
-    for i in 0..others {
-        list.push(match i % 8 {
-            0 => Disturbance::KillAt(random.unit()),
-            1 => Disturbance::TermAt(random.unit()),
-            2 => Disturbance::Twice(random.unit() * 0.8),
-            5.. if prepared.is_read() => Disturbance::Flip(random.next()),
-            _ => Disturbance::KillAndFlip(1 + random.below(prepared.steps), random.next()),
-        });
+    let mut list = vec![];
+    for i in 0..at_steps {
+        for kind in 0..3 {
+            list.extend(one(prepared, kind, (i, at_steps), &mut random));
+        }
+    }
+    for i in 0..faults.saturating_sub(list.len()) {
+        let kind = match i % 8 {
+            i @ 0..3 => 3 + i,
+            5.. if prepared.is_read() => 7,
+            _ => 6,
+        };
+        list.extend(one(prepared, kind, (0, 1), &mut random));
     }
     list
 }
@@ -88,22 +86,31 @@ pub(crate) fn of_kind(
     seed: u64,
 ) -> Vec<Disturbance> {
     let mut random = Random(seed);
-    let steps = prepared.steps;
-    let mut one = |i: u64| {
-        // Steps in turn, evenly spaced.
-        let step = 1 + i * steps / (faults as u64).max(1);
-        match NAMES.iter().position(|name| *name == kind)? {
-            0 => Some(Disturbance::Kill(step)),
-            1 => Some(Disturbance::Full(step)),
-            2 => Some(Disturbance::Fail(step)),
-            3 => Some(Disturbance::KillAt(random.unit())),
-            4 => Some(Disturbance::TermAt(random.unit())),
-            5 => Some(Disturbance::Twice(random.unit() * 0.8)),
-            6 => Some(Disturbance::KillAndFlip(1 + random.below(steps), random.next())),
-            _ => prepared.is_read().then(|| Disturbance::Flip(random.next())),
-        }
-    };
-    (0..faults as u64).map_while(&mut one).collect()
+    let Some(kind) = NAMES.iter().position(|name| *name == kind) else { return vec![] };
+    let of = (faults as u64).max(1);
+    (0..faults as u64).filter_map(|i| one(prepared, kind, (i, of), &mut random)).collect()
+}
+
+/// A disturbance of the kind at this place of [`NAMES`]; if it is at a step, number `i` of so many that are evenly spread over all steps. None
+/// if the work has nothing for it.
+fn one(
+    prepared: &Prepared<'_>,
+    kind: usize,
+    (i, of): (u64, u64),
+    random: &mut Random,
+) -> Option<Disturbance> {
+    let step = 1 + i * prepared.steps / of;
+    Some(match kind {
+        0 => Disturbance::Kill(step),
+        1 => Disturbance::Full(step),
+        2 => Disturbance::Fail(step),
+        3 => Disturbance::KillAt(random.unit()),
+        4 => Disturbance::TermAt(random.unit()),
+        5 => Disturbance::Twice(random.unit() * 0.8),
+        6 => Disturbance::KillAndFlip(1 + random.below(prepared.steps), random.next()),
+        _ if prepared.is_read() => Disturbance::Flip(random.next()),
+        _ => return None,
+    })
 }
 
 impl Disturbance {

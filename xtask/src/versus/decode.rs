@@ -24,7 +24,7 @@ pub(crate) struct Options {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let python = pictures(workspace)?;
-    workspace.build(&["--package", "latents-cli"])?;
+    workspace.build_command()?;
     let folder = workspace.target.join(format!("versus-jpegs-{}", options.files));
     if !folder.exists() {
         println!("making {} files", options.files);

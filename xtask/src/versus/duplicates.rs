@@ -27,7 +27,7 @@ pub(crate) struct Options {
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let python = pictures(workspace)?;
-    workspace.build(&["--package", "latents-cli"])?;
+    workspace.build_command()?;
     let script = || {
         let mut command = Command::new(&python);
         command.arg(workspace.script("bench_duplicates.py"));

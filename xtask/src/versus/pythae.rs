@@ -106,7 +106,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let latents = if let Some(program) = &options.latents {
         program.clone()
     } else {
-        workspace.build(&["--package", "latents-cli"])?;
+        workspace.build_command()?;
         workspace.release("latents")
     };
     warn_of(load);

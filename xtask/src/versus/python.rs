@@ -19,7 +19,7 @@ pub(crate) struct Options {
 }
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    workspace.build(&["--package", "latents-cli"])?;
+    workspace.build_command()?;
     let python = python::installed(workspace, &["openTSNE>=1.0"], "openTSNE")?;
     warn_of(load_average());
     let mut bench = Command::new(python);

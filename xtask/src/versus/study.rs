@@ -32,7 +32,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let modules = "torch, numpy, safetensors.torch, sklearn, openTSNE";
     let python = environment(workspace, "python-study", modules, "requirements-study.txt")?;
-    workspace.build(&["--package", "latents-cli"])?;
+    workspace.build_command()?;
     warn_of(load);
     let latents = workspace.release("latents");
     let data = super::tune::fashion_mnist(&latents)?;

@@ -38,7 +38,7 @@ pub(crate) struct Options {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let load = load_average();
     let python = torch(workspace)?;
-    workspace.build(&["--package", "latents-cli"])?;
+    workspace.build_command()?;
     warn_of(load);
     let latents = workspace.release("latents");
     let data = match &options.data {

@@ -9,7 +9,7 @@ use latents_engine::{
 };
 use latents_random::{Purpose, stream};
 
-use super::{bits, narrow, runtime, ways};
+use super::{assert_same_bits, bits, narrow, runtime};
 
 const DIM: usize = 2;
 const FEATURES: usize = 3;
@@ -222,11 +222,7 @@ fn every_way_to_compute_gives_the_same_bits() {
         let bounds: Vec<u64> = bounds.unwrap().iter().map(|bound| bound.to_bits()).collect();
         (bounds, bits(&gradients))
     };
-    let reference = of(runtime(1, Isa::Portable));
-    for way in ways() {
-        let how = format!("{}, {} threads", way.isa(), way.threads());
-        assert!(of(way) == reference, "{how}");
-    }
+    assert_same_bits(of);
 }
 
 #[test]

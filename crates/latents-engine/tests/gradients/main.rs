@@ -127,6 +127,15 @@ fn ways() -> Vec<Arc<Runtime>> {
     Isa::available().into_iter().flat_map(each).collect()
 }
 
+/// Checks that every way to compute gives the same.
+fn assert_same_bits<T: PartialEq>(of: impl Fn(Arc<Runtime>) -> T) {
+    let reference = of(runtime(1, Isa::Portable));
+    for way in ways() {
+        let how = format!("{}, {} threads", way.isa(), way.threads());
+        assert!(of(way) == reference, "{how}");
+    }
+}
+
 fn runtime(threads: usize, isa: Isa) -> Arc<Runtime> {
     Arc::new(Runtime::new(Some(threads), Some(isa)).unwrap())
 }

@@ -8,7 +8,7 @@ use latents_engine::{
 };
 use latents_random::{Purpose, stream};
 
-use super::{bits, is_trained, narrow, norm, runtime, ways};
+use super::{assert_same_bits, bits, is_trained, narrow, norm, runtime};
 
 const DIM: usize = 3;
 const PIXELS: usize = 20;
@@ -204,11 +204,7 @@ fn every_way_to_compute_gives_the_same_bits() {
         engine.importance_gradients(&parameters, inputs, LOSS, 3, TRAIN, &mut gradients).unwrap();
         (bits(&parameters), penalties, plain, bits(&gradients))
     };
-    let reference = of(runtime(1, Isa::Portable));
-    for way in ways() {
-        let how = format!("{}, {} threads", way.isa(), way.threads());
-        assert!(of(way) == reference, "{how}");
-    }
+    assert_same_bits(of);
 }
 
 #[test]

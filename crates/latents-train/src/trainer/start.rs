@@ -1,4 +1,5 @@
-//! Before the first step of a model that starts from principal components: the choice of the augmentation, and the loss of the components alone.
+//! Before the first step: the initial parameters; and of a model that starts from principal components the choice of the augmentation, and the loss of the
+//! components alone.
 
 use std::time::Instant;
 
@@ -9,11 +10,13 @@ use latents_progress::Monitor;
 
 use super::samples::TrainingImages;
 use super::{Trainer, terms};
-use crate::components::{SomeImages, augmentation};
+use crate::components::{SomeImages, augmentation, start_from};
 use crate::config::RunConfig;
 use crate::error::Error;
+use crate::initial::initial_parameters;
 use crate::layer::is_line;
 use crate::metrics::EpochMetrics;
+use crate::pseudo_inputs::start_from_images;
 
 /// For a model that starts from principal components: of no augmentation, flips, shifts and both, the one with which components of the
 /// training images reconstruct the validation images best, by more than a standard error. `None` if the model does not start so, or there is nothing to validate on.
@@ -40,6 +43,24 @@ pub fn choose_augmentation<'a>(
 }
 
 impl Trainer<'_> {
+    /// The initial parameters.
+    pub(super) fn initial(&mut self, monitor: &Monitor) -> Result<Vec<f32>, Error> {
+        let layout = self.engine.layout();
+        let mut parameters = initial_parameters(self.config, layout)?;
+        if let Some(start) = &self.start {
+            monitor.stage("principal components");
+            let components = || components_of(self.config, self.training.some(), monitor);
+            let pca = self.engine.runtime().run(components)?;
+            start_from(&pca, start, layout, &mut parameters)?;
+        }
+        if let Some(prior) = layout.pseudo_inputs() {
+            let (images, seed) = (self.training.some(), self.config.training.seed);
+            start_from_images(&prior, layout, images, seed, &mut parameters)?;
+        }
+        self.engine.update_prior(&mut parameters)?;
+        Ok(parameters)
+    }
+
     /// Measures the model before its first step, as epoch 0. Training keeps it if no epoch is better.
     pub(super) fn measure_start(&mut self) -> Result<EpochMetrics, Error> {
         let began = Instant::now();
