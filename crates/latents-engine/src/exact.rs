@@ -94,26 +94,26 @@ impl<E: Element> ExactExecutor<E> {
         inputs: &mut [E],
     ) {
         let ExactExecutor { plan, runtime, packed, workspaces, shards, records } = self;
-        let (plan, workspaces) = (&*plan, &*workspaces);
+        let (plan, workspaces, lanes) = (&*plan, &*workspaces, job.micro_batch());
         let shared = Shared { plan, isa: runtime.isa(), packed, job };
         // A network without convolutions has empty shards, and one without linear layers has empty records.
-        let shards = chunks(shards, plan.shard_len, job.samples.div_ceil(each * LANES));
+        let shards = chunks(shards, plan.shard_len, job.samples.div_ceil(each * lanes));
         let records = chunks(records, each * plan.record_len, shards.len());
         let numbers = inputs.len() / job.samples.max(1);
-        let inputs = chunks(inputs, each * LANES * numbers, shards.len());
-        let terms = losses.loss.par_chunks_mut(each * LANES);
-        let terms = terms.zip(losses.penalty.par_chunks_mut(each * LANES));
+        let inputs = chunks(inputs, each * lanes * numbers, shards.len());
+        let terms = losses.loss.par_chunks_mut(each * lanes);
+        let terms = terms.zip(losses.penalty.par_chunks_mut(each * lanes));
         let work = terms.zip(shards).zip(records).zip(inputs).enumerate();
         work.with_max_len(1).for_each(
             |(shard, ((((losses, penalties), gradients), records), inputs))| {
                 let mut workspace = workspace(workspaces);
                 gradients.fill(E::default());
-                let first = shard * each * LANES;
-                let terms = losses.chunks_mut(LANES).zip(penalties.chunks_mut(LANES));
-                let inputs = chunks(inputs, LANES * numbers, each);
+                let first = shard * each * lanes;
+                let terms = losses.chunks_mut(lanes).zip(penalties.chunks_mut(lanes));
+                let inputs = chunks(inputs, lanes * numbers, each);
                 for ((i, (losses, penalties)), inputs) in terms.enumerate().zip(inputs) {
                     let count = losses.len();
-                    let start = first + i * LANES;
+                    let start = first + i * lanes;
                     let loss = workspace.head(&shared, start..start + count, head);
                     losses.copy_from_slice(&loss[..count]);
                     penalties.copy_from_slice(&workspace.penalty[..count]);
@@ -256,7 +256,7 @@ impl<E: Element> Executor<E> for ExactExecutor<E> {
         let runtime = Arc::clone(&self.runtime);
         runtime.run(|| {
             self.pack(job, true);
-            let micro_batches = job.samples.div_ceil(LANES);
+            let micro_batches = job.samples.div_ceil(job.micro_batch());
             let each = micro_batches.div_ceil(SHARDS).max(1);
             let shards = micro_batches.div_ceil(each);
             self.shards.resize(shards * self.plan.shard_len, E::default());

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use crate::batch::{Batch, Inputs, Pass, Targets};
 use crate::criterion::{Criterion, Losses, OutputGradients};
+use crate::importance_weights::whole_samples;
 use crate::number::Number;
 use crate::simd::LANES;
 
@@ -38,11 +39,28 @@ pub(crate) struct Draws<'a, E> {
     pub(crate) count: usize,
     /// The inputs of the whole network, which are the targets and address the draws. The inputs of the batch are their posteriors.
     pub(crate) inputs: Inputs<'a, E>,
-    /// By which the gradients of the loss and the penalty of each draw are multiplied; their mean is 1. Empty if all weigh the same.
-    pub(crate) weights: &'a [f64],
+    pub(crate) weights: Weights<'a>,
+}
+
+/// The factors by which the gradients of the loss and the penalty of draws are multiplied. For each sample, their mean is 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weights<'a> {
+    /// All weigh the same.
+    Same,
+    /// One for each draw.
+    Given(&'a [f64]),
+    /// Those of the importance weights that the pass itself computes ([`whole_samples`] must allow it).
+    OfPass,
 }
 
 impl<E: Number> Job<'_, E> {
+    /// The number of samples of the pass in a micro-batch.
+    pub(crate) fn micro_batch(&self) -> usize {
+        let draws = self.draws.filter(|draws| matches!(draws.weights, Weights::OfPass));
+        let whole = draws.and_then(|draws| Some(whole_samples(draws.count)? * draws.count));
+        whole.unwrap_or(LANES)
+    }
+
     /// The batch's sample of each of some samples of the pass.
     pub(crate) fn rows(&self, samples: Range<usize>) -> impl Iterator<Item = usize> + use<E> {
         let count = self.draws.map_or(1, |draws| draws.count);
@@ -60,11 +78,10 @@ impl<E: Number> Job<'_, E> {
         samples.map(identity).collect()
     }
 
-    /// The weights of some samples; 1 in lanes without a sample.
+    /// The weights of some samples, as far as they are given; 1 for others and in lanes without a sample.
     pub(crate) fn weights(&self, samples: Range<usize>) -> [f64; LANES] {
-        let weights = self.draws.map_or(&[][..], |draws| draws.weights);
         let mut lanes = [1.0; LANES];
-        if !weights.is_empty() {
+        if let Some(Draws { weights: Weights::Given(weights), .. }) = self.draws {
             lanes[..samples.len()].copy_from_slice(&weights[samples]);
         }
         lanes

@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use crate::batch::{Batch, Inputs, Pass, Targets, expect_size};
-use crate::criterion::{Criterion, Losses};
+use crate::criterion::Criterion;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::executor::{Draws, Gradients, Head, Job};
+use crate::executor::{Draws, Gradients, Head, Job, Weights};
+use crate::importance_weights::{weigh, whole_samples};
 use crate::kernels::Element;
 use crate::kernels::loss::Loss;
 use crate::layer::Layer;
@@ -47,16 +48,24 @@ impl<E: Element> Engine<E> {
             batch: Inputs::Values(&posterior).with_conditions(batch.conditions),
             samples: all.samples * draws,
             layers: latents..end,
-            draws: Some(Draws { count: draws, inputs: batch.inputs, weights: &[] }),
+            draws: Some(Draws { count: draws, inputs: batch.inputs, weights: Weights::Same }),
             ..all
         };
-        let (bounds, weights) = weigh(&self.executor.losses(&job, &criterion, targets), draws);
-        job.draws = Some(Draws { count: draws, inputs: batch.inputs, weights: &weights });
         let mut of_draws = vec![E::default(); posterior.len() * draws];
         let range = self.layout().parameters_of(job.layers.clone());
         let out = Gradients { parameters: gradients, range, inputs: Some(&mut of_draws) };
-        self.executor.gradients(&job, Head::Loss(criterion, targets), out);
+        let weighed;
+        let of_pass = if whole_samples(draws).is_some() {
+            Weights::OfPass
+        } else {
+            let losses = self.executor.losses(&job, &criterion, targets);
+            weighed = weigh(&losses.loss, &losses.penalty, draws).1;
+            Weights::Given(&weighed)
+        };
+        job.draws = Some(Draws { count: draws, inputs: batch.inputs, weights: of_pass });
+        let losses = self.executor.gradients(&job, Head::Loss(criterion, targets), out);
 
+        let (bounds, weights) = weigh(&losses.loss, &losses.penalty, draws);
         let of_posterior = add_draws(&of_draws, &weights, draws, self.numbers(latents));
         let mut of_encoder = vec![E::default(); gradients.len()];
         let range = self.layout().parameters_of(0..latents);
@@ -103,25 +112,6 @@ impl<E: Element> Engine<E> {
             ),
         }
     }
-}
-
-/// The bound of each sample `[n]`, and the weight of each draw `[n * draws]`, of mean 1.
-fn weigh(losses: &Losses, draws: usize) -> (Vec<f64>, Vec<f64>) {
-    let logs = losses.loss.iter().zip(&losses.penalty).map(|(loss, penalty)| -loss - penalty);
-    let mut weights: Vec<f64> = logs.collect();
-    let count = draws as f64;
-    let bound = |logs: &mut [f64]| {
-        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for log in &mut *logs {
-            *log = libm::exp(*log - largest);
-        }
-        let mean = logs.iter().sum::<f64>() / count;
-        for weight in logs {
-            *weight /= mean;
-        }
-        -largest - libm::log(mean)
-    };
-    (weights.chunks_exact_mut(draws).map(bound).collect(), weights)
 }
 
 /// The gradients of `numbers` numbers of each draw, which have its weight, multiplied by the normalised weight once more and added.

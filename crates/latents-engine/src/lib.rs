@@ -67,6 +67,7 @@ mod exact;
 mod executor;
 mod geometry;
 mod importance;
+mod importance_weights;
 mod init;
 mod isa;
 mod kernels;

@@ -1,6 +1,7 @@
 //! The forward and backward pass of one micro-batch. The buffers belong to a worker thread and are reused for each micro-batch; no
 //! result stays in them.
 
+mod importance;
 mod mixture_prior;
 mod passes;
 mod quantize;
@@ -11,7 +12,7 @@ use crate::affine::{Packed, Scratch};
 use crate::batch::{Mixup, Pass, Targets, values_to_lanes};
 use crate::buffer::Buffer;
 use crate::criterion::{Criterion, OutputGradients};
-use crate::executor::{Head, Job};
+use crate::executor::{Draws, Head, Job, Weights};
 use crate::isa::Isa;
 use crate::kernels::Element;
 use crate::kernels::latent::Weighing;
@@ -53,8 +54,8 @@ pub(crate) struct Workspace<E> {
     pub(crate) scratch: Scratch<E>,
     /// The penalty of each sample in the last forward pass.
     pub(crate) penalty: [f64; LANES],
-    /// The gradient of the scale of the likelihood.
-    scale_gradient: f64,
+    /// The gradients of the scale of the likelihood of the sample in each lane, before they are divided by the size of the batch.
+    scale_gradients: [f64; LANES],
 }
 
 /// The draws and the penalty of a micro-batch.
@@ -77,7 +78,7 @@ impl<E: Element> Workspace<E> {
             places: zeros(&plan.places),
             scratch: Scratch::default(),
             penalty: [0.0; LANES],
-            scale_gradient: 0.0,
+            scale_gradients: [0.0; LANES],
         }
     }
 
@@ -124,9 +125,15 @@ impl<E: Element> Workspace<E> {
                 || shared.job.draws.is_some(),
         };
         self.load_and_run(shared, samples.clone(), weighing);
-        self.scale_gradient = 0.0;
+        self.scale_gradients = [0.0; LANES];
         match head {
-            Head::Loss(criterion, targets) => self.loss(shared, samples, criterion.loss, targets),
+            Head::Loss(criterion, targets) => {
+                let losses = self.loss(shared, samples.clone(), criterion.loss, targets);
+                if let Some(Draws { count, weights: Weights::OfPass, .. }) = shared.job.draws {
+                    self.weigh_draws(shared, &losses[..samples.len()], count);
+                }
+                losses
+            }
             Head::Gradients(gradients) => {
                 self.seed(shared, samples, gradients.values);
                 [0.0; LANES]
@@ -210,9 +217,10 @@ impl<E: Element> Workspace<E> {
             // first.
             let slope =
                 |loss: f64| numbers - 2.0 * (loss - numbers * (log_scale + HALF_LOG_TWO_PI));
-            let slopes = losses[..count].iter().zip(weights);
-            let slopes = slopes.map(|(&loss, weight)| weight * slope(loss));
-            self.scale_gradient = slopes.sum::<f64>() / batch as f64;
+            let slopes = self.scale_gradients[..count].iter_mut().zip(&losses).zip(weights);
+            for ((gradient, &loss), weight) in slopes {
+                *gradient = weight * slope(loss);
+            }
         }
         losses
     }

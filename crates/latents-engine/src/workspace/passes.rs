@@ -186,7 +186,8 @@ impl<E: Element> Workspace<E> {
         record: &mut [E],
     ) {
         if let Some((_, offset)) = shared.plan.log_scale {
-            shard[offset] = shard[offset].plus(E::from_f64(self.scale_gradient));
+            let gradient = self.scale_gradients.iter().sum::<f64>() / shared.job.samples as f64;
+            shard[offset] = shard[offset].plus(E::from_f64(gradient));
         }
         let train = matches!(shared.job.pass, Pass::Train { .. });
         let ops = shared.start().0..shared.end().0;
