@@ -14,13 +14,15 @@ Models (`Autoencoder`, `VAE`, `VQVAE`, `CNN`, `Classifier`) and tools (`TSNE`, `
 scikit-learn. Every run is a folder that the command ``latents`` reads too. The same seed gives the same bits on any number of threads.
 """
 
+from ._clusters import GaussianMixture, KMeans
 from ._data import Dataset, Images, open
 from ._disentanglement import disentanglement
 from ._display import Card, Explorer, Figure
-from ._explore import PCA, TSNE, GaussianMixture, KMeans, LogisticProbe, Neighbors
 from ._kinds import CNN, VAE, VQVAE, Autoencoder, Classifier, load
 from ._latents import Error, __version__, set_threads
+from ._maps import PCA, TSNE
 from ._models import Neighbor
+from ._neighbors import LogisticProbe, Neighbors
 from ._progress import set_progress
 from ._tuning import FrozenTrial, Study, Trial, TrialPruned, TunedStudy, create_study, tune
 

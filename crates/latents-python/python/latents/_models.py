@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _latents
 from ._base import Estimator, check_fitted, rows_of
+from ._checks import check_target
 from ._data import Dataset, Images, as_images, labels_of, open as open_source, y_of
 from ._display import Card, Explorer, Figure
-from ._explore import check_target
 
 if TYPE_CHECKING:
     import numpy as np
