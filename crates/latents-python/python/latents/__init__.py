@@ -19,9 +19,9 @@ from ._data import Dataset, Images, open
 from ._disentanglement import disentanglement
 from ._display import Card, Explorer, Figure
 from ._kinds import CNN, VAE, VQVAE, Autoencoder, Classifier, load
+from ._latent_models import Neighbor
 from ._latents import Error, __version__, set_threads
 from ._maps import PCA, TSNE
-from ._models import Neighbor
 from ._neighbors import LogisticProbe, Neighbors
 from ._progress import set_progress
 from ._tuning import FrozenTrial, Study, Trial, TrialPruned, TunedStudy, create_study, tune

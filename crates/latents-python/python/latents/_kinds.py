@@ -1,4 +1,4 @@
-"""The kinds of models, whose parameters are the settings of a run, and `load`. What they share is in `_models`."""
+"""The kinds of models, whose parameters are the settings of a run, and `load`. What they share is in `_models`, `_latent_models` and `_class_models`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 from . import _latents
 from ._base import check_fitted
-from ._models import Model, _ClassModel, _LatentModel, _plain
+from ._class_models import ClassModel
+from ._latent_models import LatentModel
+from ._models import Model, plain
 
 __all__ = ["CNN", "VAE", "VQVAE", "Autoencoder", "Classifier", "load"]
 
 
-class Autoencoder(_LatentModel):
+class Autoencoder(LatentModel):
     """A convolutional autoencoder.
 
     The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init ae`` list them.
@@ -109,7 +111,7 @@ class Autoencoder(_LatentModel):
         self.stages = stages
 
 
-class VAE(_LatentModel):
+class VAE(LatentModel):
     """A variational autoencoder (Kingma and Welling, 2014), with the penalty of a beta-VAE, of MMD or of the latents' square.
 
     The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init vae`` list them.
@@ -233,7 +235,7 @@ class VAE(_LatentModel):
         self.stages = stages
 
 
-class VQVAE(_LatentModel):
+class VQVAE(LatentModel):
     """A VQ-VAE (van den Oord et al., 2017): its latents are a small image of codes, and new codes are drawn from a prior that is learned beside it.
 
     The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init vqvae`` list them.
@@ -357,7 +359,7 @@ class VQVAE(_LatentModel):
         settings = super()._settings()
         if given:
             kind = "table" if "codes" in given else "levels"
-            settings["model.quantizer"] = {"kind": kind, **{self._of_quantizer[name]: _plain(value) for name, value in given.items()}}
+            settings["model.quantizer"] = {"kind": kind, **{self._of_quantizer[name]: plain(value) for name, value in given.items()}}
         return settings
 
     def _adopt(self, config: dict[str, Any]) -> None:
@@ -374,7 +376,7 @@ class VQVAE(_LatentModel):
         return bits
 
 
-class CNN(_ClassModel):
+class CNN(ClassModel):
     """A convolutional classifier, trained from scratch.
 
     The parameters are the settings of ``config.toml``; one that is None has the default that suits the images. The book and ``latents init cnn`` list them.
@@ -454,7 +456,7 @@ class CNN(_ClassModel):
         self.dropout = dropout
 
 
-class Classifier(_ClassModel):
+class Classifier(ClassModel):
     """A classifier on the encoder of another model.
 
     Parameters
@@ -579,6 +581,6 @@ def load(run: str | os.PathLike[str], *, force: bool = False) -> Model:
     model = _CLASSES[found.kind]()
     model._adopt(json.loads(found.config()))
     model._take(found, None)
-    if found.classes and (isinstance(model, _ClassModel) or found.conditional):
+    if found.classes and (isinstance(model, ClassModel) or found.conditional):
         model.classes_ = np.array(found.classes, dtype=object)
     return model
