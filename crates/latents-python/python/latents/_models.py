@@ -16,7 +16,6 @@ from ._data import Dataset, Images, as_images, labels_of, open as open_source
 from ._display import Card, Figure
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 M = TypeVar("M", bound="Model")

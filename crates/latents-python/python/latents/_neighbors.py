@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import _latents
-from ._base import Estimator, check_fitted, like, rows_of
+from ._base import Estimator, check_fitted, rows_of
 from ._checks import check_target, number, whole
 from ._data import labels_of
 
