@@ -316,7 +316,7 @@ mod tests {
         }
         let mut kl = 0.0;
         for i in 0..120 {
-            for &(j, p) in matrix.row(i) {
+            for (j, p) in matrix.entries(i) {
                 kl += f64::from(p) * (f64::from(p) / (w(i, j as usize) / z)).ln();
             }
         }

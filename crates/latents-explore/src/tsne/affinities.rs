@@ -3,6 +3,8 @@
 
 use rayon::prelude::*;
 
+use super::point::{Group, fill};
+use crate::lanes::LANES;
 use crate::neighbours::Neighbours;
 
 /// Maximum number of Newton steps or bisections; many are needed only if distances span many orders of magnitude.
@@ -65,10 +67,10 @@ fn row(squared: &[f32], entropy: f64, p: &mut [f32]) {
 /// A symmetric sparse matrix, stored row by row.
 #[derive(Debug)]
 pub(crate) struct Affinities {
-    /// Index of the first entry of each row `[n + 1]`.
+    /// Index of the first group of each row `[n + 1]`.
     starts: Vec<usize>,
-    /// Column and probability, in ascending order of columns within a row.
-    entries: Vec<(u32, f32)>,
+    /// Columns and probabilities, in ascending order of columns within a row.
+    groups: Vec<Group>,
 }
 
 impl Affinities {
@@ -103,17 +105,25 @@ impl Affinities {
         let lengths: Vec<usize> = (0..n).into_par_iter().map(|i| merged(i).count()).collect();
         let mut starts = vec![0usize; n + 1];
         for i in 0..n {
-            starts[i + 1] = starts[i] + lengths[i];
+            starts[i + 1] = starts[i] + lengths[i].div_ceil(LANES);
         }
-        let mut entries = Vec::with_capacity(starts[n]);
-        entries.extend((0..n).flat_map(merged));
-        Affinities { starts, entries }
+        let mut groups = vec![Group::default(); starts[n]];
+        for i in 0..n {
+            fill(&mut groups[starts[i]..starts[i + 1]], merged(i));
+        }
+        Affinities { starts, groups }
     }
 
     /// Columns and probabilities of row `i`.
     #[inline]
-    pub(crate) fn row(&self, i: usize) -> &[(u32, f32)] {
-        &self.entries[self.starts[i]..self.starts[i + 1]]
+    pub(crate) fn row(&self, i: usize) -> &[Group] {
+        &self.groups[self.starts[i]..self.starts[i + 1]]
+    }
+
+    /// The same, one by one.
+    pub(crate) fn entries(&self, i: usize) -> impl Iterator<Item = (u32, f32)> {
+        let entries = |group: &Group| group.numbers.into_iter().zip(group.weights);
+        self.row(i).iter().flat_map(entries).filter(|&(_, p)| p > 0.0)
     }
 }
 
@@ -186,7 +196,7 @@ mod tests {
         let found = nearest_others(Rows::new(&x, 1).unwrap(), 19).unwrap();
         let matrix = Affinities::symmetric(&found, &conditional(&found, 5.0));
         let entries: Vec<(usize, u32, f32)> =
-            (0..20).flat_map(|i| matrix.row(i).iter().map(move |&(j, p)| (i, j, p))).collect();
+            (0..20).flat_map(|i| matrix.entries(i).map(move |(j, p)| (i, j, p))).collect();
         assert!(entries.iter().all(|&(i, j, p)| (i < 10) == (j < 10) && p >= NEGLIGIBLE));
         let sum: f64 = entries.iter().map(|&(_, _, p)| f64::from(p)).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{sum}");
@@ -199,9 +209,9 @@ mod tests {
         let matrix = Affinities::symmetric(&found, &conditional(&found, 3.0));
         let mut sum = 0.0;
         for i in 0..50 {
-            assert!(matrix.row(i).is_sorted_by_key(|e| e.0));
-            for &(j, p) in matrix.row(i) {
-                let back = matrix.row(j as usize).iter().find(|e| e.0 == i as u32);
+            assert!(matrix.entries(i).is_sorted_by_key(|e| e.0));
+            for (j, p) in matrix.entries(i) {
+                let back = matrix.entries(j as usize).find(|e| e.0 == i as u32);
                 assert_eq!(back.unwrap().1.to_bits(), p.to_bits());
                 sum += f64::from(p);
             }

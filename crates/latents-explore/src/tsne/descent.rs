@@ -10,8 +10,12 @@ use crate::lanes::{dispatch, ordered_sum};
 
 /// Longest step of a point.
 const MAX_STEP: f32 = 5.0;
-/// Points that a thread moves at a time; no result depends on it.
+/// Points whose sum is computed at a time.
 const CHUNK: usize = 256;
+/// Points that a thread moves at a time; no result depends on it.
+const MOVED: usize = 64;
+/// The least number of chunks that a thread sums up or centres, which takes less than to wake another thread; no result depends on it.
+const PIECE: usize = 32;
 
 /// State of one point's descent.
 #[derive(Clone, Copy)]
@@ -97,19 +101,15 @@ impl<'a> Descent<'a> {
         let repulsions = solver.of_others(points, CHUNK);
         let z = normaliser(&repulsions);
         let scale = (0.5 / z) as f32;
-        let chunks = next.par_chunks_mut(CHUNK).zip(motions.par_chunks_mut(CHUNK));
+        let chunks = next.par_chunks_mut(MOVED).zip(motions.par_chunks_mut(MOVED));
         chunks.enumerate().for_each(|(c, (next, motions))| {
             let (first, points, affinities, repulsions) =
-                (c * CHUNK, &**points, *affinities, &*repulsions);
+                (c * MOVED, &**points, *affinities, &*repulsions);
             let rates = Rates { exaggeration, scale, rate, momentum, axes: *axes };
             dispatch(Moves { first, points, affinities, repulsions, rates, next, motions });
         });
-        let centre = [0, 1].map(|a| {
-            let sum =
-                ordered_sum(next, CHUNK, |_, part| part.iter().map(|y| f64::from(y[a])).sum());
-            (sum / next.len() as f64) as f32
-        });
-        next.par_chunks_mut(CHUNK).for_each(|part| {
+        let centre = [0, 1].map(|a| (sum(next, |y| y[a]) / next.len() as f64) as f32);
+        next.par_chunks_mut(CHUNK).with_min_len(PIECE).for_each(|part| {
             for y in part {
                 *y = [0, 1].map(|a| y[a] - centre[a]);
             }
@@ -123,12 +123,12 @@ impl<'a> Descent<'a> {
         let repulsions = self.solver.of_others(points, CHUNK);
         let mean_log = ordered_sum(points, CHUNK, |first, part| {
             let row = |(l, y): (usize, &Point)| -> f64 {
-                let entry = |&(j, p): &(u32, f32)| {
+                let entry = |(j, p): (u32, f32)| {
                     let squared = f64::from(squared_distance(*y, points[j as usize]));
                     let p = f64::from(p);
-                    if p > 0.0 { p * libm::log(p * (1.0 + squared)) } else { 0.0 }
+                    p * libm::log(p * (1.0 + squared))
                 };
-                self.affinities.row(first + l).iter().map(entry).sum()
+                self.affinities.entries(first + l).map(entry).sum()
             };
             part.iter().enumerate().map(row).sum()
         });
@@ -139,6 +139,13 @@ impl<'a> Descent<'a> {
 
 /// `sum_(i != j) 1 / (1 + |y_i - y_j|^2)`, from each point's potential of the others.
 fn normaliser(repulsions: &[(f32, Point)]) -> f64 {
-    let sum = ordered_sum(repulsions, CHUNK, |_, part| part.iter().map(|r| f64::from(r.0)).sum());
-    sum.max(f64::MIN_POSITIVE)
+    sum(repulsions, |r| r.0).max(f64::MIN_POSITIVE)
+}
+
+/// Sum of what `of` takes from each item, by chunk and then of the chunks: the same on any number of threads.
+fn sum<T: Sync>(items: &[T], of: impl Fn(&T) -> f32 + Sync) -> f64 {
+    let chunks = items.par_chunks(CHUNK).with_min_len(PIECE);
+    let parts: Vec<f64> =
+        chunks.map(|part| part.iter().map(|item| f64::from(of(item))).sum()).collect();
+    parts.iter().sum()
 }

@@ -48,8 +48,11 @@ impl Solver {
     /// The potential and its gradient at each of the points, without the contribution of the point itself.
     pub(crate) fn of_others(&mut self, points: &[Point], chunk: usize) -> Vec<(f32, Point)> {
         let n = points.len();
+        if n <= FEW {
+            return potentials(points);
+        }
         let corners = bounds(points);
-        if n <= FEW || n * n <= PAIRS * size(extent(corners)).0.pow(2) {
+        if n * n <= PAIRS * size(extent(corners)).0.pow(2) {
             return potentials(points);
         }
         let potential = self.within(corners, points);
@@ -143,10 +146,17 @@ impl Potential {
 
 /// Lower and upper corner of the bounding box.
 fn bounds(points: &[Point]) -> (Point, Point) {
-    let start = (points[0], points[0]);
-    points.iter().fold(start, |(low, high), y| {
+    let wider = |(low, high): (Point, Point), y: &Point| {
         ([low[0].min(y[0]), low[1].min(y[1])], [high[0].max(y[0]), high[1].max(y[1])])
-    })
+    };
+    // Eight boxes, so that no comparison waits for the one before it.
+    let (groups, rest) = points.as_chunks::<8>();
+    let mut boxes = [(points[0], points[0]); 8];
+    for group in groups {
+        boxes.iter_mut().zip(group).for_each(|(corners, y)| *corners = wider(*corners, y));
+    }
+    let all = rest.iter().fold(boxes[0], wider);
+    boxes.iter().fold(all, |corners, (low, high)| wider(wider(corners, low), high))
 }
 
 /// The longer side of a box.

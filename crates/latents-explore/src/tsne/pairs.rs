@@ -39,6 +39,9 @@ struct Tile<'a> {
     found: &'a mut [(f32, Point)],
 }
 
+/// Sums of the potential and of both axes of its gradient, in 16 partial sums each.
+type Sums = [Lane; 3];
+
 impl WithSimd for Tile<'_> {
     type Output = ();
 
@@ -46,32 +49,73 @@ impl WithSimd for Tile<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Tile { x, y, points, first, found } = self;
         let n = points.len();
-        let mut sums = [[[0.0f32; LANES]; 3]; TILE];
         // A tile that is not full repeats its last point.
         let places: [usize; TILE] = std::array::from_fn(|t| (first + t).min(n - 1));
-        for (group, (x, y)) in x.iter().zip(y).enumerate() {
-            let start = group * LANES;
-            let is_plain = start + LANES <= n && (first / LANES != group);
-            for (sums, &i) in sums.iter_mut().zip(&places) {
-                let [px, py] = points[i];
-                let [values, along_x, along_y] = sums;
-                for l in 0..LANES {
-                    let (dx, dy) = (px - x[l], py - y[l]);
-                    let mut w = 1.0 / (1.0 + (dx * dx + dy * dy));
-                    if !is_plain && (start + l == i || start + l >= n) {
-                        w = 0.0;
-                    }
-                    let square = w * w;
-                    values[l] += w;
-                    along_x[l] += square * dx;
-                    along_y[l] += square * dy;
-                }
+        let tile = places.map(|i| points[i]);
+        let mut sums = [[[0.0f32; LANES]; 3]; TILE];
+        // All points of the tile are in one group. Only there, and in a last group that is not full, are there numbers to leave out.
+        let (own, full) = (first / LANES, n / LANES);
+        add(&mut sums, tile, &x[..own], &y[..own]);
+        add_some(&mut sums, tile, &x[own], &y[own], |t, l| {
+            own * LANES + l != places[t] && own * LANES + l < n
+        });
+        if own < full {
+            add(&mut sums, tile, &x[own + 1..full], &y[own + 1..full]);
+            if full < x.len() {
+                add_some(&mut sums, tile, &x[full], &y[full], |_, l| full * LANES + l < n);
             }
         }
         for (found, sums) in found.iter_mut().zip(&sums) {
             let [value, x, y] = sums.each_ref().map(|lane| lane.iter().sum::<f32>());
             *found = (value, [-2.0 * x, -2.0 * y]);
         }
+    }
+}
+
+/// Adds the contributions of groups of points to the sums of the points of a tile.
+#[inline(always)]
+fn add(sums: &mut [Sums; TILE], tile: [Point; TILE], x: &[Lane], y: &[Lane]) {
+    // Variables of their own, not a loop over an array, so that the sums stay in registers.
+    let [mut a, mut b, mut c, mut d] = *sums;
+    for (x, y) in x.iter().zip(y) {
+        add_group(&mut a, tile[0], x, y, |_| true);
+        add_group(&mut b, tile[1], x, y, |_| true);
+        add_group(&mut c, tile[2], x, y, |_| true);
+        add_group(&mut d, tile[3], x, y, |_| true);
+    }
+    *sums = [a, b, c, d];
+}
+
+/// Adds the contributions of those points of a group that `counts` for a place of the tile.
+#[inline(always)]
+fn add_some(
+    sums: &mut [Sums; TILE],
+    tile: [Point; TILE],
+    x: &Lane,
+    y: &Lane,
+    counts: impl Fn(usize, usize) -> bool,
+) {
+    for (t, (sums, point)) in sums.iter_mut().zip(tile).enumerate() {
+        add_group(sums, point, x, y, |l| counts(t, l));
+    }
+}
+
+#[inline(always)]
+fn add_group(
+    [values, along_x, along_y]: &mut Sums,
+    [px, py]: Point,
+    x: &Lane,
+    y: &Lane,
+    counts: impl Fn(usize) -> bool,
+) {
+    for l in 0..LANES {
+        let (dx, dy) = (px - x[l], py - y[l]);
+        let w = 1.0 / (1.0 + (dx * dx + dy * dy));
+        let w = if counts(l) { w } else { 0.0 };
+        let square = w * w;
+        values[l] += w;
+        along_x[l] += square * dx;
+        along_y[l] += square * dy;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Points of a map and the attraction between them.
 
-use crate::lanes::LANES;
+use crate::lanes::{LANES, Lane};
 
 /// Coordinates on the map.
 pub(crate) type Point = [f32; 2];
@@ -12,20 +12,31 @@ pub(crate) fn squared_distance(a: Point, b: Point) -> f32 {
     dx * dx + dy * dy
 }
 
-/// `sum_j p_j (y - y_j) / (1 + |y - y_j|^2)` over the entries `(j, p_j)` of `row`, in 16 partial sums.
+/// Other points by number, and their weights. Groups are filled up with the first point at no weight.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) numbers: [u32; LANES],
+    pub(crate) weights: Lane,
+}
+
+/// Writes entries to as many groups as they need.
+pub(crate) fn fill(groups: &mut [Group], entries: impl Iterator<Item = (u32, f32)>) {
+    for (i, (number, weight)) in entries.enumerate() {
+        let group = &mut groups[i / LANES];
+        group.numbers[i % LANES] = number;
+        group.weights[i % LANES] = weight;
+    }
+}
+
+/// `sum_j p_j (y - y_j) / (1 + |y - y_j|^2)` over the points `j` of `row`, in 16 partial sums.
 #[inline(always)]
-pub(crate) fn attraction(y: Point, row: &[(u32, f32)], points: &[Point]) -> Point {
+pub(crate) fn attraction(y: Point, row: &[Group], points: &[Point]) -> Point {
     let mut sums = [[0.0f32; LANES]; 2];
-    for group in row.chunks(LANES) {
-        // What is missing in the last group has no weight.
-        let (mut x, mut p) = ([[0.0f32; LANES]; 2], [0.0f32; LANES]);
-        for (l, &(j, weight)) in group.iter().enumerate() {
-            let other = points[j as usize];
-            (x[0][l], x[1][l], p[l]) = (other[0], other[1], weight);
-        }
+    for Group { numbers, weights } in row {
+        let others = numbers.map(|j| points[j as usize]);
         for l in 0..LANES {
-            let (dx, dy) = (y[0] - x[0][l], y[1] - x[1][l]);
-            let w = p[l] / (1.0 + (dx * dx + dy * dy));
+            let (dx, dy) = (y[0] - others[l][0], y[1] - others[l][1]);
+            let w = weights[l] / (1.0 + (dx * dx + dy * dy));
             sums[0][l] += w * dx;
             sums[1][l] += w * dy;
         }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::affinities::conditional;
 use super::field::{Potential, Solver};
-use super::point::{Point, attraction};
+use super::point::{Group, Point, attraction, fill};
 use crate::error::Error;
+use crate::lanes::LANES;
 use crate::neighbours::search;
 use crate::rows::Rows;
 
@@ -104,10 +105,12 @@ fn settle(
     config: &TransformConfig,
 ) -> Point {
     let mut y = [0, 1].map(|a| median(row, |j| map[j][a]));
+    let mut groups = vec![Group::default(); row.len().div_ceil(LANES)];
+    fill(&mut groups, row.iter().copied());
     let (rate, exaggeration) = (config.learning_rate as f32, config.exaggeration as f32);
     let mut velocity = [0.0f32; 2];
     for _ in 0..config.iterations {
-        let attraction = attraction(y, row, map);
+        let attraction = attraction(y, &groups, map);
         let (value, repulsion) = potential.at(y);
         let gradient =
             [0, 1].map(|a| exaggeration * attraction[a] + 0.5 * repulsion[a] / value.max(1e-6));
