@@ -19,8 +19,8 @@ use rayon::prelude::*;
 
 use self::cache::{Cache, Kept};
 pub(crate) use self::labels::{parts_of_column, texts};
-pub(crate) use self::listing::Listing;
-pub(crate) use self::packed::{files_of, picture_column};
+pub(crate) use self::listing::{Listing, files_of};
+pub(crate) use self::packed::picture_column;
 pub use self::shard::PictureShard;
 pub(crate) use self::shard::load_shard;
 pub(crate) use self::tree::part_of_file;
@@ -73,7 +73,7 @@ pub(crate) fn list_tables(tables: Vec<TableFile>, settings: &Pictures) -> Result
 /// The pictures of tar archives: one, or those of a folder.
 pub(crate) fn list_archives(path: &Path, settings: &Pictures) -> Result<Listing, Error> {
     settings.check()?;
-    Listing::of_archives(&packed::files_of(path, &["tar"]), settings)
+    Listing::of_archives(&files_of(path, &["tar"]), settings)
 }
 
 /// Reads the pictures of a listing, or takes them from the cache if they were decoded before with the same settings.

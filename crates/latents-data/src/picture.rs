@@ -3,6 +3,7 @@
 //! (TIFF, FITS and DICOM) in `picture/paged`, and the size is changed in `picture/resize`. Which files make a data set is decided
 //! elsewhere.
 
+mod bands;
 mod deep;
 #[cfg(feature = "dicom")]
 mod dicom;

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::bfloat16::{Pair, TILE, Tile};
 use crate::buffer::{Buffer, room};
 use crate::geometry::{Dot, Gather, Geometry, Rect};
 use crate::isa::Isa;
@@ -12,7 +13,6 @@ use crate::kernels::dot::{ChannelSums, DotRun};
 use crate::kernels::gather::{Finish, GatherRun};
 use crate::kernels::tile_products::{ProductsScratch, TileProductsRun};
 use crate::kernels::tile_sum::{BLOCKS, TileSumRun};
-use crate::kernels::tiles::{Pair, TILE, Tile};
 use crate::kernels::winograd::{Collect, Spread, SpreadGradient};
 use crate::layer::{Layer, masked_places};
 use crate::network::Node;

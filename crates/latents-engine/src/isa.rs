@@ -1,5 +1,8 @@
 //! The instruction sets that the kernels are compiled for, and their detection.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -43,7 +46,7 @@ impl Isa {
     fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => Isa::Avx512.is_available() && crate::kernels::amx::is_available(),
+            Isa::Amx => Isa::Avx512.is_available() && amx::is_available(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => pulp::x86::V4::try_new().is_some(),
             #[cfg(target_arch = "x86_64")]

@@ -56,6 +56,7 @@
 mod affine;
 mod batch;
 mod batch_penalty;
+mod bfloat16;
 mod buffer;
 mod code_table;
 mod criterion;

@@ -1,9 +1,9 @@
 //! How much memory training steps take, from the plan alone, as the exact executor allocates it. Nothing is allocated here.
 
 use crate::affine::{Affine, Products, Sum, WeightGradient, record_tiles};
+use crate::bfloat16::Pair;
 use crate::exact::{SHARDS, sums};
 use crate::kernels::tile_products::ProductsScratch;
-use crate::kernels::tiles::Pair;
 use crate::plan::{Op, Plan, Source};
 use crate::simd::LANES;
 use crate::tiles::TileProducts;

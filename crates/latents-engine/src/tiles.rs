@@ -1,10 +1,10 @@
-//! Convolutions and linear layers in bfloat16: their sums as steps over pairs of tiles ([`crate::kernels::tiles`]), and the order of their numbers in tiles.
+//! Convolutions and linear layers in bfloat16: their sums as steps over pairs of tiles ([`crate::bfloat16`]), and the order of their numbers in tiles.
 //!
 //! For an output or an input gradient, a left tile is weights (up to 16 output channels by up to 32 input channels at one position of the kernel), and a right tile is one input pixel (as many channels by the samples of a
 //! micro-batch). For a weight gradient, a left tile is two pixels of the small image (up to 16 channels by the samples of both), and a right one is two pixels of the big image.
 
+use crate::bfloat16::{HALF, PAIRS, Pair, SIDE, Step, TILE, TileShape, pair};
 use crate::geometry::{Gather, Geometry};
-use crate::kernels::tiles::{HALF, PAIRS, Pair, SIDE, Step, TILE, TileShape, pair};
 use crate::number::Number;
 use crate::simd::LANES;
 

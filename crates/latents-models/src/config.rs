@@ -192,26 +192,11 @@ macro_rules! kinds {
                 }
             }
 
-            /// The model whose trained encoder this one starts from, if its kind does so.
-            #[must_use]
-            pub fn encoder(&self) -> Option<&ModelConfig> {
-                match self {
-                    $(ModelConfig::$variant(config) => config.encoder(),)+
-                }
-            }
-
             /// The same model as it is fine-tuned as the encoder of another: without dropout.
             #[must_use]
             pub fn fine_tuned(self) -> Self {
                 match self {
                     $(ModelConfig::$variant(config) => config.fine_tuned().into(),)+
-                }
-            }
-
-            /// Mutable access to [`encoder`](ModelConfig::encoder), to put the model of a trained run in its place.
-            pub fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
-                match self {
-                    $(ModelConfig::$variant(config) => config.encoder_mut(),)+
                 }
             }
         }
@@ -287,6 +272,23 @@ impl ModelConfig {
     /// [`Error::UnknownKind`].
     pub fn tuning(kind: &str) -> Result<Option<Tuning>, Error> {
         Ok((find(kind)?.tuning)())
+    }
+
+    /// The model whose trained encoder this one starts from, if its kind does so.
+    #[must_use]
+    pub fn encoder(&self) -> Option<&ModelConfig> {
+        match self {
+            ModelConfig::Classifier(config) => Some(&config.encoder),
+            _ => None,
+        }
+    }
+
+    /// Mutable access to [`encoder`](ModelConfig::encoder), to put the model of a trained run in its place.
+    pub fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
+        match self {
+            ModelConfig::Classifier(config) => Some(&mut config.encoder),
+            _ => None,
+        }
     }
 }
 

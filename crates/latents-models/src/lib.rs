@@ -31,6 +31,7 @@ mod error;
 mod likelihood;
 mod model;
 mod nonlinearity;
+mod posterior;
 mod posterior_penalty;
 mod stage;
 mod tensors;
@@ -45,12 +46,13 @@ pub use error::Error;
 pub use likelihood::Likelihood;
 pub use model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 pub use nonlinearity::Nonlinearity;
+pub use posterior::posterior;
 pub use posterior_penalty::{MeasuredPosterior, PosteriorMeasure, PosteriorPenalty};
 pub use stage::Stage;
 pub use tensors::{Tensors, load_parameters, save_parameters};
 pub use vae::{
     LatentPrior, LearnedPrior, Regularizer, VaeConfig, condition_value, importance_bound,
-    importance_bounds_under, one_hot, posterior,
+    importance_bounds_under, one_hot,
 };
 pub use vqvae::{CodePrior, Quantizer, VqvaeConfig, code_bits};
 

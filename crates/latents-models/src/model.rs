@@ -8,14 +8,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::posterior_penalty::PosteriorPenalty;
 
 /// A kind of model: its settings, as the section `model` of `config.toml` has them, and what follows from them.
 ///
 /// A type that implements it needs nothing else to be built, trained with the engine, saved and loaded. One entry in the list of
-/// [`ModelConfig`] makes it a kind that configuration files and commands know. `tests/custom_model.rs` of this crate is a complete example.
+/// [`ModelConfig`](crate::ModelConfig) makes it a kind that configuration files and commands know. `tests/custom_model.rs` of this crate is a complete example.
 pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + JsonSchema {
     /// The name of the kind, as `kind` in `config.toml` has it, such as `ae`.
     const KIND: &'static str;
@@ -90,16 +89,6 @@ pub trait Model: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Json
     /// The sections before and after the latent vectors of images of shape `[c, h, w]`, if the model has latent vectors that it can decode.
     fn latents(&self, image: Shape) -> Option<LatentSpace> {
         let _ = image;
-        None
-    }
-
-    /// The model whose trained encoder this one starts from, if its kind does so.
-    fn encoder(&self) -> Option<&ModelConfig> {
-        None
-    }
-
-    /// Mutable access to [`encoder`](Model::encoder), to put the model of a trained run in its place.
-    fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
         None
     }
 

@@ -5,7 +5,7 @@ use latents_engine::{
 };
 
 use crate::error::Error;
-use crate::vae::posterior;
+use crate::posterior::posterior;
 
 /// A penalty that is a function of the posterior of a whole batch, not a sum over its samples, and its weight in the objective: the mean
 /// criterion over the batch plus the weight times the penalty.

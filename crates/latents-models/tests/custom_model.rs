@@ -161,7 +161,7 @@ fn its_settings_are_a_section_of_a_file() {
     // What it does not say has a default; it is not in the list.
     let config = PerceptronConfig::for_images([3, 4, 4]);
     assert_eq!((config.hidden, config.penalty_weight(0.5)), (16, config.criterion().weight));
-    assert!(config.terms().is_empty() && config.encoder().is_none());
+    assert!(config.terms().is_empty() && config.posterior_penalty().is_none());
     assert_eq!(PerceptronConfig::tuning(), None);
     assert!(ModelConfig::recipe(PerceptronConfig::KIND).is_err());
 }

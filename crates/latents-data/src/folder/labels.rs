@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use latents_tables::{TableFile, Values};
 use regex_lite::Regex;
 
-use super::listing::{Known, Listing};
-use super::packed::{files_of, is_single};
+use super::listing::{Known, Listing, files_of};
 use super::tree::part_of;
+use crate::columns::{ColumnLabels, LabelColumn};
 use crate::error::Error;
 use crate::note::Note;
 use crate::part::Part;
@@ -37,11 +37,6 @@ const FILES: [&str; 14] = [
 ];
 const PARTS: [&str; 7] = ["split", "part", "subset", "set", "usage", "fold", "partition"];
 
-/// Whether a column's name says that it has the labels.
-pub(super) fn is_label(name: &str) -> bool {
-    LABELS.contains(&name.to_lowercase().as_str())
-}
-
 /// Values as text; missing and empty ones are none.
 pub(crate) fn texts(values: &Values) -> Vec<Option<String>> {
     match values {
@@ -52,6 +47,11 @@ pub(crate) fn texts(values: &Values) -> Vec<Option<String>> {
         Values::F32(all) => all.iter().map(|x| x.map(|x| x.to_string())).collect(),
         other => vec![None; other.len()],
     }
+}
+
+/// Whether values can be labels of their own.
+fn is_single(values: &Values) -> bool {
+    matches!(values, Values::Text(_) | Values::I64(_) | Values::Bool(_))
 }
 
 /// Labels the pictures of a folder as the settings say; without settings by a table named `metadata`, or the only table beside them.
@@ -250,6 +250,59 @@ fn by_table(
         listing.notes.push(Note::NotInTable { pictures: without });
     }
     Ok(())
+}
+
+impl Listing {
+    /// The label of each picture, from one of several columns: the one that the settings name, one whose name says that it is the
+    /// label, or the only one.
+    pub(super) fn choose_label(
+        &mut self,
+        columns: Vec<(String, Vec<Option<String>>)>,
+        settings: &Pictures,
+    ) -> Result<(), Error> {
+        let known = columns.iter().map(|(name, texts)| LabelColumn::of(name.clone(), texts));
+        self.columns = known.collect();
+        self.column_labels = ColumnLabels::all(&columns);
+        let place = match &settings.label {
+            Some(wanted) => {
+                let place = columns.iter().position(|(name, _)| name == wanted);
+                Some(place.ok_or_else(|| {
+                    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+                    let problem = format!(
+                        "there is no label `{wanted}`; there are: {}",
+                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    );
+                    Error::Setting { problem }
+                })?)
+            }
+            None => columns.iter().position(|(name, _)| is_label(name)).or(if columns.len() == 1 {
+                Some(0)
+            } else {
+                None
+            }),
+        };
+        let Some(place) = place else {
+            if columns.len() > 1 {
+                let names = columns.iter().map(|(name, _)| name.clone()).collect();
+                self.notes.push(Note::LabelColumns { columns: names });
+            }
+            return Ok(());
+        };
+        let Some((name, texts)) = columns.into_iter().nth(place) else { return Ok(()) };
+        self.classes = self.class_names.remove(&name);
+        let classes = self.columns[place].classes;
+        self.notes.push(Note::ClassesFromColumn { column: name, classes });
+        for (file, text) in self.files.iter_mut().zip(texts) {
+            let known = file.known.get_or_insert_default();
+            known.label = text;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a column's name says that it has the labels.
+fn is_label(name: &str) -> bool {
+    LABELS.contains(&name.to_lowercase().as_str())
 }
 
 /// The part of each picture, if a column says it.

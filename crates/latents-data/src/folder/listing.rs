@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use walkdir::WalkDir;
 
 use super::content::{Content, Tables};
+use crate::arrange::natural;
 use crate::columns::{ColumnLabels, LabelColumn};
 use crate::error::Error;
 use crate::note::Note;
@@ -133,6 +134,22 @@ impl Listing {
         listing.broken.sort();
         Ok(listing)
     }
+}
+
+/// The files with these endings: the one, or those of a folder in natural order.
+pub(crate) fn files_of(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let fits = |path: &Path| {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        ending.is_some_and(|ending| endings.contains(&ending.as_str()))
+    };
+    if !path.is_dir() {
+        return if fits(path) { vec![path.to_owned()] } else { vec![] };
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|file| file.is_file() && fits(file)).collect();
+    files.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+    files
 }
 
 fn name_of(path: &Path, folder: &Path) -> String {

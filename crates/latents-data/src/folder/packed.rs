@@ -4,39 +4,22 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use latents_tables::{Kind, TableFile, Values};
+use latents_tables::{Kind, TableFile};
 use tar::Archive;
 
 use super::content::{Content, Tables};
-use super::labels::{is_label, texts};
+use super::labels::texts;
 use super::listing::{Known, Listed, Listing, stamp};
 use super::tree::part_of_file;
-use crate::arrange::natural;
-use crate::columns::{ColumnLabels, Columns, LabelColumn, check_filled};
+use crate::columns::{Columns, check_filled};
 use crate::error::Error;
 use crate::picture::EXTENSIONS;
 use crate::pictures::Pictures;
 
 /// The most bytes of a label in an archive.
 const MAX_LABEL: u64 = 1 << 16;
-
-/// The files with these endings: the one, or those of a folder in natural order.
-pub(crate) fn files_of(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
-    let fits = |path: &Path| {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        ending.is_some_and(|ending| endings.contains(&ending.as_str()))
-    };
-    if !path.is_dir() {
-        return if fits(path) { vec![path.to_owned()] } else { vec![] };
-    }
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|file| file.is_file() && fits(file)).collect();
-    files.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
-    files
-}
 
 /// The column of a table that has the bytes of pictures.
 pub(crate) fn picture_column(table: &TableFile) -> Option<String> {
@@ -191,52 +174,6 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The label of each picture, from one of several columns: the one that the settings name, one whose name says that it is the
-    /// label, or the only one.
-    pub(super) fn choose_label(
-        &mut self,
-        columns: Vec<(String, Vec<Option<String>>)>,
-        settings: &Pictures,
-    ) -> Result<(), Error> {
-        let known = columns.iter().map(|(name, texts)| LabelColumn::of(name.clone(), texts));
-        self.columns = known.collect();
-        self.column_labels = ColumnLabels::all(&columns);
-        let place = match &settings.label {
-            Some(wanted) => {
-                let place = columns.iter().position(|(name, _)| name == wanted);
-                Some(place.ok_or_else(|| {
-                    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-                    let problem = format!(
-                        "there is no label `{wanted}`; there are: {}",
-                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-                    );
-                    Error::Setting { problem }
-                })?)
-            }
-            None => columns.iter().position(|(name, _)| is_label(name)).or(if columns.len() == 1 {
-                Some(0)
-            } else {
-                None
-            }),
-        };
-        let Some(place) = place else {
-            if columns.len() > 1 {
-                let names = columns.iter().map(|(name, _)| name.clone()).collect();
-                self.notes.push(crate::note::Note::LabelColumns { columns: names });
-            }
-            return Ok(());
-        };
-        let Some((name, texts)) = columns.into_iter().nth(place) else { return Ok(()) };
-        self.classes = self.class_names.remove(&name);
-        let classes = self.columns[place].classes;
-        self.notes.push(crate::note::Note::ClassesFromColumn { column: name, classes });
-        for (file, text) in self.files.iter_mut().zip(texts) {
-            let known = file.known.get_or_insert_default();
-            known.label = text;
-        }
-        Ok(())
-    }
-
     /// Makes equal names different, by the numbers of their rows.
     fn unique_names(&mut self) {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -248,9 +185,4 @@ impl Listing {
             *count += 1;
         }
     }
-}
-
-/// Whether values can be labels of their own.
-pub(super) fn is_single(values: &Values) -> bool {
-    matches!(values, Values::Text(_) | Values::I64(_) | Values::Bool(_))
 }

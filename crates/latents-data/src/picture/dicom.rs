@@ -15,8 +15,7 @@ use self::elements::{
     SAMPLES, SIGNED, STORED,
 };
 use self::frames::{parts_of, run_lengths};
-use super::deep::Bands;
-use super::paged::{MAX_PAGES, same_pages};
+use super::bands::{Bands, MAX_PAGES, same_pages};
 use super::resize::Plane;
 use super::{Header, LARGE, MAX_MEMORY, Precision, check_size, jpeg};
 use crate::pictures::Pages;

@@ -8,8 +8,7 @@ use fitsio_pure::image::{bytes_per_pixel, extract_bscale_bzero, read_image_physi
 use fitsio_pure::value::Value;
 use fitsio_pure::{BLOCK_SIZE, Error};
 
-use super::deep::Bands;
-use super::paged::same_pages;
+use super::bands::{Bands, same_pages};
 use super::resize::Plane;
 use super::{Header, Precision, check_size};
 use crate::pictures::Pages;

@@ -1,15 +1,12 @@
 //! Formats whose files may have several pages, of any numbers and channels: TIFF, and FITS and DICOM if this build reads them.
 
-use super::deep::Bands;
+use super::bands::{Bands, check_channels};
 #[cfg(feature = "dicom")]
 use super::dicom;
 #[cfg(feature = "fits")]
 use super::fits;
-use super::{Header, MAX_CHANNELS, tiff};
+use super::{Header, tiff};
 use crate::pictures::Pages;
-
-/// The most pages of a file.
-pub(super) const MAX_PAGES: u32 = 1 << 16;
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,28 +84,6 @@ impl Paged {
         all.alpha = None;
         Ok(all)
     }
-}
-
-/// The header of a file whose pages all have the same size, numbers and channels.
-#[cfg(any(feature = "dicom", feature = "fits"))]
-pub(super) fn same_pages(page: Header, number: u32, pages: Pages) -> Result<Header, String> {
-    if number > MAX_PAGES {
-        return Err(format!("it has more than the accepted {MAX_PAGES} pages"));
-    }
-    if pages == Pages::Pictures {
-        return Ok(Header { pages: number, ..page });
-    }
-    let channels = page.channels * number as usize;
-    check_channels(channels)?;
-    Ok(Header { channels, pages: 1, ..page })
-}
-
-/// Refuses too many channels.
-pub(super) fn check_channels(channels: usize) -> Result<(), String> {
-    if channels > MAX_CHANNELS {
-        return Err(format!("it has {channels} channels, more than the accepted {MAX_CHANNELS}"));
-    }
-    Ok(())
 }
 
 #[cfg(not(all(feature = "dicom", feature = "fits")))]

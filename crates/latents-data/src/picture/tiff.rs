@@ -6,8 +6,7 @@ use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{PlanarConfiguration, Tag};
 
-use super::deep::Bands;
-use super::paged::{MAX_PAGES, check_channels};
+use super::bands::{Bands, MAX_PAGES, check_channels};
 use super::resize::Plane;
 use super::{Header, MAX_MEMORY, Precision, check_size};
 use crate::pictures::Pages;

@@ -1,4 +1,4 @@
-//! The kernels: all loops over numbers, written once over [`crate::simd::Simd`] and run on the instruction set of the machine. The only
+//! The kernels: all loops over numbers, written once over [`crate::simd::Simd`] and run on the instruction set of the machine. Nearly all
 //! unsafe code of the project is here and in `simd`; each kernel checks the sizes of its arguments before it begins.
 
 #[cfg(target_arch = "x86_64")]
@@ -9,6 +9,7 @@ pub(crate) mod elementwise;
 pub(crate) mod gather;
 pub(crate) mod latent;
 pub(crate) mod loss;
+pub(crate) mod machine;
 pub(crate) mod mixture_prior;
 pub(crate) mod noise;
 pub(crate) mod normalize;

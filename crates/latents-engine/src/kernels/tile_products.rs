@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use super::Element;
-use super::tiles::{Block, Machine, PAIRS, Pair, SIDE, Step, TILE, Tile, TileWork, dispatch};
+use super::machine::{Block, Machine, TileWork};
+use super::tiles::dispatch;
+use crate::bfloat16::{PAIRS, Pair, SIDE, Step, TILE, Tile};
 use crate::buffer::{Buffer, room};
 use crate::isa::Isa;
 use crate::simd::{LANES, vectorize};

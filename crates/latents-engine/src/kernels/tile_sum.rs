@@ -4,7 +4,9 @@
 
 use super::Element;
 use super::gather::Finish;
-use super::tiles::{Block, Machine, Pair, SIDE, TILE, Tile, TileWork, dispatch};
+use super::machine::{Block, Machine, TileWork};
+use super::tiles::dispatch;
+use crate::bfloat16::{Pair, SIDE, TILE, Tile};
 use crate::isa::Isa;
 use crate::number::Number;
 use crate::simd::{Kernel, LANES, Simd};

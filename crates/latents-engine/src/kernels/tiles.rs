@@ -1,114 +1,17 @@
-//! Sums of products in bfloat16 (the upper half of an `f32`), tile by tile. A left tile is 16 rows of 32 numbers and a right one 32 numbers of 16 columns, both in pairs; their product is added to 16 x 16 sums in `f32`.
-//!
-//! One product of two tiles has the bits of Intel's `TDPBF16PS`: for each sum, the products of the first numbers of the pairs are added to zero by fused multiply-adds in order, those of the second numbers likewise, and
-//! then `sum + (first + second)`. Every other instruction set computes the same with fused multiply-adds of `f32`. (`VDPBF16PS`, of AVX-512, fuses the numbers of a pair into one sum, so its bits differ.)
-//! The instruction takes subnormal numbers for zero. None occurs: numbers below [`SMALLEST`] are zero in bfloat16, so every product and every sum is a multiple of 2^-124. Infinities and NaN pass through; which NaN
-//! it is, is not defined.
+//! Runs work on tiles: on those of AMX if the processor has them, or on vectors, which compute the same bits.
 
 #![allow(unsafe_code)]
 
+use super::machine::{Block, Machine, TileWork};
+use crate::bfloat16::{PAIRS, Pair, SIDE, Step, TILE, Tile, TileShape, numbers};
 use crate::isa::Isa;
-use crate::simd::{Kernel, LANES, Simd, dispatch_f32};
-
-/// The part of each tile that is used; the other numbers have any value and any sum.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TileShape {
-    /// Rows of left tiles and of sums, at most [`SIDE`].
-    pub(crate) rows: usize,
-    /// Pairs in a row of left tiles, and rows of right ones, at most [`PAIRS`].
-    pub(crate) pairs: usize,
-}
-
-/// Rows and columns of sums in a tile. A micro-batch is as wide.
-pub(crate) const SIDE: usize = 16;
-
-/// Pairs of numbers in a row of a left tile and in a column of a right one.
-pub(crate) const PAIRS: usize = 16;
-
-/// Pairs of samples in a micro-batch.
-pub(crate) const HALF: usize = LANES / 2;
-
-/// Two numbers in bfloat16: the first in the lower half, the second in the upper one.
-pub(crate) type Pair = u32;
-
-/// Pairs in a tile: `[row][pair]` on the left side, `[pair][column]` on the right side.
-pub(crate) const TILE: usize = SIDE * PAIRS;
-
-/// 16 x 16 sums, `[row][column]`.
-pub(crate) type Tile = [f32; TILE];
-
-/// The offsets in bytes of the two tiles that a step multiplies.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub(crate) left: i32,
-    pub(crate) right: i32,
-}
-
-/// Four products for each step, by the places that the offsets of steps are added to. Sums are in the order of the rows, and then of the columns.
-pub(crate) enum Block {
-    /// Two left and two right tiles.
-    Square([*const Pair; 2], [*const Pair; 2]),
-    /// Four left tiles and one right one.
-    Tall([*const Pair; 4], *const Pair),
-    /// One left tile and four right ones.
-    Wide(*const Pair, [*const Pair; 4]),
-}
-
-impl Block {
-    /// The two tiles of each sum.
-    fn pairs(&self) -> [[*const Pair; 2]; 4] {
-        match *self {
-            Block::Square([a, b], [x, y]) => [[a, x], [a, y], [b, x], [b, y]],
-            Block::Tall(left, right) => left.map(|left| [left, right]),
-            Block::Wide(left, right) => right.map(|right| [left, right]),
-        }
-    }
-}
-
-/// What multiplies tiles.
-pub(crate) trait Machine {
-    /// Adds the products of all steps to `sums` in order, or to zero if the sums are not to be kept.
-    ///
-    /// # Safety
-    /// Each pointer of the block plus the offset of each step on its side is the address of a tile that can be read: all of a left one, and the rows of the right one that are used.
-    unsafe fn sum(&mut self, block: &Block, steps: &[Step], sums: &mut [Tile; 4], keep: bool);
-
-    /// Rounds two rows, in pairs of neighbours.
-    #[inline(always)]
-    fn neighbours(&self, first: &[f32; LANES], second: &[f32; LANES]) -> [Pair; LANES] {
-        std::array::from_fn(|i| {
-            let row = if i < HALF { first } else { second };
-            pair(row[2 * (i % HALF)], row[2 * (i % HALF) + 1])
-        })
-    }
-
-    /// Rounds numbers, in pairs of one from each side.
-    #[inline(always)]
-    fn zip(&self, first: &[f32; LANES], second: &[f32; LANES]) -> [Pair; LANES] {
-        std::array::from_fn(|i| pair(first[i], second[i]))
-    }
-
-    /// Rounds 16 rows, in pairs of neighbours, and exchanges rows and columns of pairs.
-    #[inline(always)]
-    fn transpose(&self, rows: &[[f32; LANES]; SIDE]) -> [[Pair; SIDE]; HALF] {
-        std::array::from_fn(|i| {
-            std::array::from_fn(|row| pair(rows[row][2 * i], rows[row][2 * i + 1]))
-        })
-    }
-}
-
-/// Work for a [`Machine`].
-pub(crate) trait TileWork {
-    /// Implementations are `#[inline(always)]`, so that they are compiled for the instruction set of the caller.
-    fn run<M: Machine>(self, machine: &mut M);
-}
+use crate::simd::{Kernel, Simd, dispatch_f32};
 
 /// Runs work on the tiles of this machine, or on its vectors.
 pub(crate) fn dispatch(isa: Isa, shape: TileShape, work: impl TileWork) {
     assert!((1..=SIDE).contains(&shape.rows) && (1..=PAIRS).contains(&shape.pairs));
     #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Amx && super::amx::is_available() {
+    if isa == Isa::Amx && crate::isa::amx::is_available() {
         // SAFETY: tiles are available.
         return unsafe { super::amx::run(shape, work) };
     }
@@ -146,7 +49,7 @@ impl<S: Simd<E = f32>> Machine for Emulated<S> {
         if !keep {
             sums.as_flattened_mut().fill(0.0);
         }
-        let tiles = block.pairs();
+        let tiles = tiles_of(block);
         for step in steps {
             let mut before = [std::ptr::null(); 2];
             for (&[left, right], sums) in tiles.iter().zip(&mut *sums) {
@@ -169,10 +72,13 @@ impl<S: Simd<E = f32>> Machine for Emulated<S> {
     }
 }
 
-/// The two numbers of a pair.
-#[inline(always)]
-fn numbers(pair: Pair) -> [f32; 2] {
-    [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
+/// The two tiles of each sum.
+fn tiles_of(block: &Block) -> [[*const Pair; 2]; 4] {
+    match *block {
+        Block::Square([a, b], [x, y]) => [[a, x], [a, y], [b, x], [b, y]],
+        Block::Tall(left, right) => left.map(|left| [left, right]),
+        Block::Wide(left, right) => right.map(|right| [left, right]),
+    }
 }
 
 impl<S: Simd<E = f32>> Emulated<S> {
@@ -224,55 +130,11 @@ impl<S: Simd<E = f32>> Emulated<S> {
     }
 }
 
-/// Numbers below are zero in bfloat16, so that no sum of products is subnormal: products are multiples of 2^-124.
-pub(crate) const SMALLEST: f32 = 1.0 / (1_u64 << 55) as f32;
-
-/// The nearest bfloat16 of each of two numbers; of two as near, the even one.
-#[inline(always)]
-pub(crate) fn pair(first: f32, second: f32) -> Pair {
-    round(first) >> 16 | round(second) & 0xffff_0000
-}
-
-/// The bits of a number, of which the upper half is the nearest bfloat16.
-#[inline(always)]
-fn round(x: f32) -> u32 {
-    let bits = x.to_bits();
-    let nearest = bits.wrapping_add(0x7fff).wrapping_add(bits >> 16 & 1);
-    // A NaN stays one.
-    let kept = if x.is_nan() { bits | 0x0040_0000 } else { nearest };
-    if x.abs() < SMALLEST { 0 } else { kept }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A number in bfloat16, as `f32`.
-    fn rounded(x: f32) -> f32 {
-        numbers(pair(x, 0.0))[0]
-    }
-
-    #[test]
-    fn numbers_are_rounded_to_the_nearest_and_ties_to_even() {
-        for (x, expected) in [
-            (1.0, 1.0),
-            (-0.0, 0.0),
-            (1.0 + 1.0 / 256.0, 1.0),
-            (1.0 + 3.0 / 256.0, 1.0 + 4.0 / 256.0),
-            (1.0 + 1.001 / 256.0, 1.0 + 2.0 / 256.0),
-            (-2.7, -2.703_125),
-            (f32::MAX, f32::INFINITY),
-            (f32::NEG_INFINITY, f32::NEG_INFINITY),
-            (SMALLEST, SMALLEST),
-            (-SMALLEST * 0.999, 0.0),
-            (1e-40, 0.0),
-        ] {
-            assert_eq!(rounded(x).to_bits(), f32::to_bits(expected), "{x}");
-        }
-        assert!(rounded(f32::NAN).is_nan());
-        // A NaN whose bits are all in the lower half.
-        assert!(rounded(f32::from_bits(0x7f80_0001)).is_nan());
-    }
+    use crate::bfloat16::{HALF, SMALLEST, pair};
+    use crate::simd::LANES;
 
     struct Round<'a> {
         rows: &'a [[f32; LANES]; SIDE],
@@ -372,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_instruction_set_sums_in_the_order_that_is_written_above() {
+    fn every_instruction_set_sums_in_the_order_of_a_machine() {
         let (left, right) = (pairs(1, 8 * TILE), pairs(2, 8 * TILE));
         let at = |tile: usize| (tile * size_of::<[Pair; TILE]>()) as i32;
         let steps = [(0, 3), (4, 0), (2, 1)].map(|(l, r)| Step { left: at(l), right: at(r) });

@@ -122,14 +122,6 @@ impl Model for ClassifierConfig {
         cross_entropy()
     }
 
-    fn encoder(&self) -> Option<&ModelConfig> {
-        Some(&self.encoder)
-    }
-
-    fn encoder_mut(&mut self) -> Option<&mut ModelConfig> {
-        Some(&mut self.encoder)
-    }
-
     fn recipe() -> &'static str {
         include_str!("recipe.toml")
     }

@@ -1,23 +1,14 @@
-//! The posterior of a variational autoencoder, and the importance-weighted bound on log p(x).
+//! The importance-weighted bound on log p(x) of a variational autoencoder.
 
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-use latents_engine::{
-    Batch, Criterion, Element, Engine, Layer, Layout, Loss, Losses, Pass, Targets,
-};
+use latents_engine::{Batch, Criterion, Element, Engine, Layout, Loss, Losses, Pass, Targets};
 
 use latents_progress::Monitor;
 
 use crate::error::Error;
-
-/// The layers that map images `[n, c, h, w]` to the means and the log-variances `[n, 2 d]` of the latents' posterior. `None` if the network is
-/// not that of a variational autoencoder. Pass the range to [`Engine::forward_layers`].
-#[must_use]
-pub fn posterior(layout: &Layout) -> Option<Range<usize>> {
-    let at = layout.layers().position(Layer::is_posterior)?;
-    Some(0..at)
-}
+use crate::posterior::posterior;
 
 /// The importance-weighted bound on log p(x) of each image, `[n]`, in nats: the logarithm of the mean of p(x|z) p(z) / q(z|x) over `draws`
 /// draws of z from q(z|x) (Burda et al., 2016). On average the bound does not fall as the number of draws grows. With one draw it is the

@@ -17,7 +17,7 @@ use crate::likelihood::Likelihood;
 use crate::model::{LatentSpace, LinearStart, Model, Target, Term, TermPart, Tuning};
 use crate::posterior_penalty::{PosteriorMeasure, PosteriorPenalty};
 
-pub use bound::{importance_bound, importance_bounds_under, posterior};
+pub use bound::{importance_bound, importance_bounds_under};
 pub use condition::{condition_value, one_hot};
 pub use prior::{LatentPrior, LearnedPrior};
 

@@ -12,6 +12,7 @@ use latents_random::{Purpose, stream};
 use super::*;
 use crate::classifier::ClassifierConfig;
 use crate::config::ModelConfig;
+use crate::posterior::posterior;
 
 fn mixture(components: usize) -> LatentPrior {
     LatentPrior::Mixture { components }

@@ -46,7 +46,6 @@ impl TrainedModel {
         let (shape, d) = (self.shape(), self.latent_space()?.dim);
         let numbers: usize = shape.iter().product();
         let seed = self.config.training.seed;
-        let runtime = self.runtime();
         let n = data.test.len();
         if n == 0 {
             let (run, part) = (self.dir().to_owned(), Part::Test);
@@ -78,19 +77,13 @@ impl TrainedModel {
         };
         let bounds = self.bounds(&test, draws, seed, drawn.flow.as_mut(), session)?;
         let latents = Rows::new(&z, d)?;
-        let (by_tsne, by_pca);
-        let maps = if n < LEAST_MAPPED {
-            vec![]
-        } else {
-            by_tsne = if let Some(xy) = map {
-                xy
-            } else {
-                session.stage("mapping the latents");
-                // The map that `Tsne` makes of them by default.
-                runtime.run(|| tsne(latents, &TsneConfig::default(), session))?.xy
-            };
-            by_pca = runtime.run(|| Pca::fit(latents, d.min(2), session)?.transform(latents))?;
-            vec![("t-SNE", Rows::new(&by_tsne, 2)?), ("PCA", Rows::new(&by_pca, d.min(2))?)]
+        let mapped =
+            if n < LEAST_MAPPED { None } else { Some(self.map_latents(latents, map, session)?) };
+        let maps = match &mapped {
+            Some([by_tsne, by_pca]) => {
+                vec![("t-SNE", Rows::new(by_tsne, 2)?), ("PCA", Rows::new(by_pca, d.min(2))?)]
+            }
+            None => vec![],
         };
 
         let by_flow = drawn.by_flow.as_deref().map(|z| Ok::<_, Error>(("flow", Rows::new(z, d)?)));
@@ -171,6 +164,26 @@ impl TrainedModel {
         let by_flow = flow.as_mut().map(|flow| flow.sample(n, Temperature::default(), seed));
         let by_flow = by_flow.transpose()?;
         Ok(NewLatents { by_prior, flow, by_flow })
+    }
+
+    /// Maps latents `[n, d]` by t-SNE, unless there is such a map already, to `[n, 2]`, and by principal components to `[n, min(d, 2)]`.
+    fn map_latents(
+        &self,
+        latents: Rows<'_>,
+        map: Option<Vec<f32>>,
+        session: &Session,
+    ) -> Result<[Vec<f32>; 2]> {
+        let runtime = self.runtime();
+        let by_tsne = if let Some(xy) = map {
+            xy
+        } else {
+            session.stage("mapping the latents");
+            // The map that `Tsne` makes of them by default.
+            runtime.run(|| tsne(latents, &TsneConfig::default(), session))?.xy
+        };
+        let axes = latents.dim().min(2);
+        let by_pca = runtime.run(|| Pca::fit(latents, axes, session)?.transform(latents))?;
+        Ok([by_tsne, by_pca])
     }
 
     /// The classes of the training images of a conditional model; none of other models.

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use latents_progress::{count, duration};
 use latents_train::{Run, RunConfig, TrainSummary, TrainingImages, train};
+use latents_tune::differences;
 use serde::Serialize;
 
-use super::train::check_continued;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 use crate::session::Session;
 
@@ -75,6 +75,20 @@ pub(super) fn train_model(
     let mut model = TrainedModel::open(run.dir(), session)?;
     model.keep_training_latents(data.train)?;
     Ok((summary, Some(model)))
+}
+
+/// Checks that a run that began with some settings may go on with others.
+///
+/// # Errors
+/// [`Error::OtherSettings`] with both values of each setting that may not change.
+pub(super) fn check_continued(run: &Run, began: &RunConfig, now: &RunConfig) -> Result<()> {
+    let continued = began.continued_as(now);
+    if continued == *now {
+        return Ok(());
+    }
+    let (was, is) = (serde_json::to_value(&continued)?, serde_json::to_value(now)?);
+    let differences = differences(&was, &is);
+    Err(Error::OtherSettings { run: run.dir().to_owned(), differences })
 }
 
 /// Trains runs that differ by their seeds alone, from the configuration's seed on, each in its folder within `out`, or resumes them.

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use latents_data::{Dataset, Source};
 use latents_train::{DataConfig, Run, RunConfig, choose_augmentation, seconds_per_epoch};
-use latents_tune::differences;
 
 use super::Recipe;
 use super::images::{check_open, check_out_of, open_for};
-use super::runs::train_model;
+use super::runs::{check_continued, train_model};
 use crate::error::{Error, Result};
 use crate::model::TrainedModel;
 use crate::session::Session;
@@ -105,20 +104,6 @@ impl Recipe {
         }
         Ok((config, data))
     }
-}
-
-/// Checks that a run that began with some settings may go on with others.
-///
-/// # Errors
-/// [`Error::OtherSettings`] with both values of each setting that may not change.
-pub(super) fn check_continued(run: &Run, began: &RunConfig, now: &RunConfig) -> Result<()> {
-    let continued = began.continued_as(now);
-    if continued == *now {
-        return Ok(());
-    }
-    let (was, is) = (serde_json::to_value(&continued)?, serde_json::to_value(now)?);
-    let differences = differences(&was, &is);
-    Err(Error::OtherSettings { run: run.dir().to_owned(), differences })
 }
 
 /// The number of epochs that some minutes are enough for, by the measured time of a step; at least 1.
