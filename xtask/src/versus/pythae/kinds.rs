@@ -79,8 +79,8 @@ pub(super) const KINDS: [Kind; 8] = [
     Kind {
         name: "vqvae",
         command: "vqvae",
-        // As many codes as pythae's table has, and a prior whose epoch takes no longer than that of pythae's.
-        same: "--levels 4,4,4,4 --prior-channels 32 --prior-blocks 2 --nonlinearity relu --likelihood gaussian --sigma 0.70710678 --weight-decay 0",
+        // Nearly as many codes as pythae's table has, 250 and 256, and a prior whose epoch takes no longer than that of pythae's.
+        same: "--levels 5,5,5,2 --schedule constant --prior-channels 32 --prior-blocks 2 --nonlinearity relu --likelihood gaussian --sigma 0.70710678 --weight-decay 0",
         networks: [
             "--stages 8k4s2p1,16k4s2p1 --blocks 0",
             "--stages 64k4s2p1,128k4s2p1,128k3s2p1 --blocks 2",
