@@ -149,6 +149,15 @@ impl SettingsLayer {
         &self.origin
     }
 
+    /// The section `data` alone.
+    fn of_data(&self) -> Self {
+        let settings = self.settings.iter().filter(|(section, _)| *section == "data");
+        let settings = settings.map(|(section, values)| (section.clone(), values.clone()));
+        let unset = self.unset.iter().filter(|path| path.starts_with("data.")).cloned();
+        let origin = self.origin.clone();
+        SettingsLayer { origin, settings: settings.collect(), unset: unset.collect() }
+    }
+
     /// The source of the images, if the layer names one.
     #[must_use]
     pub fn source(&self) -> Option<&str> {
@@ -160,6 +169,30 @@ impl SettingsLayer {
 /// Whether images `[c, h, w]` are of one row or column, such as vectors of numbers: shifted or flipped, they would be others.
 pub(crate) fn is_line([_, h, w]: Shape) -> bool {
     h == 1 || w == 1
+}
+
+impl DataConfig {
+    /// Applies the section `data` of layers to these settings. Each layer overrides the ones before it. All other sections are left alone, so that
+    /// images can be opened before the settings that depend on their shape are known.
+    ///
+    /// ```
+    /// use latents_train::{DataConfig, SettingsLayer};
+    ///
+    /// let file = SettingsLayer::parse("my.toml", "[data]\ntest_limit = 5\n[training]\nepochs = 3")?;
+    /// assert_eq!(DataConfig::default().with_layers([&file])?.test_limit, Some(5));
+    /// # Ok::<(), latents_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a value is invalid.
+    pub fn with_layers<'a>(
+        &self,
+        layers: impl IntoIterator<Item = &'a SettingsLayer>,
+    ) -> Result<Self, Error> {
+        let layers: Vec<_> = layers.into_iter().map(SettingsLayer::of_data).collect();
+        let config = RunConfig { data: self.clone(), ..RunConfig::default() };
+        Ok(config.with_layers(&layers)?.data)
+    }
 }
 
 impl RunConfig {

@@ -115,7 +115,7 @@ pub enum Error {
         /// Where the settings come from.
         origin: String,
         /// Their kind.
-        found: &'static str,
+        found: String,
         /// The kind asked for.
         wanted: String,
     },

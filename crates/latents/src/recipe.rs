@@ -1,5 +1,6 @@
 //! Recipes: how a model is trained on given data. A recipe collects settings in layers (the kind's defaults, a study's best trial, files, values that are
-//! set); `recipe/resolve.rs` merges them once, when the shape of the images is known, and `recipe/train.rs` trains with them.
+//! set). The images are opened with their section `data`; when their shape is known, `recipe/resolve.rs` merges all sections once, and
+//! `recipe/train.rs` trains with them.
 
 mod images;
 mod resolve;
@@ -132,7 +133,7 @@ impl Recipe {
     /// # Errors
     /// If it is for another kind of model.
     pub fn base(self, config: RunConfig, origin: &str) -> Result<Self> {
-        self.check_kind(&config, origin)?;
+        self.check_kind(config.model.kind(), origin)?;
         Ok(Recipe { base: Some(config), ..self })
     }
 
@@ -235,12 +236,12 @@ impl Recipe {
         Recipe { trial: true, ..self }
     }
 
-    fn check_kind(&self, config: &RunConfig, origin: &str) -> Result<()> {
-        let found = config.model.kind();
+    fn check_kind(&self, found: &str, origin: &str) -> Result<()> {
         if found == self.kind {
             return Ok(());
         }
-        Err(Error::OtherKind { origin: origin.to_owned(), found, wanted: self.kind.clone() })
+        let (origin, found) = (origin.to_owned(), found.to_owned());
+        Err(Error::OtherKind { origin, found, wanted: self.kind.clone() })
     }
 }
 

@@ -1,9 +1,9 @@
-//! How the layers of a recipe become settings: the kind's defaults for the images, files, the encoder's run, and what is set, merged once.
+//! How the layers of a recipe become settings: the kind's defaults for the images, the encoder's run, files, and what is set, merged once. Only the
+//! section `data` is known before, to open the images.
 
 use latents_data::{Dataset, Source};
-use latents_engine::Shape;
 use latents_models::ModelConfig;
-use latents_train::{Run, RunConfig, SettingsLayer, TrainingConfig};
+use latents_train::{DataConfig, Run, RunConfig, SettingsLayer};
 
 use super::images::is_same_source;
 use super::{ASSUMED_SHAPE, Recipe};
@@ -53,38 +53,73 @@ impl Recipe {
         }
     }
 
-    /// All settings for some images, but for what only their pixels can tell. Without images, [`ASSUMED_SHAPE`] and no check of the encoder's.
-    pub(super) fn resolve(&self, data: Option<&Dataset>, session: &Session) -> Result<RunConfig> {
-        let image = data.map(Dataset::shape);
+    /// What is wrong with the recipe whatever the images are.
+    fn check(&self) -> Result<()> {
         if let Some(fault) = &self.fault {
             return Err(Error::Invalid(fault.clone()));
         }
-        let encoder = self.encoder.as_ref().map(|run| session.run(run));
+        if let Some(file) = self.files.iter().rev().find(|file| file.has("model.kind")) {
+            self.check_kind(file.text("model.kind").unwrap_or_default(), file.origin())?;
+        }
+        let lacks_weights = if let Some(base) = &self.base {
+            base.training.encoder.as_ref().is_some_and(|encoder| encoder.weights.is_none())
+        } else {
+            let model = ModelConfig::for_images(&self.kind, ASSUMED_SHAPE)?;
+            let has_weights = |file: &SettingsLayer| file.has("training.encoder.weights");
+            model.encoder().is_some() && !self.files.iter().any(has_weights)
+        };
+        if lacks_weights && self.encoder.is_none() && !self.from_scratch {
+            return Err(Error::EncoderNeeded);
+        }
+        Ok(())
+    }
+
+    /// The run of the encoder, and its settings.
+    fn encoder_run(&self, session: &Session) -> Result<Option<(Run, RunConfig)>> {
+        let Some(run) = &self.encoder else { return Ok(None) };
+        let run = session.run(run);
+        let of_run = run.config()?;
+        if of_run.model.latents(of_run.data.shape).is_none() {
+            return Err(Error::NoEncoder { run: run.dir().to_owned(), kind: of_run.model.kind() });
+        }
+        Ok(Some((run, of_run)))
+    }
+
+    /// The settings of the images, which do not depend on their shape.
+    pub(super) fn data_config(&self, session: &Session) -> Result<DataConfig> {
+        self.check()?;
+        let encoder = self.encoder_run(session)?;
+        if let Some(base) = &self.base {
+            return Ok(base.data.with_layers([&self.set])?);
+        }
+        let encoder = encoder.map(|(_, of_run)| self.images_layer(&of_run.data)).transpose()?;
+        let layers = encoder.iter().chain(&self.files).chain([&self.set]);
+        Ok(DataConfig::default().with_layers(layers)?)
+    }
+
+    /// All settings for some images, but for what only their pixels can tell.
+    pub(super) fn resolve(&self, data: &Dataset, session: &Session) -> Result<RunConfig> {
+        self.check()?;
+        let encoder = self.encoder_run(session)?;
         let mut config = if let Some(base) = &self.base {
             base.clone()
         } else {
-            let mut defaults = self.defaults(data)?;
+            let mut defaults = self.defaults(Some(data))?;
             let mut layers = vec![];
             if let Some(tuning) = defaults.model.own_tuning().filter(|_| self.trial) {
                 let epochs = defaults.training.epochs as f64 * tuning.trial_share;
                 defaults.training.epochs = (epochs as u64).max(1);
                 layers.push(SettingsLayer::parse("the settings of a trial", tuning.trial)?);
             }
-            if let Some(run) = &encoder {
-                layers.push(self.encoder_layer(run, &defaults.training)?);
+            if let Some((run, of_run)) = &encoder {
+                let mut layer = self.images_layer(&of_run.data)?;
+                layer.set("training.encoder", &run.fine_tuning(&defaults.training)?)?;
+                layers.push(layer);
             }
             defaults.with_layers(layers.iter().chain(&self.files))?
         };
-        if let Some(file) = self.files.last() {
-            self.check_kind(&config, file.origin())?;
-        }
-        if let Some(run) = &encoder {
-            self.take_encoder(&mut config, run, image)?;
-        } else if let Some(training) = &config.training.encoder
-            && training.weights.is_none()
-            && !self.from_scratch
-        {
-            return Err(Error::EncoderNeeded);
+        if let Some(encoder) = &encoder {
+            self.take_encoder(&mut config, encoder, data)?;
         }
         let mut config = config.with_layers([&self.set])?;
         self.apply_encoder_switches(&mut config);
@@ -104,11 +139,9 @@ impl Recipe {
         }
     }
 
-    /// What an encoder's run says of the images and of its training; files and values that are set go before it.
-    fn encoder_layer(&self, run: &Run, head: &TrainingConfig) -> Result<SettingsLayer> {
-        let of_run = run.config()?.data;
+    /// What an encoder's run says of the images; files and values that are set go before it.
+    fn images_layer(&self, of_run: &DataConfig) -> Result<SettingsLayer> {
         let mut layer = SettingsLayer::default();
-        layer.set("training.encoder", &run.fine_tuning(head)?)?;
         let ours =
             self.set.source().or_else(|| self.files.iter().rev().find_map(SettingsLayer::source));
         match ours {
@@ -131,20 +164,18 @@ impl Recipe {
     }
 
     /// The encoder's model, without dropout, and weights, whatever a file says.
-    fn take_encoder(&self, config: &mut RunConfig, run: &Run, image: Option<Shape>) -> Result<()> {
-        let of_run = run.config()?;
-        let kind = of_run.model.kind();
-        if of_run.model.latents(of_run.data.shape).is_none() {
-            return Err(Error::NoEncoder { run: run.dir().to_owned(), kind });
-        }
-        if let Some(images) =
-            image.filter(|images| *images != of_run.data.shape && !self.from_scratch)
-        {
-            let encoder = of_run.data.shape;
+    fn take_encoder(
+        &self,
+        config: &mut RunConfig,
+        (run, of_run): &(Run, RunConfig),
+        data: &Dataset,
+    ) -> Result<()> {
+        let (encoder, images) = (of_run.data.shape, data.shape());
+        if images != encoder && !self.from_scratch {
             return Err(Error::EncoderShape { run: run.dir().to_owned(), encoder, images });
         }
         if let Some(encoder) = config.model.encoder_mut() {
-            *encoder = of_run.model.fine_tuned();
+            *encoder = of_run.model.clone().fine_tuned();
         }
         let of_run = run.encoder_training()?;
         let training = config.training.encoder.get_or_insert_with(|| of_run.clone());

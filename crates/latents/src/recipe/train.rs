@@ -18,7 +18,7 @@ impl Recipe {
     /// # Errors
     /// If the images cannot be read, or `out` lies among the pictures.
     pub fn open_data(&self, out: &Path, session: &Session) -> Result<Dataset> {
-        open_for(&self.resolve(None, session)?.data, out, session)
+        open_for(&self.data_config(session)?, out, session)
     }
 
     /// All settings of a run on these images.
@@ -27,7 +27,7 @@ impl Recipe {
     /// If a setting is wrong, an encoder does not fit the images, or [`Error::ImagesOpen`] if a setting of the images is not the one that these were
     /// opened with: [`Recipe::open_data`] opens them with the recipe's settings.
     pub fn config(&self, data: &Dataset, session: &Session) -> Result<RunConfig> {
-        let (config, of_data) = (self.resolve(Some(data), session)?, DataConfig::of(data));
+        let (config, of_data) = (self.resolve(data, session)?, DataConfig::of(data));
         let layers = self.files.iter().chain([&self.set]);
         check_open(&layers, &config.data, &of_data)?;
         let mut config = RunConfig { data: of_data, ..config };
@@ -90,7 +90,7 @@ impl Recipe {
         })?;
         // `config.toml` may have been edited; the checkpoint has the settings that the run began with.
         let began = run.begun_with().unwrap_or_else(|| kept.clone());
-        self.check_kind(&began, &run.dir().display().to_string())?;
+        self.check_kind(began.model.kind(), &run.dir().display().to_string())?;
         let mut config = kept.with_layers([&self.set])?;
         self.apply_encoder_switches(&mut config);
         if let Some(source) = self.set.source() {
