@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use latents::evaluate::evaluate_seeds;
 use latents::{
     Axes, Cancel, Dataset, Error, EvalOptions, Evaluation, Interpolation, LatentMap, Latents,
-    Limits, Part, ProbeConfig, Progress, Recipe, Reporter, Run, Sampler, Session, TrainedModel,
+    Limits, Part, ProbeConfig, Progress, Recipe, Reporter, Run, Sampler, Session, SettingsLayer,
+    TrainedModel,
 };
 
 fn sample(train: usize, session: &Session) -> Dataset {
@@ -210,6 +211,18 @@ fn a_classifier_starts_from_an_encoder() {
     assert_eq!(Recipe::classifier(&mine, &ae).config(&mine, &session).unwrap().data.source, "mine");
     let none = Recipe::new("classifier").unwrap().config(&data, &session).unwrap_err();
     assert!(matches!(none, Error::EncoderNeeded), "{none}");
+
+    // What is wrong with a recipe whatever the images are is told before they are opened.
+    let missing = |recipe: Recipe| recipe.set("data.source", &"folder:missing");
+    let error = |recipe: Recipe| missing(recipe).open_data(folder.path(), &session).unwrap_err();
+    let of_kind = |kind| Recipe::new(kind).unwrap();
+    assert!(matches!(error(of_kind("classifier")), Error::EncoderNeeded));
+    assert!(matches!(error(of_kind("ae").minutes(-1.0)), Error::Invalid(_)));
+    let other = SettingsLayer::parse("vae.toml", "[model]\nkind = \"vae\"").unwrap();
+    assert!(matches!(error(of_kind("ae").layer(other)), Error::OtherKind { .. }));
+    assert!(error(of_kind("ae")).to_string().contains("cannot read the folder missing"));
+    let opened = of_kind("classifier").encoder(&ae).open_data(folder.path(), &session).unwrap();
+    assert_eq!(opened.name, data.name);
 }
 
 #[test]
