@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: runs the fuzz targets one after the other on each core, and prints how often each reader was run. The targets, their mutators and their corpora are in
 //! `fuzz`.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -11,6 +12,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::{Workspace, call};
+
+/// Seconds that one input may take; longer is a failure. A damaged study takes 5 s of an idle core.
+const SECONDS_OF_INPUT: u64 = 100;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,6 +36,9 @@ pub(crate) struct Options {
     /// What libFuzzer draws is drawn from this; 0 for another seed each time.
     #[arg(long, default_value_t = 0)]
     seed: u32,
+    /// Adds the runs of each target to the table in `fuzz/README.md`, which counts those with the sanitizer.
+    #[arg(long, conflicts_with = "plain")]
+    record: bool,
 }
 
 /// What a target did.
@@ -43,16 +50,31 @@ struct Ran {
     failure: Option<String>,
 }
 
+impl Ran {
+    /// Runs per second.
+    fn rate(&self) -> u64 {
+        (self.runs as f64 / self.seconds.max(f64::MIN_POSITIVE)).round() as u64
+    }
+}
+
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let fuzz = Fuzz { workspace, options };
     let targets = fuzz.targets()?;
     ensure!(!targets.is_empty(), "there is no target of these names");
     fuzz.build(&targets)?;
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(vec![]));
+    println!("| target | runs | runs/s | |\n|---|---|---|---|");
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(vec![]));
     let worker = || -> Result<()> {
         while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
             let ran = fuzz.run(target)?;
-            done.lock().expect("no worker panics").push(ran);
+            let how = if ran.failure.is_some() { "**failed**" } else { "" };
+            // Locked while the table is written too.
+            let mut failures = failures.lock().expect("no worker panics");
+            println!("| `{}` | {} | {} | {how} |", ran.target, ran.runs, ran.rate());
+            if options.record {
+                fuzz.record(&ran)?;
+            }
+            failures.extend(ran.failure.map(|failure| format!("{}: {failure}", ran.target)));
         }
         Ok(())
     };
@@ -60,17 +82,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let workers: Vec<_> = (0..options.jobs.max(1)).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
     })?;
-    let mut all = done.into_inner().expect("no worker panics");
-    all.sort_by_key(|ran| std::cmp::Reverse(ran.runs));
-    println!("| target | runs | runs/s | |\n|---|---|---|---|");
-    for Ran { target, runs, seconds, failure } in &all {
-        let rate = *runs as f64 / seconds.max(f64::MIN_POSITIVE);
-        let how = if failure.is_some() { "**failed**" } else { "" };
-        println!("| `{target}` | {runs} | {rate:.0} | {how} |");
-    }
-    let failures: Vec<&Ran> = all.iter().filter(|ran| ran.failure.is_some()).collect();
-    for Ran { target, failure, .. } in &failures {
-        println!("\n{target}: {}", failure.as_deref().unwrap_or_default());
+    let failures = failures.into_inner().expect("no worker panics");
+    for failure in &failures {
+        println!("\n{failure}");
     }
     ensure!(failures.is_empty(), "{} targets failed", failures.len());
     Ok(())
@@ -132,13 +146,14 @@ impl Fuzz<'_> {
         let new = folder.join("new").join(target);
         let artifacts = folder.join("artifacts").join(target);
         for folder in [&new, &artifacts] {
-            std::fs::create_dir_all(folder)?;
+            fs::create_dir_all(folder)?;
         }
         let program = folder.join(host()?).join("release").join(target);
         let mut command = Command::new(program);
         command
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .arg(format!("-max_total_time={}", self.options.seconds))
+            .arg(format!("-timeout={SECONDS_OF_INPUT}"))
             .arg(format!(
                 "-runs={}",
                 if self.options.runs == 0 { -1 } else { self.options.runs as i64 }
@@ -156,15 +171,49 @@ impl Fuzz<'_> {
     fn corpus(&self, target: &str) -> PathBuf {
         self.workspace.root.join("fuzz/corpus").join(target)
     }
+
+    fn record(&self, ran: &Ran) -> Result<()> {
+        let file = self.workspace.root.join("fuzz/README.md");
+        let text = recorded(&fs::read_to_string(&file)?, ran);
+        let text = text.with_context(|| format!("{} has no row {}", file.display(), ran.target))?;
+        Ok(fs::write(file, text)?)
+    }
+}
+
+/// The text with the runs of a target added to those of its row, and its rate; `None` if there is no such row.
+fn recorded(text: &str, ran: &Ran) -> Option<String> {
+    let beginning = format!("| `{}` | ", ran.target);
+    text.lines().find_map(|row| {
+        // Other tables have no number there.
+        let (before, rest) = row.strip_prefix(&beginning)?.split_once(" | ")?;
+        let before: u64 = before.replace(',', "").parse().ok()?;
+        let (_, rest) = rest.split_once(" | ")?;
+        let (sum, rate) = (with_commas(before + ran.runs), with_commas(ran.rate()));
+        Some(text.replacen(row, &format!("{beginning}{sum} | {rate} | {rest}"), 1))
+    })
+}
+
+/// `1234567` as `1,234,567`.
+fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+    String::from_utf8_lossy(&groups.join(&b',')).into_owned()
 }
 
 fn ran(target: &str, seconds: f64, output: &Output) -> Ran {
     let said = String::from_utf8_lossy(&output.stderr);
-    let failure = (!output.status.success()).then(|| {
-        let lines: Vec<&str> = said.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
-    });
+    let failure = (!output.status.success()).then(|| cause(&said));
     Ran { target: target.to_owned(), runs: runs_of(&said), seconds, failure }
+}
+
+/// What libFuzzer, the sanitizer or a panic says of a failure: its first lines, which name it, and the last, which name the input.
+fn cause(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().collect();
+    let is_first = |line: &&str| line.contains(" panicked at ") || line.contains("ERROR: ");
+    let last = lines.len().saturating_sub(10);
+    let first = lines.iter().position(is_first).unwrap_or(last).min(last);
+    let middle = (first + 20).min(last);
+    [&lines[first..middle], &lines[last..]].concat().join("\n")
 }
 
 /// The number of runs, from what libFuzzer says at its end.
@@ -191,5 +240,34 @@ mod tests {
                     stat::number_of_executed_units: 902\nstat::average_exec_per_sec:     300\n";
         assert_eq!(runs_of(said), 902);
         assert_eq!(runs_of("Segmentation fault"), 0);
+    }
+
+    #[test]
+    fn a_failure_is_named() {
+        let frames = "    #1 0x55d9\n".repeat(100);
+        let said = format!(
+            "INFO: Seed: 1\nthread 'x' panicked at a.rs:1:1:\nit was changed\n{frames}Test unit written to crash-1\n"
+        );
+        let cause = cause(&said);
+        assert!(cause.starts_with("thread 'x' panicked at a.rs:1:1:\nit was changed\n"), "{cause}");
+        assert!(cause.ends_with("Test unit written to crash-1"), "{cause}");
+        assert_eq!(cause.lines().count(), 30);
+        assert_eq!(super::cause("killed"), "killed");
+    }
+
+    #[test]
+    fn runs_are_added_to_the_row_of_their_target() {
+        let text = "| `npz` | a format |\n\n| target | runs |\n|---|---|\n| `npz` | 998,999 | 5 | x |\n| `npy` | 7 | 5 | |\n";
+        let ran = |target: &str| Ran {
+            target: target.to_owned(),
+            runs: 12_000,
+            seconds: 8.0,
+            failure: None,
+        };
+        let sum = recorded(text, &ran("npz")).expect("a row");
+        assert_eq!(sum, text.replace("| 998,999 | 5 | x", "| 1,010,999 | 1,500 | x"));
+        let sum = recorded(text, &ran("npy")).expect("a row");
+        assert_eq!(sum, text.replace("| 7 | 5 | |", "| 12,007 | 1,500 | |"));
+        assert_eq!(recorded(text, &ran("tar")), None);
     }
 }

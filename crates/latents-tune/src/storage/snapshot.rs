@@ -23,18 +23,19 @@ type LogHeader = [u8; HEADER];
 /// The committed content of a file that has a write-ahead log, as a database without one. `None` if the file is not of that kind.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let path = path.canonicalize().map_err(|e| failure(path, &e))?;
-    let mut header = [0; 20];
-    let opened = File::open(&path).and_then(|mut file| file.read_exact(&mut header));
-    match opened {
-        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-        opened => opened.map_err(|e| failure(&path, &e))?,
-    }
-    if !header.starts_with(b"SQLite format 3\0") || header[19] != 2 {
-        return Ok(None);
-    }
     let mut log = path.clone().into_os_string();
     log.push("-wal");
     let log = PathBuf::from(log);
+    let mut header = [0; 20];
+    let is_marked = match File::open(&path).and_then(|mut file| file.read_exact(&mut header)) {
+        Ok(()) => header.starts_with(b"SQLite format 3\0") && header[19] == 2,
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => false,
+        Err(e) => return Err(failure(&path, &e)),
+    };
+    // SQLite would also read a log beside a file that is not marked, and remove that of an empty file.
+    if !is_marked && !log.exists() {
+        return Ok(None);
+    }
     for _ in 0..WAITS.0 {
         if let Some(content) = attempt(&path, &log)? {
             return Ok(Some(content));
@@ -67,14 +68,18 @@ fn attempt(path: &Path, log: &Path) -> Result<Option<Vec<u8>>, Failure> {
     if !is_same {
         return Ok(None);
     }
-    replay(&mut content, &frames)?;
+    if !content.is_empty() {
+        replay(&mut content, &frames)?;
+    }
     Ok(Some(without_log(content)))
 }
 
 /// Marks a database as one that has no write-ahead log.
 fn without_log(mut content: Vec<u8>) -> Vec<u8> {
     if let Some(versions) = content.get_mut(18..20) {
-        versions.fill(1);
+        for version in versions.iter_mut().filter(|version| **version == 2) {
+            *version = 1;
+        }
     }
     content
 }
@@ -236,6 +241,27 @@ mod tests {
             assert_eq!(rows(&read(&path).unwrap().unwrap()), expected);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }
+    }
+
+    /// SQLite reads such a log too.
+    #[test]
+    fn a_log_beside_a_file_that_is_not_marked_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let writer = Connection::open(&path).unwrap();
+        writer.pragma_update(None, "journal_mode", "wal").unwrap();
+        writer.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT)").unwrap();
+        writer.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+        writer.execute_batch("INSERT INTO t VALUES (1, 'a')").unwrap();
+        let (mut file, log) =
+            (fs::read(&path).unwrap(), fs::read(folder.path().join("t.db-wal")).unwrap());
+        file[18..20].fill(1);
+        let copy = folder.path().join("copy.db");
+        fs::write(&copy, &file).unwrap();
+        fs::write(folder.path().join("copy.db-wal"), &log).unwrap();
+        let looked = rows(&read(&copy).unwrap().unwrap());
+        assert_eq!(looked, [(1, "a".to_owned())]);
+        assert_eq!(looked, all(&Connection::open(&copy).unwrap()));
     }
 
     #[test]

@@ -73,7 +73,10 @@ impl Sqlite {
         let connection = if let Some(content) = snapshot::read(path)? {
             let mut memory = Connection::open_in_memory().map_err(failure)?;
             let length = content.len();
-            memory.deserialize_read_exact(MAIN_DB, &content[..], length, true).map_err(failure)?;
+            if length > 0 {
+                let content = &content[..];
+                memory.deserialize_read_exact(MAIN_DB, content, length, true).map_err(failure)?;
+            }
             memory
         } else {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -407,6 +407,34 @@ fn looking_writes_nothing() {
     assert_eq!(mode, "delete");
 }
 
+/// SQLite would remove the log of an empty file, and make an index of the other logs.
+#[test]
+fn looking_writes_nothing_beside_a_damaged_file_with_a_log() {
+    let (folder, storage, id, _) = ours();
+    start(&*storage, id, "me");
+    let path = folder.path().join("studies.db");
+    let (file, log) = (fs::read(&path).unwrap(), fs::read(path.with_extension("db-wal")).unwrap());
+    let mut unmarked = file.clone();
+    unmarked[18..20].fill(1);
+    for (damaged, what) in
+        [(vec![], "empty"), (b"not SQLite".to_vec(), "another file"), (unmarked, "not marked")]
+    {
+        let copies = tempfile::tempdir().unwrap();
+        let copy = copies.path().join("copy.db");
+        fs::write(&copy, &damaged).unwrap();
+        fs::write(copy.with_extension("db-wal"), &log).unwrap();
+        let before = files(copies.path());
+        let looked = storage::open_read_only(&format!("sqlite:///{}", copy.display()));
+        assert_untouched(copies.path(), &before, what);
+        let trials = looked.map(|looked| looked.trials(id).unwrap().len());
+        match what {
+            "empty" => assert!(matches!(trials, Err(Error::NoTables { .. })), "{trials:?}"),
+            "another file" => assert!(trials.is_err()),
+            _ => assert_eq!(trials.unwrap(), 1, "{what}"),
+        }
+    }
+}
+
 #[test]
 fn a_transaction_that_was_cut_off_is_named() {
     let folder = tempfile::tempdir().unwrap();
