@@ -9,6 +9,7 @@
     clippy::needless_pass_by_value
 )]
 
+mod looking;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod shared;
