@@ -9,6 +9,7 @@ use crate::criterion::{Backward, CoupledCriterion, Criterion, Losses, OutputGrad
 use crate::error::Error;
 use crate::exact::ExactExecutor;
 use crate::executor::{Added, Executor, Gradients, Head, Job};
+use crate::importance_weights::draws_at_once;
 use crate::kernels::Element;
 use crate::kernels::loss::Loss;
 use crate::network::{Layout, Network};
@@ -16,6 +17,7 @@ use crate::options::EngineOptions;
 use crate::parameter::Parameter;
 use crate::planner;
 use crate::runtime::Runtime;
+use crate::simd::LANES;
 
 /// Computes outputs, losses and gradients of a network in numbers of type `E`: `f32`, or `f64` to check gradients. The crate's
 /// documentation has an example of a training loop.
@@ -64,7 +66,7 @@ impl<E: Element> Engine<E> {
         crate::affine::multiply_adds(self.layout.nodes())
     }
 
-    /// About how many bytes training steps of so many samples take, beside parameters and gradients: the buffers of a number of worker threads,
+    /// About how many bytes training steps of so many samples, with so many draws of the latents of each, take beside parameters and gradients: the buffers of a number of worker threads,
     /// packed parameters, the parts of the gradients, and room for transforms. Nothing is allocated.
     ///
     /// # Errors
@@ -72,13 +74,15 @@ impl<E: Element> Engine<E> {
     pub fn step_memory(
         network: &Network,
         options: EngineOptions,
-        samples: usize,
+        (samples, draws): (usize, usize),
         threads: usize,
     ) -> Result<u64, Error> {
         let layout = network.layout()?;
         let plan = planner::plan(&layout, options);
         let pseudo_inputs = layout.pseudo_inputs().map_or(0, |prior| prior.count(&layout));
-        Ok(crate::memory::of_steps::<E>(&plan, samples.max(pseudo_inputs), threads))
+        let of_samples = samples.saturating_mul(draws).div_ceil(draws_at_once(draws.max(1)));
+        let micro_batches = of_samples.max(pseudo_inputs.div_ceil(LANES));
+        Ok(crate::memory::of_steps::<E>(&plan, micro_batches, threads))
     }
 
     /// The worker threads and the instruction set.

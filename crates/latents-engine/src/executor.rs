@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::batch::{Batch, Inputs, Pass, Targets};
 use crate::criterion::{Criterion, Losses, OutputGradients};
-use crate::importance_weights::whole_samples;
+use crate::importance_weights::draws_at_once;
 use crate::number::Number;
 use crate::simd::LANES;
 
@@ -49,16 +49,17 @@ pub(crate) enum Weights<'a> {
     Same,
     /// One for each draw.
     Given(&'a [f64]),
-    /// Those of the importance weights that the pass itself computes ([`whole_samples`] must allow it).
+    /// Those of the importance weights that the pass itself computes ([`whole_samples`](crate::importance_weights::whole_samples) must allow it).
     OfPass,
 }
 
 impl<E: Number> Job<'_, E> {
     /// The number of samples of the pass in a micro-batch.
     pub(crate) fn micro_batch(&self) -> usize {
-        let draws = self.draws.filter(|draws| matches!(draws.weights, Weights::OfPass));
-        let whole = draws.and_then(|draws| Some(whole_samples(draws.count)? * draws.count));
-        whole.unwrap_or(LANES)
+        match self.draws {
+            Some(Draws { count, weights: Weights::OfPass, .. }) => draws_at_once(count),
+            _ => LANES,
+        }
     }
 
     /// The batch's sample of each of some samples of the pass.

@@ -10,6 +10,11 @@ pub(crate) fn whole_samples(draws: usize) -> Option<usize> {
     (4 * samples * draws > 3 * LANES).then_some(samples)
 }
 
+/// The draws in a micro-batch of an importance-weighted step.
+pub(crate) fn draws_at_once(draws: usize) -> usize {
+    whole_samples(draws).map_or(LANES, |samples| samples * draws)
+}
+
 /// The bound of each sample `[n]`, in nats, and the weight of each draw `[n * draws]`, of mean 1 for each sample. The importance weight of a
 /// draw is `exp(-loss - penalty)`.
 pub(crate) fn weigh(loss: &[f64], penalty: &[f64], draws: usize) -> (Vec<f64>, Vec<f64>) {

@@ -5,7 +5,6 @@ use crate::bfloat16::Pair;
 use crate::exact::{SHARDS, sums};
 use crate::kernels::tile_products::ProductsScratch;
 use crate::plan::{Op, Plan, Source};
-use crate::simd::LANES;
 use crate::tiles::TileProducts;
 use crate::winograd::POSITIONS;
 
@@ -16,11 +15,10 @@ type Scratch = [usize; 7];
 /// Micro-batches whose records are laid out to find the scratch of their products; of more, the records are what counts.
 const MICRO_BATCHES: usize = 1 << 16;
 
-/// About how many bytes the training steps of so many samples take on so many threads.
-pub(crate) fn of_steps<E>(plan: &Plan, samples: usize, threads: usize) -> u64 {
+/// About how many bytes the training steps of so many micro-batches take on so many threads.
+pub(crate) fn of_steps<E>(plan: &Plan, micro_batches: usize, threads: usize) -> u64 {
     let numbers = |lens: &[usize]| lens.iter().map(|&n| n as u64).sum::<u64>();
     let workspace = numbers(&plan.buffers) + numbers(&plan.masks) + numbers(&plan.places);
-    let micro_batches = samples.div_ceil(LANES);
     let shards = micro_batches.min(SHARDS) as u64;
     let of_threads = threads as u64 * workspace + shards * plan.shard_len as u64;
     let numbers =

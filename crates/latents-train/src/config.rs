@@ -114,7 +114,7 @@ impl RunConfig {
         let of_step = Engine::<f32>::step_memory(
             &network,
             self.engine_options(),
-            self.training.batch_size.saturating_mul(self.model.draws()),
+            (self.training.batch_size, self.model.draws()),
             threads,
         )?;
         let numbers = network.layout()?.parameter_count() as u64;
