@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use latents_progress::count;
 
 use crate::{Workspace, call};
 
@@ -188,16 +189,9 @@ fn recorded(text: &str, ran: &Ran) -> Option<String> {
         let (before, rest) = row.strip_prefix(&beginning)?.split_once(" | ")?;
         let before: u64 = before.replace(',', "").parse().ok()?;
         let (_, rest) = rest.split_once(" | ")?;
-        let (sum, rate) = (with_commas(before + ran.runs), with_commas(ran.rate()));
+        let (sum, rate) = (count(before + ran.runs), count(ran.rate()));
         Some(text.replacen(row, &format!("{beginning}{sum} | {rate} | {rest}"), 1))
     })
-}
-
-/// `1234567` as `1,234,567`.
-fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
-    String::from_utf8_lossy(&groups.join(&b',')).into_owned()
 }
 
 fn ran(target: &str, seconds: f64, output: &Output) -> Ran {

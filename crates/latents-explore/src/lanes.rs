@@ -13,15 +13,15 @@ pub(crate) fn dispatch<W: pulp::WithSimd>(work: W) -> W::Output {
     pulp::Arch::new().dispatch(work)
 }
 
-/// Sum over `items`, computed by chunk in parallel and added up in order: the same on any number of threads. `sum` takes the index of
-/// the first item of a chunk, and the chunk.
+/// Sum over `items`, computed by chunk in parallel and added up in order: the same on any number of threads. A thread takes `least` chunks or
+/// more, so that short sums wake no other. `sum` takes the index of the first item of a chunk, and the chunk.
 pub(crate) fn ordered_sum<T: Sync>(
     items: &[T],
-    chunk: usize,
+    (chunk, least): (usize, usize),
     sum: impl Fn(usize, &[T]) -> f64 + Sync,
 ) -> f64 {
     use rayon::prelude::*;
-    let parts: Vec<f64> =
-        items.par_chunks(chunk).enumerate().map(|(i, part)| sum(i * chunk, part)).collect();
+    let chunks = items.par_chunks(chunk).with_min_len(least).enumerate();
+    let parts: Vec<f64> = chunks.map(|(i, part)| sum(i * chunk, part)).collect();
     parts.iter().sum()
 }

@@ -328,7 +328,7 @@ impl GaussianMixture {
     pub fn score(&self, rows: Rows<'_>) -> Result<f64, Error> {
         self.check(rows)?;
         let k = self.weights.len();
-        let sum = ordered_sum(rows.values(), CHUNK * self.dim, |start, part| {
+        let sum = ordered_sum(rows.values(), (CHUNK * self.dim, 1), |start, part| {
             let [first, n] = [start, part.len()].map(|i| i / self.dim);
             let (rows, mut out) = (rows.slice(first..first + n), vec![0.0; n * k]);
             dispatch(self.joint(rows, &mut out));

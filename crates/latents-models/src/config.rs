@@ -228,6 +228,12 @@ impl ModelConfig {
         kinds_where(|model| model.target() == Target::Class)
     }
 
+    /// The names of the kinds whose models start from the trained encoder of another.
+    #[must_use]
+    pub fn kinds_on_an_encoder() -> Vec<&'static str> {
+        kinds_where(|model| model.encoder().is_some())
+    }
+
     /// A model of a kind with its default settings for images of shape `[c, h, w]`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Where the posterior of a variational autoencoder is in its network.
+//! The layers that give the posterior of a variational autoencoder.
 
 use std::ops::Range;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use latents::{ASSUMED_SHAPE, ModelConfig, settings_file};
+use latents::{ModelConfig, settings_file};
 
 use crate::output::Output;
 use crate::shell::shell_word;
@@ -28,7 +28,8 @@ pub(crate) struct Init {
 impl Init {
     pub(crate) fn run(&self, output: Output) -> Result<()> {
         let kind = &self.kind;
-        let text = settings_file(kind, &header(kind))?;
+        let on_encoder = ModelConfig::kinds_on_an_encoder().contains(&kind.as_str());
+        let text = settings_file(kind, &header(kind, on_encoder))?;
         let file = self.out.display().to_string();
         // A dangling link is a file that somebody made, too.
         ensure!(
@@ -36,7 +37,7 @@ impl Init {
             "{file} exists already and is left as it is: choose another --out"
         );
         latents_files::write(&self.out, text.as_bytes())?;
-        let encoder = if needs_encoder(kind) { " --encoder RUN" } else { "" };
+        let encoder = if on_encoder { " --encoder RUN" } else { "" };
         let next = format!(
             "latents train {kind} --config {}{encoder} --out runs/{kind}",
             shell_word(&file)
@@ -46,14 +47,9 @@ impl Init {
     }
 }
 
-/// Whether models of a kind start from the encoder of a run.
-fn needs_encoder(kind: &str) -> bool {
-    ModelConfig::for_images(kind, ASSUMED_SHAPE).is_ok_and(|model| model.encoder().is_some())
-}
-
 /// The first lines of the file, before they are made comments.
-fn header(kind: &str) -> String {
-    let encoder = if needs_encoder(kind) {
+fn header(kind: &str, on_encoder: bool) -> String {
+    let encoder = if on_encoder {
         "\nThe encoder is that of --encoder RUN, with the settings that it was trained with."
     } else {
         ""

@@ -121,7 +121,7 @@ impl<'a> Descent<'a> {
     pub(crate) fn divergence(&mut self) -> f64 {
         let points = &self.points;
         let repulsions = self.solver.of_others(points, CHUNK);
-        let mean_log = ordered_sum(points, CHUNK, |first, part| {
+        let mean_log = ordered_sum(points, (CHUNK, 1), |first, part| {
             let row = |(l, y): (usize, &Point)| -> f64 {
                 let entry = |(j, p): (u32, f32)| {
                     let squared = f64::from(squared_distance(*y, points[j as usize]));
@@ -142,10 +142,7 @@ fn normaliser(repulsions: &[(f32, Point)]) -> f64 {
     sum(repulsions, |r| r.0).max(f64::MIN_POSITIVE)
 }
 
-/// Sum of what `of` takes from each item, by chunk and then of the chunks: the same on any number of threads.
+/// Sum of what `of` takes from each item.
 fn sum<T: Sync>(items: &[T], of: impl Fn(&T) -> f32 + Sync) -> f64 {
-    let chunks = items.par_chunks(CHUNK).with_min_len(PIECE);
-    let parts: Vec<f64> =
-        chunks.map(|part| part.iter().map(|item| f64::from(of(item))).sum()).collect();
-    parts.iter().sum()
+    ordered_sum(items, (CHUNK, PIECE), |_, part| part.iter().map(|item| f64::from(of(item))).sum())
 }

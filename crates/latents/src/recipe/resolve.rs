@@ -64,9 +64,9 @@ impl Recipe {
         let lacks_weights = if let Some(base) = &self.base {
             base.training.encoder.as_ref().is_some_and(|encoder| encoder.weights.is_none())
         } else {
-            let model = ModelConfig::for_images(&self.kind, ASSUMED_SHAPE)?;
             let has_weights = |file: &SettingsLayer| file.has("training.encoder.weights");
-            model.encoder().is_some() && !self.files.iter().any(has_weights)
+            ModelConfig::kinds_on_an_encoder().contains(&self.kind.as_str())
+                && !self.files.iter().any(has_weights)
         };
         if lacks_weights && self.encoder.is_none() && !self.from_scratch {
             return Err(Error::EncoderNeeded);
