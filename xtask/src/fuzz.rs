@@ -14,7 +14,7 @@ use latents_progress::count;
 
 use crate::{Workspace, call};
 
-/// Seconds that one input may take; longer is a failure. A damaged study takes 5 s of an idle core.
+/// Seconds that one input may take on a busy machine; longer is a failure.
 const SECONDS_OF_INPUT: u64 = 100;
 
 #[derive(Args)]
