@@ -212,3 +212,12 @@ pub struct OutlierMeasures {
     /// Pairs of images with a root mean squared difference of at most 0.03.
     pub near_duplicates: Vec<NearDuplicate>,
 }
+
+impl OutlierMeasures {
+    /// Gives images, which were numbered in a selection, their numbers among all of which it is.
+    pub fn renumber(&mut self, selection: &[usize]) {
+        let listed = self.hardest.iter_mut().chain(&mut self.farthest);
+        let paired = self.near_duplicates.iter_mut().flat_map(|pair| &mut pair.images);
+        listed.chain(paired).for_each(|image| *image = selection[*image]);
+    }
+}

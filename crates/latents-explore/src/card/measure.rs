@@ -27,6 +27,8 @@ use crate::traverse::{Interpolation, between};
 /// Pairs of test images that are interpolated, and images on each path.
 const PAIRS: usize = 250;
 const STEPS: usize = 10;
+/// Numbers in the images of paths that are decoded at a time, unless one path has more.
+const DECODED: usize = 16 << 20;
 /// Root mean squared difference up to which images are near-duplicates.
 pub(super) const SAME: f64 = 0.03;
 /// Outliers that are listed.
@@ -238,21 +240,25 @@ impl TraversalMeasures {
         let n = input.latents.len() as u32;
         let numbers = input.images.dim();
         let mut of = |path: Interpolation| -> Result<Estimate, E> {
-            // A path is of the class of its first image.
-            let (mut z, mut first) = (vec![], vec![]);
-            for pair in 0..PAIRS as u64 {
-                let mut draws = stream(input.seed, Purpose::Resample, pair, 0);
-                let [from, to] = [draws.below(n), draws.below(n)];
-                let end = |i: u32| input.latents.row(i as usize);
-                z.extend(between(end(from), end(to), STEPS, path)?);
-                first.extend([from as usize; STEPS]);
+            let mut each = vec![];
+            let pairs: Vec<u64> = (0..PAIRS as u64).collect();
+            for pairs in pairs.chunks((DECODED / (STEPS * numbers)).max(1)) {
+                // A path is of the class of its first image.
+                let (mut z, mut first) = (vec![], vec![]);
+                for &pair in pairs {
+                    let mut draws = stream(input.seed, Purpose::Resample, pair, 0);
+                    let [from, to] = [draws.below(n), draws.below(n)];
+                    let end = |i: u32| input.latents.row(i as usize);
+                    z.extend(between(end(from), end(to), STEPS, path)?);
+                    first.extend([from as usize; STEPS]);
+                }
+                monitor.check().map_err(Error::from)?;
+                let images = (callbacks.decode)(&z, Some(&first))?;
+                for path in images.chunks_exact(STEPS * numbers) {
+                    each.push(unevenness(Rows::new(path, numbers)?)?);
+                }
             }
-            monitor.check().map_err(Error::from)?;
-            let images = (callbacks.decode)(&z, Some(&first))?;
-            let traversals = images.chunks_exact(STEPS * numbers);
-            let each: Result<Vec<f64>, Error> =
-                traversals.map(|t| unevenness(Rows::new(t, numbers)?)).collect();
-            Ok(Estimate::of(&each?))
+            Ok(Estimate::of(&each))
         };
         let (linear, spherical) = (of(Interpolation::Linear)?, of(Interpolation::Spherical)?);
         Ok(TraversalMeasures { pairs: PAIRS, steps: STEPS, linear, spherical })

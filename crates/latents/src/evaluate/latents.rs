@@ -27,18 +27,55 @@ pub const OWN_ENCODER: &str = "this model's own encoder, as there are no labels,
 /// Numbers in the training images that principal components are found in, and that samples are compared with, at most; of more images, evenly
 /// spaced ones are taken.
 const REAL: usize = 320 << 20;
+/// Numbers in the test images that are measured, at most.
+const MEASURED: usize = 128 << 20;
 /// Draws of each latent vector for the importance-weighted bound.
 const DRAWS: u64 = 50;
 /// Numbers of an image up to which there are so many draws; larger images have fewer, and at least 10.
 const NUMBERS: usize = 4_096;
 
 impl TrainedModel {
-    /// Measures a model with latents on the test images of a data set. `map` is a t-SNE of the test latents `[n, 2]`, if there is one already.
+    /// Measures a model with latents on the test images of a data set. `map` is a t-SNE of the test latents `[n, 2]`, if there is one already. Of
+    /// more than 128 million numbers (2^27), evenly spaced images are measured, and the card says so.
     ///
     /// # Errors
-    /// If the model has no latents, there are no test images, or the call was interrupted.
+    /// If the model has no latents, there are no test images, they take more memory than is free, or the call was interrupted.
     pub fn card(
         &mut self,
+        data: &Dataset,
+        map: Option<Vec<f32>>,
+        session: &Session,
+    ) -> Result<Card> {
+        let numbers: usize = self.shape().iter().product();
+        self.card_of_most((MEASURED / numbers).max(1), data, map, session)
+    }
+
+    /// The same of so many test images, if there are more.
+    fn card_of_most(
+        &mut self,
+        most: usize,
+        data: &Dataset,
+        map: Option<Vec<f32>>,
+        session: &Session,
+    ) -> Result<Card> {
+        let n = data.test.len();
+        if n <= most {
+            return self.card_of(&data.test, data, map, session);
+        }
+        let places: Vec<usize> = evenly_spaced(most, n).collect();
+        let map = map.map(|xy| places.iter().flat_map(|&i| [xy[2 * i], xy[2 * i + 1]]).collect());
+        let mut card = self.card_of(&data.test.at(&places), data, map, session)?;
+        card.outliers.renumber(&places);
+        card.left_out.push(format!(
+            "Of {n} test images, {most} that are evenly spaced are measured, as all take too much memory."
+        ));
+        Ok(card)
+    }
+
+    /// Measures the model on some test images of a data set.
+    fn card_of(
+        &mut self,
+        images: &Labelled,
         data: &Dataset,
         map: Option<Vec<f32>>,
         session: &Session,
@@ -46,13 +83,14 @@ impl TrainedModel {
         let (shape, d) = (self.shape(), self.latent_space()?.dim);
         let numbers: usize = shape.iter().product();
         let seed = self.config.training.seed;
-        let n = data.test.len();
+        let n = images.len();
         if n == 0 {
             let (run, part) = (self.dir().to_owned(), Part::Test);
             return Err(Error::NoImages { run, part });
         }
+        check_room(n, data.train.len().min(REAL / numbers), numbers)?;
         // Of a conditional model, an image is decoded as one of its class, and samples have the classes of training images.
-        let test = self.in_own_classes(&data.test, &data.classes);
+        let test = self.in_own_classes(images, &data.classes);
         let given = self.conditions(&test)?;
         let of_training = self.training_classes(data)?;
         let pixels = test.images.to_unit();
@@ -88,7 +126,7 @@ impl TrainedModel {
 
         let by_flow = drawn.by_flow.as_deref().map(|z| Ok::<_, Error>(("flow", Rows::new(z, d)?)));
         let by_flow: Vec<_> = by_flow.into_iter().collect::<Result<_>>()?;
-        let labels = data.test.all_labels();
+        let labels = images.all_labels();
         // Of a learned prior, there is no divergence of each dimension.
         let log_variances = encoded.log_variances.as_deref().filter(|_| !prior.is_learned());
         let input = CardInput {
@@ -248,6 +286,14 @@ impl TrainedModel {
     }
 }
 
+/// Checks, before anything is allocated, that there is memory for so many test and training images of so many numbers.
+fn check_room(test: usize, train: usize, numbers: usize) -> Result<()> {
+    // Reconstructions beside the test images, and samples beside copies of the images that they are compared with.
+    let images = 2 * test + train + 4 * test.min(train);
+    let bytes = (images * numbers * size_of::<f32>()) as u64;
+    Ok(latents_files::check_memory(&format!("measuring {test} test images"), bytes)?)
+}
+
 /// The pixels of so many images or fewer, evenly spaced, as numbers from 0 to 1. Only those become numbers of four bytes each.
 fn some_units(images: &Images, most: usize) -> Vec<f32> {
     let n = most.min(images.len());
@@ -274,7 +320,32 @@ fn evenly_taken(classes: &[u16], n: usize) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
+    use latents_data::Limits;
+
     use super::*;
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn of_too_many_images_some_are_measured_and_named_by_their_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = Session::default();
+        let data = Dataset::open("fashion-mnist-sample", &session).unwrap();
+        let data = data.limited(Limits { train: Some(128), test: Some(60) });
+        let recipe = Recipe::ae(&data).latent_dim(4).epochs(1).batch_size(64);
+        let mut model = recipe.train(&data, folder.path().join("ae"), &session).unwrap();
+        let all = model.card_of_most(60, &data, None, &session).unwrap();
+        assert!((all.images, all.left_out.len()) == (60, 0), "{:?}", all.left_out);
+        let some = model.card_of_most(30, &data, None, &session).unwrap();
+        assert_eq!(some.images, 30);
+        assert!(some.left_out.iter().any(|line| line.starts_with("Of 60 test images, 30 that")));
+        // The images that are measured keep the order of their errors among all.
+        let places: Vec<usize> = evenly_spaced(30, 60).collect();
+        let errors = model.reconstruction_errors(&data.test).unwrap();
+        let mut order = places.clone();
+        order.sort_by(|&a, &b| errors[b].total_cmp(&errors[a]));
+        assert_eq!(some.outliers.hardest, order[..10]);
+        assert!(some.outliers.farthest.iter().all(|image| places.contains(image)));
+    }
 
     #[test]
     fn each_class_has_its_share() {
