@@ -1,6 +1,6 @@
 //! `cargo xtask versus pythae`: trains the kinds of autoencoders that `latents` and pythae both have, in turn, and compares an epoch's time,
-//! the error and the bound on the test images, and samples. Either the networks and epochs are the same, or each side has its own for some
-//! minutes. pythae's side is `xtask/python/bench_pythae.py`; `xtask/python/score_samples.py` scores the samples of both. The kinds, with our
+//! the error and the bound on the test images, and samples. Either the networks and epochs are the same, or each side has some minutes, and
+//! ours its best networks. pythae's side is `xtask/python/bench_pythae.py`; `xtask/python/score_samples.py` scores the samples of both. The kinds, with our
 //! settings, are in [`kinds`].
 
 mod kinds;
@@ -22,15 +22,15 @@ pub(crate) struct Options {
     /// Kinds to compare [default: all]
     #[arg(long, value_delimiter = ',', value_parser = kinds::names())]
     kinds: Vec<String>,
-    /// Networks of both sides.
+    /// Networks of both sides; with `--minutes`, of pythae.
     #[arg(long, value_enum, default_value_t = Architecture::Study)]
     architecture: Architecture,
     /// Passes over the training images.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
-    /// Train each side with its own networks and settings for M minutes, and take its best sampler.
+    /// Train each side for M minutes, ours with its best networks and settings, and take its best sampler.
     #[arg(long, value_name = "M", num_args = 0..=1, default_missing_value = "15",
-        conflicts_with_all = ["architecture", "epochs"])]
+        conflicts_with = "epochs")]
     minutes: Option<f64>,
     /// Dimensions of the latents.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
@@ -205,13 +205,13 @@ impl Bench<'_> {
         command.args(["--sampler-epochs", &options.sampler_epochs.to_string()]);
         command.args(["--seed", &options.seed.to_string()]);
         if let Some(minutes) = options.minutes {
-            command.args(["--minutes", &minutes.to_string(), "--architecture", "pythae"]);
-            command.args(["--batch-size", kinds::PYTHAE_BATCH]);
+            command.args(["--minutes", &minutes.to_string()]);
         } else {
             command.args(["--epochs", &options.epochs.to_string()]);
-            command.args(["--architecture", options.architecture.name()]);
-            command.args(["--batch-size", kinds::BATCH]);
         }
+        let is_theirs = options.minutes.is_some() && options.architecture == Architecture::Pythae;
+        let batch = if is_theirs { kinds::PYTHAE_BATCH } else { kinds::BATCH };
+        command.args(["--architecture", options.architecture.name(), "--batch-size", batch]);
         command.args(options.limits());
         let mut line = measure(&mut command)?;
         line["kind"] = kind.name.into();
@@ -287,7 +287,10 @@ const COLUMNS: [(&str, &str, usize); 8] = [
 
 fn table(rows: &[Value], scores: &Value, options: &Options) -> Result<String> {
     let networks = match (options.minutes, options.architecture) {
-        (Some(minutes), _) => format!("each with its own networks for {minutes} minutes"),
+        (Some(minutes), architecture) => {
+            let theirs = architecture.name();
+            format!("{minutes} minutes each; pythae with the networks of `--architecture {theirs}`")
+        }
         (None, Architecture::Study) => "networks of the reference study".to_owned(),
         (None, Architecture::Pythae) => "pythae's networks for MNIST".to_owned(),
     };
