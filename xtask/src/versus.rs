@@ -2,6 +2,7 @@
 //! measurement has its own file. This one holds what they share: the peers' Python environments, programs that print a line of JSON, and
 //! medians. The programs that measure are `xtask/python/bench_*.py` and the crates' benchmarks.
 
+mod components;
 mod decode;
 mod duplicates;
 mod functions;
@@ -59,6 +60,8 @@ enum What {
     Study(study::Options),
     /// Time of a trial besides its objective, with Optuna.
     Storage(storage::Options),
+    /// Residual autoencoders of random subsets of a collection, with principal components.
+    Components(components::Options),
     /// JPEG files decoded and resized, with torchvision.
     Decode(decode::Options),
     /// Copies found among pictures, with imagededup.
@@ -82,6 +85,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(What::Python(options)) => python::run(workspace, options),
         Some(What::Study(options)) => study::run(workspace, options),
         Some(What::Storage(options)) => storage::run(workspace, options),
+        Some(What::Components(options)) => components::run(workspace, options),
         Some(What::Decode(options)) => decode::run(workspace, options),
         Some(What::Duplicates(options)) => duplicates::run(workspace, options),
         Some(What::Pythae(options)) => pythae::run(workspace, options),
