@@ -66,6 +66,12 @@ impl Pca {
         Ok(pca)
     }
 
+    /// Bytes that rows `[n, d]` and an analysis of them take together, about.
+    #[must_use]
+    pub fn memory(n: usize, d: usize) -> u64 {
+        fit::memory(n, d) as u64
+    }
+
     /// The first `components` components of this analysis; all if it has fewer.
     #[must_use]
     pub fn truncated(&self, components: usize) -> Self {

@@ -21,7 +21,7 @@ const BAND: usize = 32 * TILE;
 /// Rows of `A` and `B` whose products are summed in the precision of `A` and `B`; further sums are in double precision.
 const DEPTH: usize = 256;
 /// Rows of `A` and `B` that are packed at a time.
-const PACKED: usize = 4 * DEPTH;
+pub(crate) const PACKED: usize = 4 * DEPTH;
 
 /// A number that matrices are made of.
 pub(crate) trait Real: Copy + Default + Into<f64> + Send + Sync {

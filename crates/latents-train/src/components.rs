@@ -16,8 +16,10 @@ use crate::error::Error;
 const ROWS: usize = 2_048;
 /// Copies of an image, at most.
 const COPIES: usize = 16;
-/// Numbers in all rows, at most. Of more images, evenly spaced ones are used.
+/// Numbers in all rows, at most, which take 1.3 GB. Of more images, evenly spaced ones are used.
 const NUMBERS: usize = 320 << 20;
+/// Numbers in the validation images that augmentations are compared with, at most.
+const COMPARED: usize = 32 << 20;
 /// The variance of a pixel that components leave, at least: about that of rounding to one of 256 levels.
 const LEAST_NOISE: f64 = 1e-6;
 /// The part of an image's shorter side by which it is shifted.
@@ -31,9 +33,10 @@ pub(crate) struct SomeImages<'a> {
 }
 
 impl SomeImages<'_> {
-    /// The images as rows `[n, c h w]` of numbers in `[0, 1]`.
-    fn rows(&self) -> Vec<f32> {
-        self.index.iter().flat_map(|&i| self.images.image_unit(i as usize)).collect()
+    /// The numbers of at most so many images, evenly spaced.
+    fn some(&self, most: usize) -> Vec<u32> {
+        let step = self.index.len().div_ceil(most.max(1)).max(1);
+        self.index.iter().copied().step_by(step).collect()
     }
 
     /// Their principal components; of changed copies too, if images are augmented. There are as many as asked for, but those beyond the number
@@ -47,20 +50,18 @@ impl SomeImages<'_> {
     ) -> Result<Pca, Error> {
         let numbers: usize = self.images.shape().iter().product();
         let most = (NUMBERS / numbers).max(2);
-        let step = self.index.len().div_ceil(most);
-        let index: Vec<u32> = self.index.iter().copied().step_by(step).collect();
         // What an erased or mixed image shows is not in any image.
         let moved = Augmentation { erase: 0.0, mix: None, ..*augmentation };
+        // With one copy of each, half as many images have room.
+        let index = self.some(if moved.is_nothing() { most } else { (most / 2).max(2) });
         let copies = if moved.is_nothing() {
             0
         } else {
-            ROWS.div_ceil(index.len()).clamp(1, COPIES).min(most / index.len())
+            ROWS.div_ceil(index.len()).clamp(1, COPIES).min((most / index.len() - 1).max(1))
         };
         let all = (1 + copies) * index.len() * numbers;
         let what = format!("finding principal components of {} images", (1 + copies) * index.len());
-        // As they are, and centred in double precision.
-        let of_number = size_of::<f32>() + size_of::<f64>();
-        latents_files::check_memory(&what, (all * of_number) as u64)?;
+        latents_files::check_memory(&what, Pca::memory((1 + copies) * index.len(), numbers))?;
         let mut rows = Vec::with_capacity(all);
         for &i in &index {
             rows.extend(self.images.image(i as usize).units());
@@ -220,8 +221,11 @@ pub(crate) fn augmentation(
         ..Augmentation::default()
     };
     let flip = Augmentation { flip: 0.5, ..Augmentation::default() };
-    let validation = validation.rows();
-    let validation = Rows::new(&validation, training.images.shape().iter().product())?;
+    let numbers: usize = training.images.shape().iter().product();
+    let compared = validation.some(COMPARED / numbers);
+    let compared = compared.iter().flat_map(|&i| validation.images.image_unit(i as usize));
+    let compared: Vec<f32> = compared.collect();
+    let validation = Rows::new(&compared, numbers)?;
     let errors = |candidate: &Augmentation| -> Result<Vec<f64>, Error> {
         let pca = training.components(count, candidate, seed, monitor)?;
         let of = |i| {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Pca;
 use crate::error::Error;
 use crate::linear::{Eigen, axpy, dot, eigen, largest_coordinate, mean, scatter};
-use crate::products::{Factor, product, square};
+use crate::products::{Factor, PACKED, product, square};
 use crate::rows::Rows;
 use crate::subspace::{block, largest};
 
@@ -21,6 +21,16 @@ const STORED: usize = 4_096;
 const ACCURACY: [f64; 2] = [1e-5, 1e-3];
 /// Components with a smaller share of the first one's variance consist of rounding errors.
 const ROUNDING: f64 = 1e-12;
+
+/// Bytes of the rows `[n, d]` and of what is computed from them at the same time, about.
+pub(super) fn memory(n: usize, d: usize) -> usize {
+    let size = n.min(d);
+    // Few rows are centred in double precision; of more, some are packed at a time.
+    let of_rows =
+        if n <= SMALL && n <= d { size_of::<f64>() * n } else { size_of::<f32>() * n.min(PACKED) };
+    let of_matrix = if size <= STORED { 2 * size_of::<f64>() * size * size } else { 0 };
+    (size_of::<f32>() * n + of_rows) * d + of_matrix
+}
 
 /// Rows and their mean.
 pub(super) struct Fit<'a> {

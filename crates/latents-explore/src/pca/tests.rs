@@ -171,3 +171,11 @@ fn equal_rows_span_no_directions() {
     assert!((0..2).all(|k| (length(k) - 1.0).abs() < 1e-12));
     assert!((2..12).all(|k| length(k) == 0.0));
 }
+
+#[test]
+fn memory_is_that_of_the_rows_a_copy_of_some_and_a_matrix() {
+    // Few rows: also in double precision. Otherwise: at most 1,024 of them are packed.
+    assert_eq!(Pca::memory(100, 1_000), 1_200_000 + 160_000);
+    assert_eq!(Pca::memory(100_000, 3_072), 4 * 3_072 * 101_024 + 16 * 3_072 * 3_072);
+    assert_eq!(Pca::memory(20_000, 5_000), 4 * 5_000 * 21_024);
+}
