@@ -79,8 +79,8 @@ fn add(sums: &mut [Sums; TILE], tile: [Point; TILE], x: &[Lane], y: &[Lane]) {
     let [mut a, mut b, mut c, mut d] = *sums;
     let [p, q, r, s] = tile;
     for (x, y) in x.iter().zip(y) {
-        add_group([&mut a, &mut b], [p, q], x, y, |_, _| true);
-        add_group([&mut c, &mut d], [r, s], x, y, |_, _| true);
+        add_group(&mut a, &mut b, [p, q], [x, y], |_, _| true);
+        add_group(&mut c, &mut d, [r, s], [x, y], |_, _| true);
     }
     *sums = [a, b, c, d];
 }
@@ -96,8 +96,8 @@ fn add_some(
 ) {
     let [a, b, c, d] = sums;
     let [p, q, r, s] = tile;
-    add_group([a, b], [p, q], x, y, &counts);
-    add_group([c, d], [r, s], x, y, |t, l| counts(2 + t, l));
+    add_group(a, b, [p, q], [x, y], &counts);
+    add_group(c, d, [r, s], [x, y], |t, l| counts(2 + t, l));
 }
 
 /// `1 + |y_i - y_j|^2` of points that are too far apart to matter. Its square is finite.
@@ -114,14 +114,12 @@ fn spread(x: f32, y: f32) -> f32 {
 /// `b / (a b)`.
 #[inline(always)]
 fn add_group(
-    sums: [&mut Sums; 2],
-    points: [Point; 2],
-    x: &Lane,
-    y: &Lane,
+    [values, along_x, along_y]: &mut Sums,
+    [other_values, other_along_x, other_along_y]: &mut Sums,
+    [[px, py], [qx, qy]]: [Point; 2],
+    [x, y]: [&Lane; 2],
     counts: impl Fn(usize, usize) -> bool,
 ) {
-    let [[values, along_x, along_y], [other_values, other_along_x, other_along_y]] = sums;
-    let [[px, py], [qx, qy]] = points;
     for l in 0..LANES {
         let (dx, dy) = (px - x[l], py - y[l]);
         let (ex, ey) = (qx - x[l], qy - y[l]);
