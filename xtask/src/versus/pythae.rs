@@ -1,7 +1,7 @@
 //! `cargo xtask versus pythae`: trains the kinds of autoencoders that `latents` and pythae both have, in turn, and compares an epoch's time,
 //! the error and the bound on the test images, and samples. Either the networks and epochs are the same, or each side has some minutes, and
-//! ours its best networks. pythae's side is `xtask/python/bench_pythae.py`; `xtask/python/score_samples.py` scores the samples of both. The kinds, with our
-//! settings, are in [`kinds`].
+//! ours has its best networks. pythae's side is `xtask/python/bench_pythae.py`; `xtask/python/score_samples.py` scores the samples of both.
+//! The kinds, with our settings, are in [`kinds`].
 
 mod kinds;
 
@@ -209,8 +209,10 @@ impl Bench<'_> {
         } else {
             command.args(["--epochs", &options.epochs.to_string()]);
         }
-        let is_theirs = options.minutes.is_some() && options.architecture == Architecture::Pythae;
-        let batch = if is_theirs { kinds::PYTHAE_BATCH } else { kinds::BATCH };
+        let batch = match (options.minutes, options.architecture) {
+            (Some(_), Architecture::Pythae) => kinds::PYTHAE_BATCH,
+            _ => kinds::BATCH,
+        };
         command.args(["--architecture", options.architecture.name(), "--batch-size", batch]);
         command.args(options.limits());
         let mut line = measure(&mut command)?;
